@@ -1,0 +1,1 @@
+//! Alert rules: files, state, evaluation and what is sent.

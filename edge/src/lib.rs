@@ -1,0 +1,1 @@
+//! What both edges, server and functions, share: opening a storage URL, wiring the roles, talking HTTP.

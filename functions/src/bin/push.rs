@@ -1,0 +1,2 @@
+//! The push function.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The Pushgateway's API over the store.

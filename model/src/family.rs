@@ -1,0 +1,83 @@
+//! What is known about a metric family besides its samples.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// The type of a metric family, as `# TYPE` lines and the protobuf exposition name it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MetricType {
+    /// Only goes up, or starts again.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts observations in buckets.
+    Histogram,
+    /// A histogram whose buckets may shrink.
+    GaugeHistogram,
+    /// Quantiles computed by the client.
+    Summary,
+    /// Nothing is known: `untyped` in the text format, `unknown` in OpenMetrics.
+    #[default]
+    Untyped,
+    /// OpenMetrics `info`.
+    Info,
+    /// OpenMetrics `stateset`.
+    StateSet,
+}
+
+impl MetricType {
+    /// The name in the text format 0.0.4.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::GaugeHistogram => "gaugehistogram",
+            Self::Summary => "summary",
+            Self::Untyped => "untyped",
+            Self::Info => "info",
+            Self::StateSet => "stateset",
+        }
+    }
+}
+
+impl fmt::Display for MetricType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A word that names no metric type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown metric type {0:?}")]
+pub struct UnknownMetricType(pub String);
+
+impl FromStr for MetricType {
+    type Err = UnknownMetricType;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Ok(match word {
+            "counter" => Self::Counter,
+            "gauge" => Self::Gauge,
+            "histogram" => Self::Histogram,
+            "gaugehistogram" => Self::GaugeHistogram,
+            "summary" => Self::Summary,
+            "untyped" | "unknown" => Self::Untyped,
+            "info" => Self::Info,
+            "stateset" => Self::StateSet,
+            _ => return Err(UnknownMetricType(word.to_owned())),
+        })
+    }
+}
+
+/// Type, help and unit of one metric family.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// The family's type.
+    pub r#type: MetricType,
+    /// The `# HELP` text; empty if none was given.
+    pub help: Arc<str>,
+    /// The OpenMetrics `# UNIT`; empty if none was given.
+    pub unit: Arc<str>,
+}

@@ -1,0 +1,28 @@
+//! The values that every room of Mayfly shares. Nothing here does I/O, reads a clock or is async.
+//!
+//! In the order in which data flows: a [`Push`] changes one group of pushed series; the store keeps it as events and
+//! folds them to [`Steps`]; a [`Selection`] asks for series by [`Matcher`] and time, and gets [`Series`].
+
+mod clock;
+mod event;
+mod family;
+pub mod float;
+mod histogram;
+mod labels;
+mod matcher;
+pub mod name;
+mod sample;
+mod selection;
+mod series;
+mod stamp;
+
+pub use clock::Clock;
+pub use event::{Change, GroupKey, Push, PushedFamily, PushedSeries};
+pub use family::{Metadata, MetricType};
+pub use histogram::{CounterReset, Histogram, Span};
+pub use labels::{Label, Labels, LabelsBuilder};
+pub use matcher::{MatchOp, Matcher, MatcherError};
+pub use sample::{STALE_NAN, Value, is_stale_nan, stale_nan};
+pub use selection::Selection;
+pub use series::{OPEN_END_MS, Samples, Series, Steps};
+pub use stamp::Stamp;

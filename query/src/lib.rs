@@ -1,0 +1,1 @@
+//! PromQL: parser, executor and HTTP API.

@@ -1,0 +1,2 @@
+//! The `mayfly` binary.
+fn main() {}

@@ -1,0 +1,5 @@
+//! For tests only.
+
+mod clock;
+
+pub use clock::ManualClock;

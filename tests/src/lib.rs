@@ -1,0 +1,1 @@
+//! Black-box tests: helpers that start the real binary.
