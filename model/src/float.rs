@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn like_go() {
-        let check = |value: f64, go: &str, in_api: &str| assert_eq!((&*shortest(value), &*api(value)), (go, in_api));
+        let check =
+            |value: f64, go: &str, in_api: &str| assert_eq!((&*shortest(value), &*api(value)), (go, in_api));
         check(0.0, "0", "0");
         check(-0.0, "-0", "-0");
         check(1.0, "1", "1");

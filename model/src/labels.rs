@@ -49,7 +49,11 @@ impl Labels {
     pub fn from_sorted(labels: Vec<Label>) -> Self {
         let sorted = labels.windows(2).all(|pair| pair[0].name < pair[1].name)
             && labels.iter().all(|label| !label.value.is_empty());
-        if sorted { Self(labels.into()) } else { Self::from_pairs(labels.into_iter().map(|l| (l.name, l.value))) }
+        if sorted {
+            Self(labels.into())
+        } else {
+            Self::from_pairs(labels.into_iter().map(|l| (l.name, l.value)))
+        }
     }
 
     /// The value of a label; `None` if the set lacks it.
@@ -99,7 +103,7 @@ impl Labels {
     /// The bytes that hashes are taken over: each name and each value, with its length (u32, little endian) before it.
     pub fn canonical_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.0.iter().map(|l| l.name.len() + l.value.len() + 8).sum());
-        for label in self.iter() {
+        for label in self {
             for text in [&label.name, &label.value] {
                 bytes.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
                 bytes.extend_from_slice(text.as_bytes());
@@ -201,7 +205,8 @@ mod tests {
 
     #[test]
     fn pairs_are_sorted_and_the_last_of_a_name_counts() {
-        let labels = Labels::from_pairs([("job", "a"), ("__name__", "up"), ("x", "1"), ("job", "b"), ("x", "")]);
+        let labels =
+            Labels::from_pairs([("job", "a"), ("__name__", "up"), ("x", "1"), ("job", "b"), ("x", "")]);
         assert_eq!(labels.to_string(), r#"up{job="b"}"#);
         assert_eq!((labels.get("job"), labels.get("x"), labels.metric_name()), (Some("b"), None, "up"));
     }

@@ -57,7 +57,11 @@ impl Matcher {
     ///
     /// # Errors
     /// If `op` is a regex operator and `value` is no regular expression.
-    pub fn new(name: impl Into<Arc<str>>, op: MatchOp, value: impl Into<Arc<str>>) -> Result<Self, MatcherError> {
+    pub fn new(
+        name: impl Into<Arc<str>>,
+        op: MatchOp,
+        value: impl Into<Arc<str>>,
+    ) -> Result<Self, MatcherError> {
         let (name, value) = (name.into(), value.into());
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,

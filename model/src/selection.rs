@@ -22,7 +22,8 @@ impl Selection {
     /// The metric name, if a matcher pins it to one.
     pub fn metric_name(&self) -> Option<&str> {
         self.matchers.iter().find_map(|m| {
-            (&*m.name == "__name__" && m.op == crate::MatchOp::Equal && !m.value.is_empty()).then_some(&*m.value)
+            (&*m.name == "__name__" && m.op == crate::MatchOp::Equal && !m.value.is_empty())
+                .then_some(&*m.value)
         })
     }
 }

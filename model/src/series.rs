@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Histogram, Labels};
+use crate::{Histogram, Labels, Value};
 
 /// The end of a step that still holds.
 pub const OPEN_END_MS: i64 = i64::MAX;
@@ -94,6 +94,19 @@ impl Steps {
         }
     }
 
+    /// Adds a step of either kind that was set; it must begin at or after the end of the last.
+    pub fn push_value(&mut self, from_ms: i64, until_ms: i64, value: &Value) {
+        match value {
+            Value::Float(value) => self.push(from_ms, until_ms, *value),
+            Value::Histogram(histogram) => {
+                self.histograms.resize(self.len(), None);
+                self.push(from_ms, until_ms, 0.0);
+                self.histograms.truncate(self.len() - 1);
+                self.histograms.push(Some(Arc::clone(histogram)));
+            }
+        }
+    }
+
     /// The index of the step that holds at `at_ms`.
     pub fn at(&self, at_ms: i64) -> Option<usize> {
         let index = self.from_ms.partition_point(|&from| from <= at_ms).checked_sub(1)?;
@@ -112,9 +125,6 @@ mod tests {
         steps.push(20, 30, 2.0);
         steps.push(40, OPEN_END_MS, 3.0);
         let found: Vec<_> = [9, 10, 19, 20, 29, 30, 39, 40, 1 << 50].map(|t| steps.at(t)).to_vec();
-        assert_eq!(
-            found,
-            [None, Some(0), Some(0), Some(1), Some(1), None, None, Some(2), Some(2)]
-        );
+        assert_eq!(found, [None, Some(0), Some(0), Some(1), Some(1), None, None, Some(2), Some(2)]);
     }
 }

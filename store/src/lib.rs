@@ -1,8 +1,23 @@
 //! Object layout, segments, buffers, acknowledgement and reads. This crate alone knows object names and the Parquet
 //! schema.
+//!
+//! In data-flow order: a [`Writer`] stamps pushes, keeps them in its tail until a flush turns them into one segment (one
+//! Parquet object, one PUT), and acknowledges them when that PUT has been answered. A [`Reader`] lists segments, decodes
+//! them, adds the tail and folds events to step functions.
 
+mod fold;
+mod layout;
 mod reader;
+mod segment;
+mod settings;
+mod stats;
+mod tail;
 mod writer;
 
-pub use reader::{LiveFamily, ReadError, Reader};
+pub use layout::{LayoutError, Stream, Tenant};
+pub use reader::{LiveFamily, ReadError, ReadErrorKind, Reader};
+pub use segment::SegmentError;
+pub use settings::{ReaderSettings, WriterSettings};
+pub use stats::{ReaderStats, WriterStats};
+pub use tail::Tail;
 pub use writer::{Ack, WriteError, WriteErrorKind, Writer};

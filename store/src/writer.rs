@@ -1,10 +1,37 @@
 //! Takes pushes and acknowledges them when they are durable.
+//!
+//! Pushes that arrive while a segment is being written share the next one (group commit): one PUT for all of them. One
+//! task per writer, the flusher, writes the segments one after the other, so a segment is always a run of the tail. The
+//! order is: stamped and visible in the [`Tail`] → segment in the object store → out of the tail → answered. A caller
+//! that goes away does not take its push back.
 
-use model::{Push, Stamp};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Takes pushes.
+use bytes::Bytes;
+use model::{Clock, Push, Stamp};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::layout::{SegmentName, Stream};
+use crate::segment::{self, Segment, SegmentError};
+use crate::settings::WriterSettings;
+use crate::stats::{WriterStats, count};
+use crate::tail::{StampedPush, Tail};
+
+/// Takes pushes of one tenant.
 #[derive(Debug)]
-pub struct Writer {}
+pub struct Writer {
+    clock: Arc<dyn Clock>,
+    settings: WriterSettings,
+    tail: Arc<Tail>,
+    stats: Arc<WriterStats>,
+    /// Stamping and queueing happen under this one lock, so that the queue is in stamp order. It holds as much as the
+    /// tail may, which is bounded in bytes.
+    queue: Mutex<Option<mpsc::UnboundedSender<Waiting>>>,
+    flusher: Mutex<Option<JoinHandle<()>>>,
+}
 
 /// A push is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,36 +42,234 @@ pub struct Ack {
 
 /// A push that was not acknowledged.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct WriteError {
-    message: String,
-    kind: WriteErrorKind,
+pub enum WriteError {
+    /// Too much is waiting to be written.
+    #[error(
+        "{waiting} bytes of pushes are waiting to be written, and no more than {max} may: try again later"
+    )]
+    Busy {
+        /// Bytes that wait.
+        waiting: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The object store failed.
+    #[error("could not write {object}: {reason}")]
+    Unavailable {
+        /// What was to be written.
+        object: Path,
+        /// The store's error.
+        reason: Arc<object_store::Error>,
+    },
+    /// The rows could not be encoded.
+    #[error("could not encode a segment: {0}")]
+    Encode(Arc<SegmentError>),
+    /// The writer is closed.
+    #[error("the gateway is shutting down")]
+    Closed,
 }
 
 /// What the caller should do about a [`WriteError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteErrorKind {
-    /// Too much is waiting to be written. Nothing was stored; try again later (503 with Retry-After).
+    /// Nothing was stored; try again later (503 with Retry-After).
     Busy,
-    /// The object store failed. Whether the push was stored is not known; pushing again is safe (503).
+    /// Whether the push was stored is not known; a set may be pushed again as it is (503).
     Unavailable,
-    /// The writer has been shut down. Nothing was stored (503).
+    /// Nothing was stored; trying again will not help (500).
+    Internal,
+    /// Nothing was stored; another replica or a restarted one will take it (503).
     Closed,
 }
 
 impl WriteError {
     /// What the caller should do.
     pub fn kind(&self) -> WriteErrorKind {
-        self.kind
+        match self {
+            Self::Busy { .. } => WriteErrorKind::Busy,
+            Self::Unavailable { .. } => WriteErrorKind::Unavailable,
+            Self::Encode(_) => WriteErrorKind::Internal,
+            Self::Closed => WriteErrorKind::Closed,
+        }
     }
 }
 
+/// A push whose caller waits.
+#[derive(Debug)]
+struct Waiting {
+    push: Arc<StampedPush>,
+    done: oneshot::Sender<Result<(), WriteError>>,
+}
+
 impl Writer {
+    /// A writer whose flusher runs on the current tokio runtime until [`Writer::close`], or until the writer is dropped.
+    pub fn start(
+        store: Arc<dyn ObjectStore>,
+        stream: Stream,
+        clock: Arc<dyn Clock>,
+        settings: WriterSettings,
+    ) -> Self {
+        let (tail, stats) = (Arc::new(Tail::default()), Arc::new(WriterStats::default()));
+        let (sender, queue) = mpsc::unbounded_channel();
+        let flusher = Flusher {
+            store,
+            stream,
+            settings: settings.clone(),
+            tail: Arc::clone(&tail),
+            stats: Arc::clone(&stats),
+            next_number: 0,
+        };
+        let flusher = tokio::spawn(flusher.run(queue));
+        Self {
+            clock,
+            settings,
+            tail,
+            stats,
+            queue: Mutex::new(Some(sender)),
+            flusher: Mutex::new(Some(flusher)),
+        }
+    }
+
     /// Stamps the push and answers when it is durable.
     ///
     /// # Errors
-    /// See [`WriteErrorKind`].
-    pub async fn push(&self, _push: Push) -> Result<Ack, WriteError> {
-        Err(WriteError { message: "not there yet".to_owned(), kind: WriteErrorKind::Closed })
+    /// [`WriteError::kind`] says what to do.
+    pub async fn push(&self, push: Push) -> Result<Ack, WriteError> {
+        let (stamp, answer) = self.enqueue(push)?;
+        match answer.await {
+            Ok(Ok(())) => {
+                count(&self.stats.pushes, 1);
+                Ok(Ack { stamp })
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(WriteError::Closed),
+        }
+    }
+
+    fn enqueue(&self, push: Push) -> Result<(Stamp, oneshot::Receiver<Result<(), WriteError>>), WriteError> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(queue) = queue.as_ref() else {
+            return Err(WriteError::Closed);
+        };
+        let max = self.settings.buffer_bytes_max;
+        let push =
+            self.tail.append(push, self.settings.writer, self.clock.now_us(), max).map_err(|full| {
+                count(&self.stats.refused, 1);
+                WriteError::Busy { waiting: full.waiting, max }
+            })?;
+        let stamp = push.stamp;
+        let (done, answer) = oneshot::channel();
+        queue.send(Waiting { push, done }).map_err(|_| WriteError::Closed)?;
+        Ok((stamp, answer))
+    }
+
+    /// Takes no more pushes and waits until those that were taken are written or refused.
+    pub async fn close(&self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let flusher = self.flusher.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(flusher) = flusher
+            && let Err(error) = flusher.await
+        {
+            tracing::error!(%error, "flusher ended badly");
+        }
+    }
+
+    /// Who this writer is, and what it holds that is not written yet; for readers in the same process.
+    pub fn tail(&self) -> (u64, Arc<Tail>) {
+        (self.settings.writer, Arc::clone(&self.tail))
+    }
+
+    /// What it has counted.
+    pub fn stats(&self) -> &WriterStats {
+        &self.stats
     }
 }
+
+/// Writes segments.
+struct Flusher {
+    store: Arc<dyn ObjectStore>,
+    stream: Stream,
+    settings: WriterSettings,
+    tail: Arc<Tail>,
+    stats: Arc<WriterStats>,
+    next_number: u32,
+}
+
+impl Flusher {
+    async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Waiting>) {
+        while let Some(first) = queue.recv().await {
+            let mut bytes = first.push.bytes;
+            let mut batch = vec![first];
+            while bytes < self.settings.segment_bytes_max
+                && let Ok(next) = queue.try_recv()
+            {
+                bytes += next.push.bytes;
+                batch.push(next);
+            }
+            let result = self.flush(&batch).await;
+            if let Err(error) = &result {
+                count(&self.stats.failures, 1);
+                tracing::error!(pushes = batch.len(), %error, "segment not written");
+            }
+            if let Some(last) = batch.last() {
+                self.tail.remove_through(last.push.stamp);
+            }
+            for waiting in batch {
+                // whoever does not wait any more does not want to know
+                let _ = waiting.done.send(result.clone());
+            }
+        }
+    }
+
+    async fn flush(&mut self, batch: &[Waiting]) -> Result<(), WriteError> {
+        let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
+            return Ok(());
+        };
+        let (from_us, to_us) = (first.push.stamp.at_us, last.push.stamp.at_us);
+        let (bytes, rows) = self.encode(batch).await?;
+        let number = self.next_number;
+        self.next_number += 1;
+        let checksum = segment::checksum(&bytes);
+        let name =
+            SegmentName { writer: self.settings.writer, number, from_us, to_us, rows: rows as u64, checksum };
+        let object = self.stream.segment(&name);
+        self.put(&object, bytes.clone())
+            .await
+            .map_err(|reason| WriteError::Unavailable { object, reason: Arc::new(reason) })?;
+        count(&self.stats.segments, 1);
+        count(&self.stats.segment_bytes, bytes.len());
+        count(&self.stats.rows, rows);
+        Ok(())
+    }
+
+    async fn encode(&self, batch: &[Waiting]) -> Result<(Bytes, usize), WriteError> {
+        let pushes: Vec<Arc<StampedPush>> = batch.iter().map(|waiting| Arc::clone(&waiting.push)).collect();
+        let writer = self.settings.writer;
+        let encoded = tokio::task::spawn_blocking(move || {
+            let segment = Segment::from_pushes(writer, pushes.iter().map(|push| &**push));
+            segment::encode(&segment).map(|bytes| (bytes, segment.row_count()))
+        });
+        match encoded.await {
+            Ok(encoded) => encoded.map_err(|error| WriteError::Encode(Arc::new(error))),
+            // the runtime is going down
+            Err(_) => Err(WriteError::Closed),
+        }
+    }
+
+    /// Creates the object. That one of this name is there already can only be the work of an earlier attempt of the same
+    /// PUT whose answer was lost; it is read back, not believed.
+    async fn put(&self, object: &Path, bytes: Bytes) -> Result<(), object_store::Error> {
+        let create = PutOptions::from(PutMode::Create);
+        match self.store.put_opts(object, bytes.clone().into(), create).await {
+            Ok(_) => Ok(()),
+            Err(error @ object_store::Error::AlreadyExists { .. }) => {
+                let found = self.store.get(object).await?.bytes().await?;
+                if found == bytes { Ok(()) } else { Err(error) }
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

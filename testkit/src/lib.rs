@@ -1,5 +1,14 @@
-//! For tests only.
+//! For tests and the demo only; nothing that ships depends on it.
+//!
+//! [`http`] is HTTP/1.1 on loopback with nothing but std, and carries the rest: [`lambda`] is the Lambda Runtime API
+//! with a function behind it, [`server`] the real `mayfly serve` as a child process. [`FaultyStore`] is an object store that
+//! fails on demand.
 
 mod clock;
+mod faulty;
+pub mod http;
+pub mod lambda;
+pub mod server;
 
 pub use clock::ManualClock;
+pub use faulty::{Fault, FaultyStore, Operation};

@@ -1,0 +1,187 @@
+//! What objects are called. Nothing outside this module puts an object name together or takes one apart.
+//!
+//! ```text
+//! {prefix}/{tenant}/{stream}/hot/{minute}/{writer}{number}-{from}-{to}-{rows}-{checksum}.parquet
+//! ```
+//!
+//! `minute` is that of the first stamp, `20261122T2346`, so that names sort by time; `writer` is 16 hex digits, `number`
+//! 8, counted by the writer, so that no two segments ever have the same name; `from` and `to` are the first and last
+//! stamp in microseconds; `rows` counts all rows; `checksum` is the XXH3-64 of the object, 16 hex digits, so that a damaged
+//! one is never decoded.
+
+use object_store::path::Path;
+
+/// Whose data it is. A name of 1 to 63 characters `a-z`, `0-9`, `-`, `_`, beginning with a letter or digit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tenant(String);
+
+/// A name that the layout does not allow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LayoutError {
+    /// No tenant can be called that.
+    #[error(
+        "tenant {0:?} is not allowed: a tenant is 1 to 63 characters a-z, 0-9, '-', '_', beginning with a letter or digit"
+    )]
+    Tenant(String),
+    /// An object that no version of Mayfly has named.
+    #[error("object {0} is not called as a segment is")]
+    Segment(Path),
+}
+
+impl Tenant {
+    /// # Errors
+    /// If the name is not allowed.
+    pub fn new(name: &str) -> Result<Self, LayoutError> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+        let first = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        if first && name.len() <= 63 && name.bytes().all(allowed) {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(LayoutError::Tenant(name.to_owned()))
+        }
+    }
+}
+
+/// The tenant of those who have no tenants.
+impl Default for Tenant {
+    fn default() -> Self {
+        Self("default".to_owned())
+    }
+}
+
+impl std::fmt::Display for Tenant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where the pushes of one tenant lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    root: Path,
+}
+
+impl Stream {
+    /// The pushes of a tenant under a prefix of the object store.
+    pub fn pushes(prefix: &Path, tenant: &Tenant) -> Self {
+        Self { root: prefix.clone().join(tenant.0.as_str()).join("pushes") }
+    }
+
+    /// The folder of segments that no compaction has taken yet.
+    pub fn hot(&self) -> Path {
+        self.root.clone().join("hot")
+    }
+
+    /// The object of a segment.
+    pub(crate) fn segment(&self, name: &SegmentName) -> Path {
+        let file = format!(
+            "{:016x}{:08x}-{}-{}-{}-{:016x}.parquet",
+            name.writer, name.number, name.from_us, name.to_us, name.rows, name.checksum
+        );
+        self.hot().join(minute(name.from_us)).join(file)
+    }
+}
+
+/// What the name of a segment tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentName {
+    pub(crate) writer: u64,
+    pub(crate) number: u32,
+    pub(crate) from_us: i64,
+    pub(crate) to_us: i64,
+    pub(crate) rows: u64,
+    pub(crate) checksum: u64,
+}
+
+impl SegmentName {
+    pub(crate) fn parse(path: &Path) -> Result<Self, LayoutError> {
+        path.filename().and_then(Self::parse_file).ok_or_else(|| LayoutError::Segment(path.clone()))
+    }
+
+    fn parse_file(file: &str) -> Option<Self> {
+        let mut parts = file.strip_suffix(".parquet")?.split('-');
+        let id = parts.next().filter(|id| id.len() == 24)?;
+        let name = Self {
+            writer: u64::from_str_radix(id.get(..16)?, 16).ok()?,
+            number: u32::from_str_radix(id.get(16..)?, 16).ok()?,
+            from_us: parts.next()?.parse().ok()?,
+            to_us: parts.next()?.parse().ok()?,
+            rows: parts.next()?.parse().ok()?,
+            checksum: u64::from_str_radix(parts.next().filter(|sum| sum.len() == 16)?, 16).ok()?,
+        };
+        (parts.next().is_none() && name.from_us <= name.to_us).then_some(name)
+    }
+}
+
+/// `20261122T2346` of a time in microseconds since the Unix epoch.
+fn minute(at_us: i64) -> String {
+    let minutes = at_us.div_euclid(60_000_000);
+    let (year, month, day) = civil(minutes.div_euclid(1_440));
+    let of_day = minutes.rem_euclid(1_440);
+    format!("{year:04}{month:02}{day:02}T{:02}{:02}", of_day / 60, of_day % 60)
+}
+
+/// The Gregorian date of a day counted from 1970-01-01, by the era method: years begin in March, so that the leap day
+/// comes last.
+fn civil(days: i64) -> (i64, i64, i64) {
+    const DAYS_PER_ERA: i64 = 146_097;
+    let days = days + 719_468;
+    let era = days.div_euclid(DAYS_PER_ERA);
+    let of_era = days.rem_euclid(DAYS_PER_ERA);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minutes_are_those_of_the_calendar() {
+        let check = |at_s: i64, expect: &str| assert_eq!(minute(at_s * 1_000_000), expect);
+        check(0, "19700101T0000");
+        check(951_782_399, "20000228T2359");
+        check(951_782_400, "20000229T0000");
+        check(1_795_391_160, "20261122T2346");
+        check(4_107_542_399, "21000228T2359");
+        check(4_107_542_400, "21000301T0000");
+    }
+
+    #[test]
+    fn names_survive_the_way_there_and_back() {
+        let name = SegmentName {
+            writer: 0xabc,
+            number: 7,
+            from_us: 1_795_391_160_000_001,
+            to_us: 1_795_391_161_000_000,
+            rows: 12,
+            checksum: 0xdef,
+        };
+        let path = Stream::pushes(&Path::from("a/b"), &Tenant::default()).segment(&name);
+        assert_eq!(
+            path.as_ref(),
+            "a/b/default/pushes/hot/20261122T2346/0000000000000abc00000007-1795391160000001-1795391161000000-12-0000000000000def.parquet"
+        );
+        assert_eq!(SegmentName::parse(&path), Ok(name));
+    }
+
+    #[test]
+    fn other_names_are_refused() {
+        for file in [
+            "x.parquet",
+            "0000000000000abc00000007-2-1-1-0000000000000def.parquet",
+            "0000000000000abc00000007-1-2-3.parquet",
+            "0000000000000abc00000007-1-2-3-0000000000000def-4.parquet",
+        ] {
+            assert!(SegmentName::parse(&Path::from(file)).is_err(), "{file}");
+        }
+        for tenant in ["", "A", "-a", "a/b", "..", "é", &"a".repeat(64)] {
+            assert!(Tenant::new(tenant).is_err(), "{tenant}");
+        }
+        assert!(Tenant::new("team-1_x").is_ok());
+    }
+}

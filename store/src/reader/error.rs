@@ -1,0 +1,66 @@
+//! Why a selection could not be answered.
+
+use object_store::path::Path;
+
+use crate::segment::SegmentError;
+
+/// A selection that could not be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The object store failed.
+    #[error("could not read {object}: {source}")]
+    Store {
+        /// What was to be read.
+        object: Path,
+        /// The store's error.
+        source: object_store::Error,
+    },
+    /// An object is damaged, foreign or newer than this version.
+    #[error("could not read segment {object}: {source}")]
+    Segment {
+        /// Which.
+        object: Path,
+        /// What is wrong with it.
+        source: SegmentError,
+    },
+    /// More segments than a query may read.
+    #[error(
+        "the query would read {found} segments, and no more than {max} are allowed: compaction is behind"
+    )]
+    TooManySegments {
+        /// How many there are.
+        found: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The process is going down.
+    #[error("interrupted: the process is shutting down")]
+    Interrupted,
+}
+
+/// What the caller should do about a [`ReadError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadErrorKind {
+    /// Try again later.
+    Unavailable,
+    /// Trying again will not help until somebody mends the store.
+    Corrupt,
+    /// The query asks for too much.
+    Limit,
+}
+
+impl ReadError {
+    /// What the caller should do.
+    pub fn kind(&self) -> ReadErrorKind {
+        match self {
+            Self::Store { .. } | Self::Interrupted => ReadErrorKind::Unavailable,
+            Self::Segment { .. } => ReadErrorKind::Corrupt,
+            Self::TooManySegments { .. } => ReadErrorKind::Limit,
+        }
+    }
+
+    /// Whether an object was listed and then was not there.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self, Self::Store { source: object_store::Error::NotFound { .. }, .. })
+    }
+}

@@ -1,0 +1,124 @@
+//! Puts together what segments say about the series of a selection.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use model::{Labels, Metadata, Selection, Series, Stamp, Value};
+
+use super::LiveFamily;
+use crate::fold::{Clears, SeriesSets, fold};
+use crate::segment::{Row, Segment};
+
+/// The events that concern a selection.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    series: HashMap<Labels, SeriesSets>,
+    clears: Clears,
+    /// By family: the latest description and when it was given.
+    descriptions: HashMap<Arc<str>, (Stamp, Metadata)>,
+}
+
+impl Gathered {
+    pub(super) fn of(segments: &[Arc<Segment>], selection: &Selection) -> Self {
+        let mut gathered = Self::default();
+        // whether a series matches is asked once per series and segment, not once per row
+        for segment in segments {
+            gathered.add_head(segment, selection);
+            let rows = match selection.metric_name() {
+                Some(name) => rows_named(&segment.rows, name),
+                None => &segment.rows[..],
+            };
+            for of_series in rows.chunk_by(|a, b| a.labels == b.labels) {
+                if selection.matches(&of_series[0].labels) {
+                    gathered.add_rows(segment.writer, of_series, selection.end_ms);
+                }
+            }
+        }
+        gathered.clears.sort();
+        gathered
+    }
+
+    fn add_head(&mut self, segment: &Segment, selection: &Selection) {
+        let stamp = |at_us| Stamp { at_us, writer: segment.writer };
+        for clear in segment.clears.iter().filter(|clear| is_before(clear.at_us, selection.end_ms)) {
+            self.clears.add(clear.group, stamp(clear.at_us), clear.scope.clone());
+        }
+        for description in segment.descriptions.iter().filter(|d| is_before(d.at_us, selection.end_ms)) {
+            let stamp = stamp(description.at_us);
+            let known = self.descriptions.get(&description.family);
+            if known.is_none_or(|(known, _)| *known < stamp) {
+                let metadata = description.metadata.clone();
+                self.descriptions.insert(Arc::clone(&description.family), (stamp, metadata));
+            }
+        }
+    }
+
+    fn add_rows(&mut self, writer: u64, rows: &[Row], end_ms: i64) {
+        for row in rows.iter().filter(|row| is_before(row.at_us, end_ms)) {
+            let series = match self.series.get_mut(&row.labels) {
+                Some(series) => series,
+                None => self.series.entry(row.labels.clone()).or_default(),
+            };
+            let group = series.entry(row.group).or_default();
+            group.family = Arc::clone(&row.family);
+            group.sets.push((Stamp { at_us: row.at_us, writer }, row.value.clone()));
+        }
+    }
+
+    /// The series that hold something within the time, in order of labels.
+    pub(super) fn into_series(self, start_ms: i64, end_ms: i64) -> Vec<Series> {
+        let clears = self.clears;
+        let folded = self.series.into_iter().map(|(labels, sets)| Series {
+            labels,
+            steps: fold(sets, &clears, start_ms, end_ms),
+            ..Series::default()
+        });
+        let mut series: Vec<Series> = folded.filter(|series| !series.steps.is_empty()).collect();
+        series.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
+        series
+    }
+
+    /// The values that hold at `at_ms`, by family.
+    pub(super) fn into_live(self, at_ms: i64) -> Vec<LiveFamily> {
+        let mut families: BTreeMap<Arc<str>, LiveFamily> = BTreeMap::new();
+        for (labels, sets) in self.series {
+            let latest = sets.values().max_by_key(|group| group.sets.iter().map(|(stamp, _)| *stamp).max());
+            let Some(name) = latest.map(|group| Arc::clone(&group.family)) else {
+                continue;
+            };
+            let steps = fold(sets, &self.clears, at_ms, at_ms);
+            let Some(index) = steps.at(at_ms) else {
+                continue;
+            };
+            let histogram = steps.histograms.get(index).cloned().flatten();
+            let value = histogram.map_or(Value::Float(steps.values[index]), Value::Histogram);
+            let family = families.entry(Arc::clone(&name)).or_insert_with(|| LiveFamily {
+                metadata: self
+                    .descriptions
+                    .get(&name)
+                    .map(|(_, metadata)| metadata.clone())
+                    .unwrap_or_default(),
+                name,
+                series: Vec::new(),
+            });
+            family.series.push((labels, value));
+        }
+        let mut families: Vec<LiveFamily> = families.into_values().collect();
+        for family in &mut families {
+            family.series.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        }
+        families
+    }
+}
+
+/// Whether a stamp lies in or before a millisecond.
+fn is_before(at_us: i64, end_ms: i64) -> bool {
+    at_us.div_euclid(1_000) <= end_ms
+}
+
+/// The rows of one metric: rows are sorted by metric name.
+fn rows_named<'a>(rows: &'a [Row], name: &str) -> &'a [Row] {
+    let start = rows.partition_point(|row| row.labels.metric_name() < name);
+    let length = rows[start..].partition_point(|row| row.labels.metric_name() == name);
+    &rows[start..start + length]
+}

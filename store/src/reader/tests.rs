@@ -1,0 +1,186 @@
+use model::{Change, GroupKey, MatchOp, Matcher, MetricType, OPEN_END_MS, Push, PushedFamily, PushedSeries};
+use object_store::memory::InMemory;
+use testkit::{Fault, FaultyStore, ManualClock, Operation};
+
+use super::*;
+use crate::{Tenant, Writer, WriterSettings};
+
+const T0: i64 = 1_795_391_160_000;
+
+/// A writer, a reader of the same store without its tail, and a clock at [`T0`].
+struct House {
+    store: Arc<dyn ObjectStore>,
+    clock: Arc<ManualClock>,
+    writer: Writer,
+    reader: Reader,
+}
+
+impl House {
+    fn over(store: Arc<dyn ObjectStore>) -> Self {
+        let clock = Arc::new(ManualClock::at_ms(T0));
+        let writer = Writer::start(
+            Arc::clone(&store),
+            stream(),
+            Arc::clone(&clock) as _,
+            WriterSettings::of_writer(1),
+        );
+        let reader = Reader::new(Arc::clone(&store), stream(), None, ReaderSettings::default());
+        Self { store, clock, writer, reader }
+    }
+
+    fn new() -> Self {
+        Self::over(Arc::new(InMemory::new()))
+    }
+
+    async fn push(&self, change: Change, metrics: &[(&str, f64)]) {
+        let grouping = Labels::from_pairs([("job", "j")]);
+        let families = metrics
+            .iter()
+            .map(|(name, value)| {
+                let labels = Labels::from_pairs([("__name__", *name), ("job", "j")]);
+                let series = vec![PushedSeries::float(labels, *value)];
+                PushedFamily {
+                    name: (*name).into(),
+                    r#type: MetricType::Gauge,
+                    help: format!("About {name}.").into(),
+                    series,
+                }
+            })
+            .collect();
+        let push = Push { group: GroupKey::of(&grouping), change, families };
+        self.writer.push(push).await.expect("written");
+    }
+
+    async fn steps(&self, name: &str, start_ms: i64, end_ms: i64) -> Vec<(i64, i64, f64)> {
+        let matchers = vec![Matcher::equal("__name__", name)];
+        let series = self.reader.select(&Selection { matchers, start_ms, end_ms }).await.expect("reads");
+        let steps = series.iter().map(|series| &series.steps);
+        steps.flat_map(|s| (0..s.len()).map(|i| (s.from_ms[i] - T0, s.until_ms[i], s.values[i]))).collect()
+    }
+}
+
+fn stream() -> Stream {
+    Stream::pushes(&Path::from("some/prefix"), &Tenant::default())
+}
+
+#[tokio::test]
+async fn put_post_and_delete_over_many_segments() {
+    let house = House::new();
+    house.push(Change::ReplaceGroup, &[("a", 1.0), ("b", 1.0)]).await;
+    house.clock.advance_ms(1_000);
+    house.push(Change::ReplaceFamilies, &[("a", 2.0)]).await;
+    house.clock.advance_ms(1_000);
+    house.push(Change::ReplaceGroup, &[("b", 3.0)]).await;
+    house.clock.advance_ms(1_000);
+    house.push(Change::Delete, &[]).await;
+
+    assert_eq!(house.steps("a", 0, T0 * 2).await, [(0, T0 + 1_000, 1.0), (1_000, T0 + 2_000, 2.0)]);
+    assert_eq!(house.steps("b", 0, T0 * 2).await, [(0, T0 + 2_000, 1.0), (2_000, T0 + 3_000, 3.0)]);
+    // what came later is not known at the end of the time asked for
+    assert_eq!(house.steps("a", T0, T0 + 500).await, [(0, OPEN_END_MS, 1.0)]);
+    assert_eq!(house.steps("a", T0 + 3_000, T0 + 9_000).await, []);
+    assert_eq!(house.steps("", T0, T0 * 2).await, []);
+}
+
+#[tokio::test]
+async fn matchers_select_series_and_missing_labels_are_empty() {
+    let house = House::new();
+    house.push(Change::ReplaceGroup, &[("a", 1.0), ("ab", 2.0), ("b", 3.0)]).await;
+    let check = async |name: &str, op, value: &str, expect: &[&str]| {
+        let matchers = vec![Matcher::new(name, op, value).expect("parses")];
+        let selection = Selection { matchers, start_ms: T0, end_ms: T0 };
+        let found = house.reader.select(&selection).await.expect("reads");
+        let names: Vec<_> = found.iter().map(|series| series.labels.metric_name()).collect();
+        assert_eq!(names, expect, "{name} {op:?} {value}");
+    };
+    check("__name__", MatchOp::Equal, "ab", &["ab"]).await;
+    check("__name__", MatchOp::NotEqual, "ab", &["a", "b"]).await;
+    check("__name__", MatchOp::Regex, "a.*", &["a", "ab"]).await;
+    check("__name__", MatchOp::NotRegex, "a.*", &["b"]).await;
+    check("instance", MatchOp::Equal, "", &["a", "ab", "b"]).await;
+    check("instance", MatchOp::NotEqual, "", &[]).await;
+}
+
+#[tokio::test]
+async fn live_families_carry_the_latest_type_and_help() {
+    let house = House::new();
+    house.push(Change::ReplaceGroup, &[("b", 1.0), ("a", 1.0)]).await;
+    house.clock.advance_ms(1_000);
+    house.push(Change::ReplaceFamilies, &[("a", 2.0)]).await;
+    let live = house.reader.live(T0 + 1_000).await.expect("reads");
+    let shown: Vec<_> = live.iter().map(|f| (&*f.name, &*f.metadata.help, f.series[0].1.clone())).collect();
+    assert_eq!(shown, [("a", "About a.", Value::Float(2.0)), ("b", "About b.", Value::Float(1.0))]);
+    house.clock.advance_ms(1_000);
+    house.push(Change::Delete, &[]).await;
+    assert_eq!(house.reader.live(T0 + 2_000).await.expect("reads"), []);
+    assert_eq!(house.reader.live(T0 + 1_500).await.expect("reads").len(), 2);
+}
+
+#[tokio::test]
+async fn segments_are_fetched_once() {
+    let house = House::new();
+    for value in 0..5 {
+        house.push(Change::ReplaceGroup, &[("a", f64::from(value))]).await;
+    }
+    for _ in 0..3 {
+        house.reader.live(T0 + 1_000).await.expect("reads");
+    }
+    assert_eq!((house.reader.stats().segments_fetched(), house.reader.stats().segments_cached()), (5, 10));
+}
+
+#[tokio::test]
+async fn a_damaged_segment_is_named_and_a_foreign_object_is_ignored() {
+    let house = House::new();
+    house.push(Change::ReplaceGroup, &[("a", 1.0)]).await;
+    let foreign = stream().hot().join("notes.txt");
+    house.store.put(&foreign, "hello".into()).await.expect("written");
+    assert_eq!(house.steps("a", T0, T0).await.len(), 1);
+
+    let name =
+        SegmentName { writer: 9, number: 0, from_us: T0 * 1_000, to_us: T0 * 1_000, rows: 1, checksum: 0 };
+    let damaged = stream().segment(&name);
+    house.store.put(&damaged, "PAR1 and nothing else".into()).await.expect("written");
+    let error = house.reader.live(T0).await.expect_err("damaged");
+    assert_eq!(error.kind(), ReadErrorKind::Corrupt);
+    assert!(error.to_string().contains(damaged.as_ref()), "{error}");
+}
+
+#[tokio::test]
+async fn an_object_that_goes_away_between_listing_and_reading_is_listed_again() {
+    let memory: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let gone =
+        stream().segment(&SegmentName { writer: 9, number: 0, from_us: 1, to_us: 1, rows: 1, checksum: 0 });
+    memory.put(&gone, "merged meanwhile".into()).await.expect("written");
+    let plan = {
+        let (memory, gone) = (Arc::clone(&memory), gone.clone());
+        move |operation, path: &Path| {
+            if operation == Operation::Get && *path == gone {
+                // somebody deletes it just before it is read
+                futures::executor::block_on(memory.delete(&gone)).expect("deleted");
+            }
+            Fault::None
+        }
+    };
+    let house = House::over(Arc::new(FaultyStore::new(Arc::clone(&memory), plan)));
+    house.push(Change::ReplaceGroup, &[("a", 1.0)]).await;
+    assert_eq!(house.steps("a", T0, T0).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_and_too_many_segments_are_errors_that_say_so() {
+    let plan = |operation, _: &Path| {
+        if operation == Operation::List { Fault::Fail } else { Fault::None }
+    };
+    let house = House::over(Arc::new(FaultyStore::new(Arc::new(InMemory::new()), plan)));
+    let error = house.reader.live(T0).await.expect_err("away");
+    assert_eq!(error.kind(), ReadErrorKind::Unavailable);
+
+    let house = House::new();
+    house.push(Change::ReplaceGroup, &[("a", 1.0)]).await;
+    house.push(Change::ReplaceGroup, &[("a", 2.0)]).await;
+    let settings = ReaderSettings { segments_max: 1, ..ReaderSettings::default() };
+    let reader = Reader::new(Arc::clone(&house.store), stream(), None, settings);
+    let error = reader.live(T0).await.expect_err("too many");
+    assert_eq!(error.kind(), ReadErrorKind::Limit);
+    assert!(error.to_string().contains("2 segments, and no more than 1"), "{error}");
+}

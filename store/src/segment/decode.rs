@@ -1,0 +1,230 @@
+//! From the bytes of a Parquet file to rows.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int32Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, FixedSizeBinaryArray, MapArray, RecordBatch};
+use bytes::Bytes;
+use model::{GroupKey, Label, Labels, Metadata, MetricType, Value};
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::ParquetMetaData;
+
+use super::columns::{self, event};
+use super::{ClearRow, Description, FORMAT, Row, Segment, SegmentError, checksum, histogram};
+use crate::fold::Scope;
+
+/// Reads a whole segment. The checksum comes first: damaged pages may decode to nonsense, or not return at all.
+pub(crate) fn decode(bytes: Bytes, expected: u64) -> Result<Segment, SegmentError> {
+    let found = checksum(&bytes);
+    if found != expected {
+        return Err(SegmentError::Checksum { found, expected });
+    }
+    let found = ParquetRecordBatchReaderBuilder::try_new(bytes.clone())?;
+    let writer = check_footer(found.metadata())?;
+    let options = ArrowReaderOptions::new()
+        .with_schema(columns::reading_schema(found.schema()))
+        .with_skip_arrow_metadata(true);
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)?.build()?;
+    let mut segment = Segment { writer, ..Segment::default() };
+    let mut first_row = 0;
+    for batch in reader {
+        let batch = batch?;
+        read_batch(&batch, first_row, &mut segment)?;
+        first_row += batch.num_rows();
+    }
+    Ok(segment)
+}
+
+/// Refuses what is no segment and what is newer; tells the writer.
+fn check_footer(metadata: &ParquetMetaData) -> Result<u64, SegmentError> {
+    let notes = metadata.file_metadata().key_value_metadata();
+    let note = |key: &'static str| {
+        let found = notes.into_iter().flatten().find(|note| note.key == key);
+        found.and_then(|note| note.value.as_deref()).ok_or(SegmentError::Foreign(key))
+    };
+    let format: u32 =
+        note(columns::KEY_FORMAT)?.parse().map_err(|_| SegmentError::Foreign(columns::KEY_FORMAT))?;
+    if format > FORMAT {
+        return Err(SegmentError::Newer { found: format, supported: FORMAT });
+    }
+    if note(columns::KEY_FINGERPRINT)? != columns::FINGERPRINT {
+        return Err(SegmentError::Foreign(columns::KEY_FINGERPRINT));
+    }
+    u64::from_str_radix(note(columns::KEY_WRITER)?, 16)
+        .map_err(|_| SegmentError::Foreign(columns::KEY_WRITER))
+}
+
+fn read_batch(batch: &RecordBatch, first_row: usize, segment: &mut Segment) -> Result<(), SegmentError> {
+    let columns = Columns::of(batch)?;
+    let mut last: Option<Labels> = None;
+    for row in 0..batch.num_rows() {
+        let unknown = |what, value: Option<&Arc<str>>| SegmentError::Value {
+            row: first_row + row,
+            what,
+            value: value.map(ToString::to_string).unwrap_or_default(),
+        };
+        let at_us = columns.ts.value(row);
+        let event = columns.event.get(row);
+        let family = || columns.family.get(row).ok_or_else(|| unknown("family", None));
+        let group = || columns.group(row).ok_or_else(|| unknown("group", None));
+        let r#type = || -> Result<MetricType, SegmentError> {
+            let found = columns.r#type.get(row);
+            found.and_then(|t| t.parse().ok()).ok_or_else(|| unknown("type", found))
+        };
+        match event.map(|event| &**event) {
+            Some(event::SET) => {
+                let labels = columns.labels(row, last.as_ref());
+                last = Some(labels.clone());
+                let value = columns.value(row)?.ok_or_else(|| unknown("value", None))?;
+                let family = Arc::clone(family()?);
+                segment.rows.push(Row { labels, at_us, group: group()?, family, r#type: r#type()?, value });
+            }
+            Some(event::CLEAR) => {
+                let scope =
+                    columns.family.get(row).map_or(Scope::Group, |family| Scope::Family(Arc::clone(family)));
+                segment.clears.push(ClearRow { at_us, group: group()?, scope });
+            }
+            Some(event::REPLACE) => {
+                segment.clears.push(ClearRow { at_us, group: group()?, scope: Scope::GroupButFailure });
+            }
+            Some(event::DESCRIBE) => {
+                let text = |column: Option<&Texts<'_>>| {
+                    column.and_then(|column| column.get(row)).map_or_else(|| Arc::from(""), Arc::clone)
+                };
+                let metadata = Metadata {
+                    r#type: r#type()?,
+                    help: text(Some(&columns.help)),
+                    unit: text(columns.unit.as_ref()),
+                };
+                segment.descriptions.push(Description { at_us, family: Arc::clone(family()?), metadata });
+            }
+            _ => return Err(unknown("event", event)),
+        }
+    }
+    Ok(())
+}
+
+/// The columns of a batch, by what they mean.
+struct Columns<'a> {
+    name: Texts<'a>,
+    ts: &'a arrow_array::PrimitiveArray<TimestampMicrosecondType>,
+    value: &'a arrow_array::Float64Array,
+    histogram: Option<histogram::Reader<'a>>,
+    event: Texts<'a>,
+    r#type: Texts<'a>,
+    group: &'a FixedSizeBinaryArray,
+    family: Texts<'a>,
+    help: Texts<'a>,
+    unit: Option<Texts<'a>>,
+    label_names: Vec<Arc<str>>,
+    label_values: Vec<Texts<'a>>,
+    map: &'a MapArray,
+}
+
+impl<'a> Columns<'a> {
+    fn of(batch: &'a RecordBatch) -> Result<Self, SegmentError> {
+        let column =
+            |name: &str| batch.column_by_name(name).ok_or_else(|| SegmentError::Column(name.to_owned()));
+        let wrong = |name: &'static str| move || SegmentError::Column(name.to_owned());
+        let texts =
+            |name: &str| Texts::of(column(name)?).ok_or_else(|| SegmentError::Column(name.to_owned()));
+        let histogram = match batch.column_by_name(columns::HISTOGRAM) {
+            Some(array) => Some(array.as_struct_opt().ok_or_else(wrong(columns::HISTOGRAM))?),
+            None => None,
+        };
+        let schema = batch.schema();
+        let label_names: Vec<Arc<str>> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .filter(|name| !name.starts_with("__"))
+            .map(Arc::from)
+            .collect();
+        Ok(Self {
+            name: texts(columns::NAME)?,
+            ts: column(columns::TS)?.as_primitive_opt().ok_or_else(wrong(columns::TS))?,
+            value: column(columns::VALUE)?
+                .as_primitive_opt::<Float64Type>()
+                .ok_or_else(wrong(columns::VALUE))?,
+            histogram: histogram.map(histogram::Reader::new),
+            event: texts(columns::EVENT)?,
+            r#type: texts(columns::TYPE)?,
+            group: column(columns::GROUP)?.as_fixed_size_binary_opt().ok_or_else(wrong(columns::GROUP))?,
+            family: texts(columns::FAMILY)?,
+            help: texts(columns::HELP)?,
+            unit: batch.column_by_name(columns::UNIT).and_then(Texts::of),
+            label_values: label_names.iter().map(|name| texts(name)).collect::<Result<_, _>>()?,
+            label_names,
+            map: column(columns::LABELS)?.as_map_opt().ok_or_else(wrong(columns::LABELS))?,
+        })
+    }
+
+    fn group(&self, row: usize) -> Option<GroupKey> {
+        let bytes = self.group.is_valid(row).then(|| self.group.value(row))?;
+        Some(GroupKey(u128::from_be_bytes(bytes.try_into().ok()?)))
+    }
+
+    fn value(&self, row: usize) -> Result<Option<Value>, SegmentError> {
+        if self.value.is_valid(row) {
+            return Ok(Some(Value::Float(self.value.value(row))));
+        }
+        let histogram = match &self.histogram {
+            Some(column) => column.get(row)?,
+            None => None,
+        };
+        Ok(histogram.map(|histogram| Value::Histogram(Arc::new(histogram))))
+    }
+
+    /// The labels of a row; the last row's, if they are the same.
+    fn labels(&self, row: usize, last: Option<&Labels>) -> Labels {
+        let mut labels = Vec::with_capacity(self.label_names.len() + 1);
+        let mut add = |name: &Arc<str>, value: &Arc<str>| {
+            labels.push(Label { name: Arc::clone(name), value: Arc::clone(value) });
+        };
+        if let Some(name) = self.name.get(row) {
+            add(&Arc::from(Labels::NAME), name);
+        }
+        for (name, values) in self.label_names.iter().zip(&self.label_values) {
+            if let Some(value) = values.get(row) {
+                add(name, value);
+            }
+        }
+        if self.map.is_valid(row) {
+            let entries = self.map.value(row);
+            let (keys, values) =
+                (entries.column(0).as_string_opt::<i32>(), entries.column(1).as_string_opt::<i32>());
+            for (key, value) in keys.into_iter().flatten().zip(values.into_iter().flatten()) {
+                if let (Some(key), Some(value)) = (key, value) {
+                    add(&key.into(), &value.into());
+                }
+            }
+        }
+        labels.sort_unstable();
+        match last {
+            Some(last) if last.iter().eq(&labels) => last.clone(),
+            _ => Labels::from_sorted(labels),
+        }
+    }
+}
+
+/// A dictionary column whose texts are shared.
+struct Texts<'a> {
+    array: &'a arrow_array::DictionaryArray<Int32Type>,
+    values: Vec<Arc<str>>,
+}
+
+impl<'a> Texts<'a> {
+    fn of(array: &'a ArrayRef) -> Option<Self> {
+        let array = array.as_dictionary_opt::<Int32Type>()?;
+        let values = array.values().as_string_opt::<i32>()?;
+        Some(Self {
+            array,
+            values: values.iter().map(|value| Arc::from(value.unwrap_or_default())).collect(),
+        })
+    }
+
+    fn get(&self, row: usize) -> Option<&Arc<str>> {
+        self.array.key(row).and_then(|key| self.values.get(key))
+    }
+}

@@ -1,0 +1,153 @@
+use super::*;
+use bytes::Bytes;
+use model::{Change, CounterReset, Histogram, Push, PushedFamily, PushedSeries, Span, Stamp};
+use proptest::prelude::*;
+
+fn stamped(at_us: i64, group: u128, change: Change, families: Vec<PushedFamily>) -> StampedPush {
+    let push = Push { group: GroupKey(group), change, families };
+    StampedPush { stamp: Stamp { at_us, writer: 7 }, push, bytes: 0 }
+}
+
+fn family(name: &str, r#type: MetricType, series: Vec<PushedSeries>) -> PushedFamily {
+    PushedFamily { name: name.into(), r#type, help: format!("What {name} is.").into(), series }
+}
+
+fn float(pairs: &[(&str, &str)], value: f64) -> PushedSeries {
+    PushedSeries::float(Labels::from_pairs(pairs.iter().copied()), value)
+}
+
+fn example() -> Segment {
+    let histogram = Histogram {
+        schema: 3,
+        count: 3.0,
+        sum: -1.5,
+        zero_threshold: 1e-128,
+        positive_spans: vec![Span { offset: -2, length: 2 }],
+        positive_counts: vec![1.0, 2.0],
+        counter_reset: CounterReset::Gauge,
+        ..Histogram::default()
+    };
+    let native =
+        PushedSeries::histogram(Labels::from_pairs([("__name__", "n"), ("job", "a")]), Arc::new(histogram));
+    let pushes = [
+        stamped(
+            10,
+            1,
+            Change::ReplaceGroup,
+            vec![
+                family(
+                    "b_total",
+                    MetricType::Counter,
+                    vec![
+                        float(&[("__name__", "b_total"), ("job", "a"), ("é.x", "ü"), ("Le", "1")], f64::NAN),
+                        float(&[("__name__", "b_total"), ("job", "b")], -0.0),
+                    ],
+                ),
+                family("a", MetricType::Gauge, vec![float(&[("__name__", "a"), ("job", "a")], 1.0)]),
+                family("n", MetricType::Histogram, vec![native]),
+            ],
+        ),
+        stamped(
+            20,
+            1,
+            Change::ReplaceFamilies,
+            vec![family("a", MetricType::Gauge, vec![float(&[("__name__", "a"), ("job", "a")], 2.0)])],
+        ),
+        stamped(30, u128::MAX, Change::Delete, vec![]),
+    ];
+    Segment::from_pushes(7, &pushes)
+}
+
+fn reread(segment: &Segment) -> Segment {
+    let bytes = encode(segment).expect("encodes");
+    let sum = checksum(&bytes);
+    decode(bytes, sum).expect("decodes")
+}
+
+/// NaN is not equal to itself, but its text is.
+fn same(a: &Segment, b: &Segment) -> bool {
+    format!("{a:?}") == format!("{b:?}")
+}
+
+#[test]
+fn rows_are_sorted_by_name_series_and_time() {
+    let segment = example();
+    let order: Vec<_> =
+        segment.rows.iter().map(|row| (row.labels.metric_name().to_owned(), row.at_us)).collect();
+    assert_eq!(order[..2], [("a".to_owned(), 10), ("a".to_owned(), 20)]);
+    assert!(segment.rows.is_sorted_by_key(|row| {
+        (row.labels.metric_name().to_owned(), row.labels.fingerprint(), row.at_us)
+    }));
+    assert_eq!(segment.row_count(), 3 + 3 + 5);
+}
+
+#[test]
+fn a_segment_survives_its_file() {
+    let segment = example();
+    let decoded = reread(&segment);
+    assert!(same(&decoded, &segment), "{decoded:#?}\n{segment:#?}");
+}
+
+#[test]
+fn what_is_no_segment_is_refused_with_the_reason() {
+    let good = encode(&example()).expect("encodes");
+    let check = |bytes: &[u8], expect: &str| {
+        let bytes = Bytes::copy_from_slice(bytes);
+        let sum = checksum(&bytes);
+        let error = decode(bytes, sum).expect_err("refused").to_string();
+        assert!(error.contains(expect), "{error}");
+    };
+    check(b"", "not readable as Parquet");
+    check(b"hello, this is not a Parquet file", "not readable as Parquet");
+    check(&good[..good.len() - 1], "not readable as Parquet");
+    let newer = replaced(&good, b"mayfly.format\x18\x011", b"mayfly.format\x18\x019");
+    check(&newer, "format 9 is newer than 1, the newest that this version reads");
+    check(&replaced(&good, b"mayfly.format", b"mayfly.f_rmat"), r#"no "mayfly.format" in its metadata"#);
+}
+
+/// `bytes` with `from` exchanged for `to`, which is as long; `from` must occur.
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let at = bytes.windows(from.len()).position(|window| window == from).expect("occurs");
+    let mut bytes = bytes.to_vec();
+    bytes[at..at + to.len()].copy_from_slice(to);
+    bytes
+}
+
+#[test]
+fn any_damaged_byte_and_any_missing_end_is_noticed() {
+    let good = encode(&example()).expect("encodes");
+    let sum = checksum(&good);
+    for at in 0..good.len() {
+        let mut bad = good.to_vec();
+        bad[at] ^= 0xff;
+        assert!(matches!(decode(bad.into(), sum), Err(SegmentError::Checksum { .. })), "byte {at}");
+        assert!(matches!(decode(good.slice(..at), sum), Err(SegmentError::Checksum { .. })), "length {at}");
+    }
+}
+
+fn labels() -> impl Strategy<Value = Labels> {
+    let name = prop_oneof![Just("job"), Just("le"), Just("Zone"), Just("a.b"), Just("__x"), Just("region")];
+    (prop_oneof![Just("m"), Just("n"), Just("ö")], prop::collection::vec((name, "[a-zé\"\n]{0,4}"), 0..5))
+        .prop_map(|(metric, pairs)| {
+            let mut labels = Labels::from_pairs(pairs).to_builder();
+            labels.set(Labels::NAME, metric).build()
+        })
+}
+
+fn push() -> impl Strategy<Value = StampedPush> {
+    let change = prop_oneof![Just(Change::ReplaceGroup), Just(Change::ReplaceFamilies), Just(Change::Delete)];
+    let series = (labels(), any::<f64>()).prop_map(|(labels, value)| PushedSeries::float(labels, value));
+    let family = ("[a-z]{1,3}", prop::collection::vec(series, 0..5))
+        .prop_map(|(name, series)| family(&name, MetricType::Untyped, series));
+    (0..1_000i64, any::<u128>(), change, prop::collection::vec(family, 0..4))
+        .prop_map(|(at_us, group, change, families)| stamped(at_us, group, change, families))
+}
+
+proptest! {
+    #[test]
+    fn any_segment_survives_its_file(pushes in prop::collection::vec(push(), 0..8)) {
+        let segment = Segment::from_pushes(7, &pushes);
+        let decoded = reread(&segment);
+        prop_assert!(same(&decoded, &segment), "{:#?}\n{:#?}", decoded, segment);
+    }
+}

@@ -1,0 +1,36 @@
+//! What an operator may set about the store.
+
+/// How a writer groups pushes and how much it takes.
+#[derive(Clone, Debug)]
+pub struct WriterSettings {
+    /// Identifies the writer: no two writers of a tenant may ever share one, so it is drawn at random at each start.
+    pub writer: u64,
+    /// A segment is closed when it holds about this many bytes of rows.
+    pub segment_bytes_max: usize,
+    /// Pushes beyond this many bytes of rows that wait to be written are refused as busy.
+    pub buffer_bytes_max: usize,
+}
+
+impl WriterSettings {
+    /// The defaults, for a writer with this identity.
+    pub fn of_writer(writer: u64) -> Self {
+        Self { writer, segment_bytes_max: 8 << 20, buffer_bytes_max: 64 << 20 }
+    }
+}
+
+/// How much a reader holds and does at once.
+#[derive(Clone, Debug)]
+pub struct ReaderSettings {
+    /// Decoded segments kept in memory, in bytes.
+    pub cache_bytes_max: usize,
+    /// Requests to the object store at once, per query.
+    pub requests_max: usize,
+    /// A query over more segments than this is refused.
+    pub segments_max: usize,
+}
+
+impl Default for ReaderSettings {
+    fn default() -> Self {
+        Self { cache_bytes_max: 128 << 20, requests_max: 32, segments_max: 100_000 }
+    }
+}

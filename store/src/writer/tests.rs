@@ -1,0 +1,243 @@
+use std::time::Duration;
+
+use model::{Change, GroupKey, Labels, MetricType, PushedFamily, PushedSeries, Selection};
+use object_store::memory::InMemory;
+use testkit::{Fault, FaultyStore, ManualClock, Operation};
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::{Reader, ReaderSettings, Tenant};
+
+const NOW_MS: i64 = 1_795_391_160_000;
+
+pub(crate) fn gauge(job: &str, value: f64) -> Push {
+    let grouping = Labels::from_pairs([("job", job)]);
+    let labels = Labels::from_pairs([("__name__", "rows"), ("job", job)]);
+    let series = vec![PushedSeries::float(labels, value)];
+    let family = PushedFamily { name: "rows".into(), r#type: MetricType::Gauge, help: "".into(), series };
+    Push { group: GroupKey::of(&grouping), change: Change::ReplaceGroup, families: vec![family] }
+}
+
+fn stream() -> Stream {
+    Stream::pushes(&Path::default(), &Tenant::default())
+}
+
+fn start(store: &Arc<dyn ObjectStore>, change: impl FnOnce(&mut WriterSettings)) -> Arc<Writer> {
+    let mut settings = WriterSettings::of_writer(1);
+    change(&mut settings);
+    Arc::new(Writer::start(Arc::clone(store), stream(), Arc::new(ManualClock::at_ms(NOW_MS)), settings))
+}
+
+async fn values(store: &Arc<dyn ObjectStore>, tail: Option<(u64, Arc<Tail>)>) -> Vec<f64> {
+    let reader = Reader::new(Arc::clone(store), stream(), tail, ReaderSettings::default());
+    let selection = Selection { matchers: vec![], start_ms: NOW_MS, end_ms: NOW_MS + 60_000 };
+    let series = reader.select(&selection).await.expect("reads");
+    series.iter().filter_map(|series| series.steps.values.last().copied()).collect()
+}
+
+/// A store whose PUTs wait for permits.
+fn gated(memory: Arc<InMemory>) -> (Arc<dyn ObjectStore>, Arc<Semaphore>) {
+    let gate = Arc::new(Semaphore::new(0));
+    let permits = Arc::clone(&gate);
+    let plan = move |operation, _: &Path| match operation {
+        Operation::Put => Fault::Wait(Arc::clone(&permits)),
+        _ => Fault::None,
+    };
+    (Arc::new(FaultyStore::new(memory, plan)), gate)
+}
+
+async fn until(mut done: impl FnMut() -> bool) {
+    for _ in 0..5_000 {
+        if done() {
+            return;
+        }
+        tokio::task::yield_now().await;
+        #[expect(clippy::disallowed_methods, reason = "waits for another task of this test")]
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("did not come true in five seconds");
+}
+
+#[tokio::test]
+async fn an_acknowledged_push_is_in_the_store() {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let writer = start(&store, |_| {});
+    let first = writer.push(gauge("a", 1.0)).await.expect("written");
+    let second = writer.push(gauge("b", 2.0)).await.expect("written");
+    assert_eq!(first.stamp, Stamp { at_us: NOW_MS * 1_000, writer: 1 });
+    assert!(first.stamp < second.stamp, "stamps increase while the clock stands still");
+    assert_eq!(values(&store, None).await, [1.0, 2.0]);
+    assert_eq!((writer.tail().1.bytes(), writer.stats().segments()), (0, 2));
+}
+
+#[tokio::test]
+async fn what_waits_is_visible_in_the_same_process_and_shares_a_segment() {
+    let (store, gate) = gated(Arc::new(InMemory::new()));
+    let writer = start(&store, |_| {});
+    let pushes: Vec<_> = (0..10)
+        .map(|i| {
+            let writer = Arc::clone(&writer);
+            tokio::spawn(async move { writer.push(gauge(&format!("job{i}"), f64::from(i))).await })
+        })
+        .collect();
+    until(|| writer.tail().1.pushes() == 10).await;
+    assert_eq!(values(&store, None).await.len(), 0, "not durable yet");
+    assert_eq!(values(&store, Some(writer.tail())).await.len(), 10);
+
+    // those that came before the first segment was closed share it, the others share the second
+    gate.add_permits(2);
+    for push in pushes {
+        push.await.expect("runs").expect("written");
+    }
+    assert_eq!(writer.stats().pushes(), 10);
+    assert!(writer.stats().segments() <= 2);
+    assert_eq!(values(&store, Some(writer.tail())).await.len(), 10);
+    assert_eq!(values(&store, None).await.len(), 10);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_takes_nothing_back() {
+    let (store, gate) = gated(Arc::new(InMemory::new()));
+    let writer = start(&store, |_| {});
+    let push = tokio::spawn({
+        let writer = Arc::clone(&writer);
+        async move { writer.push(gauge("a", 1.0)).await }
+    });
+    until(|| writer.tail().1.pushes() == 1).await;
+    push.abort();
+    gate.add_permits(1);
+    writer.close().await;
+    assert_eq!(values(&store, None).await, [1.0]);
+}
+
+#[tokio::test]
+async fn a_full_buffer_refuses_and_recovers() {
+    let (store, gate) = gated(Arc::new(InMemory::new()));
+    let writer = start(&store, |settings| settings.buffer_bytes_max = 1);
+    let first = tokio::spawn({
+        let writer = Arc::clone(&writer);
+        async move { writer.push(gauge("a", 1.0)).await }
+    });
+    until(|| writer.tail().1.pushes() == 1).await;
+    let error = writer.push(gauge("b", 2.0)).await.expect_err("full");
+    assert_eq!(error.kind(), WriteErrorKind::Busy);
+    assert!(error.to_string().contains("no more than 1 may"), "{error}");
+    gate.add_permits(2);
+    first.await.expect("runs").expect("written");
+    writer.push(gauge("b", 2.0)).await.expect("written");
+    assert_eq!((writer.stats().refused(), values(&store, None).await), (1, vec![1.0, 2.0]));
+}
+
+#[tokio::test]
+async fn a_failed_write_is_told_and_the_next_one_works() {
+    let down = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let plan = {
+        let down = Arc::clone(&down);
+        move |operation, _: &Path| match operation {
+            Operation::Put if down.load(std::sync::atomic::Ordering::SeqCst) => Fault::Fail,
+            _ => Fault::None,
+        }
+    };
+    let store: Arc<dyn ObjectStore> = Arc::new(FaultyStore::new(Arc::new(InMemory::new()), plan));
+    let writer = start(&store, |_| {});
+    let error = writer.push(gauge("a", 1.0)).await.expect_err("refused");
+    assert_eq!(error.kind(), WriteErrorKind::Unavailable);
+    assert!(error.to_string().contains("default/pushes/hot/20261122T2346/"), "{error}");
+    assert_eq!(values(&store, Some(writer.tail())).await, [0.0; 0]);
+
+    down.store(false, std::sync::atomic::Ordering::SeqCst);
+    writer.push(gauge("a", 2.0)).await.expect("written");
+    assert_eq!((values(&store, None).await, writer.stats().failures()), (vec![2.0], 1));
+}
+
+/// Answers every PUT with "already exists"; writes it first, or writes something else.
+async fn put_answered_with_already_exists(stored: Option<&'static [u8]>) -> Result<Ack, WriteError> {
+    #[derive(Debug)]
+    struct Lost {
+        memory: InMemory,
+        stored: Option<&'static [u8]>,
+    }
+    impl std::fmt::Display for Lost {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Lost")
+        }
+    }
+    #[async_trait::async_trait]
+    impl ObjectStore for Lost {
+        async fn put_opts(
+            &self,
+            path: &Path,
+            payload: object_store::PutPayload,
+            _: PutOptions,
+        ) -> object_store::Result<object_store::PutResult> {
+            let payload = self.stored.map_or(payload, |bytes| Bytes::from_static(bytes).into());
+            self.memory.put(path, payload).await?;
+            Err(object_store::Error::AlreadyExists { path: path.to_string(), source: "412".into() })
+        }
+        async fn put_multipart_opts(
+            &self,
+            path: &Path,
+            options: object_store::PutMultipartOptions,
+        ) -> object_store::Result<Box<dyn object_store::MultipartUpload>> {
+            self.memory.put_multipart_opts(path, options).await
+        }
+        async fn get_opts(
+            &self,
+            path: &Path,
+            options: object_store::GetOptions,
+        ) -> object_store::Result<object_store::GetResult> {
+            self.memory.get_opts(path, options).await
+        }
+        fn delete_stream(
+            &self,
+            paths: futures::stream::BoxStream<'static, object_store::Result<Path>>,
+        ) -> futures::stream::BoxStream<'static, object_store::Result<Path>> {
+            self.memory.delete_stream(paths)
+        }
+        fn list(
+            &self,
+            prefix: Option<&Path>,
+        ) -> futures::stream::BoxStream<'static, object_store::Result<object_store::ObjectMeta>> {
+            self.memory.list(prefix)
+        }
+        async fn list_with_delimiter(
+            &self,
+            prefix: Option<&Path>,
+        ) -> object_store::Result<object_store::ListResult> {
+            self.memory.list_with_delimiter(prefix).await
+        }
+        async fn copy_opts(
+            &self,
+            from: &Path,
+            to: &Path,
+            options: object_store::CopyOptions,
+        ) -> object_store::Result<()> {
+            self.memory.copy_opts(from, to, options).await
+        }
+    }
+    let store: Arc<dyn ObjectStore> = Arc::new(Lost { memory: InMemory::new(), stored });
+    start(&store, |_| {}).push(gauge("a", 1.0)).await
+}
+
+#[tokio::test]
+async fn an_object_that_is_there_already_counts_only_if_it_is_ours() {
+    assert!(put_answered_with_already_exists(None).await.is_ok());
+    let error = put_answered_with_already_exists(Some(b"of somebody else")).await.expect_err("not ours");
+    assert_eq!(error.kind(), WriteErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn closing_writes_what_was_taken_and_refuses_the_rest() {
+    let (store, gate) = gated(Arc::new(InMemory::new()));
+    let writer = start(&store, |_| {});
+    let push = tokio::spawn({
+        let writer = Arc::clone(&writer);
+        async move { writer.push(gauge("a", 1.0)).await }
+    });
+    until(|| writer.tail().1.pushes() == 1).await;
+    gate.add_permits(1);
+    writer.close().await;
+    push.await.expect("runs").expect("written");
+    let error = writer.push(gauge("b", 2.0)).await.expect_err("closed");
+    assert_eq!((error.kind(), values(&store, None).await), (WriteErrorKind::Closed, vec![1.0]));
+}

@@ -1,0 +1,142 @@
+//! An object store that fails when a test says so.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+use tokio::sync::Semaphore;
+
+/// What is asked of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// An object is written.
+    Put,
+    /// An object, its head or ranges of it are read.
+    Get,
+    /// Names are listed.
+    List,
+    /// An object is deleted.
+    Delete,
+    /// An object is copied.
+    Copy,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// It fails, and nothing is done.
+    Fail,
+    /// It is done, and the answer is that it failed.
+    FailAfterwards,
+    /// It waits for a permit and is then done.
+    Wait(Arc<Semaphore>),
+}
+
+type Plan = dyn Fn(Operation, &Path) -> Fault + Send + Sync;
+
+/// Asks a plan before each operation.
+pub struct FaultyStore {
+    inner: Arc<dyn ObjectStore>,
+    plan: Box<Plan>,
+}
+
+impl FaultyStore {
+    /// `plan` is asked with the operation and the path (the prefix, for a listing) before anything is done.
+    pub fn new(
+        inner: Arc<dyn ObjectStore>,
+        plan: impl Fn(Operation, &Path) -> Fault + Send + Sync + 'static,
+    ) -> Self {
+        Self { inner, plan: Box::new(plan) }
+    }
+
+    async fn with<T>(
+        &self,
+        operation: Operation,
+        path: &Path,
+        work: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        match (self.plan)(operation, path) {
+            Fault::None => work.await,
+            Fault::Fail => Err(failed(operation)),
+            Fault::FailAfterwards => work.await.and(Err(failed(operation))),
+            Fault::Wait(permits) => {
+                if let Ok(permit) = permits.acquire().await {
+                    permit.forget();
+                }
+                work.await
+            }
+        }
+    }
+}
+
+fn failed(operation: Operation) -> Error {
+    Error::Generic { store: "faulty", source: format!("the test wants this {operation:?} to fail").into() }
+}
+
+impl fmt::Debug for FaultyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FaultyStore({:?})", self.inner)
+    }
+}
+
+impl fmt::Display for FaultyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FaultyStore({})", self.inner)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for FaultyStore {
+    async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        self.with(Operation::Put, path, self.inner.put_opts(path, payload, options)).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.with(Operation::Put, path, self.inner.put_multipart_opts(path, options)).await
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        self.with(Operation::Get, path, self.inner.get_opts(path, options)).await
+    }
+
+    async fn get_ranges(&self, path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.with(Operation::Get, path, self.inner.get_ranges(path, ranges)).await
+    }
+
+    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(paths)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        match (self.plan)(Operation::List, prefix.unwrap_or(&Path::ROOT)) {
+            Fault::Fail | Fault::FailAfterwards => {
+                futures::stream::once(async { Err(failed(Operation::List)) }).boxed()
+            }
+            Fault::None | Fault::Wait(_) => self.inner.list(prefix),
+        }
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        let path = prefix.cloned().unwrap_or_default();
+        self.with(Operation::List, &path, self.inner.list_with_delimiter(prefix)).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.with(Operation::Copy, to, self.inner.copy_opts(from, to, options)).await
+    }
+}

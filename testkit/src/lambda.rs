@@ -1,0 +1,13 @@
+//! Lambda on loopback: the Runtime API, a bootstrap binary that talks to it, and HTTP requests as events.
+//!
+//! [`Function`] starts a bootstrap with the environment that Lambda gives it and invokes it, one event at a time as
+//! Lambda does; [`RuntimeApi`] alone serves a client that runs in the test's own process. What is emulated is the
+//! interface: no freeze between invocations, no limits on memory or sizes, no extensions.
+
+mod event;
+mod function;
+mod runtime_api;
+
+pub use event::{BadAnswer, request_event, response_of};
+pub use function::Function;
+pub use runtime_api::{InvokeError, RuntimeApi};

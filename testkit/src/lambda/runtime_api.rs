@@ -1,0 +1,208 @@
+//! The Runtime API, version 2018-06-01.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::http::{Request, Response, Server};
+
+const PREFIX: &str = "/2018-06-01/runtime/";
+const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:mayfly-test";
+const TRACE: &str = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1";
+/// How often a waiting side looks whether the other still lives.
+const LOOK_MS: u64 = 50;
+
+/// Why an invocation has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum InvokeError {
+    /// The handler answered with an error: what it posted.
+    #[error("the function failed: {0}")]
+    Function(String),
+    /// The runtime gave up before its first event: what it posted.
+    #[error("the function did not initialise: {0}")]
+    Init(String),
+    /// No answer within the time of the invocation.
+    #[error("no answer from the function within {0:?}")]
+    Timeout(Duration),
+    /// The process is gone.
+    #[error("the function's process ended: {0}")]
+    Exited(String),
+    /// The answer is not that of an HTTP integration.
+    #[error(transparent)]
+    Answer(#[from] super::BadAnswer),
+}
+
+/// The Runtime API on a free port. Events wait in order; each goes to the next caller of `next`.
+#[derive(Debug)]
+pub struct RuntimeApi {
+    server: Server,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    last_id: u64,
+    waiting: VecDeque<Event>,
+    answers: HashMap<String, Answer>,
+    init_error: Option<String>,
+    stopped: bool,
+}
+
+#[derive(Debug)]
+struct Event {
+    id: String,
+    body: Vec<u8>,
+    deadline_ms: u128,
+}
+
+#[derive(Debug)]
+enum Answer {
+    Pending,
+    Response(Vec<u8>),
+    Error(String),
+}
+
+impl RuntimeApi {
+    /// Starts on a free port.
+    pub fn start() -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let state = Arc::clone(&shared);
+        let server = Server::start(move |request| state.answer(request))?;
+        Ok(Self { server, shared })
+    }
+
+    /// What `AWS_LAMBDA_RUNTIME_API` says.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Gives `event` to the function and waits for its answer. `alive` is asked now and then and ends the wait by an
+    /// error that says what became of the function.
+    #[expect(clippy::disallowed_methods, reason = "a test's edge: real processes wait in real time")]
+    pub fn invoke(
+        &self,
+        event: &[u8],
+        timeout: Duration,
+        mut alive: impl FnMut() -> Result<(), String>,
+    ) -> Result<Vec<u8>, InvokeError> {
+        let end = Instant::now() + timeout;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut state = self.shared.lock();
+        state.last_id += 1;
+        let id = format!("00000000-0000-4000-8000-{:012x}", state.last_id);
+        state.answers.insert(id.clone(), Answer::Pending);
+        let deadline_ms = (now + timeout).as_millis();
+        state.waiting.push_back(Event { id: id.clone(), body: event.to_vec(), deadline_ms });
+        self.shared.changed.notify_all();
+        let outcome = loop {
+            match state.answers.get(&id) {
+                Some(Answer::Response(body)) => break Ok(body.clone()),
+                Some(Answer::Error(text)) => break Err(InvokeError::Function(text.clone())),
+                Some(Answer::Pending) | None => {}
+            }
+            if let Some(text) = &state.init_error {
+                break Err(InvokeError::Init(text.clone()));
+            }
+            if let Err(text) = alive() {
+                break Err(InvokeError::Exited(text));
+            }
+            if Instant::now() >= end {
+                break Err(InvokeError::Timeout(timeout));
+            }
+            state = self.shared.wait(state);
+        };
+        state.answers.remove(&id);
+        state.waiting.retain(|event| event.id != id);
+        outcome
+    }
+}
+
+impl Drop for RuntimeApi {
+    fn drop(&mut self) {
+        self.shared.lock().stopped = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, guard: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let waited = self.changed.wait_timeout(guard, Duration::from_millis(LOOK_MS));
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn answer(&self, request: &Request) -> Response {
+        let Some(path) = request.path().strip_prefix(PREFIX) else {
+            return refusal(404, "InvalidPath", request.path());
+        };
+        let parts: Vec<&str> = path.split('/').collect();
+        match (request.method.as_str(), parts.as_slice()) {
+            ("GET", ["invocation", "next"]) => self.next(),
+            ("POST", ["invocation", id, "response"]) => self.done(id, Answer::Response(request.body.clone())),
+            ("POST", ["invocation", id, "error"]) => self.done(id, Answer::Error(text_of(request))),
+            ("POST", ["init", "error"]) => {
+                self.lock().init_error = Some(text_of(request));
+                self.changed.notify_all();
+                accepted()
+            }
+            _ => refusal(404, "InvalidPath", request.path()),
+        }
+    }
+
+    /// The long poll: as in Lambda it has no end but an event, here also the end of the emulator.
+    fn next(&self) -> Response {
+        let mut state = self.lock();
+        loop {
+            if let Some(event) = state.waiting.pop_front() {
+                return Response::new(200)
+                    .header("Content-Type", "application/json")
+                    .header("Lambda-Runtime-Aws-Request-Id", &event.id)
+                    .header("Lambda-Runtime-Deadline-Ms", &event.deadline_ms.to_string())
+                    .header("Lambda-Runtime-Invoked-Function-Arn", ARN)
+                    .header("Lambda-Runtime-Trace-Id", TRACE)
+                    .body(event.body);
+            }
+            if state.stopped {
+                return refusal(403, "Stopped", "the emulator has stopped");
+            }
+            state = self.wait(state);
+        }
+    }
+
+    fn done(&self, id: &str, answer: Answer) -> Response {
+        let mut state = self.lock();
+        let Some(pending @ Answer::Pending) = state.answers.get_mut(id) else {
+            return refusal(400, "InvalidRequestID", id);
+        };
+        *pending = answer;
+        self.changed.notify_all();
+        accepted()
+    }
+}
+
+fn text_of(request: &Request) -> String {
+    String::from_utf8_lossy(&request.body).into_owned()
+}
+
+fn accepted() -> Response {
+    Response::new(202).header("Content-Type", "application/json").body(r#"{"status":"OK"}"#)
+}
+
+fn refusal(status: u16, kind: &str, message: &str) -> Response {
+    let body = serde_json::json!({ "errorType": kind, "errorMessage": message }).to_string();
+    Response::new(status).header("Content-Type", "application/json").body(body)
+}
+
+#[cfg(test)]
+mod tests;
