@@ -30,6 +30,20 @@ write_sources() {
   fi
 }
 
+# Debian's Alertmanager reads its templates from an absolute path that only an installed package has. The path becomes
+# one of the same length that is relative to the working directory, so the program is to be started in .peers/debian.
+relocate() {
+  python3 - "$1" <<'PYTHON' || fail "could not relocate $1"
+import sys
+from pathlib import Path
+program = Path(sys.argv[1])
+old, new = b"/usr/share/prometheus/alertmanager", b"usr//share/prometheus/alertmanager"
+code = program.read_bytes()
+assert len(old) == len(new) and old in code, "the path is not in the program"
+program.write_bytes(code.replace(old, new))
+PYTHON
+}
+
 fetch_debian() {
   local apt=$peers/apt out=$peers/debian.new options package
   command -v apt-get >/dev/null && command -v dpkg >/dev/null || fail "needs apt-get and dpkg (Debian)"
@@ -46,6 +60,7 @@ fetch_debian() {
       { tail -2 "$apt/log" >&2; fail "could not download the Debian package $package from $suite"; }
     dpkg -x "$apt/cache/${package}"_*.deb "$out" || fail "could not unpack $package"
   done
+  relocate "$out/usr/bin/prometheus-alertmanager"
   rm -rf "$apt" "$peers/debian"
   mv "$out" "$peers/debian"
 }

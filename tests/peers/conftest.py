@@ -1,0 +1,69 @@
+"""Fixtures. A scenario that lacks something fails; none is skipped."""
+
+import re
+
+import pytest
+
+from harness.mayfly import Mayfly, built
+from harness.peers import SeaweedFS, missing
+from harness.process import Failed, Process
+
+
+def pytest_sessionstart(session):
+    absent = missing()
+    if absent:
+        pytest.exit(f"missing: {', '.join(map(str, absent))}; run tools/peers.sh", returncode=1)
+    try:
+        for name in ("mayfly", "push", "lambda-url"):
+            built(name)
+    except Failed as err:
+        pytest.exit(str(err), returncode=1)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """Puts the output of every process that still runs under a failed test."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for process in Process.running:
+            report.sections.append((process.name, process.output()))
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_behind():
+    before = len(Process.running)
+    yield
+    Process.kill_rest(before)
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory):
+    server = SeaweedFS(tmp_path_factory.mktemp("seaweedfs"))
+    yield server
+    if server.process in Process.running:
+        server.process.kill9()
+
+
+@pytest.fixture
+def folder_server(tmp_path):
+    """A server on a local folder."""
+    return Mayfly(tmp_path, tmp_path / "data").start()
+
+
+@pytest.fixture
+def s3_url(request):
+    """A prefix that no other test uses."""
+    return "s3://metrics/" + re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+
+
+@pytest.fixture
+def s3_server(tmp_path, seaweedfs, s3_url):
+    """A server on a real S3 server."""
+    return Mayfly(tmp_path, s3_url, env=seaweedfs.env, flags=seaweedfs.flags).start()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def server(request):
+    """The same scenario on both kinds of storage."""
+    return request.getfixturevalue(f"{request.param}_server")

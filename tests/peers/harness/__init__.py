@@ -1,0 +1,8 @@
+"""What the scenarios share: processes on free ports of loopback, and clients of their APIs."""
+
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[3]
+PEERS = TOP / ".peers"
+PROGRAMS = PEERS / "debian" / "usr" / "bin"
+VENV = PEERS / "venv" / "bin"

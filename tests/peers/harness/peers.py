@@ -1,0 +1,177 @@
+"""The real programs that Mayfly is held against."""
+
+import http.server
+import json
+import subprocess
+import threading
+from pathlib import Path
+
+from . import PEERS, PROGRAMS, VENV
+from .http import call
+from .mayfly import clean_environment
+from .process import Failed, Process, free_ports
+
+
+def missing() -> list[Path]:
+    """Programs that `tools/peers.sh` should have fetched and that are not there."""
+    names = ["prometheus", "promtool", "prometheus-alertmanager", "prometheus-pushgateway"]
+    return [path for path in [*(PROGRAMS / name for name in names), VENV / "weed"] if not path.is_file()]
+
+
+def answers(base: str, target: str) -> bool:
+    return call(base, "GET", target).status == 200
+
+
+class Pushgateway:
+    """The real Pushgateway."""
+
+    def __init__(self, folder: Path):
+        (port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{port}"
+        command = [PROGRAMS / "prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{port}"]
+        self.process = Process("pushgateway", command, folder / "pushgateway.log")
+        self.process.up("ready", lambda: answers(self.url, "/-/ready"))
+
+
+class Prometheus:
+    """The real Prometheus, scraping one Pushgateway every second."""
+
+    def __init__(self, folder: Path, pushgateway: str):
+        (port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{port}"
+        config = folder / "prometheus.yml"
+        config.write_text(
+            "global: {scrape_interval: 1s}\n"
+            "scrape_configs:\n"
+            "- job_name: pushgateway\n"
+            "  honor_labels: true\n"
+            f"  static_configs: [{{targets: ['{pushgateway.removeprefix('http://')}']}}]\n"
+        )
+        command = [
+            PROGRAMS / "prometheus",
+            f"--config.file={config}",
+            f"--storage.tsdb.path={folder / 'tsdb'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ]
+        self.process = Process("prometheus", command, folder / "prometheus.log")
+        self.process.up("ready", lambda: answers(self.url, "/-/ready"))
+
+
+class Alertmanager:
+    """The real Alertmanager, telling `receiver` (a `Webhook`) about alerts and their end without delay."""
+
+    def __init__(self, folder: Path, receiver: str):
+        (port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{port}"
+        config = folder / "alertmanager.yml"
+        config.write_text(
+            "route: {receiver: test, group_wait: 0s, group_interval: 1s, repeat_interval: 1h, group_by: [alertname]}\n"
+            "receivers:\n"
+            "- name: test\n"
+            f"  webhook_configs: [{{url: '{receiver}', send_resolved: true}}]\n"
+        )
+        command = [
+            PROGRAMS / "prometheus-alertmanager",
+            f"--config.file={config}",
+            f"--storage.path={folder / 'alertmanager'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--cluster.listen-address=",
+        ]
+        # its templates: see tools/peers.sh
+        self.process = Process("alertmanager", command, folder / "alertmanager.log", cwd=PEERS / "debian")
+        self.process.up("ready", lambda: answers(self.url, "/-/ready"))
+
+    def alerts(self) -> list[dict]:
+        """Those that are not resolved."""
+        return call(self.url, "GET", "/api/v2/alerts").json()
+
+
+class Webhook:
+    """Takes what Alertmanager sends on."""
+
+    def __init__(self):
+        self.notifications: list[dict] = []
+        received = self.notifications
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def with_status(self, status: str) -> list[dict]:
+        """The alerts of all notifications so far that have this status, `firing` or `resolved`."""
+        return [alert for note in list(self.notifications) for alert in note["alerts"] if alert["status"] == status]
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class SeaweedFS:
+    """A real S3 server with one bucket, `metrics`. Signatures are checked."""
+
+    KEY, SECRET = "AKMAYFLYTEST", "mayfly-test-secret"
+
+    def __init__(self, folder: Path):
+        s3, master, volume, filer, admin, *grpc = free_ports(9)
+        self.endpoint = f"http://127.0.0.1:{s3}"
+        self.env = {
+            "AWS_ACCESS_KEY_ID": self.KEY,
+            "AWS_SECRET_ACCESS_KEY": self.SECRET,
+            "AWS_REGION": "us-east-1",
+        }
+        data = folder / "weed"
+        data.mkdir()
+        command = [VENV / "weed", "-logtostderr=true", "mini", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
+        command += [f"-s3.port={s3}", f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}"]
+        command += [f"-admin.port={admin}", f"-master.port.grpc={grpc[0]}", f"-volume.port.grpc={grpc[1]}"]
+        command += [f"-filer.port.grpc={grpc[2]}", f"-admin.port.grpc={grpc[3]}"]
+        command += ["-webdav=false", "-admin.ui=false", "-master.telemetry=false", "-bucket=metrics"]
+        env = clean_environment(**self.env)
+        self.process = Process("seaweedfs", command, folder / "seaweedfs.log", env)
+        # unsigned requests are refused, which is how one sees that the server speaks S3 and checks
+        self.process.up("refuses the unsigned", lambda: call(self.endpoint, "GET", "/metrics").status == 403)
+
+    @property
+    def flags(self) -> tuple:
+        """What `mayfly serve` needs to find it."""
+        return ("--s3.endpoint", self.endpoint)
+
+
+class Promtool:
+    """`promtool query ...` against one server."""
+
+    def __init__(self, url: str):
+        self.url = url
+
+    def _run(self, kind: str, flags: list, rest: list) -> str:
+        command = [str(PROGRAMS / "promtool"), "query", kind, *flags, self.url, *rest]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        if run.returncode != 0:
+            raise Failed(f"{' '.join(command)}: exit {run.returncode}: {run.stdout}{run.stderr}")
+        return run.stdout
+
+    def instant(self, expr: str, time: float | None = None) -> list:
+        """JSON of the API's `result`."""
+        at = [] if time is None else [f"--time={time:.3f}"]
+        return json.loads(self._run("instant", ["-o", "json", *at], [expr]))
+
+    def range(self, expr: str, start: float, end: float, step: str) -> list:
+        flags = ["-o", "json", f"--start={start:.3f}", f"--end={end:.3f}", f"--step={step}"]
+        return json.loads(self._run("range", flags, [expr]))
+
+    def series(self, match: str) -> list[str]:
+        """One label set per line, in promtool's own writing."""
+        return self._run("series", [f"--match={match}"], []).splitlines()
+
+    def labels(self, name: str) -> list[str]:
+        return self._run("labels", [], [name]).splitlines()
