@@ -7,7 +7,7 @@ use model::{Labels, Metadata, Selection, Series, Stamp, Value};
 
 use super::LiveFamily;
 use crate::fold::{Clears, SeriesSets, fold};
-use crate::segment::{Row, Segment};
+use crate::segment::{Segment, SeriesRows};
 
 /// The events that concern a selection.
 #[derive(Debug, Default)]
@@ -21,17 +21,14 @@ pub(super) struct Gathered {
 impl Gathered {
     pub(super) fn of(segments: &[Arc<Segment>], selection: &Selection) -> Self {
         let mut gathered = Self::default();
-        // whether a series matches is asked once per series and segment, not once per row
         for segment in segments {
             gathered.add_head(segment, selection);
-            let rows = match selection.metric_name() {
-                Some(name) => rows_named(&segment.rows, name),
-                None => &segment.rows[..],
+            let series = match selection.metric_name() {
+                Some(name) => series_named(&segment.series, name),
+                None => &segment.series[..],
             };
-            for of_series in rows.chunk_by(|a, b| a.labels == b.labels) {
-                if selection.matches(&of_series[0].labels) {
-                    gathered.add_rows(segment.writer, of_series, selection.end_ms);
-                }
+            for series in series.iter().filter(|series| selection.matches(&series.labels)) {
+                gathered.add_rows(segment, series, selection.end_ms);
             }
         }
         gathered.clears.sort();
@@ -53,15 +50,20 @@ impl Gathered {
         }
     }
 
-    fn add_rows(&mut self, writer: u64, rows: &[Row], end_ms: i64) {
-        for row in rows.iter().filter(|row| is_before(row.at_us, end_ms)) {
-            let series = match self.series.get_mut(&row.labels) {
-                Some(series) => series,
-                None => self.series.entry(row.labels.clone()).or_default(),
-            };
-            let group = series.entry(row.group).or_default();
-            group.family = Arc::clone(&row.family);
-            group.sets.push((Stamp { at_us: row.at_us, writer }, row.value.clone()));
+    fn add_rows(&mut self, segment: &Segment, rows: &SeriesRows, end_ms: i64) {
+        let ats = &segment.rows.at_us[rows.range.clone()];
+        let count = ats.partition_point(|&at_us| is_before(at_us, end_ms));
+        if count == 0 {
+            return;
+        }
+        let series = match self.series.get_mut(&rows.labels) {
+            Some(series) => series,
+            None => self.series.entry(rows.labels.clone()).or_default(),
+        };
+        let group = series.entry(rows.group).or_default();
+        group.family = Arc::clone(&rows.family);
+        for (row, &at_us) in (rows.range.start..).zip(&ats[..count]) {
+            group.sets.push((Stamp { at_us, writer: segment.writer }, segment.rows.value(row)));
         }
     }
 
@@ -116,9 +118,9 @@ fn is_before(at_us: i64, end_ms: i64) -> bool {
     at_us.div_euclid(1_000) <= end_ms
 }
 
-/// The rows of one metric: rows are sorted by metric name.
-fn rows_named<'a>(rows: &'a [Row], name: &str) -> &'a [Row] {
-    let start = rows.partition_point(|row| row.labels.metric_name() < name);
-    let length = rows[start..].partition_point(|row| row.labels.metric_name() == name);
-    &rows[start..start + length]
+/// The series of one metric: they are sorted by metric name.
+fn series_named<'a>(series: &'a [SeriesRows], name: &str) -> &'a [SeriesRows] {
+    let start = series.partition_point(|series| series.labels.metric_name() < name);
+    let length = series[start..].partition_point(|series| series.labels.metric_name() == name);
+    &series[start..start + length]
 }

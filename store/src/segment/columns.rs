@@ -28,6 +28,9 @@ pub(super) const KEY_FINGERPRINT: &str = "mayfly.fingerprint";
 pub(super) const KEY_HEAD_ROWS: &str = "mayfly.head_rows";
 pub(super) const KEY_MAP_NAMES: &str = "mayfly.map_names";
 
+/// Whether two series of the file share metric name and fingerprint, so that labels must be compared.
+pub(super) const KEY_COLLISION: &str = "mayfly.collision";
+
 /// The hash that the `__series__` column holds.
 pub(super) const FINGERPRINT: &str = "xxh3-64/1";
 

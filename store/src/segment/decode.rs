@@ -11,7 +11,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use parquet::file::metadata::ParquetMetaData;
 
 use super::columns::{self, event};
-use super::{ClearRow, Description, FORMAT, Row, Segment, SegmentError, checksum, histogram};
+use super::{ClearRow, Description, FORMAT, Segment, SegmentError, SeriesRows, checksum, histogram};
 use crate::fold::Scope;
 
 /// Reads a whole segment. The checksum comes first: damaged pages may decode to nonsense, or not return at all.
@@ -21,7 +21,7 @@ pub(crate) fn decode(bytes: Bytes, expected: u64) -> Result<Segment, SegmentErro
         return Err(SegmentError::Checksum { found, expected });
     }
     let found = ParquetRecordBatchReaderBuilder::try_new(bytes.clone())?;
-    let writer = check_footer(found.metadata())?;
+    let Footer { writer, collision } = check_footer(found.metadata())?;
     let options = ArrowReaderOptions::new()
         .with_schema(columns::reading_schema(found.schema()))
         .with_skip_arrow_metadata(true);
@@ -30,14 +30,20 @@ pub(crate) fn decode(bytes: Bytes, expected: u64) -> Result<Segment, SegmentErro
     let mut first_row = 0;
     for batch in reader {
         let batch = batch?;
-        read_batch(&batch, first_row, &mut segment)?;
+        read_batch(&batch, first_row, collision, &mut segment)?;
         first_row += batch.num_rows();
     }
     Ok(segment)
 }
 
-/// Refuses what is no segment and what is newer; tells the writer.
-fn check_footer(metadata: &ParquetMetaData) -> Result<u64, SegmentError> {
+/// What the footer says.
+struct Footer {
+    writer: u64,
+    collision: bool,
+}
+
+/// Refuses what is no segment and what is newer.
+fn check_footer(metadata: &ParquetMetaData) -> Result<Footer, SegmentError> {
     let notes = metadata.file_metadata().key_value_metadata();
     let note = |key: &'static str| {
         let found = notes.into_iter().flatten().find(|note| note.key == key);
@@ -51,13 +57,20 @@ fn check_footer(metadata: &ParquetMetaData) -> Result<u64, SegmentError> {
     if note(columns::KEY_FINGERPRINT)? != columns::FINGERPRINT {
         return Err(SegmentError::Foreign(columns::KEY_FINGERPRINT));
     }
-    u64::from_str_radix(note(columns::KEY_WRITER)?, 16)
-        .map_err(|_| SegmentError::Foreign(columns::KEY_WRITER))
+    let writer = u64::from_str_radix(note(columns::KEY_WRITER)?, 16);
+    Ok(Footer {
+        writer: writer.map_err(|_| SegmentError::Foreign(columns::KEY_WRITER))?,
+        collision: note(columns::KEY_COLLISION)? == "true",
+    })
 }
 
-fn read_batch(batch: &RecordBatch, first_row: usize, segment: &mut Segment) -> Result<(), SegmentError> {
+fn read_batch(
+    batch: &RecordBatch,
+    first_row: usize,
+    collision: bool,
+    segment: &mut Segment,
+) -> Result<(), SegmentError> {
     let columns = Columns::of(batch)?;
-    let mut last: Option<Labels> = None;
     for row in 0..batch.num_rows() {
         let unknown = |what, value: Option<&Arc<str>>| SegmentError::Value {
             row: first_row + row,
@@ -74,11 +87,26 @@ fn read_batch(batch: &RecordBatch, first_row: usize, segment: &mut Segment) -> R
         };
         match event.map(|event| &**event) {
             Some(event::SET) => {
-                let labels = columns.labels(row, last.as_ref());
-                last = Some(labels.clone());
-                let value = columns.value(row)?.ok_or_else(|| unknown("value", None))?;
-                let family = Arc::clone(family()?);
-                segment.rows.push(Row { labels, at_us, group: group()?, family, r#type: r#type()?, value });
+                let end = segment.rows.len();
+                segment.rows.push(at_us, &columns.value(row)?.ok_or_else(|| unknown("value", None))?);
+                if row > 0 && !collision && columns.continues(row) {
+                    // cannot be empty: the row before was a set of the same series
+                    if let Some(last) = segment.series.last_mut() {
+                        last.range.end = end + 1;
+                    }
+                    continue;
+                }
+                let found = SeriesRows {
+                    labels: columns.labels(row),
+                    group: group()?,
+                    family: Arc::clone(family()?),
+                    r#type: r#type()?,
+                    range: end..end + 1,
+                };
+                match segment.series.last_mut() {
+                    Some(last) if last.is_same(&found) => last.range.end = end + 1,
+                    _ => segment.series.push(found),
+                }
             }
             Some(event::CLEAR) => {
                 let scope =
@@ -108,6 +136,7 @@ fn read_batch(batch: &RecordBatch, first_row: usize, segment: &mut Segment) -> R
 /// The columns of a batch, by what they mean.
 struct Columns<'a> {
     name: Texts<'a>,
+    series: &'a arrow_array::Int64Array,
     ts: &'a arrow_array::PrimitiveArray<TimestampMicrosecondType>,
     value: &'a arrow_array::Float64Array,
     histogram: Option<histogram::Reader<'a>>,
@@ -143,6 +172,7 @@ impl<'a> Columns<'a> {
             .collect();
         Ok(Self {
             name: texts(columns::NAME)?,
+            series: column(columns::SERIES)?.as_primitive_opt().ok_or_else(wrong(columns::SERIES))?,
             ts: column(columns::TS)?.as_primitive_opt().ok_or_else(wrong(columns::TS))?,
             value: column(columns::VALUE)?
                 .as_primitive_opt::<Float64Type>()
@@ -176,8 +206,15 @@ impl<'a> Columns<'a> {
         Ok(histogram.map(|histogram| Value::Histogram(Arc::new(histogram))))
     }
 
-    /// The labels of a row; the last row's, if they are the same.
-    fn labels(&self, row: usize, last: Option<&Labels>) -> Labels {
+    /// Whether a row belongs to the same series as the one before it. Unless the file holds a collision, the fingerprint
+    /// says so.
+    fn continues(&self, row: usize) -> bool {
+        self.series.value(row) == self.series.value(row - 1)
+            && [&self.name, &self.event, &self.r#type, &self.family].iter().all(|texts| texts.continues(row))
+            && self.group.value(row) == self.group.value(row - 1)
+    }
+
+    fn labels(&self, row: usize) -> Labels {
         let mut labels = Vec::with_capacity(self.label_names.len() + 1);
         let mut add = |name: &Arc<str>, value: &Arc<str>| {
             labels.push(Label { name: Arc::clone(name), value: Arc::clone(value) });
@@ -201,10 +238,7 @@ impl<'a> Columns<'a> {
             }
         }
         labels.sort_unstable();
-        match last {
-            Some(last) if last.iter().eq(&labels) => last.clone(),
-            _ => Labels::from_sorted(labels),
-        }
+        Labels::from_sorted(labels)
     }
 }
 
@@ -222,6 +256,10 @@ impl<'a> Texts<'a> {
             array,
             values: values.iter().map(|value| Arc::from(value.unwrap_or_default())).collect(),
         })
+    }
+
+    fn continues(&self, row: usize) -> bool {
+        self.array.key(row) == self.array.key(row - 1)
     }
 
     fn get(&self, row: usize) -> Option<&Arc<str>> {

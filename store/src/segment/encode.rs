@@ -6,10 +6,10 @@ use arrow_array::builder::{
     FixedSizeBinaryBuilder, MapBuilder, MapFieldNames, StringBuilder, StringDictionaryBuilder,
 };
 use arrow_array::types::Int32Type;
-use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_schema::{DataType, Field};
 use bytes::Bytes;
-use model::{GroupKey, Labels, Value};
+use model::{GroupKey, Labels};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding};
@@ -19,7 +19,7 @@ use parquet::schema::types::ColumnPath;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::columns::{self, LabelPlan, Optional, event};
-use super::{ClearRow, Description, FORMAT, Row, Segment, SegmentError, histogram};
+use super::{ClearRow, Description, FORMAT, Segment, SegmentError, SeriesRows, histogram};
 use crate::fold::Scope;
 
 /// What a segment's name says about its bytes.
@@ -29,35 +29,28 @@ pub(crate) fn checksum(bytes: &[u8]) -> u64 {
 
 /// The file of a segment: what ends and what is described in a first row group of their own, then what is set.
 pub(crate) fn encode(segment: &Segment) -> Result<Bytes, SegmentError> {
-    let plan = LabelPlan::of(segment.rows.iter().map(|row| &row.labels));
+    let plan = LabelPlan::of(segment.series.iter().map(|series| &series.labels));
     let optional = Optional {
-        histograms: segment.rows.iter().any(|row| matches!(row.value, Value::Histogram(_))),
+        histograms: !segment.rows.histograms.is_empty(),
         units: segment.descriptions.iter().any(|description| !description.metadata.unit.is_empty()),
     };
     let schema = columns::schema(&plan, optional);
-    let head: Vec<Line<'_>> = segment
-        .clears
-        .iter()
-        .map(Line::Clear)
-        .chain(segment.descriptions.iter().map(Line::Describe))
-        .collect();
-    let rows: Vec<Line<'_>> = segment.rows.iter().map(Line::Set).collect();
-
     let options = ArrowWriterOptions::new()
-        .with_properties(properties(segment, &plan, head.len()))
+        .with_properties(properties(segment, &plan))
         // the schema follows from the columns; a copy of it would be the larger part of a small file
         .with_skip_arrow_metadata(true);
     let mut writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options)?;
-    for lines in [head, rows] {
-        if !lines.is_empty() {
-            writer.write(&batch(&schema, &plan, optional, &lines)?)?;
+    let batches = [head_batch(segment, &plan, optional)?, rows_batch(segment, &plan, optional)?];
+    for columns in batches {
+        if columns.first().is_some_and(|column| !column.is_empty()) {
+            writer.write(&RecordBatch::try_new(Arc::clone(&schema), columns)?)?;
             writer.flush()?;
         }
     }
     Ok(writer.into_inner()?.into())
 }
 
-fn properties(segment: &Segment, plan: &LabelPlan, head_rows: usize) -> WriterProperties {
+fn properties(segment: &Segment, plan: &LabelPlan) -> WriterProperties {
     let note = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
     let column = |name: &str| ColumnPath::from(name);
     WriterProperties::builder()
@@ -75,113 +68,116 @@ fn properties(segment: &Segment, plan: &LabelPlan, head_rows: usize) -> WriterPr
             note(columns::KEY_FORMAT, FORMAT.to_string()),
             note(columns::KEY_WRITER, format!("{:016x}", segment.writer)),
             note(columns::KEY_FINGERPRINT, columns::FINGERPRINT.to_owned()),
-            note(columns::KEY_HEAD_ROWS, head_rows.to_string()),
+            note(columns::KEY_HEAD_ROWS, (segment.clears.len() + segment.descriptions.len()).to_string()),
             note(columns::KEY_MAP_NAMES, plan.map_names.join("\n")),
+            note(columns::KEY_COLLISION, has_collision(segment).to_string()),
         ]))
         .build()
 }
 
-/// One row of the file.
-#[derive(Clone, Copy)]
-enum Line<'a> {
-    Clear(&'a ClearRow),
-    Describe(&'a Description),
-    Set(&'a Row),
+/// Whether label sets that differ share metric name and fingerprint; they then stand side by side.
+fn has_collision(segment: &Segment) -> bool {
+    segment.series.windows(2).any(|pair| {
+        let [a, b] = pair else { return false };
+        a.labels != b.labels
+            && a.labels.metric_name() == b.labels.metric_name()
+            && a.labels.fingerprint() == b.labels.fingerprint()
+    })
 }
 
-impl<'a> Line<'a> {
-    fn at_us(self) -> i64 {
-        match self {
-            Self::Clear(clear) => clear.at_us,
-            Self::Describe(description) => description.at_us,
-            Self::Set(row) => row.at_us,
-        }
-    }
-
-    fn event(self) -> &'static str {
-        match self {
-            Self::Clear(ClearRow { scope: Scope::GroupButFailure, .. }) => event::REPLACE,
-            Self::Clear(_) => event::CLEAR,
-            Self::Describe(_) => event::DESCRIBE,
-            Self::Set(_) => event::SET,
-        }
-    }
-
-    fn row(self) -> Option<&'a Row> {
-        if let Self::Set(row) = self { Some(row) } else { None }
-    }
-
-    fn description(self) -> Option<&'a Description> {
-        if let Self::Describe(description) = self { Some(description) } else { None }
-    }
-
-    fn group(self) -> Option<GroupKey> {
-        match self {
-            Self::Clear(clear) => Some(clear.group),
-            Self::Describe(_) => None,
-            Self::Set(row) => Some(row.group),
-        }
-    }
-
-    fn family(self) -> Option<&'a str> {
-        match self {
-            Self::Clear(ClearRow { scope: Scope::Family(family), .. }) => Some(family),
-            Self::Clear(_) => None,
-            Self::Describe(description) => Some(&description.family),
-            Self::Set(row) => Some(&row.family),
-        }
-    }
-
-    fn r#type(self) -> Option<&'static str> {
-        match self {
-            Self::Clear(_) => None,
-            Self::Describe(description) => Some(description.metadata.r#type.as_str()),
-            Self::Set(row) => Some(row.r#type.as_str()),
-        }
-    }
-
-    fn label(self, name: &str) -> Option<&'a str> {
-        self.row()?.labels.get(name)
-    }
-}
-
-fn batch(
-    schema: &Arc<Schema>,
+/// What ends, then what is described.
+fn head_batch(
+    segment: &Segment,
     plan: &LabelPlan,
     optional: Optional,
-    lines: &[Line<'_>],
-) -> Result<RecordBatch, SegmentError> {
-    let each = || lines.iter().copied();
-    let floats = each().map(|line| match line.row()?.value {
-        Value::Float(value) => Some(value),
-        Value::Histogram(_) => None,
-    });
+) -> Result<Vec<ArrayRef>, SegmentError> {
+    let (clears, descriptions) = (&segment.clears, &segment.descriptions);
+    let rows = clears.len() + descriptions.len();
+    let no_text = || texts(std::iter::repeat_n(None, rows));
+    let clear_texts = |of: fn(&ClearRow) -> Option<&str>, describe: fn(&Description) -> Option<&str>| {
+        texts(clears.iter().map(of).chain(descriptions.iter().map(describe)))
+    };
+    let ats = clears.iter().map(|clear| clear.at_us).chain(descriptions.iter().map(|d| d.at_us));
+    let keys = clears.iter().map(|clear| Some(clear.group)).chain(descriptions.iter().map(|_| None));
     let mut arrays: Vec<ArrayRef> = vec![
-        texts(each().map(|line| line.label(Labels::NAME))),
-        Arc::new(each().map(|line| Some(line.row()?.labels.fingerprint())).collect::<Int64Array>()),
-        Arc::new(TimestampMicrosecondArray::from_iter_values(each().map(Line::at_us)).with_timezone("UTC")),
-        Arc::new(floats.collect::<Float64Array>()),
+        no_text(),
+        Arc::new(Int64Array::new_null(rows)),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(ats).with_timezone("UTC")),
+        Arc::new(Float64Array::new_null(rows)),
     ];
     if optional.histograms {
-        arrays.push(Arc::new(histogram::build(each().map(|line| line.row().map(|row| &row.value)))?));
+        arrays.push(Arc::new(histogram::build(std::iter::repeat_n(None, rows))?));
     }
     arrays.extend([
-        texts(each().map(|line| Some(line.event()))),
-        texts(each().map(Line::r#type)),
-        groups(each().map(Line::group))?,
-        texts(each().map(Line::family)),
-        texts(
-            each().map(|line| line.description().map(|d| &*d.metadata.help).filter(|help| !help.is_empty())),
-        ),
+        clear_texts(|clear| Some(clear_event(clear)), |_| Some(event::DESCRIBE)),
+        clear_texts(|_| None, |d| Some(d.metadata.r#type.as_str())),
+        groups(keys)?,
+        clear_texts(clear_family, |d| Some(&d.family)),
+        clear_texts(|_| None, |d| Some(&*d.metadata.help).filter(|help| !help.is_empty())),
     ]);
     if optional.units {
-        arrays.push(texts(
-            each().map(|line| line.description().map(|d| &*d.metadata.unit).filter(|unit| !unit.is_empty())),
-        ));
+        arrays.push(clear_texts(|_| None, |d| Some(&*d.metadata.unit).filter(|unit| !unit.is_empty())));
     }
-    arrays.extend(plan.columns.iter().map(|name| texts(each().map(|line| line.label(name)))));
-    arrays.push(map(plan, each())?);
-    Ok(RecordBatch::try_new(Arc::clone(schema), arrays)?)
+    arrays.extend(plan.columns.iter().map(|_| no_text()));
+    arrays.push(map(plan, std::iter::repeat_n(None, rows))?);
+    Ok(arrays)
+}
+
+fn clear_event(clear: &ClearRow) -> &'static str {
+    match clear.scope {
+        Scope::GroupButFailure => event::REPLACE,
+        Scope::Group | Scope::Family(_) => event::CLEAR,
+    }
+}
+
+fn clear_family(clear: &ClearRow) -> Option<&str> {
+    match &clear.scope {
+        Scope::Family(family) => Some(family),
+        Scope::Group | Scope::GroupButFailure => None,
+    }
+}
+
+/// What is set.
+fn rows_batch(
+    segment: &Segment,
+    plan: &LabelPlan,
+    optional: Optional,
+) -> Result<Vec<ArrayRef>, SegmentError> {
+    let (series, rows) = (&segment.series, &segment.rows);
+    let floats: Float64Array = if optional.histograms {
+        (0..rows.len()).map(|row| rows.histogram(row).is_none().then(|| rows.values[row])).collect()
+    } else {
+        Float64Array::from_iter_values(rows.values.iter().copied())
+    };
+    let fingerprints =
+        series.iter().flat_map(|series| std::iter::repeat_n(series.labels.fingerprint(), series.range.len()));
+    let mut arrays: Vec<ArrayRef> = vec![
+        series_texts(series, |series| series.labels.get(Labels::NAME)),
+        Arc::new(Int64Array::from_iter_values(fingerprints)),
+        Arc::new(
+            TimestampMicrosecondArray::from_iter_values(rows.at_us.iter().copied()).with_timezone("UTC"),
+        ),
+        Arc::new(floats),
+    ];
+    if optional.histograms {
+        arrays.push(Arc::new(histogram::build(rows.histograms.iter().map(|h| h.as_deref()))?));
+    }
+    let keys = series.iter().flat_map(|series| std::iter::repeat_n(Some(series.group), series.range.len()));
+    arrays.extend([
+        series_texts(series, |_| Some(event::SET)),
+        series_texts(series, |series| Some(series.r#type.as_str())),
+        groups(keys)?,
+        series_texts(series, |series| Some(&series.family)),
+        series_texts(series, |_| None),
+    ]);
+    if optional.units {
+        arrays.push(series_texts(series, |_| None));
+    }
+    arrays.extend(plan.columns.iter().map(|name| series_texts(series, |series| series.labels.get(name))));
+    let labels =
+        series.iter().flat_map(|series| std::iter::repeat_n(Some(&series.labels), series.range.len()));
+    arrays.push(map(plan, labels)?);
+    Ok(arrays)
 }
 
 fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
@@ -190,8 +186,20 @@ fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
     Arc::new(builder.finish())
 }
 
-fn groups(keys: impl ExactSizeIterator<Item = Option<GroupKey>>) -> Result<ArrayRef, SegmentError> {
-    let mut builder = FixedSizeBinaryBuilder::with_capacity(keys.len(), 16);
+/// A text of each series for all of its rows: looked up once per series.
+fn series_texts<'a>(series: &'a [SeriesRows], text: impl Fn(&'a SeriesRows) -> Option<&'a str>) -> ArrayRef {
+    let mut builder = StringDictionaryBuilder::<Int32Type>::new();
+    for series in series {
+        match text(series) {
+            Some(text) => builder.append_values(text, series.range.len()),
+            None => builder.append_nulls(series.range.len()),
+        }
+    }
+    Arc::new(builder.finish())
+}
+
+fn groups(keys: impl Iterator<Item = Option<GroupKey>>) -> Result<ArrayRef, SegmentError> {
+    let mut builder = FixedSizeBinaryBuilder::new(16);
     for key in keys {
         match key {
             Some(key) => builder.append_value(key.0.to_be_bytes())?,
@@ -202,13 +210,16 @@ fn groups(keys: impl ExactSizeIterator<Item = Option<GroupKey>>) -> Result<Array
 }
 
 /// The labels that are no columns.
-fn map<'a>(plan: &LabelPlan, lines: impl Iterator<Item = Line<'a>>) -> Result<ArrayRef, SegmentError> {
+fn map<'a>(
+    plan: &LabelPlan,
+    rows: impl Iterator<Item = Option<&'a Labels>>,
+) -> Result<ArrayRef, SegmentError> {
     let names =
         MapFieldNames { entry: "key_value".to_owned(), key: "key".to_owned(), value: "value".to_owned() };
     let mut builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new())
         .with_values_field(Field::new("value", DataType::Utf8, true));
-    for line in lines {
-        let labels = line.row().filter(|_| !plan.map_names.is_empty()).map(|row| &row.labels);
+    for labels in rows {
+        let labels = labels.filter(|_| !plan.map_names.is_empty());
         let mut any = false;
         for label in labels.into_iter().flatten() {
             if &*label.name != Labels::NAME && !plan.is_column(&label.name) {

@@ -8,7 +8,7 @@ use arrow_array::types::{Float64Type, Int32Type};
 use arrow_array::{Array, ArrayRef, Float64Array, Int32Array, StructArray};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, Fields};
-use model::{CounterReset, Histogram, Span, Value};
+use model::{CounterReset, Histogram, Span};
 
 use super::SegmentError;
 use super::columns::HISTOGRAM;
@@ -33,17 +33,12 @@ pub(super) fn fields() -> Fields {
     ])
 }
 
-/// The column of some values: null where a float stands.
+/// The column of some rows: null where a float stands.
 pub(super) fn build<'a>(
-    values: impl Iterator<Item = Option<&'a Value>> + Clone,
+    rows: impl Iterator<Item = Option<&'a Histogram>>,
 ) -> Result<StructArray, SegmentError> {
     let empty = Histogram::default();
-    let histograms: Vec<Option<&Histogram>> = values
-        .map(|value| match value {
-            Some(Value::Histogram(histogram)) => Some(&**histogram),
-            _ => None,
-        })
-        .collect();
+    let histograms: Vec<Option<&Histogram>> = rows.collect();
     let nulls = NullBuffer::from_iter(histograms.iter().map(Option::is_some));
     let all = || histograms.iter().map(|h| h.unwrap_or(&empty));
     let arrays: Vec<ArrayRef> = vec![

@@ -7,9 +7,10 @@ mod error;
 mod histogram;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use model::{Change, GroupKey, Labels, Metadata, MetricType, Value};
+use model::{Change, GroupKey, Histogram, Labels, Metadata, MetricType, PushedFamily, PushedSeries, Value};
 
 pub(crate) use decode::decode;
 pub(crate) use encode::{checksum, encode};
@@ -21,7 +22,8 @@ use crate::tail::StampedPush;
 /// The version that this code writes, and the newest that it reads.
 pub(crate) const FORMAT: u32 = 1;
 
-/// Everything that a segment holds.
+/// Everything that a segment holds. Rows are flat arrays in which each series has a range, so that a series costs
+/// little and a row next to nothing beside its time and its value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Segment {
     /// Whose stamps these are.
@@ -30,8 +32,10 @@ pub(crate) struct Segment {
     pub(crate) clears: Vec<ClearRow>,
     /// What is known about families, by name.
     pub(crate) descriptions: Vec<Description>,
-    /// What is set, in order of metric name, fingerprint and time.
-    pub(crate) rows: Vec<Row>,
+    /// In order of metric name, fingerprint and group.
+    pub(crate) series: Vec<SeriesRows>,
+    /// What is set.
+    pub(crate) rows: Rows,
 }
 
 /// At this time, what the scope holds ends.
@@ -50,26 +54,85 @@ pub(crate) struct Description {
     pub(crate) metadata: Metadata,
 }
 
-/// From this time on, the series has this value.
+/// A series as one group holds it, and where its rows stand.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Row {
+pub(crate) struct SeriesRows {
     pub(crate) labels: Labels,
-    pub(crate) at_us: i64,
     pub(crate) group: GroupKey,
     pub(crate) family: Arc<str>,
     pub(crate) r#type: MetricType,
-    pub(crate) value: Value,
+    pub(crate) range: Range<usize>,
+}
+
+impl SeriesRows {
+    /// Whether rows of both belong together.
+    fn is_same(&self, other: &Self) -> bool {
+        (&self.labels, self.group, &self.family, self.r#type)
+            == (&other.labels, other.group, &other.family, other.r#type)
+    }
+}
+
+/// From `at_us[i]` on, the series has the value i; ascending within a series.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Rows {
+    pub(crate) at_us: Vec<i64>,
+    /// 0 where a histogram stands.
+    pub(crate) values: Vec<f64>,
+    /// Empty if all values are floats, else as long as `values`.
+    pub(crate) histograms: Vec<Option<Arc<Histogram>>>,
+}
+
+impl Rows {
+    pub(crate) fn len(&self) -> usize {
+        self.at_us.len()
+    }
+
+    fn push(&mut self, at_us: i64, value: &Value) {
+        self.at_us.push(at_us);
+        match value {
+            Value::Float(value) => {
+                self.values.push(*value);
+                if !self.histograms.is_empty() {
+                    self.histograms.push(None);
+                }
+            }
+            Value::Histogram(histogram) => {
+                self.histograms.resize(self.values.len(), None);
+                self.values.push(0.0);
+                self.histograms.push(Some(Arc::clone(histogram)));
+            }
+        }
+    }
+
+    pub(crate) fn histogram(&self, row: usize) -> Option<&Arc<Histogram>> {
+        self.histograms.get(row)?.as_ref()
+    }
+
+    pub(crate) fn value(&self, row: usize) -> Value {
+        self.histogram(row).map_or(Value::Float(self.values[row]), |h| Value::Histogram(Arc::clone(h)))
+    }
+}
+
+/// A pushed value on its way into its place.
+struct Pushed<'a> {
+    name: &'a str,
+    fingerprint: i64,
+    group: GroupKey,
+    at_us: i64,
+    family: &'a PushedFamily,
+    series: &'a PushedSeries,
 }
 
 impl Segment {
     /// The rows of some pushes of one writer.
     pub(crate) fn from_pushes<'a>(writer: u64, pushes: impl IntoIterator<Item = &'a StampedPush>) -> Self {
         let mut segment = Self { writer, ..Self::default() };
-        let mut descriptions: BTreeMap<Arc<str>, Description> = BTreeMap::new();
+        let mut descriptions: BTreeMap<&str, Description> = BTreeMap::new();
+        let mut pushed: Vec<Pushed<'_>> = Vec::new();
         for StampedPush { stamp, push, .. } in pushes {
-            let at_us = stamp.at_us;
+            let (at_us, group) = (stamp.at_us, push.group);
             let clears = &mut segment.clears;
-            let mut clear = |scope| clears.push(ClearRow { at_us, group: push.group, scope });
+            let mut clear = |scope| clears.push(ClearRow { at_us, group, scope });
             match push.change {
                 Change::Delete => clear(Scope::Group),
                 Change::ReplaceGroup => clear(Scope::GroupButFailure),
@@ -81,23 +144,41 @@ impl Segment {
                 let metadata =
                     Metadata { r#type: family.r#type, help: Arc::clone(&family.help), unit: "".into() };
                 let description = Description { at_us, family: Arc::clone(&family.name), metadata };
-                descriptions.insert(Arc::clone(&family.name), description);
-                segment.rows.extend(family.series.iter().map(|series| Row {
-                    labels: series.labels.clone(),
+                descriptions.insert(&family.name, description);
+                pushed.extend(family.series.iter().map(|series| Pushed {
+                    name: series.labels.metric_name(),
+                    fingerprint: series.labels.fingerprint(),
+                    group,
                     at_us,
-                    group: push.group,
-                    family: Arc::clone(&family.name),
-                    r#type: family.r#type,
-                    value: series.value.clone(),
+                    family,
+                    series,
                 }));
             }
         }
         segment.descriptions = descriptions.into_values().collect();
-        // every row is compared often: compute its key once
-        segment.rows.sort_by_cached_key(|row| {
-            (Arc::<str>::from(row.labels.metric_name()), row.labels.fingerprint(), row.at_us)
-        });
+        segment.set(pushed);
         segment
+    }
+
+    /// Puts the values in order.
+    fn set(&mut self, mut pushed: Vec<Pushed<'_>>) {
+        // stable, so that of a series that a push names twice the last value is the later one
+        pushed.sort_by_key(|p| (p.name, p.fingerprint, p.group, p.at_us));
+        for Pushed { group, at_us, family, series, .. } in pushed {
+            let end = self.rows.len();
+            self.rows.push(at_us, &series.value);
+            let found = SeriesRows {
+                labels: series.labels.clone(),
+                group,
+                family: Arc::clone(&family.name),
+                r#type: family.r#type,
+                range: end..end + 1,
+            };
+            match self.series.last_mut() {
+                Some(last) if last.is_same(&found) => last.range.end = end + 1,
+                _ => self.series.push(found),
+            }
+        }
     }
 
     /// How many rows the file has.
@@ -107,10 +188,17 @@ impl Segment {
 
     /// About how much memory it takes.
     pub(crate) fn memory_bytes(&self) -> usize {
-        // label sets are shared between the rows of a series, so this is on the safe side
-        let labels: usize = self.rows.iter().map(|row| row.labels.len() * 40 + 16).sum();
-        labels
-            + self.rows.len() * size_of::<Row>()
+        // texts are shared, so this is on the safe side
+        let of_series = |series: &SeriesRows| size_of::<SeriesRows>() + series.labels.len() * 64 + 16;
+        let histograms: usize = self
+            .rows
+            .histograms
+            .iter()
+            .map(|h| h.as_ref().map_or(8, |h| 200 + 8 * h.positive_counts.len()))
+            .sum();
+        self.series.iter().map(of_series).sum::<usize>()
+            + self.rows.len() * 16
+            + histograms
             + self.clears.len() * size_of::<ClearRow>()
             + self.descriptions.len() * 200
     }

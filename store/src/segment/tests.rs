@@ -72,13 +72,10 @@ fn same(a: &Segment, b: &Segment) -> bool {
 #[test]
 fn rows_are_sorted_by_name_series_and_time() {
     let segment = example();
-    let order: Vec<_> =
-        segment.rows.iter().map(|row| (row.labels.metric_name().to_owned(), row.at_us)).collect();
-    assert_eq!(order[..2], [("a".to_owned(), 10), ("a".to_owned(), 20)]);
-    assert!(segment.rows.is_sorted_by_key(|row| {
-        (row.labels.metric_name().to_owned(), row.labels.fingerprint(), row.at_us)
-    }));
-    assert_eq!(segment.row_count(), 3 + 3 + 5);
+    let (series, ats) = (&segment.series, &segment.rows.at_us);
+    assert!(series.is_sorted_by_key(|s| (s.labels.metric_name(), s.labels.fingerprint(), s.group)));
+    assert_eq!((series[0].labels.metric_name(), &ats[series[0].range.clone()]), ("a", &[10, 20][..]));
+    assert_eq!((series.len(), segment.row_count()), (4, 3 + 3 + 5));
 }
 
 #[test]
