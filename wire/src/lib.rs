@@ -1,1 +1,24 @@
 //! Bytes to values and back: the formats that metrics travel in.
+//!
+//! In the order in which a body is read: [`BodyFormat`] says what it is, [`encoding`] inflates it, [`text`] or
+//! [`protobuf`] decodes it to [`Family`] values, [`flatten()`] makes of them the series that Prometheus would scrape.
+//! [`exposition`] goes the other way. Every decoder takes [`Limits`] and answers in time linear in its input.
+
+mod family;
+mod limits;
+
+pub mod encoding;
+mod format;
+
+pub mod exposition;
+mod flatten;
+pub mod protobuf;
+pub mod text;
+
+pub mod name_escaping;
+pub mod quote;
+
+pub use family::{Bucket, Exemplar, Family, Histogram, Metric, MetricValue, Quantile, Summary};
+pub use flatten::{FlatSeries, flatten};
+pub use format::{Accepted, BodyFormat};
+pub use limits::Limits;

@@ -1,0 +1,176 @@
+//! Content encodings of a body, inflated up to a limit.
+
+use std::borrow::Cow;
+use std::io::{ErrorKind, Read};
+
+use flate2::read::MultiGzDecoder;
+
+/// How a body is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// Not at all.
+    #[default]
+    Identity,
+    /// One gzip stream or several one after the other.
+    Gzip,
+    /// The framed stream format of Snappy, not the block format.
+    SnappyFramed,
+}
+
+/// A body that cannot be inflated. The texts are those that clients of the Pushgateway know.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodingError {
+    /// There is no byte of gzip.
+    #[error("EOF")]
+    Empty,
+    /// The body ends too early.
+    #[error("unexpected EOF")]
+    Truncated,
+    /// No gzip, or something else after gzip.
+    #[error("gzip: invalid header")]
+    GzipHeader,
+    /// Damaged gzip.
+    #[error("gzip: corrupt input")]
+    Gzip(#[source] std::io::Error),
+    /// Damaged Snappy, or its block format.
+    #[error("snappy: corrupt input")]
+    Snappy(#[source] std::io::Error),
+    /// It is larger than allowed once inflated.
+    #[error("inflated body is larger than {bytes_max} bytes")]
+    TooLarge {
+        /// The limit.
+        bytes_max: usize,
+    },
+}
+
+impl Encoding {
+    /// What a `Content-Encoding` header says. As with the Pushgateway, anything but the single words `gzip` and
+    /// `snappy` (in any case) is ignored, and the bytes are taken as they are.
+    pub fn of_header(content_encoding: Option<&str>) -> Self {
+        match content_encoding {
+            Some(word) if word.eq_ignore_ascii_case("gzip") => Self::Gzip,
+            Some(word) if word.eq_ignore_ascii_case("snappy") => Self::SnappyFramed,
+            _ => Self::Identity,
+        }
+    }
+}
+
+/// Inflates a body to at most `bytes_max` bytes.
+///
+/// # Errors
+/// If it is damaged or larger.
+pub fn inflate(encoding: Encoding, body: &[u8], bytes_max: usize) -> Result<Cow<'_, [u8]>, EncodingError> {
+    let inflated = match encoding {
+        Encoding::Identity => Cow::Borrowed(body),
+        Encoding::Gzip => {
+            gzip_header(body)?;
+            Cow::Owned(read(MultiGzDecoder::new(body), bytes_max).map_err(gzip_error)?)
+        }
+        Encoding::SnappyFramed => {
+            Cow::Owned(read(snap::read::FrameDecoder::new(body), bytes_max).map_err(EncodingError::Snappy)?)
+        }
+    };
+    if inflated.len() > bytes_max { Err(EncodingError::TooLarge { bytes_max }) } else { Ok(inflated) }
+}
+
+/// Reads up to one byte more than allowed: enough to know that it is too much.
+fn read(decoder: impl Read, bytes_max: usize) -> std::io::Result<Vec<u8>> {
+    let mut inflated = Vec::new();
+    decoder
+        .take(u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1))
+        .read_to_end(&mut inflated)?;
+    Ok(inflated)
+}
+
+const GZIP_HEADER_BYTES: usize = 10;
+
+fn gzip_header(body: &[u8]) -> Result<(), EncodingError> {
+    match body.len() {
+        0 => Err(EncodingError::Empty),
+        1..GZIP_HEADER_BYTES => Err(EncodingError::Truncated),
+        _ if !body.starts_with(&[0x1f, 0x8b, 8]) => Err(EncodingError::GzipHeader),
+        _ => Ok(()),
+    }
+}
+
+fn gzip_error(error: std::io::Error) -> EncodingError {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => EncodingError::Truncated,
+        ErrorKind::InvalidInput if error.to_string().contains("header") => EncodingError::GzipHeader,
+        _ => EncodingError::Gzip(error),
+    }
+}
+
+/// Compresses an answer with gzip.
+pub fn gzip(plain: &[u8]) -> Vec<u8> {
+    let mut compressed = Vec::with_capacity(plain.len() / 4);
+    let mut encoder = flate2::read::GzEncoder::new(plain, flate2::Compression::fast());
+    // reading from memory into memory cannot fail
+    let _ = encoder.read_to_end(&mut compressed);
+    compressed
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn snappy(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = snap::write::FrameEncoder::new(Vec::new());
+        encoder.write_all(plain).expect("memory");
+        encoder.into_inner().expect("memory")
+    }
+
+    fn check(encoding: Encoding, body: &[u8], bytes_max: usize, expect: Result<&[u8], &str>) {
+        let found = inflate(encoding, body, bytes_max).map_err(|error| error.to_string());
+        assert_eq!(found.as_deref().map_err(|e| &**e), expect, "{encoding:?} {body:?}");
+    }
+
+    #[test]
+    fn headers() {
+        let check =
+            |header: Option<&str>, expect| assert_eq!(Encoding::of_header(header), expect, "{header:?}");
+        check(None, Encoding::Identity);
+        check(Some("gzip"), Encoding::Gzip);
+        check(Some("GZip"), Encoding::Gzip);
+        check(Some("snappy"), Encoding::SnappyFramed);
+        check(Some("gzip, snappy"), Encoding::Identity);
+        check(Some("x-gzip"), Encoding::Identity);
+        check(Some("zstd"), Encoding::Identity);
+    }
+
+    #[test]
+    fn whole_bodies() {
+        check(Encoding::Identity, b"a 1\n", 4, Ok(b"a 1\n"));
+        check(Encoding::Gzip, &gzip(b"a 1\n"), 4, Ok(b"a 1\n"));
+        check(Encoding::Gzip, &[gzip(b"a 1\n"), gzip(b"b 2\n")].concat(), 8, Ok(b"a 1\nb 2\n"));
+        check(Encoding::SnappyFramed, &snappy(b"a 1\n"), 4, Ok(b"a 1\n"));
+        check(Encoding::SnappyFramed, b"", 4, Ok(b""));
+    }
+
+    #[test]
+    fn damaged_bodies() {
+        let whole = gzip(b"a 1\n");
+        check(Encoding::Gzip, b"", 4, Err("EOF"));
+        check(Encoding::Gzip, b"a 1\n", 4, Err("unexpected EOF"));
+        check(Encoding::Gzip, b"a_long_name 1\n", 99, Err("gzip: invalid header"));
+        check(Encoding::Gzip, &whole[..whole.len() - 6], 4, Err("unexpected EOF"));
+        let mut checksum = whole.clone();
+        checksum[whole.len() - 8] ^= 1;
+        check(Encoding::Gzip, &checksum, 4, Err("gzip: corrupt input"));
+        check(Encoding::Gzip, &[&whole[..], b"something else"].concat(), 99, Err("gzip: invalid header"));
+        check(Encoding::SnappyFramed, b"\x04\x0ca 1\n", 4, Err("snappy: corrupt input"));
+        check(Encoding::SnappyFramed, &snappy(b"a 1\n")[..12], 4, Err("snappy: corrupt input"));
+    }
+
+    #[test]
+    fn a_bomb_is_not_inflated() {
+        let zeros = vec![0; 1 << 20];
+        let error = "inflated body is larger than 1048575 bytes";
+        check(Encoding::Identity, &zeros, (1 << 20) - 1, Err(error));
+        check(Encoding::Gzip, &gzip(&zeros), (1 << 20) - 1, Err(error));
+        check(Encoding::SnappyFramed, &snappy(&zeros), (1 << 20) - 1, Err(error));
+        check(Encoding::Gzip, &gzip(&zeros), 1 << 20, Ok(&zeros));
+    }
+}

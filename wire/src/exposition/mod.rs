@@ -1,0 +1,12 @@
+//! Families to what a scraper reads.
+
+mod order;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use order::sort;
+pub use text::write as write_text;
+
+pub use crate::protobuf::write as write_protobuf;
