@@ -1,1 +1,3 @@
 //! PromQL: parser, executor and HTTP API.
+
+pub mod syntax;

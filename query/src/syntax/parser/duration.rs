@@ -1,0 +1,148 @@
+//! Durations in brackets and behind `offset`, which may be computed.
+
+use super::{Parser, Result};
+use crate::syntax::ast::{Duration, DurationExpr, DurationKind, Number};
+use crate::syntax::operator::{BinaryOp, MULTIPLICATION};
+use crate::syntax::position::ByteRange;
+use crate::syntax::token::Kind;
+
+/// Seconds that fit into Go's nanoseconds.
+const SECONDS_MAX: f64 = 9_223_372_036.0;
+
+const EXPECTED: &str = "number, duration, step(), or range()";
+
+impl Parser<'_> {
+    /// The width or step of a window, which must be more than nothing.
+    pub(super) fn positive_duration(&mut self, expected: Option<&str>) -> Result<Duration> {
+        let expr = self.duration_expression(0, "subquery selector", expected.unwrap_or(EXPECTED))?;
+        let range = expr.range;
+        match duration(expr) {
+            Duration::Ms(..=0) => Err(self.error(range, "duration must be greater than 0")),
+            duration => Ok(duration),
+        }
+    }
+
+    /// The one operand behind `offset`: a number with a sign or without, a call, or something in parentheses.
+    pub(super) fn offset_duration(&mut self) -> Result<Duration> {
+        self.duration_operand("offset", EXPECTED, false).map(duration)
+    }
+
+    fn duration_expression(&mut self, precedence: u8, context: &str, expected: &str) -> Result<DurationExpr> {
+        self.nested(|parser| {
+            let mut left = parser.duration_operand(context, expected, true)?;
+            let mut length = 0;
+            while let Kind::Operator(op) = parser.peek().kind
+                && is_arithmetic(op)
+                && op.precedence() >= precedence
+            {
+                // a chain becomes as deep as it is long
+                length += 1;
+                if length > super::DEPTH_MAX {
+                    return Err(parser.error(parser.peek().range, "duration expression is too long"));
+                }
+                parser.advance();
+                let binds = op.precedence() + u8::from(!op.is_right_associative());
+                let right = parser.duration_expression(binds, context, expected)?;
+                let range = left.range.to(right.range);
+                left =
+                    DurationExpr { kind: DurationKind::Binary(op, Box::new(left), Box::new(right)), range };
+            }
+            Ok(left)
+        })
+    }
+
+    fn duration_operand(&mut self, context: &str, expected: &str, greedy: bool) -> Result<DurationExpr> {
+        let token = self.peek();
+        match token.kind {
+            Kind::Operator(sign @ (BinaryOp::Add | BinaryOp::Sub)) => {
+                self.advance();
+                let operand = match greedy {
+                    true => self.duration_expression(MULTIPLICATION + 1, context, expected)?,
+                    false => self.nested(|parser| parser.duration_operand(context, expected, false))?,
+                };
+                let range = token.range.to(operand.range);
+                let kind = DurationKind::Sign(sign == BinaryOp::Sub, Box::new(operand));
+                Ok(DurationExpr { kind, range })
+            }
+            Kind::Number | Kind::Duration => {
+                self.advance();
+                let number = self.number_of(token)?;
+                self.check_duration(number, token.range)?;
+                Ok(DurationExpr { kind: DurationKind::Number(number), range: token.range })
+            }
+            Kind::LeftParen => {
+                self.advance();
+                let inner = self.duration_expression(0, context, expected)?;
+                let close = self.expect(Kind::RightParen, context, "\")\"")?;
+                Ok(DurationExpr {
+                    kind: DurationKind::Paren(Box::new(inner)),
+                    range: token.range.to(close.range),
+                })
+            }
+            Kind::Identifier if self.peek_second() == Kind::LeftParen => {
+                self.duration_call(context, expected)
+            }
+            _ => Err(self.unexpected(context, expected)),
+        }
+    }
+
+    fn duration_call(&mut self, context: &str, expected: &str) -> Result<DurationExpr> {
+        let name = self.peek();
+        let word = self.text(name).to_ascii_lowercase();
+        let of_two = match word.as_str() {
+            "step" | "range" => false,
+            "min_of" | "max_of" => true,
+            _ => return Err(self.unexpected(context, expected)),
+        };
+        self.advance();
+        self.advance();
+        let kind = if of_two {
+            let first = Box::new(self.duration_expression(0, context, expected)?);
+            self.expect(Kind::Comma, context, "\",\"")?;
+            let second = Box::new(self.duration_expression(0, context, expected)?);
+            if word == "min_of" {
+                DurationKind::MinOf(first, second)
+            } else {
+                DurationKind::MaxOf(first, second)
+            }
+        } else if word == "step" {
+            DurationKind::Step
+        } else {
+            DurationKind::Range
+        };
+        let close = self.expect(Kind::RightParen, context, "\")\"")?;
+        Ok(DurationExpr { kind, range: name.range.to(close.range) })
+    }
+
+    fn check_duration(&self, number: Number, range: ByteRange) -> Result<()> {
+        if number.value.abs() <= SECONDS_MAX {
+            return Ok(());
+        }
+        Err(self.error(range, "duration out of range"))
+    }
+}
+
+/// A literal, or what must be computed later.
+fn duration(expr: DurationExpr) -> Duration {
+    let literal = match &expr.kind {
+        DurationKind::Number(number) => Some(number.value),
+        DurationKind::Sign(negative, operand) => match operand.kind {
+            DurationKind::Number(number) if *negative => Some(-number.value),
+            DurationKind::Number(number) => Some(number.value),
+            _ => None,
+        },
+        _ => None,
+    };
+    match literal {
+        #[expect(clippy::cast_possible_truncation, reason = "checked when the number was read")]
+        Some(seconds) => Duration::Ms((seconds * 1_000.0).round() as i64),
+        None => Duration::Computed(Box::new(expr)),
+    }
+}
+
+fn is_arithmetic(op: BinaryOp) -> bool {
+    matches!(
+        op,
+        BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Mod | BinaryOp::Pow
+    )
+}
