@@ -24,17 +24,13 @@ pub struct Mayfly {
     pub query: String,
 }
 
-/// The built binary: beside the running test or program in its target folder, or what `MAYFLY_BINARY` says.
-pub fn binary() -> io::Result<PathBuf> {
-    if let Some(path) = std::env::var_os("MAYFLY_BINARY") {
-        return Ok(path.into());
-    }
+/// A binary of this workspace, such as `mayfly`: beside the running test or program in its target folder.
+pub fn built(name: &str) -> io::Result<PathBuf> {
     let own = std::env::current_exe()?;
-    let found =
-        own.ancestors().skip(1).take(2).map(|folder| folder.join("mayfly")).find(|path| path.is_file());
+    // a test lies one folder deeper than a program
+    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file());
     found.ok_or_else(|| {
-        let text =
-            format!("no mayfly binary beside {}: run `cargo build --workspace --bins` first", own.display());
+        let text = format!("no {name} beside {}: run `cargo build --workspace --bins` first", own.display());
         io::Error::new(io::ErrorKind::NotFound, text)
     })
 }
@@ -144,9 +140,9 @@ impl Mayfly {
         }
     }
 
-    /// Waits for the end without asking for it.
-    pub fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.child.wait()
+    /// How it ended, where it has.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
     }
 }
 

@@ -1,1 +1,8 @@
-//! Black-box tests: helpers that start the real binary.
+//! Black-box tests: the real binaries, HTTP in, HTTP out.
+//!
+//! `scenarios/` is hermetic and runs with `make test`; `peers/` (Python) drives the same binaries with real clients and
+//! real servers and runs with `make test-peers`. A scenario fails where a binary is missing: `make` builds them first.
+
+mod fixture;
+
+pub use fixture::Fixture;
