@@ -40,6 +40,10 @@ ASKED = [
 ]
 
 
+def environment(seaweedfs, storage: str) -> dict:
+    return {**seaweedfs.env, "MAYFLY_S3_ENDPOINT": seaweedfs.endpoint, "MAYFLY_STORAGE": storage}
+
+
 def push_all(url: str):
     for instance, rows in (("a", 10), ("b", 20)):
         registry = CollectorRegistry()
@@ -66,11 +70,7 @@ def answers(server: Mayfly) -> dict:
 
 
 def test_the_function_and_the_gateway_agree(tmp_path, seaweedfs, s3_url):
-    function = LambdaUrl(
-        tmp_path,
-        "push",
-        {**seaweedfs.env, "AWS_ENDPOINT_URL": seaweedfs.endpoint, "MAYFLY_STORAGE": f"{s3_url}/function"},
-    )
+    function = LambdaUrl(tmp_path, "push", environment(seaweedfs, f"{s3_url}/function"))
     push_all(function.url)
     # refused as the gateway refuses it
     bad = call(function.url, "PUT", "/metrics/job/bad", "broken{", {"content-type": "text/plain"})
@@ -93,8 +93,6 @@ def test_the_function_and_the_gateway_agree(tmp_path, seaweedfs, s3_url):
 
 
 def test_pushes_are_seen_by_a_server_that_already_runs(tmp_path, seaweedfs, s3_url, s3_server):
-    function = LambdaUrl(
-        tmp_path, "push", {**seaweedfs.env, "AWS_ENDPOINT_URL": seaweedfs.endpoint, "MAYFLY_STORAGE": s3_url}
-    )
+    function = LambdaUrl(tmp_path, "push", environment(seaweedfs, s3_url))
     assert call(function.url, "PUT", "/metrics/job/late", "late 1\n").status == 200
     assert list(instant(s3_server.query, "late").values()) == [1]

@@ -1,0 +1,45 @@
+# The one list of commands. `make demo` and `make test` need cargo alone.
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# cargo-nextest where it is installed
+NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+
+.PHONY: check fmt clippy docs deny build test test-peers demo
+
+# what CI runs
+check: fmt clippy docs test test-peers
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+
+# licences, advisories and duplicates of the dependencies; needs cargo-deny
+deny:
+	$(CARGO) deny check
+
+build:
+	$(CARGO) build --workspace --bins --locked
+
+# all hermetic tests
+test: build
+ifeq ($(NEXTEST),yes)
+	$(CARGO) nextest run --workspace --locked
+	$(CARGO) test --workspace --doc --locked
+else
+	$(CARGO) test --workspace --locked
+endif
+
+# real clients and servers against the real binaries; fetches them first (Debian, root)
+test-peers: build
+	tools/peers.sh
+	CARGO_TARGET_DIR="$(TARGET)" .peers/venv/bin/python -m pytest -c tests/peers/pytest.ini tests/peers
+
+# a batch job, its metrics, a question, an alert; ONCE=1 ends after the story, DEMO_INPUT=FOLDER is what the job reads
+demo:
+	$(CARGO) build --locked -p mayfly -p mayfly-demo
+	@ONCE="$(ONCE)" DEMO_INPUT="$(DEMO_INPUT)" "$(TARGET)/debug/mayfly-demo"
