@@ -70,6 +70,21 @@ impl Samples {
     }
 }
 
+impl Samples {
+    /// Adds a sample of either kind; `timestamp_ms` must be later than the last.
+    pub fn push_value(&mut self, timestamp_ms: i64, value: &Value) {
+        match value {
+            Value::Float(value) => self.push(timestamp_ms, *value),
+            Value::Histogram(histogram) => {
+                self.histograms.resize(self.len(), None);
+                self.push(timestamp_ms, 0.0);
+                self.histograms.truncate(self.len() - 1);
+                self.histograms.push(Some(Arc::clone(histogram)));
+            }
+        }
+    }
+}
+
 impl Steps {
     /// How many steps.
     pub fn len(&self) -> usize {

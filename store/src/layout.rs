@@ -4,9 +4,9 @@
 //! {prefix}/{tenant}/{stream}/hot/{minute}/{writer}{number}-{from}-{to}-{rows}-{checksum}.parquet
 //! ```
 //!
-//! `minute` is that of the first stamp, `20261122T2346`, so that names sort by time; `writer` is 16 hex digits, `number`
-//! 8, counted by the writer, so that no two segments ever have the same name; `from` and `to` are the first and last
-//! stamp in microseconds; `rows` counts all rows; `checksum` is the XXH3-64 of the object, 16 hex digits, so that a damaged
+//! `stream` is `pushes` or `samples`. `minute` is that of the first stamp, `20261122T2346`, so that names sort by time;
+//! `writer` is 16 hex digits, `number` 8, counted by the writer, so that no two segments ever have the same name; `from`
+//! and `to` are the first and last time of a row in microseconds (for pushes that is the stamp); `rows` counts all rows; `checksum` is the XXH3-64 of the object, 16 hex digits, so that a damaged
 //! one is never decoded.
 
 use object_store::path::Path;
@@ -55,7 +55,7 @@ impl std::fmt::Display for Tenant {
     }
 }
 
-/// Where the pushes of one tenant lie.
+/// Where the pushes or the samples of one tenant lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
     root: Path,
@@ -65,6 +65,11 @@ impl Stream {
     /// The pushes of a tenant under a prefix of the object store.
     pub fn pushes(prefix: &Path, tenant: &Tenant) -> Self {
         Self { root: prefix.clone().join(tenant.0.as_str()).join("pushes") }
+    }
+
+    /// The samples of a tenant under a prefix of the object store.
+    pub fn samples(prefix: &Path, tenant: &Tenant) -> Self {
+        Self { root: prefix.clone().join(tenant.0.as_str()).join("samples") }
     }
 
     /// The folder of segments that no compaction has taken yet.
@@ -78,13 +83,15 @@ impl Stream {
             "{:016x}{:08x}-{}-{}-{}-{:016x}.parquet",
             name.writer, name.number, name.from_us, name.to_us, name.rows, name.checksum
         );
-        self.hot().join(minute(name.from_us)).join(file)
+        self.hot().join(minute(name.stamped_us)).join(file)
     }
 }
 
 /// What the name of a segment tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SegmentName {
+    /// The first stamp. The name tells only its minute.
+    pub(crate) stamped_us: i64,
     pub(crate) writer: u64,
     pub(crate) number: u32,
     pub(crate) from_us: i64,
@@ -95,13 +102,16 @@ pub(crate) struct SegmentName {
 
 impl SegmentName {
     pub(crate) fn parse(path: &Path) -> Result<Self, LayoutError> {
-        path.filename().and_then(Self::parse_file).ok_or_else(|| LayoutError::Segment(path.clone()))
+        Self::try_parse(path).ok_or_else(|| LayoutError::Segment(path.clone()))
     }
 
-    fn parse_file(file: &str) -> Option<Self> {
+    fn try_parse(path: &Path) -> Option<Self> {
+        let mut from_the_end = path.as_ref().rsplit('/');
+        let (file, minute) = (from_the_end.next()?, from_the_end.next()?);
         let mut parts = file.strip_suffix(".parquet")?.split('-');
         let id = parts.next().filter(|id| id.len() == 24)?;
         let name = Self {
+            stamped_us: parse_minute(minute)?,
             writer: u64::from_str_radix(id.get(..16)?, 16).ok()?,
             number: u32::from_str_radix(id.get(16..)?, 16).ok()?,
             from_us: parts.next()?.parse().ok()?,
@@ -121,10 +131,29 @@ fn minute(at_us: i64) -> String {
     format!("{year:04}{month:02}{day:02}T{:02}{:02}", of_day / 60, of_day % 60)
 }
 
+fn parse_minute(name: &str) -> Option<i64> {
+    let number = |range: std::ops::Range<usize>| name.get(range)?.parse::<i64>().ok();
+    let (year, month, day) = (number(0..4)?, number(4..6)?, number(6..8)?);
+    let (hours, minutes) = (number(9..11)?, number(11..13)?);
+    let at_us = (days(year, month, day) * 1_440 + hours * 60 + minutes) * 60_000_000;
+    // whatever does not come out again as it went in is no minute
+    (minute(at_us) == name).then_some(at_us)
+}
+
+/// The inverse of [`civil`].
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let march_month = (month + 9) % 12;
+    let of_year = (153 * march_month + 2) / 5 + day - 1;
+    era * DAYS_PER_ERA + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year - 719_468
+}
+
+const DAYS_PER_ERA: i64 = 146_097;
+
 /// The Gregorian date of a day counted from 1970-01-01, by the era method: years begin in March, so that the leap day
 /// comes last.
 fn civil(days: i64) -> (i64, i64, i64) {
-    const DAYS_PER_ERA: i64 = 146_097;
     let days = days + 719_468;
     let era = days.div_euclid(DAYS_PER_ERA);
     let of_era = days.rem_euclid(DAYS_PER_ERA);
@@ -142,18 +171,25 @@ mod tests {
 
     #[test]
     fn minutes_are_those_of_the_calendar() {
-        let check = |at_s: i64, expect: &str| assert_eq!(minute(at_s * 1_000_000), expect);
+        let check = |at_s: i64, expect: &str| {
+            assert_eq!(minute(at_s * 1_000_000), expect);
+            assert_eq!(parse_minute(expect), Some(at_s.div_euclid(60) * 60_000_000));
+        };
         check(0, "19700101T0000");
         check(951_782_399, "20000228T2359");
         check(951_782_400, "20000229T0000");
         check(1_795_391_160, "20261122T2346");
         check(4_107_542_399, "21000228T2359");
         check(4_107_542_400, "21000301T0000");
+        for name in ["20260229T0000", "20261301T0000", "20261122T2460", "20261122X2346", "20261122T234", ""] {
+            assert_eq!(parse_minute(name), None, "{name}");
+        }
     }
 
     #[test]
     fn names_survive_the_way_there_and_back() {
         let name = SegmentName {
+            stamped_us: 1_795_391_160_000_000,
             writer: 0xabc,
             number: 7,
             from_us: 1_795_391_160_000_001,
@@ -173,9 +209,11 @@ mod tests {
     fn other_names_are_refused() {
         for file in [
             "x.parquet",
-            "0000000000000abc00000007-2-1-1-0000000000000def.parquet",
-            "0000000000000abc00000007-1-2-3.parquet",
-            "0000000000000abc00000007-1-2-3-0000000000000def-4.parquet",
+            "20261122T2346/x.parquet",
+            "0000000000000abc00000007-1-2-3-0000000000000def.parquet",
+            "20261122T2346/0000000000000abc00000007-2-1-1-0000000000000def.parquet",
+            "20261122T2346/0000000000000abc00000007-1-2-3.parquet",
+            "20261122T2346/0000000000000abc00000007-1-2-3-0000000000000def-4.parquet",
         ] {
             assert!(SegmentName::parse(&Path::from(file)).is_err(), "{file}");
         }

@@ -5,6 +5,7 @@
 //! Parquet object, one PUT), and acknowledges them when that PUT has been answered. A [`Reader`] lists segments, decodes
 //! them, adds the tail and folds events to step functions.
 
+mod entry;
 mod fold;
 mod layout;
 mod reader;
@@ -14,10 +15,11 @@ mod stats;
 mod tail;
 mod writer;
 
+pub use entry::{Entry, SampleBatch};
 pub use layout::{LayoutError, Stream, Tenant};
-pub use reader::{LiveFamily, ReadError, ReadErrorKind, Reader};
+pub use reader::{LiveFamily, ReadError, ReadErrorKind, Reader, Source};
 pub use segment::SegmentError;
 pub use settings::{ReaderSettings, WriterSettings};
 pub use stats::{ReaderStats, WriterStats};
-pub use tail::Tail;
+pub use tail::{Stamped, Tail};
 pub use writer::{Ack, WriteError, WriteErrorKind, Writer};

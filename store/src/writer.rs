@@ -14,22 +14,23 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::entry::Entry;
 use crate::layout::{SegmentName, Stream};
-use crate::segment::{self, Segment, SegmentError};
+use crate::segment::{self, SegmentError};
 use crate::settings::WriterSettings;
 use crate::stats::{WriterStats, count};
-use crate::tail::{StampedPush, Tail};
+use crate::tail::{Stamped, Tail};
 
-/// Takes pushes of one tenant.
+/// Takes the entries of one stream: pushes, unless said otherwise.
 #[derive(Debug)]
-pub struct Writer {
+pub struct Writer<E = Push> {
     clock: Arc<dyn Clock>,
     settings: WriterSettings,
-    tail: Arc<Tail>,
+    tail: Arc<Tail<E>>,
     stats: Arc<WriterStats>,
     /// Stamping and queueing happen under this one lock, so that the queue is in stamp order. It holds as much as the
     /// tail may, which is bounded in bytes.
-    queue: Mutex<Option<mpsc::UnboundedSender<Waiting>>>,
+    queue: Mutex<Option<mpsc::UnboundedSender<Waiting<E>>>>,
     flusher: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -94,14 +95,14 @@ impl WriteError {
     }
 }
 
-/// A push whose caller waits.
+/// An entry whose caller waits.
 #[derive(Debug)]
-struct Waiting {
-    push: Arc<StampedPush>,
+struct Waiting<E> {
+    entry: Arc<Stamped<E>>,
     done: oneshot::Sender<Result<(), WriteError>>,
 }
 
-impl Writer {
+impl<E: Entry> Writer<E> {
     /// A writer whose flusher runs on the current tokio runtime until [`Writer::close`], or until the writer is dropped.
     pub fn start(
         store: Arc<dyn ObjectStore>,
@@ -130,12 +131,12 @@ impl Writer {
         }
     }
 
-    /// Stamps the push and answers when it is durable.
+    /// Stamps the entry and answers when it is durable.
     ///
     /// # Errors
     /// [`WriteError::kind`] says what to do.
-    pub async fn push(&self, push: Push) -> Result<Ack, WriteError> {
-        let (stamp, answer) = self.enqueue(push)?;
+    pub async fn push(&self, entry: E) -> Result<Ack, WriteError> {
+        let (stamp, answer) = self.enqueue(entry)?;
         match answer.await {
             Ok(Ok(())) => {
                 count(&self.stats.pushes, 1);
@@ -146,20 +147,20 @@ impl Writer {
         }
     }
 
-    fn enqueue(&self, push: Push) -> Result<(Stamp, oneshot::Receiver<Result<(), WriteError>>), WriteError> {
+    fn enqueue(&self, entry: E) -> Result<(Stamp, oneshot::Receiver<Result<(), WriteError>>), WriteError> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(queue) = queue.as_ref() else {
             return Err(WriteError::Closed);
         };
         let max = self.settings.buffer_bytes_max;
-        let push =
-            self.tail.append(push, self.settings.writer, self.clock.now_us(), max).map_err(|full| {
+        let entry =
+            self.tail.append(entry, self.settings.writer, self.clock.now_us(), max).map_err(|full| {
                 count(&self.stats.refused, 1);
                 WriteError::Busy { waiting: full.waiting, max }
             })?;
-        let stamp = push.stamp;
+        let stamp = entry.stamp;
         let (done, answer) = oneshot::channel();
-        queue.send(Waiting { push, done }).map_err(|_| WriteError::Closed)?;
+        queue.send(Waiting { entry, done }).map_err(|_| WriteError::Closed)?;
         Ok((stamp, answer))
     }
 
@@ -175,7 +176,7 @@ impl Writer {
     }
 
     /// Who this writer is, and what it holds that is not written yet; for readers in the same process.
-    pub fn tail(&self) -> (u64, Arc<Tail>) {
+    pub fn tail(&self) -> (u64, Arc<Tail<E>>) {
         (self.settings.writer, Arc::clone(&self.tail))
     }
 
@@ -185,34 +186,43 @@ impl Writer {
     }
 }
 
+/// What a segment's name says about its file.
+struct Encoded {
+    stamped_us: i64,
+    from_us: i64,
+    to_us: i64,
+    rows: usize,
+    checksum: u64,
+}
+
 /// Writes segments.
-struct Flusher {
+struct Flusher<E> {
     store: Arc<dyn ObjectStore>,
     stream: Stream,
     settings: WriterSettings,
-    tail: Arc<Tail>,
+    tail: Arc<Tail<E>>,
     stats: Arc<WriterStats>,
     next_number: u32,
 }
 
-impl Flusher {
-    async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Waiting>) {
+impl<E: Entry> Flusher<E> {
+    async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Waiting<E>>) {
         while let Some(first) = queue.recv().await {
-            let mut bytes = first.push.bytes;
+            let mut bytes = first.entry.bytes;
             let mut batch = vec![first];
             while bytes < self.settings.segment_bytes_max
                 && let Ok(next) = queue.try_recv()
             {
-                bytes += next.push.bytes;
+                bytes += next.entry.bytes;
                 batch.push(next);
             }
             let result = self.flush(&batch).await;
             if let Err(error) = &result {
                 count(&self.stats.failures, 1);
-                tracing::error!(pushes = batch.len(), %error, "segment not written");
+                tracing::error!(entries = batch.len(), %error, "segment not written");
             }
             if let Some(last) = batch.last() {
-                self.tail.remove_through(last.push.stamp);
+                self.tail.remove_through(last.entry.stamp);
             }
             for waiting in batch {
                 // whoever does not wait any more does not want to know
@@ -221,33 +231,40 @@ impl Flusher {
         }
     }
 
-    async fn flush(&mut self, batch: &[Waiting]) -> Result<(), WriteError> {
-        let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
-            return Ok(());
+    async fn flush(&mut self, batch: &[Waiting<E>]) -> Result<(), WriteError> {
+        let (encoded, bytes) = self.encode(batch).await?;
+        let name = SegmentName {
+            stamped_us: encoded.stamped_us,
+            writer: self.settings.writer,
+            number: self.next_number,
+            from_us: encoded.from_us,
+            to_us: encoded.to_us,
+            rows: encoded.rows as u64,
+            checksum: encoded.checksum,
         };
-        let (from_us, to_us) = (first.push.stamp.at_us, last.push.stamp.at_us);
-        let (bytes, rows) = self.encode(batch).await?;
-        let number = self.next_number;
         self.next_number += 1;
-        let checksum = segment::checksum(&bytes);
-        let name =
-            SegmentName { writer: self.settings.writer, number, from_us, to_us, rows: rows as u64, checksum };
         let object = self.stream.segment(&name);
-        self.put(&object, bytes.clone())
+        let length = bytes.len();
+        self.put(&object, bytes)
             .await
             .map_err(|reason| WriteError::Unavailable { object, reason: Arc::new(reason) })?;
         count(&self.stats.segments, 1);
-        count(&self.stats.segment_bytes, bytes.len());
-        count(&self.stats.rows, rows);
+        count(&self.stats.segment_bytes, length);
+        count(&self.stats.rows, encoded.rows);
         Ok(())
     }
 
-    async fn encode(&self, batch: &[Waiting]) -> Result<(Bytes, usize), WriteError> {
-        let pushes: Vec<Arc<StampedPush>> = batch.iter().map(|waiting| Arc::clone(&waiting.push)).collect();
+    async fn encode(&self, batch: &[Waiting<E>]) -> Result<(Encoded, Bytes), WriteError> {
+        let entries: Vec<Arc<Stamped<E>>> = batch.iter().map(|waiting| Arc::clone(&waiting.entry)).collect();
         let writer = self.settings.writer;
         let encoded = tokio::task::spawn_blocking(move || {
-            let segment = Segment::from_pushes(writer, pushes.iter().map(|push| &**push));
-            segment::encode(&segment).map(|bytes| (bytes, segment.row_count()))
+            let segment = E::segment(writer, &entries);
+            let bytes = segment::encode(&segment)?;
+            let stamped_us = entries.first().map_or(0, |first| first.stamp.at_us);
+            // what says nothing still has its place in time
+            let (from_us, to_us) = segment.time_range().unwrap_or((stamped_us, stamped_us));
+            let checksum = segment::checksum(&bytes);
+            Ok((Encoded { stamped_us, from_us, to_us, rows: segment.row_count(), checksum }, bytes))
         });
         match encoded.await {
             Ok(encoded) => encoded.map_err(|error| WriteError::Encode(Arc::new(error))),

@@ -1,4 +1,4 @@
-//! Puts together what segments say about the series of a selection.
+//! Puts together what segments of pushes say about the series of a selection.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -23,11 +23,7 @@ impl Gathered {
         let mut gathered = Self::default();
         for segment in segments {
             gathered.add_head(segment, selection);
-            let series = match selection.metric_name() {
-                Some(name) => series_named(&segment.series, name),
-                None => &segment.series[..],
-            };
-            for series in series.iter().filter(|series| selection.matches(&series.labels)) {
+            for series in segment.matching(selection) {
                 gathered.add_rows(segment, series, selection.end_ms);
             }
         }
@@ -51,6 +47,9 @@ impl Gathered {
     }
 
     fn add_rows(&mut self, segment: &Segment, rows: &SeriesRows, end_ms: i64) {
+        let Some(held) = &rows.held else {
+            return;
+        };
         let ats = &segment.rows.at_us[rows.range.clone()];
         let count = ats.partition_point(|&at_us| is_before(at_us, end_ms));
         if count == 0 {
@@ -60,14 +59,14 @@ impl Gathered {
             Some(series) => series,
             None => self.series.entry(rows.labels.clone()).or_default(),
         };
-        let group = series.entry(rows.group).or_default();
-        group.family = Arc::clone(&rows.family);
+        let group = series.entry(held.group).or_default();
+        group.family = Arc::clone(&held.family);
         for (row, &at_us) in (rows.range.start..).zip(&ats[..count]) {
             group.sets.push((Stamp { at_us, writer: segment.writer }, segment.rows.value(row)));
         }
     }
 
-    /// The series that hold something within the time, in order of labels.
+    /// The series that hold something within the time.
     pub(super) fn into_series(self, start_ms: i64, end_ms: i64) -> Vec<Series> {
         let clears = self.clears;
         let folded = self.series.into_iter().map(|(labels, sets)| Series {
@@ -75,9 +74,7 @@ impl Gathered {
             steps: fold(sets, &clears, start_ms, end_ms),
             ..Series::default()
         });
-        let mut series: Vec<Series> = folded.filter(|series| !series.steps.is_empty()).collect();
-        series.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
-        series
+        folded.filter(|series| !series.steps.is_empty()).collect()
     }
 
     /// The values that hold at `at_ms`, by family.
@@ -116,11 +113,4 @@ impl Gathered {
 /// Whether a stamp lies in or before a millisecond.
 fn is_before(at_us: i64, end_ms: i64) -> bool {
     at_us.div_euclid(1_000) <= end_ms
-}
-
-/// The series of one metric: they are sorted by metric name.
-fn series_named<'a>(series: &'a [SeriesRows], name: &str) -> &'a [SeriesRows] {
-    let start = series.partition_point(|series| series.labels.metric_name() < name);
-    let length = series[start..].partition_point(|series| series.labels.metric_name() == name);
-    &series[start..start + length]
 }

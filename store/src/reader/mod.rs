@@ -3,33 +3,50 @@
 mod cache;
 mod error;
 mod gather;
+mod samples;
 
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use model::{Labels, Metadata, Selection, Series, Value};
+use model::{Labels, Metadata, Push, Selection, Series, Value};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 pub use error::{ReadError, ReadErrorKind};
 
+use crate::entry::{Entry, SampleBatch};
 use crate::layout::{SegmentName, Stream};
 use crate::segment::{self, Segment};
 use crate::settings::ReaderSettings;
 use crate::stats::{ReaderStats, count};
 use crate::tail::Tail;
+use crate::writer::Writer;
 use cache::Cache;
 use gather::Gathered;
 
-/// Reads the pushes of one tenant.
+/// Reads the pushes and samples of one tenant.
 #[derive(Debug)]
 pub struct Reader {
     store: Arc<dyn ObjectStore>,
-    stream: Stream,
     settings: ReaderSettings,
-    tail: Option<(u64, Arc<Tail>)>,
+    pushes: Source<Push>,
+    samples: Source<SampleBatch>,
     cache: Cache,
     stats: ReaderStats,
+}
+
+/// What is read of one stream.
+#[derive(Debug)]
+pub struct Source<E> {
+    stream: Stream,
+    tail: Option<(u64, Arc<Tail<E>>)>,
+}
+
+impl<E: Entry> Source<E> {
+    /// What is in the store, and what `writer` of the same process holds that is not written yet.
+    pub fn new(stream: Stream, writer: Option<&Writer<E>>) -> Self {
+        Self { stream, tail: writer.map(Writer::tail) }
+    }
 }
 
 /// A metric family of which at least one pushed series holds a value.
@@ -52,15 +69,15 @@ struct Found {
 }
 
 impl Reader {
-    /// A reader of what is in the store, and of what the writer with this tail has not written yet.
+    /// A reader of two streams of one tenant.
     pub fn new(
         store: Arc<dyn ObjectStore>,
-        stream: Stream,
-        tail: Option<(u64, Arc<Tail>)>,
+        pushes: Source<Push>,
+        samples: Source<SampleBatch>,
         settings: ReaderSettings,
     ) -> Self {
         let cache = Cache::new(settings.cache_bytes_max);
-        Self { store, stream, settings, tail, cache, stats: ReaderStats::default() }
+        Self { store, settings, pushes, samples, cache, stats: ReaderStats::default() }
     }
 
     /// The series that match, each with what it held within the selection's time; in order of labels.
@@ -68,10 +85,19 @@ impl Reader {
     /// # Errors
     /// [`ReadError::kind`] says what to do.
     pub async fn select(&self, selection: &Selection) -> Result<Vec<Series>, ReadError> {
-        let segments = self.segments(selection.end_ms).await?;
+        count(&self.stats.selections, 1);
+        let (start_ms, end_ms) = (selection.start_ms, selection.end_ms);
+        // a push holds until something ends it, so what began long ago counts; a sample does not
+        let (pushes, samples) = futures::try_join!(
+            self.segments(&self.pushes, i64::MIN, end_ms),
+            self.segments(&self.samples, start_ms, end_ms),
+        )?;
         let selection = selection.clone();
-        compute(move || Gathered::of(&segments, &selection).into_series(selection.start_ms, selection.end_ms))
-            .await
+        compute(move || {
+            let stepped = Gathered::of(&pushes, &selection).into_series(start_ms, end_ms);
+            join(stepped, samples::gather(&samples, &selection))
+        })
+        .await
     }
 
     /// Everything pushed that holds at `at_ms`, by family, in order of names.
@@ -79,7 +105,8 @@ impl Reader {
     /// # Errors
     /// [`ReadError::kind`] says what to do.
     pub async fn live(&self, at_ms: i64) -> Result<Vec<LiveFamily>, ReadError> {
-        let segments = self.segments(at_ms).await?;
+        count(&self.stats.selections, 1);
+        let segments = self.segments(&self.pushes, i64::MIN, at_ms).await?;
         let everything = Selection { matchers: Vec::new(), start_ms: at_ms, end_ms: at_ms };
         compute(move || Gathered::of(&segments, &everything).into_live(at_ms)).await
     }
@@ -89,13 +116,17 @@ impl Reader {
         &self.stats
     }
 
-    /// All segments that hold something up to `end_ms`, the tail's last.
-    async fn segments(&self, end_ms: i64) -> Result<Vec<Arc<Segment>>, ReadError> {
+    /// All segments with rows between two times, in the order of their names, the tail's last.
+    async fn segments<E: Entry>(
+        &self,
+        source: &Source<E>,
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Result<Vec<Arc<Segment>>, ReadError> {
         const ATTEMPTS: usize = 3;
-        count(&self.stats.selections, 1);
         let mut attempt = 1;
         let result = loop {
-            match self.try_segments(end_ms).await {
+            match self.try_segments(source, start_ms, end_ms).await {
                 // an object that is gone has been merged into another: list again
                 Err(error) if error.is_gone() && attempt < ATTEMPTS => attempt += 1,
                 result => break result,
@@ -107,12 +138,18 @@ impl Reader {
         result
     }
 
-    async fn try_segments(&self, end_ms: i64) -> Result<Vec<Arc<Segment>>, ReadError> {
+    async fn try_segments<E: Entry>(
+        &self,
+        source: &Source<E>,
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Result<Vec<Arc<Segment>>, ReadError> {
         // the tail first: what leaves it between this line and the next is listed, and then left out again below
-        let tail = self.tail.as_ref().map(|(writer, tail)| (*writer, tail.snapshot()));
-        let mut found = self.list(end_ms).await?;
-        if let Some((writer, pushes)) = &tail
-            && let Some(first) = pushes.first()
+        let tail = source.tail.as_ref().map(|(writer, tail)| (*writer, tail.snapshot()));
+        let mut found = self.list(&source.stream, start_ms, end_ms).await?;
+        if let Some((writer, entries)) = &tail
+            && E::TIMES_ARE_STAMPS
+            && let Some(first) = entries.first()
         {
             found
                 .retain(|segment| segment.name.writer != *writer || segment.name.from_us < first.stamp.at_us);
@@ -125,21 +162,25 @@ impl Reader {
             .buffered(self.settings.requests_max)
             .try_collect()
             .await?;
-        if let Some((writer, pushes)) = tail {
-            segments.push(Arc::new(Segment::from_pushes(writer, pushes.iter().map(|push| &**push))));
+        if let Some((writer, entries)) = tail {
+            segments.push(Arc::new(E::segment(writer, &entries)));
         }
         Ok(segments)
     }
 
-    async fn list(&self, end_ms: i64) -> Result<Vec<Found>, ReadError> {
-        let hot = self.stream.hot();
+    async fn list(&self, stream: &Stream, start_ms: i64, end_ms: i64) -> Result<Vec<Found>, ReadError> {
+        let hot = stream.hot();
         let mut listing = self.store.list(Some(&hot));
         let mut found = Vec::new();
         while let Some(entry) = listing.next().await {
             let object = entry.map_err(|source| ReadError::Store { object: hot.clone(), source })?.location;
             match SegmentName::parse(&object) {
-                Ok(name) if name.from_us.div_euclid(1_000) <= end_ms => found.push(Found { object, name }),
-                Ok(_) => {}
+                Ok(name) => {
+                    let (from_ms, to_ms) = (name.from_us.div_euclid(1_000), name.to_us.div_euclid(1_000));
+                    if from_ms <= end_ms && to_ms >= start_ms {
+                        found.push(Found { object, name });
+                    }
+                }
                 Err(error) => tracing::warn!(%object, %error, "ignored"),
             }
         }
@@ -164,6 +205,22 @@ impl Reader {
         self.cache.put(found.object, Arc::clone(&segment));
         Ok(segment)
     }
+}
+
+/// One list of both, in order of labels. A series that was pushed and has samples too is one series.
+fn join(stepped: Vec<Series>, sampled: Vec<Series>) -> Vec<Series> {
+    let mut all = stepped;
+    all.extend(sampled);
+    all.sort_by(|a, b| a.labels.cmp(&b.labels));
+    all.dedup_by(|later, earlier| {
+        let same = later.labels == earlier.labels;
+        if same {
+            // the sort is stable: what has steps stands before what has samples
+            earlier.samples = std::mem::take(&mut later.samples);
+        }
+        same
+    });
+    all
 }
 
 /// Runs what keeps a processor busy away from the threads that serve requests.

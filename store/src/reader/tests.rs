@@ -1,4 +1,6 @@
-use model::{Change, GroupKey, MatchOp, Matcher, MetricType, OPEN_END_MS, Push, PushedFamily, PushedSeries};
+use model::{
+    Change, GroupKey, MatchOp, Matcher, MetricType, OPEN_END_MS, PushedFamily, PushedSeries, Samples,
+};
 use object_store::memory::InMemory;
 use testkit::{Fault, FaultyStore, ManualClock, Operation};
 
@@ -24,7 +26,7 @@ impl House {
             Arc::clone(&clock) as _,
             WriterSettings::of_writer(1),
         );
-        let reader = Reader::new(Arc::clone(&store), stream(), None, ReaderSettings::default());
+        let reader = reader(&store, ReaderSettings::default());
         Self { store, clock, writer, reader }
     }
 
@@ -57,6 +59,11 @@ impl House {
         let steps = series.iter().map(|series| &series.steps);
         steps.flat_map(|s| (0..s.len()).map(|i| (s.from_ms[i] - T0, s.until_ms[i], s.values[i]))).collect()
     }
+}
+
+fn reader(store: &Arc<dyn ObjectStore>, settings: ReaderSettings) -> Reader {
+    let samples = Stream::samples(&Path::from("some/prefix"), &Tenant::default());
+    Reader::new(Arc::clone(store), Source::new(stream(), None), Source::new(samples, None), settings)
 }
 
 fn stream() -> Stream {
@@ -136,8 +143,15 @@ async fn a_damaged_segment_is_named_and_a_foreign_object_is_ignored() {
     house.store.put(&foreign, "hello".into()).await.expect("written");
     assert_eq!(house.steps("a", T0, T0).await.len(), 1);
 
-    let name =
-        SegmentName { writer: 9, number: 0, from_us: T0 * 1_000, to_us: T0 * 1_000, rows: 1, checksum: 0 };
+    let name = SegmentName {
+        stamped_us: 1,
+        writer: 9,
+        number: 0,
+        from_us: T0 * 1_000,
+        to_us: T0 * 1_000,
+        rows: 1,
+        checksum: 0,
+    };
     let damaged = stream().segment(&name);
     house.store.put(&damaged, "PAR1 and nothing else".into()).await.expect("written");
     let error = house.reader.live(T0).await.expect_err("damaged");
@@ -148,8 +162,15 @@ async fn a_damaged_segment_is_named_and_a_foreign_object_is_ignored() {
 #[tokio::test]
 async fn an_object_that_goes_away_between_listing_and_reading_is_listed_again() {
     let memory: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-    let gone =
-        stream().segment(&SegmentName { writer: 9, number: 0, from_us: 1, to_us: 1, rows: 1, checksum: 0 });
+    let gone = stream().segment(&SegmentName {
+        stamped_us: 1,
+        writer: 9,
+        number: 0,
+        from_us: 1,
+        to_us: 1,
+        rows: 1,
+        checksum: 0,
+    });
     memory.put(&gone, "merged meanwhile".into()).await.expect("written");
     let plan = {
         let (memory, gone) = (Arc::clone(&memory), gone.clone());
@@ -179,8 +200,56 @@ async fn a_store_that_is_away_and_too_many_segments_are_errors_that_say_so() {
     house.push(Change::ReplaceGroup, &[("a", 1.0)]).await;
     house.push(Change::ReplaceGroup, &[("a", 2.0)]).await;
     let settings = ReaderSettings { segments_max: 1, ..ReaderSettings::default() };
-    let reader = Reader::new(Arc::clone(&house.store), stream(), None, settings);
+    let reader = reader(&house.store, settings);
     let error = reader.live(T0).await.expect_err("too many");
     assert_eq!(error.kind(), ReadErrorKind::Limit);
     assert!(error.to_string().contains("2 segments, and no more than 1"), "{error}");
+}
+
+fn samples(points: &[(i64, f64)]) -> Samples {
+    let mut samples = Samples::default();
+    points.iter().for_each(|(at_ms, value)| samples.push(T0 + at_ms, *value));
+    samples
+}
+
+#[tokio::test]
+async fn samples_are_found_by_time_and_the_later_write_wins() {
+    let house = House::new();
+    let stream = Stream::samples(&Path::from("some/prefix"), &Tenant::default());
+    let start = |writer| {
+        let clock = Arc::clone(&house.clock) as _;
+        Writer::start(Arc::clone(&house.store), stream.clone(), clock, WriterSettings::of_writer(writer))
+    };
+    let labels = |name: &str| Labels::from_pairs([("__name__", name), ("job", "j")]);
+    let batch = |series: Vec<(Labels, Samples)>| SampleBatch { series };
+    let writer = start(1);
+    writer
+        .push(batch(vec![
+            (labels("b"), samples(&[(0, 1.0), (10, 2.0)])),
+            (labels("a"), samples(&[(5, 1.0)])),
+        ]))
+        .await
+        .expect("written");
+    writer
+        .push(batch(vec![
+            (labels("b"), samples(&[(10, 3.0), (20, 4.0)])),
+            (labels("b"), samples(&[(5, 9.0), (20, 5.0)])),
+        ]))
+        .await
+        .expect("written");
+    house.push(Change::ReplaceGroup, &[("b", 7.0)]).await;
+
+    let select = async |start_ms: i64, end_ms: i64| {
+        let matchers = vec![Matcher::equal("job", "j")];
+        let selection = Selection { matchers, start_ms: T0 + start_ms, end_ms: T0 + end_ms };
+        house.reader.select(&selection).await.expect("reads")
+    };
+    let found = select(0, 20).await;
+    let names: Vec<_> = found.iter().map(|series| series.labels.metric_name()).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert_eq!(found[1].samples, samples(&[(0, 1.0), (5, 9.0), (10, 3.0), (20, 5.0)]));
+    assert_eq!(found[1].steps.values, [7.0], "one series, pushed and with samples");
+    assert_eq!(select(6, 10).await[0].samples, samples(&[(10, 3.0)]));
+    assert_eq!(house.reader.stats().segments_fetched(), 3);
+    assert_eq!(select(-20, -10).await, [], "neither held nor sampled yet");
 }

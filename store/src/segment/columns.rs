@@ -93,6 +93,8 @@ fn may_be_column(name: &str) -> bool {
 /// Columns that a file has only if some row needs them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Optional {
+    /// Who holds a series, and what ends.
+    pub(super) pushes: bool,
     pub(super) histograms: bool,
     pub(super) units: bool,
 }
@@ -108,13 +110,15 @@ pub(super) fn schema(plan: &LabelPlan, optional: Optional) -> Arc<Schema> {
     if optional.histograms {
         fields.push(Field::new(HISTOGRAM, DataType::Struct(histogram::fields()), true));
     }
-    fields.extend([
-        Field::new(EVENT, dictionary(), false),
-        text(TYPE),
-        Field::new(GROUP, DataType::FixedSizeBinary(16), true),
-        text(FAMILY),
-        text(HELP),
-    ]);
+    fields.push(Field::new(EVENT, dictionary(), false));
+    if optional.pushes {
+        fields.extend([
+            text(TYPE),
+            Field::new(GROUP, DataType::FixedSizeBinary(16), true),
+            text(FAMILY),
+            text(HELP),
+        ]);
+    }
     if optional.units {
         fields.push(text(UNIT));
     }
@@ -150,6 +154,8 @@ pub(super) fn reading_schema(found: &Schema) -> Arc<Schema> {
 
 /// What `__event__` says.
 pub(super) mod event {
+    /// The series has this value at this time.
+    pub(in crate::segment) const SAMPLE: &str = "sample";
     /// The series has this value from here on.
     pub(in crate::segment) const SET: &str = "set";
     /// The group, or one family of it, ends.

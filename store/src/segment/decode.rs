@@ -11,7 +11,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use parquet::file::metadata::ParquetMetaData;
 
 use super::columns::{self, event};
-use super::{ClearRow, Description, FORMAT, Segment, SegmentError, SeriesRows, checksum, histogram};
+use super::{ClearRow, Description, FORMAT, Held, Segment, SegmentError, checksum, histogram};
 use crate::fold::Scope;
 
 /// Reads a whole segment. The checksum comes first: damaged pages may decode to nonsense, or not return at all.
@@ -79,38 +79,30 @@ fn read_batch(
         };
         let at_us = columns.ts.value(row);
         let event = columns.event.get(row);
-        let family = || columns.family.get(row).ok_or_else(|| unknown("family", None));
+        let family = || columns.family(row).ok_or_else(|| unknown("family", None));
         let group = || columns.group(row).ok_or_else(|| unknown("group", None));
         let r#type = || -> Result<MetricType, SegmentError> {
-            let found = columns.r#type.get(row);
+            let found = columns.r#type.as_ref().and_then(|texts| texts.get(row));
             found.and_then(|t| t.parse().ok()).ok_or_else(|| unknown("type", found))
         };
         match event.map(|event| &**event) {
-            Some(event::SET) => {
-                let end = segment.rows.len();
-                segment.rows.push(at_us, &columns.value(row)?.ok_or_else(|| unknown("value", None))?);
+            Some(kind @ (event::SET | event::SAMPLE)) => {
+                let value = columns.value(row)?.ok_or_else(|| unknown("value", None))?;
                 if row > 0 && !collision && columns.continues(row) {
-                    // cannot be empty: the row before was a set of the same series
-                    if let Some(last) = segment.series.last_mut() {
-                        last.range.end = end + 1;
-                    }
+                    segment.place_again(at_us, &value);
                     continue;
                 }
-                let found = SeriesRows {
-                    labels: columns.labels(row),
-                    group: group()?,
-                    family: Arc::clone(family()?),
-                    r#type: r#type()?,
-                    range: end..end + 1,
+                let held = match kind {
+                    event::SET => {
+                        Some(Held { group: group()?, family: Arc::clone(family()?), r#type: r#type()? })
+                    }
+                    _ => None,
                 };
-                match segment.series.last_mut() {
-                    Some(last) if last.is_same(&found) => last.range.end = end + 1,
-                    _ => segment.series.push(found),
-                }
+                segment.place(&columns.labels(row), held, at_us, &value);
             }
             Some(event::CLEAR) => {
                 let scope =
-                    columns.family.get(row).map_or(Scope::Group, |family| Scope::Family(Arc::clone(family)));
+                    columns.family(row).map_or(Scope::Group, |family| Scope::Family(Arc::clone(family)));
                 segment.clears.push(ClearRow { at_us, group: group()?, scope });
             }
             Some(event::REPLACE) => {
@@ -122,7 +114,7 @@ fn read_batch(
                 };
                 let metadata = Metadata {
                     r#type: r#type()?,
-                    help: text(Some(&columns.help)),
+                    help: text(columns.help.as_ref()),
                     unit: text(columns.unit.as_ref()),
                 };
                 segment.descriptions.push(Description { at_us, family: Arc::clone(family()?), metadata });
@@ -141,10 +133,10 @@ struct Columns<'a> {
     value: &'a arrow_array::Float64Array,
     histogram: Option<histogram::Reader<'a>>,
     event: Texts<'a>,
-    r#type: Texts<'a>,
-    group: &'a FixedSizeBinaryArray,
-    family: Texts<'a>,
-    help: Texts<'a>,
+    r#type: Option<Texts<'a>>,
+    group: Option<&'a FixedSizeBinaryArray>,
+    family: Option<Texts<'a>>,
+    help: Option<Texts<'a>>,
     unit: Option<Texts<'a>>,
     label_names: Vec<Arc<str>>,
     label_values: Vec<Texts<'a>>,
@@ -179,10 +171,10 @@ impl<'a> Columns<'a> {
                 .ok_or_else(wrong(columns::VALUE))?,
             histogram: histogram.map(histogram::Reader::new),
             event: texts(columns::EVENT)?,
-            r#type: texts(columns::TYPE)?,
-            group: column(columns::GROUP)?.as_fixed_size_binary_opt().ok_or_else(wrong(columns::GROUP))?,
-            family: texts(columns::FAMILY)?,
-            help: texts(columns::HELP)?,
+            r#type: batch.column_by_name(columns::TYPE).and_then(Texts::of),
+            group: batch.column_by_name(columns::GROUP).and_then(|array| array.as_fixed_size_binary_opt()),
+            family: batch.column_by_name(columns::FAMILY).and_then(Texts::of),
+            help: batch.column_by_name(columns::HELP).and_then(Texts::of),
             unit: batch.column_by_name(columns::UNIT).and_then(Texts::of),
             label_values: label_names.iter().map(|name| texts(name)).collect::<Result<_, _>>()?,
             label_names,
@@ -191,8 +183,13 @@ impl<'a> Columns<'a> {
     }
 
     fn group(&self, row: usize) -> Option<GroupKey> {
-        let bytes = self.group.is_valid(row).then(|| self.group.value(row))?;
+        let column = self.group.filter(|column| column.is_valid(row))?;
+        let bytes = column.value(row);
         Some(GroupKey(u128::from_be_bytes(bytes.try_into().ok()?)))
+    }
+
+    fn family(&self, row: usize) -> Option<&Arc<str>> {
+        self.family.as_ref()?.get(row)
     }
 
     fn value(&self, row: usize) -> Result<Option<Value>, SegmentError> {
@@ -209,9 +206,10 @@ impl<'a> Columns<'a> {
     /// Whether a row belongs to the same series as the one before it. Unless the file holds a collision, the fingerprint
     /// says so.
     fn continues(&self, row: usize) -> bool {
+        let texts = [Some(&self.name), Some(&self.event), self.r#type.as_ref(), self.family.as_ref()];
         self.series.value(row) == self.series.value(row - 1)
-            && [&self.name, &self.event, &self.r#type, &self.family].iter().all(|texts| texts.continues(row))
-            && self.group.value(row) == self.group.value(row - 1)
+            && texts.into_iter().flatten().all(|texts| texts.continues(row))
+            && self.group.is_none_or(|group| group.value(row) == group.value(row - 1))
     }
 
     fn labels(&self, row: usize) -> Labels {

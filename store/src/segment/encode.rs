@@ -31,6 +31,7 @@ pub(crate) fn checksum(bytes: &[u8]) -> u64 {
 pub(crate) fn encode(segment: &Segment) -> Result<Bytes, SegmentError> {
     let plan = LabelPlan::of(segment.series.iter().map(|series| &series.labels));
     let optional = Optional {
+        pushes: segment.series.iter().all(|series| series.held.is_some()),
         histograms: !segment.rows.histograms.is_empty(),
         units: segment.descriptions.iter().any(|description| !description.metadata.unit.is_empty()),
     };
@@ -108,13 +109,15 @@ fn head_batch(
     if optional.histograms {
         arrays.push(Arc::new(histogram::build(std::iter::repeat_n(None, rows))?));
     }
-    arrays.extend([
-        clear_texts(|clear| Some(clear_event(clear)), |_| Some(event::DESCRIBE)),
-        clear_texts(|_| None, |d| Some(d.metadata.r#type.as_str())),
-        groups(keys)?,
-        clear_texts(clear_family, |d| Some(&d.family)),
-        clear_texts(|_| None, |d| Some(&*d.metadata.help).filter(|help| !help.is_empty())),
-    ]);
+    arrays.push(clear_texts(|clear| Some(clear_event(clear)), |_| Some(event::DESCRIBE)));
+    if optional.pushes {
+        arrays.extend([
+            clear_texts(|_| None, |d| Some(d.metadata.r#type.as_str())),
+            groups(keys)?,
+            clear_texts(clear_family, |d| Some(&d.family)),
+            clear_texts(|_| None, |d| Some(&*d.metadata.help).filter(|help| !help.is_empty())),
+        ]);
+    }
     if optional.units {
         arrays.push(clear_texts(|_| None, |d| Some(&*d.metadata.unit).filter(|unit| !unit.is_empty())));
     }
@@ -162,14 +165,16 @@ fn rows_batch(
     if optional.histograms {
         arrays.push(Arc::new(histogram::build(rows.histograms.iter().map(|h| h.as_deref()))?));
     }
-    let keys = series.iter().flat_map(|series| std::iter::repeat_n(Some(series.group), series.range.len()));
-    arrays.extend([
-        series_texts(series, |_| Some(event::SET)),
-        series_texts(series, |series| Some(series.r#type.as_str())),
-        groups(keys)?,
-        series_texts(series, |series| Some(&series.family)),
-        series_texts(series, |_| None),
-    ]);
+    arrays.push(series_texts(series, |_| Some(if optional.pushes { event::SET } else { event::SAMPLE })));
+    if optional.pushes {
+        let key = |series: &SeriesRows| series.held.as_ref().map(|held| held.group);
+        arrays.extend([
+            series_texts(series, |series| Some(series.held.as_ref()?.r#type.as_str())),
+            groups(series.iter().flat_map(|series| std::iter::repeat_n(key(series), series.range.len())))?,
+            series_texts(series, |series| Some(&*series.held.as_ref()?.family)),
+            series_texts(series, |_| None),
+        ]);
+    }
     if optional.units {
         arrays.push(series_texts(series, |_| None));
     }

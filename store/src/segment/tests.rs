@@ -3,9 +3,9 @@ use bytes::Bytes;
 use model::{Change, CounterReset, Histogram, Push, PushedFamily, PushedSeries, Span, Stamp};
 use proptest::prelude::*;
 
-fn stamped(at_us: i64, group: u128, change: Change, families: Vec<PushedFamily>) -> StampedPush {
+fn stamped(at_us: i64, group: u128, change: Change, families: Vec<PushedFamily>) -> Stamped<Push> {
     let push = Push { group: GroupKey(group), change, families };
-    StampedPush { stamp: Stamp { at_us, writer: 7 }, push, bytes: 0 }
+    Stamped { stamp: Stamp { at_us, writer: 7 }, entry: push, bytes: 0 }
 }
 
 fn family(name: &str, r#type: MetricType, series: Vec<PushedSeries>) -> PushedFamily {
@@ -73,7 +73,11 @@ fn same(a: &Segment, b: &Segment) -> bool {
 fn rows_are_sorted_by_name_series_and_time() {
     let segment = example();
     let (series, ats) = (&segment.series, &segment.rows.at_us);
-    assert!(series.is_sorted_by_key(|s| (s.labels.metric_name(), s.labels.fingerprint(), s.group)));
+    assert!(series.is_sorted_by_key(|s| (
+        s.labels.metric_name(),
+        s.labels.fingerprint(),
+        s.held.as_ref().map(|held| held.group)
+    )));
     assert_eq!((series[0].labels.metric_name(), &ats[series[0].range.clone()]), ("a", &[10, 20][..]));
     assert_eq!((series.len(), segment.row_count()), (4, 3 + 3 + 5));
 }
@@ -131,7 +135,7 @@ fn labels() -> impl Strategy<Value = Labels> {
         })
 }
 
-fn push() -> impl Strategy<Value = StampedPush> {
+fn push() -> impl Strategy<Value = Stamped<Push>> {
     let change = prop_oneof![Just(Change::ReplaceGroup), Just(Change::ReplaceFamilies), Just(Change::Delete)];
     let series = (labels(), any::<f64>()).prop_map(|(labels, value)| PushedSeries::float(labels, value));
     let family = ("[a-z]{1,3}", prop::collection::vec(series, 0..5))
@@ -147,4 +151,18 @@ proptest! {
         let decoded = reread(&segment);
         prop_assert!(same(&decoded, &segment), "{:#?}\n{:#?}", decoded, segment);
     }
+}
+
+#[test]
+fn samples_survive_their_file_without_the_columns_of_pushes() {
+    let labels = |job: &str| Labels::from_pairs([("__name__", "up"), ("job", job), ("Zone", "x")]);
+    let mut samples = Samples::default();
+    (0..100).for_each(|i| samples.push(i * 15_000, f64::from(i32::try_from(i).expect("small"))));
+    let series = [(labels("b"), samples.clone()), (labels("a"), samples)];
+    let segment = Segment::from_samples(7, &series);
+    let bytes = encode(&segment).expect("encodes");
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains("__labels__") && !text.contains("__group__") && !text.contains("__help__"));
+    assert!(same(&reread(&segment), &segment));
+    assert_eq!((segment.series.len(), segment.time_range()), (2, Some((0, 99 * 15_000_000))));
 }

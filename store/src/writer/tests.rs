@@ -6,7 +6,7 @@ use testkit::{Fault, FaultyStore, ManualClock, Operation};
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::{Reader, ReaderSettings, Tenant};
+use crate::{Reader, ReaderSettings, Source, Tenant};
 
 const NOW_MS: i64 = 1_795_391_160_000;
 
@@ -28,8 +28,13 @@ fn start(store: &Arc<dyn ObjectStore>, change: impl FnOnce(&mut WriterSettings))
     Arc::new(Writer::start(Arc::clone(store), stream(), Arc::new(ManualClock::at_ms(NOW_MS)), settings))
 }
 
-async fn values(store: &Arc<dyn ObjectStore>, tail: Option<(u64, Arc<Tail>)>) -> Vec<f64> {
-    let reader = Reader::new(Arc::clone(store), stream(), tail, ReaderSettings::default());
+async fn values(store: &Arc<dyn ObjectStore>, writer: Option<&Writer>) -> Vec<f64> {
+    let reader = Reader::new(
+        Arc::clone(store),
+        Source::new(stream(), writer),
+        Source::new(Stream::samples(&Path::default(), &Tenant::default()), None),
+        ReaderSettings::default(),
+    );
     let selection = Selection { matchers: vec![], start_ms: NOW_MS, end_ms: NOW_MS + 60_000 };
     let series = reader.select(&selection).await.expect("reads");
     series.iter().filter_map(|series| series.steps.values.last().copied()).collect()
@@ -80,9 +85,9 @@ async fn what_waits_is_visible_in_the_same_process_and_shares_a_segment() {
             tokio::spawn(async move { writer.push(gauge(&format!("job{i}"), f64::from(i))).await })
         })
         .collect();
-    until(|| writer.tail().1.pushes() == 10).await;
+    until(|| writer.tail().1.entries() == 10).await;
     assert_eq!(values(&store, None).await.len(), 0, "not durable yet");
-    assert_eq!(values(&store, Some(writer.tail())).await.len(), 10);
+    assert_eq!(values(&store, Some(&writer)).await.len(), 10);
 
     // those that came before the first segment was closed share it, the others share the second
     gate.add_permits(2);
@@ -91,7 +96,7 @@ async fn what_waits_is_visible_in_the_same_process_and_shares_a_segment() {
     }
     assert_eq!(writer.stats().pushes(), 10);
     assert!(writer.stats().segments() <= 2);
-    assert_eq!(values(&store, Some(writer.tail())).await.len(), 10);
+    assert_eq!(values(&store, Some(&writer)).await.len(), 10);
     assert_eq!(values(&store, None).await.len(), 10);
 }
 
@@ -103,7 +108,7 @@ async fn a_caller_that_goes_away_takes_nothing_back() {
         let writer = Arc::clone(&writer);
         async move { writer.push(gauge("a", 1.0)).await }
     });
-    until(|| writer.tail().1.pushes() == 1).await;
+    until(|| writer.tail().1.entries() == 1).await;
     push.abort();
     gate.add_permits(1);
     writer.close().await;
@@ -118,7 +123,7 @@ async fn a_full_buffer_refuses_and_recovers() {
         let writer = Arc::clone(&writer);
         async move { writer.push(gauge("a", 1.0)).await }
     });
-    until(|| writer.tail().1.pushes() == 1).await;
+    until(|| writer.tail().1.entries() == 1).await;
     let error = writer.push(gauge("b", 2.0)).await.expect_err("full");
     assert_eq!(error.kind(), WriteErrorKind::Busy);
     assert!(error.to_string().contains("no more than 1 may"), "{error}");
@@ -143,7 +148,7 @@ async fn a_failed_write_is_told_and_the_next_one_works() {
     let error = writer.push(gauge("a", 1.0)).await.expect_err("refused");
     assert_eq!(error.kind(), WriteErrorKind::Unavailable);
     assert!(error.to_string().contains("default/pushes/hot/20261122T2346/"), "{error}");
-    assert_eq!(values(&store, Some(writer.tail())).await, [0.0; 0]);
+    assert_eq!(values(&store, Some(&writer)).await, [0.0; 0]);
 
     down.store(false, std::sync::atomic::Ordering::SeqCst);
     writer.push(gauge("a", 2.0)).await.expect("written");
@@ -234,7 +239,7 @@ async fn closing_writes_what_was_taken_and_refuses_the_rest() {
         let writer = Arc::clone(&writer);
         async move { writer.push(gauge("a", 1.0)).await }
     });
-    until(|| writer.tail().1.pushes() == 1).await;
+    until(|| writer.tail().1.entries() == 1).await;
     gate.add_permits(1);
     writer.close().await;
     push.await.expect("runs").expect("written");
