@@ -1,6 +1,7 @@
 //! Numbered scenarios against the real binaries, hermetic.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "an edge: real processes in real time")]
 
+mod documents;
 mod s01_push_then_query;
 mod s02_kill_and_restart;
 mod s03_function;
