@@ -1,12 +1,13 @@
 //! From rows to the bytes of a Parquet file.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::builder::{
     FixedSizeBinaryBuilder, MapBuilder, MapFieldNames, StringBuilder, StringDictionaryBuilder,
 };
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field};
 use bytes::Bytes;
 use model::{GroupKey, Labels};
@@ -19,7 +20,7 @@ use parquet::schema::types::ColumnPath;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::columns::{self, LabelPlan, Optional, event};
-use super::{ClearRow, Description, FORMAT, Segment, SegmentError, SeriesRows, histogram};
+use super::{ClearRow, Description, FORMAT, Rows, Segment, SegmentError, SeriesRows, histogram};
 use crate::fold::Scope;
 
 /// What a segment's name says about its bytes.
@@ -41,14 +42,46 @@ pub(crate) fn encode(segment: &Segment) -> Result<Bytes, SegmentError> {
         // the schema follows from the columns; a copy of it would be the larger part of a small file
         .with_skip_arrow_metadata(true);
     let mut writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options)?;
-    let batches = [head_batch(segment, &plan, optional)?, rows_batch(segment, &plan, optional)?];
-    for columns in batches {
-        if columns.first().is_some_and(|column| !column.is_empty()) {
-            writer.write(&RecordBatch::try_new(Arc::clone(&schema), columns)?)?;
-            writer.flush()?;
-        }
+    if !segment.clears.is_empty() || !segment.descriptions.is_empty() {
+        writer.write(&RecordBatch::try_new(Arc::clone(&schema), head_batch(segment, &plan, optional)?)?)?;
+        writer.flush()?;
+    }
+    for parts in batches(&segment.series) {
+        let columns = rows_batch(&parts, &segment.rows, &plan, optional)?;
+        writer.write(&RecordBatch::try_new(Arc::clone(&schema), columns)?)?;
     }
     Ok(writer.into_inner()?.into())
+}
+
+/// Rows that are put into arrays at once, so that a large segment is not in memory a second time.
+const BATCH_ROWS: usize = 1 << 16;
+
+/// Some of the rows of a series.
+struct Part<'a> {
+    series: &'a SeriesRows,
+    range: Range<usize>,
+}
+
+/// All rows in order, cut into batches.
+fn batches(series: &[SeriesRows]) -> Vec<Vec<Part<'_>>> {
+    let (mut batches, mut batch, mut space) = (Vec::new(), Vec::new(), BATCH_ROWS);
+    for series in series {
+        let mut rest = series.range.clone();
+        while !rest.is_empty() {
+            let range = rest.start..rest.end.min(rest.start + space);
+            rest.start = range.end;
+            space -= range.len();
+            batch.push(Part { series, range });
+            if space == 0 {
+                batches.push(std::mem::take(&mut batch));
+                space = BATCH_ROWS;
+            }
+        }
+    }
+    if !batch.is_empty() {
+        batches.push(batch);
+    }
+    batches
 }
 
 fn properties(segment: &Segment, plan: &LabelPlan) -> WriterProperties {
@@ -140,47 +173,50 @@ fn clear_family(clear: &ClearRow) -> Option<&str> {
     }
 }
 
-/// What is set.
+/// What is set or sampled.
 fn rows_batch(
-    segment: &Segment,
+    parts: &[Part<'_>],
+    rows: &Rows,
     plan: &LabelPlan,
     optional: Optional,
 ) -> Result<Vec<ArrayRef>, SegmentError> {
-    let (series, rows) = (&segment.series, &segment.rows);
+    let (start, end) = match (parts.first(), parts.last()) {
+        (Some(first), Some(last)) => (first.range.start, last.range.end),
+        _ => (0, 0),
+    };
     let floats: Float64Array = if optional.histograms {
-        (0..rows.len()).map(|row| rows.histogram(row).is_none().then(|| rows.values[row])).collect()
+        (start..end).map(|row| rows.histogram(row).is_none().then(|| rows.values[row])).collect()
     } else {
-        Float64Array::from_iter_values(rows.values.iter().copied())
+        Float64Array::from(rows.values[start..end].to_vec())
     };
     let fingerprints =
-        series.iter().flat_map(|series| std::iter::repeat_n(series.labels.fingerprint(), series.range.len()));
+        parts.iter().flat_map(|part| std::iter::repeat_n(part.series.labels.fingerprint(), part.range.len()));
+    let times = TimestampMicrosecondArray::from(rows.at_us[start..end].to_vec());
     let mut arrays: Vec<ArrayRef> = vec![
-        series_texts(series, |series| series.labels.get(Labels::NAME)),
+        part_texts(parts, |series| series.labels.get(Labels::NAME)),
         Arc::new(Int64Array::from_iter_values(fingerprints)),
-        Arc::new(
-            TimestampMicrosecondArray::from_iter_values(rows.at_us.iter().copied()).with_timezone("UTC"),
-        ),
+        Arc::new(times.with_timezone("UTC")),
         Arc::new(floats),
     ];
     if optional.histograms {
-        arrays.push(Arc::new(histogram::build(rows.histograms.iter().map(|h| h.as_deref()))?));
+        arrays.push(Arc::new(histogram::build((start..end).map(|row| rows.histogram(row).map(|h| &**h)))?));
     }
-    arrays.push(series_texts(series, |_| Some(if optional.pushes { event::SET } else { event::SAMPLE })));
+    arrays.push(part_texts(parts, |_| Some(if optional.pushes { event::SET } else { event::SAMPLE })));
     if optional.pushes {
         let key = |series: &SeriesRows| series.held.as_ref().map(|held| held.group);
         arrays.extend([
-            series_texts(series, |series| Some(series.held.as_ref()?.r#type.as_str())),
-            groups(series.iter().flat_map(|series| std::iter::repeat_n(key(series), series.range.len())))?,
-            series_texts(series, |series| Some(&*series.held.as_ref()?.family)),
-            series_texts(series, |_| None),
+            part_texts(parts, |series| Some(series.held.as_ref()?.r#type.as_str())),
+            groups(parts.iter().flat_map(|part| std::iter::repeat_n(key(part.series), part.range.len())))?,
+            part_texts(parts, |series| Some(&*series.held.as_ref()?.family)),
+            part_texts(parts, |_| None),
         ]);
     }
     if optional.units {
-        arrays.push(series_texts(series, |_| None));
+        arrays.push(part_texts(parts, |_| None));
     }
-    arrays.extend(plan.columns.iter().map(|name| series_texts(series, |series| series.labels.get(name))));
+    arrays.extend(plan.columns.iter().map(|name| part_texts(parts, |series| series.labels.get(name))));
     let labels =
-        series.iter().flat_map(|series| std::iter::repeat_n(Some(&series.labels), series.range.len()));
+        parts.iter().flat_map(|part| std::iter::repeat_n(Some(&part.series.labels), part.range.len()));
     arrays.push(map(plan, labels)?);
     Ok(arrays)
 }
@@ -192,12 +228,12 @@ fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
 }
 
 /// A text of each series for all of its rows: looked up once per series.
-fn series_texts<'a>(series: &'a [SeriesRows], text: impl Fn(&'a SeriesRows) -> Option<&'a str>) -> ArrayRef {
+fn part_texts<'a>(parts: &[Part<'a>], text: impl Fn(&'a SeriesRows) -> Option<&'a str>) -> ArrayRef {
     let mut builder = StringDictionaryBuilder::<Int32Type>::new();
-    for series in series {
-        match text(series) {
-            Some(text) => builder.append_values(text, series.range.len()),
-            None => builder.append_nulls(series.range.len()),
+    for part in parts {
+        match text(part.series) {
+            Some(text) => builder.append_values(text, part.range.len()),
+            None => builder.append_nulls(part.range.len()),
         }
     }
     Arc::new(builder.finish())

@@ -166,3 +166,23 @@ fn samples_survive_their_file_without_the_columns_of_pushes() {
     assert!(same(&reread(&segment), &segment));
     assert_eq!((segment.series.len(), segment.time_range()), (2, Some((0, 99 * 15_000_000))));
 }
+
+#[test]
+fn rows_of_many_batches_survive() {
+    let mut long = Samples::default();
+    (0..150_000).for_each(|i| long.push(i, i as f64));
+    let labels = |i: i32| Labels::from_pairs([("__name__", "m".to_owned()), ("job", i.to_string())]);
+    let mut series: Vec<_> = (0..100).map(|i| (labels(i), long_to(&long, 1_000))).collect();
+    series.push((labels(100), long));
+    let segment = Segment::from_samples(7, &series);
+    assert_eq!(segment.rows.len(), 250_000);
+    assert!(reread(&segment) == segment);
+}
+
+fn long_to(samples: &Samples, end: usize) -> Samples {
+    Samples {
+        timestamps_ms: samples.timestamps_ms[..end].to_vec(),
+        values: samples.values[..end].to_vec(),
+        histograms: Vec::new(),
+    }
+}
