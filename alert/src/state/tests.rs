@@ -1,0 +1,53 @@
+use super::*;
+
+fn alert(name: &str, value: f64) -> ActiveAlert {
+    ActiveAlert {
+        labels: Labels::from_pairs([("alertname", name)]),
+        annotations: Labels::from_pairs([("summary", "it is <bad>")]),
+        value,
+        state: AlertState::Firing,
+        active_at_ms: 1_000,
+        fired_at_ms: Some(2_000),
+        resolved_at_ms: None,
+        last_sent_ms: Some(2_000),
+        keep_firing_since_ms: None,
+    }
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let rule = RuleState {
+        health: Health::Err,
+        last_error: "no".to_owned(),
+        alerts: vec![alert("a", f64::INFINITY), alert("b", 0.1 + 0.2)],
+        series: vec![Labels::from_pairs([("__name__", "x"), ("a", "b")])],
+        ..RuleState::default()
+    };
+    let group = GroupState { last_slot_ms: Some(7), rules: vec![rule], ..GroupState::default() };
+    let state = State { groups: [("f;g".to_owned(), group)].into(), ..State::default() };
+    let bytes = encode(&state).expect("encodes");
+    assert_eq!(decode(&bytes).expect("decodes"), state);
+}
+
+#[test]
+fn nan_survives() {
+    let text = serde_json::to_string(&alert("a", f64::NAN)).expect("encodes");
+    let read: ActiveAlert = serde_json::from_str(&text).expect("decodes");
+    assert!(read.value.is_nan());
+}
+
+#[test]
+fn a_newer_version_is_refused() {
+    let error = decode(br#"{"version":2,"state":{"something":"else"}}"#).expect_err("newer");
+    assert_eq!(error.to_string(), "the rule state has version 2; this program reads versions up to 1");
+    assert!(matches!(decode(b"{}"), Err(StateError::Damaged(_))));
+}
+
+/// The first format, as it lies in stores: it must be read for ever.
+#[test]
+fn version_1_is_read() {
+    let state = decode(include_bytes!("version1.json")).expect("decodes");
+    let rule = &state.groups["rules.yml;g"].rules[0];
+    assert_eq!((rule.alerts[0].state, rule.alerts[0].value), (AlertState::Firing, 1.0));
+    assert_eq!(state.outbox[0].alerts[0].starts_at_ms, 60_000);
+}

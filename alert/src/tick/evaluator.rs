@@ -1,0 +1,230 @@
+//! The evaluator: one tick at a time.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use futures::StreamExt;
+use model::{Clock, Labels};
+
+use super::deliver::deliver;
+use super::group::{Evaluated, Evaluation};
+use super::outbox::{self, Receipt};
+use super::progress::{Progress, TickError};
+use crate::ports::{InstantQuery, Notifier, SampleSink, StateStore, SwapError, Version};
+use crate::rules::{Group, Rules};
+use crate::state::{self, GroupState, Orphan, State};
+use crate::step::stale;
+
+/// How many groups are evaluated at once.
+const GROUPS_AT_ONCE: usize = 8;
+
+/// How often a tick tries to write what receivers have taken, when other ticks write meanwhile.
+const SETTLE_ATTEMPTS: usize = 5;
+
+/// How rules are evaluated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// For groups that set no interval.
+    pub evaluation_interval_ms: i64,
+    /// An alert that fires is sent again after this long.
+    pub resend_delay_ms: i64,
+    /// For groups that set no `query_offset`.
+    pub query_offset_ms: i64,
+    /// Added to alerts when they are sent, unless they have these labels.
+    pub external_labels: Labels,
+    /// Where users reach the query page.
+    pub external_url: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            evaluation_interval_ms: 60_000,
+            resend_delay_ms: 60_000,
+            query_offset_ms: 0,
+            external_labels: Labels::empty(),
+            external_url: String::new(),
+        }
+    }
+}
+
+/// What an evaluator works with.
+#[derive(Clone)]
+pub struct Components {
+    /// Answers the queries of rules and templates.
+    pub query: Arc<dyn InstantQuery>,
+    /// Every one of them gets every alert.
+    pub notifiers: Vec<Arc<dyn Notifier>>,
+    /// Holds what is remembered between ticks.
+    pub state: Arc<dyn StateStore>,
+    /// Takes the samples of rules; without one they are dropped.
+    pub sink: Option<Arc<dyn SampleSink>>,
+    /// Measures evaluations, and tells how old a claim is: what a scheduler's time of a tick cannot.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Components {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Components").field("notifiers", &self.notifiers.len()).finish_non_exhaustive()
+    }
+}
+
+/// Evaluates rules, tick by tick.
+#[derive(Debug)]
+pub struct Evaluator {
+    rules: RwLock<Arc<Rules>>,
+    components: Components,
+    settings: Settings,
+}
+
+impl Evaluator {
+    /// An evaluator of these rules.
+    pub fn new(rules: Rules, components: Components, mut settings: Settings) -> Self {
+        settings.external_url.truncate(settings.external_url.trim_end_matches('/').len());
+        Self { rules: RwLock::new(Arc::new(rules)), components, settings }
+    }
+
+    /// Takes other rules from the next tick on. Rules that stay keep their alerts.
+    pub fn replace_rules(&self, rules: Rules) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    /// The rules that are evaluated.
+    pub fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Evaluates every slot that is due at `now_ms`, and sends what is to be sent. Safe to call at any time, from any
+    /// number of places, and again after it has failed.
+    ///
+    /// # Errors
+    /// If the state cannot be read or written; nothing was sent then, or it will be sent again.
+    pub async fn tick(&self, now_ms: i64) -> Result<Progress, TickError> {
+        let (before, version) = self.load().await?;
+        let rules = self.rules();
+        let mut progress = Progress::default();
+        let mut after = before.clone();
+        let notices = self.evaluate(&rules, &mut after, now_ms, &mut progress).await;
+        self.end_orphans(&mut after, now_ms).await;
+        let receivers: Vec<String> = self.components.notifiers.iter().map(|n| n.name().to_owned()).collect();
+        let (claimed, dropped) =
+            outbox::fill(&mut after, notices, &receivers, self.components.clock.now_ms());
+        progress.alerts_dropped += dropped;
+        if after == before {
+            return Ok(progress);
+        }
+        let version = match self.swap(&after, version.as_ref()).await {
+            Ok(version) => version,
+            Err(TickError::Swap(SwapError::Conflict)) => {
+                return Ok(Progress {
+                    slots_skipped: progress.slots_skipped,
+                    superseded: true,
+                    ..Progress::default()
+                });
+            }
+            Err(error) => return Err(error),
+        };
+        let mut deliveries = after.outbox.clone();
+        deliveries.retain(|delivery| claimed.contains(&delivery.id));
+        if !deliveries.is_empty() {
+            let receipts = deliver(&self.components.notifiers, &deliveries, &mut progress).await;
+            self.settle(after, version, &receipts).await?;
+        }
+        Ok(progress)
+    }
+
+    /// The newest state.
+    pub(crate) async fn load(&self) -> Result<(State, Option<Version>), TickError> {
+        match self.components.state.load().await? {
+            Some((bytes, version)) => Ok((state::decode(&bytes)?, Some(version))),
+            None => Ok((State::default(), None)),
+        }
+    }
+
+    async fn swap(&self, state: &State, expected: Option<&Version>) -> Result<Version, TickError> {
+        let bytes = state::encode(state)?;
+        self.components.state.swap(bytes, expected).await.map_err(TickError::Swap)
+    }
+
+    /// Evaluates all groups, and forgets those that are gone.
+    async fn evaluate(
+        &self,
+        rules: &Rules,
+        state: &mut State,
+        now_ms: i64,
+        progress: &mut Progress,
+    ) -> Vec<crate::send::Alert> {
+        let evaluation = Evaluation { components: &self.components, settings: &self.settings };
+        let mut known = std::mem::take(&mut state.groups);
+        let work: Vec<(&Group, GroupState)> = rules
+            .groups
+            .iter()
+            .map(|group| (group, known.remove(&group.key()).unwrap_or_default()))
+            .collect();
+        let evaluations = work.into_iter().map(|(group, before)| async move {
+            (group.key(), evaluation.group(group, before, now_ms).await)
+        });
+        let mut results = futures::stream::iter(evaluations).buffered(GROUPS_AT_ONCE);
+        let mut notices = Vec::new();
+        while let Some((key, evaluated)) = results.next().await {
+            let Evaluated { state: group, notices: its_notices, slots, slots_skipped, rules_failed } =
+                evaluated;
+            state.groups.insert(key, group);
+            notices.extend(its_notices);
+            progress.slots += slots;
+            progress.slots_skipped += slots_skipped;
+            progress.rules_failed += rules_failed;
+        }
+        for group in known.into_values() {
+            // As in Prometheus: a group that was renamed has the time to write its series anew.
+            let ends_at_ms = group.last_slot_ms.unwrap_or(now_ms) + 2 * group.interval_ms;
+            let series = group.rules.into_iter().flat_map(|rule| rule.series);
+            state.orphans.extend(series.map(|labels| Orphan { labels, ends_at_ms }));
+        }
+        notices
+    }
+
+    /// Ends the series of groups that are gone, once nobody has taken them over.
+    async fn end_orphans(&self, state: &mut State, now_ms: i64) {
+        let alive: BTreeSet<&Labels> =
+            state.groups.values().flat_map(|group| &group.rules).flat_map(|rule| &rule.series).collect();
+        let orphans = std::mem::take(&mut state.orphans);
+        let (due, waiting): (Vec<Orphan>, Vec<Orphan>) = orphans
+            .into_iter()
+            .filter(|orphan| !alive.contains(&orphan.labels))
+            .partition(|orphan| orphan.ends_at_ms <= now_ms);
+        state.orphans = waiting;
+        let Some(sink) = self.components.sink.as_ref().filter(|_| !due.is_empty()) else { return };
+        let samples: Vec<_> = due.into_iter().map(|orphan| stale(orphan.labels, orphan.ends_at_ms)).collect();
+        if let Err(error) = sink.write(&samples).await {
+            tracing::warn!(%error, "series of removed groups not ended");
+        }
+    }
+
+    /// Writes what receivers have taken. If that fails, the claim runs out and they get it again.
+    async fn settle(
+        &self,
+        mut state: State,
+        mut version: Version,
+        receipts: &[Receipt],
+    ) -> Result<(), TickError> {
+        for _ in 0..SETTLE_ATTEMPTS {
+            outbox::settle(&mut state, receipts);
+            match self.swap(&state, Some(&version)).await {
+                Ok(_) => return Ok(()),
+                Err(TickError::Swap(SwapError::Conflict)) => {}
+                Err(error) => return Err(error),
+            }
+            let (newer, newer_version) = self.load().await?;
+            let Some(newer_version) = newer_version else { return Ok(()) };
+            (state, version) = (newer, newer_version);
+        }
+        tracing::warn!("too many writers of the rule state: receivers may get alerts twice");
+        Ok(())
+    }
+}

@@ -1,0 +1,170 @@
+//! Evaluates one group: its due slots in order, its rules one after the other.
+
+use std::sync::Arc;
+
+use model::Labels;
+
+use super::evaluator::{Components, Settings};
+use crate::ports::{QueryError, QueryValue, RuleSample};
+use crate::rules::{Group, Rule};
+use crate::schedule::Schedule;
+use crate::send::Alert;
+use crate::state::{GroupState, Health, RuleState};
+use crate::step::{At, Sending, Step, notices, skip_downtime, stale, step, vector};
+use crate::template::Environment;
+
+/// How often templates of one rule may come back with further queries.
+const TEMPLATE_ROUNDS_MAX: usize = 16;
+/// How many queries the templates of one rule may ask in one evaluation.
+const TEMPLATE_QUERIES_MAX: usize = 1_000;
+/// A pause up to this long is treated like missed evaluations; a longer one does not count towards `for`.
+const PAUSE_TOLERATED_MS: i64 = 5 * 60_000;
+
+/// What came of one group.
+#[derive(Debug, Default)]
+pub(super) struct Evaluated {
+    pub(super) state: GroupState,
+    pub(super) notices: Vec<Alert>,
+    pub(super) slots: usize,
+    pub(super) slots_skipped: i64,
+    pub(super) rules_failed: usize,
+}
+
+/// Evaluates groups.
+#[derive(Clone, Copy)]
+pub(super) struct Evaluation<'a> {
+    pub(super) components: &'a Components,
+    pub(super) settings: &'a Settings,
+}
+
+impl Evaluation<'_> {
+    /// Evaluates the slots of a group that are due at `now_ms`.
+    pub(super) async fn group(self, group: &Group, mut state: GroupState, now_ms: i64) -> Evaluated {
+        let interval_ms = group.interval_ms.unwrap_or(self.settings.evaluation_interval_ms);
+        let due = Schedule::new(&group.file, &group.name, interval_ms).due(state.last_slot_ms, now_ms);
+        let gone = state.adopt(group);
+        state.interval_ms = interval_ms;
+        let pause_ms = due.skipped * interval_ms;
+        if pause_ms > PAUSE_TOLERATED_MS {
+            tracing::warn!(group = &*group.name, pause_ms, "evaluations were skipped");
+            state.rules.iter_mut().for_each(|rule| skip_downtime(&mut rule.alerts, pause_ms));
+        }
+        let mut evaluated =
+            Evaluated { slots: due.slots_ms.len(), slots_skipped: due.skipped, ..Evaluated::default() };
+        let query_offset_ms = group.query_offset_ms.unwrap_or(self.settings.query_offset_ms);
+        for slot_ms in due.slots_ms {
+            let started_ms = self.components.clock.now_ms();
+            let at = At { slot_ms, query_offset_ms };
+            for (rule, state) in group.rules.iter().zip(&mut state.rules) {
+                evaluated.notices.extend(self.rule(group, rule, state, at, interval_ms).await);
+                evaluated.rules_failed += usize::from(state.health == Health::Err);
+            }
+            state.last_slot_ms = Some(slot_ms);
+            state.evaluation_ms = self.components.clock.now_ms() - started_ms;
+        }
+        if let Some(slot_ms) = state.last_slot_ms.filter(|_| !gone.is_empty()) {
+            self.end_series(gone, &state, slot_ms - query_offset_ms).await;
+        }
+        Evaluated { state, ..evaluated }
+    }
+
+    async fn rule(
+        self,
+        group: &Group,
+        rule: &Rule,
+        state: &mut RuleState,
+        at: At,
+        interval_ms: i64,
+    ) -> Vec<Alert> {
+        let started_ms = self.components.clock.now_ms();
+        let (after, samples) = self.step(group, rule, state, at).await;
+        *state = after;
+        self.write(rule, state, &samples).await;
+        let sending = Sending {
+            interval_ms,
+            resend_delay_ms: self.settings.resend_delay_ms,
+            external_labels: &self.settings.external_labels,
+            external_url: &self.settings.external_url,
+        };
+        let failed = state.health == Health::Err && samples.is_empty();
+        let due = if failed { Vec::new() } else { notices(rule, &mut state.alerts, at.slot_ms, &sending) };
+        state.last_evaluation_ms = Some(started_ms);
+        state.evaluation_ms = self.components.clock.now_ms() - started_ms;
+        due
+    }
+
+    /// Asks the rule's query, and what its templates ask, until the step can be taken.
+    async fn step(
+        self,
+        group: &Group,
+        rule: &Rule,
+        before: &RuleState,
+        at: At,
+    ) -> (RuleState, Vec<RuleSample>) {
+        let answer = self.components.query.query(&rule.expr, at.sample_ms()).await;
+        if let Err(error) = &answer {
+            tracing::warn!(group = &*group.name, rule = &*rule.name, %error, "rule query failed");
+        }
+        let mut environment = Arc::new(Environment {
+            external_labels: self.settings.external_labels.clone(),
+            external_url: self.settings.external_url.clone(),
+            now_ms: at.slot_ms,
+            answers: Default::default(),
+        });
+        let mut rounds = 0;
+        loop {
+            let answer = answer.as_ref().map_err(QueryError::to_string);
+            let needed = match step(rule, group.limit, before, answer, &environment, at) {
+                Step::Done(state, samples) => return (*state, samples),
+                Step::Needs(queries) => queries,
+            };
+            rounds += 1;
+            for query in needed {
+                let asked = environment.answers.len();
+                let answer = if rounds > TEMPLATE_ROUNDS_MAX || asked >= TEMPLATE_QUERIES_MAX {
+                    Err(format!(
+                        "templates of one rule may ask {TEMPLATE_QUERIES_MAX} queries, {TEMPLATE_ROUNDS_MAX} of them one after the other"
+                    ))
+                } else {
+                    self.template_query(&query, at.slot_ms).await
+                };
+                Arc::make_mut(&mut environment).answers.insert(query, answer);
+            }
+        }
+    }
+
+    async fn template_query(self, query: &str, at_ms: i64) -> Result<Vec<(Labels, model::Value)>, String> {
+        let answer: QueryValue =
+            self.components.query.query(query, at_ms).await.map_err(|error| error.to_string())?;
+        vector(&answer).map_err(|error| error.to_string())
+    }
+
+    /// Writes the samples of a rule; one that cannot be written fails the rule, but not its alerts.
+    async fn write(self, rule: &Rule, state: &mut RuleState, samples: &[RuleSample]) {
+        let Some(sink) = &self.components.sink else {
+            // Nobody reads what nobody writes.
+            state.series.clear();
+            return;
+        };
+        if samples.is_empty() {
+            return;
+        }
+        if let Err(error) = sink.write(samples).await {
+            tracing::warn!(rule = &*rule.name, %error, "rule samples not written");
+            state.health = Health::Err;
+            state.last_error = error.to_string();
+        }
+    }
+
+    /// Ends the series of rules that are gone from the group, except those that another rule of it writes now.
+    async fn end_series(self, gone: Vec<Labels>, state: &GroupState, at_ms: i64) {
+        let Some(sink) = &self.components.sink else { return };
+        let alive: std::collections::BTreeSet<&Labels> =
+            state.rules.iter().flat_map(|rule| &rule.series).collect();
+        let ended = gone.into_iter().filter(|labels| !alive.contains(labels));
+        let samples: Vec<RuleSample> = ended.map(|labels| stale(labels, at_ms)).collect();
+        if let Err(error) = sink.write(&samples).await {
+            tracing::warn!(%error, "series of removed rules not ended");
+        }
+    }
+}
