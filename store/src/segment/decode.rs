@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int32Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, FixedSizeBinaryArray, MapArray, RecordBatch};
+use arrow_array::types::{Float64Type, TimestampMicrosecondType};
+use arrow_array::{Array, FixedSizeBinaryArray, MapArray, RecordBatch};
 use bytes::Bytes;
 use model::{GroupKey, Label, Labels, Metadata, MetricType, Value};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::ParquetMetaData;
 
 use super::columns::{self, event};
+use super::texts::{Dictionaries, Texts};
 use super::{ClearRow, Description, FORMAT, Held, Segment, SegmentError, checksum, histogram};
 use crate::fold::Scope;
 
@@ -25,16 +26,22 @@ pub(crate) fn decode(bytes: Bytes, expected: u64) -> Result<Segment, SegmentErro
     let options = ArrowReaderOptions::new()
         .with_schema(columns::reading_schema(found.schema()))
         .with_skip_arrow_metadata(true);
-    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)?.build()?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)?
+        .with_batch_size(BATCH_ROWS)
+        .build()?;
     let mut segment = Segment { writer, ..Segment::default() };
+    let mut dictionaries = Dictionaries::default();
     let mut first_row = 0;
     for batch in reader {
         let batch = batch?;
-        read_batch(&batch, first_row, collision, &mut segment)?;
+        read_batch(&Columns::of(&batch, &mut dictionaries)?, first_row, collision, &mut segment)?;
         first_row += batch.num_rows();
     }
     Ok(segment)
 }
+
+/// Rows that are decoded at once: enough to pass over a dictionary seldom, few enough to stay in a processor's cache.
+const BATCH_ROWS: usize = 1 << 13;
 
 /// What the footer says.
 struct Footer {
@@ -65,13 +72,12 @@ fn check_footer(metadata: &ParquetMetaData) -> Result<Footer, SegmentError> {
 }
 
 fn read_batch(
-    batch: &RecordBatch,
+    columns: &Columns<'_>,
     first_row: usize,
     collision: bool,
     segment: &mut Segment,
 ) -> Result<(), SegmentError> {
-    let columns = Columns::of(batch)?;
-    for row in 0..batch.num_rows() {
+    for row in 0..columns.ts.len() {
         let unknown = |what, value: Option<&Arc<str>>| SegmentError::Value {
             row: first_row + row,
             what,
@@ -144,12 +150,12 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(batch: &'a RecordBatch) -> Result<Self, SegmentError> {
+    fn of(batch: &'a RecordBatch, dictionaries: &mut Dictionaries) -> Result<Self, SegmentError> {
         let column =
             |name: &str| batch.column_by_name(name).ok_or_else(|| SegmentError::Column(name.to_owned()));
         let wrong = |name: &'static str| move || SegmentError::Column(name.to_owned());
-        let texts =
-            |name: &str| Texts::of(column(name)?).ok_or_else(|| SegmentError::Column(name.to_owned()));
+        let mut maybe_texts = |name: &str| dictionaries.texts(name, batch.column_by_name(name)?);
+        let mut texts = |name: &str| maybe_texts(name).ok_or_else(|| SegmentError::Column(name.to_owned()));
         let histogram = match batch.column_by_name(columns::HISTOGRAM) {
             Some(array) => Some(array.as_struct_opt().ok_or_else(wrong(columns::HISTOGRAM))?),
             None => None,
@@ -164,20 +170,20 @@ impl<'a> Columns<'a> {
             .collect();
         Ok(Self {
             name: texts(columns::NAME)?,
+            event: texts(columns::EVENT)?,
+            label_values: label_names.iter().map(|name| texts(name)).collect::<Result<_, _>>()?,
+            label_names,
+            r#type: maybe_texts(columns::TYPE),
+            family: maybe_texts(columns::FAMILY),
+            help: maybe_texts(columns::HELP),
+            unit: maybe_texts(columns::UNIT),
             series: column(columns::SERIES)?.as_primitive_opt().ok_or_else(wrong(columns::SERIES))?,
             ts: column(columns::TS)?.as_primitive_opt().ok_or_else(wrong(columns::TS))?,
             value: column(columns::VALUE)?
                 .as_primitive_opt::<Float64Type>()
                 .ok_or_else(wrong(columns::VALUE))?,
             histogram: histogram.map(histogram::Reader::new),
-            event: texts(columns::EVENT)?,
-            r#type: batch.column_by_name(columns::TYPE).and_then(Texts::of),
             group: batch.column_by_name(columns::GROUP).and_then(|array| array.as_fixed_size_binary_opt()),
-            family: batch.column_by_name(columns::FAMILY).and_then(Texts::of),
-            help: batch.column_by_name(columns::HELP).and_then(Texts::of),
-            unit: batch.column_by_name(columns::UNIT).and_then(Texts::of),
-            label_values: label_names.iter().map(|name| texts(name)).collect::<Result<_, _>>()?,
-            label_names,
             map: column(columns::LABELS)?.as_map_opt().ok_or_else(wrong(columns::LABELS))?,
         })
     }
@@ -237,30 +243,5 @@ impl<'a> Columns<'a> {
         }
         labels.sort_unstable();
         Labels::from_sorted(labels)
-    }
-}
-
-/// A dictionary column whose texts are shared.
-struct Texts<'a> {
-    array: &'a arrow_array::DictionaryArray<Int32Type>,
-    values: Vec<Arc<str>>,
-}
-
-impl<'a> Texts<'a> {
-    fn of(array: &'a ArrayRef) -> Option<Self> {
-        let array = array.as_dictionary_opt::<Int32Type>()?;
-        let values = array.values().as_string_opt::<i32>()?;
-        Some(Self {
-            array,
-            values: values.iter().map(|value| Arc::from(value.unwrap_or_default())).collect(),
-        })
-    }
-
-    fn continues(&self, row: usize) -> bool {
-        self.array.key(row) == self.array.key(row - 1)
-    }
-
-    fn get(&self, row: usize) -> Option<&Arc<str>> {
-        self.array.key(row).and_then(|key| self.values.get(key))
     }
 }

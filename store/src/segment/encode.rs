@@ -13,7 +13,7 @@ use bytes::Bytes;
 use model::{GroupKey, Labels};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, Encoding};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
@@ -56,6 +56,13 @@ pub(crate) fn encode(segment: &Segment) -> Result<Bytes, SegmentError> {
 /// Rows that are put into arrays at once, so that a large segment is not in memory a second time.
 const BATCH_ROWS: usize = 1 << 16;
 
+/// A label with many values, like an instance that lives for one run, stays a dictionary up to this size: it stands once
+/// per row group then, and not once per series.
+const DICTIONARY_BYTES_MAX: usize = 16 << 20;
+
+/// Row groups are as large as dictionaries gain from; pages, not row groups, are what a selective read skips.
+const ROW_GROUP_ROWS_MAX: usize = 4 << 20;
+
 /// Some of the rows of a series.
 struct Part<'a> {
     series: &'a SeriesRows,
@@ -89,7 +96,9 @@ fn properties(segment: &Segment, plan: &LabelPlan) -> WriterProperties {
     let column = |name: &str| ColumnPath::from(name);
     WriterProperties::builder()
         .set_created_by(concat!("mayfly ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::LZ4_RAW)
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES_MAX)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
         .set_statistics_enabled(EnabledStatistics::None)
         .set_column_statistics_enabled(column(columns::NAME), EnabledStatistics::Chunk)
         .set_column_statistics_enabled(column(columns::TS), EnabledStatistics::Chunk)
@@ -98,6 +107,7 @@ fn properties(segment: &Segment, plan: &LabelPlan) -> WriterProperties {
         .set_column_encoding(column(columns::TS), Encoding::DELTA_BINARY_PACKED)
         .set_column_dictionary_enabled(column(columns::SERIES), false)
         .set_column_dictionary_enabled(column(columns::VALUE), false)
+        .set_column_encoding(column(columns::VALUE), Encoding::BYTE_STREAM_SPLIT)
         .set_key_value_metadata(Some(vec![
             note(columns::KEY_FORMAT, FORMAT.to_string()),
             note(columns::KEY_WRITER, format!("{:016x}", segment.writer)),

@@ -5,6 +5,7 @@ mod decode;
 mod encode;
 mod error;
 mod histogram;
+mod texts;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

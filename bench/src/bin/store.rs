@@ -1,0 +1,97 @@
+//! `make bench-store`: bytes per sample, and samples per second of processor time, to write and to read.
+#![expect(clippy::print_stdout, reason = "figures are for people")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use futures::StreamExt;
+use mayfly_bench::datasets::{self, Dataset};
+use mayfly_bench::measure::{cpu_time, peak_memory_bytes, timed};
+use model::{Clock, Matcher, Selection};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use store::{Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant, Writer, WriterSettings};
+
+/// Samples carry their own time; nothing here needs to pass.
+#[derive(Debug)]
+struct Stopped;
+
+impl Clock for Stopped {
+    fn now_us(&self) -> i64 {
+        1_760_010_000_000_000
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    println!("| data set | what | figure |\n|---|---|---|");
+    let wanted = std::env::args().nth(1);
+    let sets: [(&str, fn() -> Dataset, &str); 2] = [
+        ("scrape-like", datasets::scrape_like, "node_metric_042_total"),
+        ("short-lived", datasets::short_lived, "lambda_invocations_total"),
+    ];
+    for (name, make, metric) in sets {
+        if wanted.as_deref().is_none_or(|wanted| wanted == name) {
+            bench(name, make(), metric).await.with_context(|| name.to_owned())?;
+        }
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+async fn bench(name: &str, dataset: Dataset, metric: &str) -> anyhow::Result<()> {
+    let row = |what: &str, figure: String| println!("| {name} | {what} | {figure} |");
+    let samples: usize = dataset.iter().map(|(_, samples)| samples.len()).sum();
+    row("series, samples", format!("{}, {samples}", dataset.len()));
+    let per_second = |time: Duration| format!("{:.1} M samples/s", samples as f64 / time.as_secs_f64() / 1e6);
+
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let stream = Stream::samples(&Path::default(), &Tenant::default());
+    let settings = WriterSettings::of_writer(1);
+    let writer = Writer::start(Arc::clone(&store), stream.clone(), Arc::new(Stopped), settings);
+    let before = peak_memory_bytes().unwrap_or(0);
+    let start = cpu_time();
+    writer.push(SampleBatch { series: dataset }).await?;
+    row("write: sort, encode, put", per_second(cpu_time() - start));
+    let grown = peak_memory_bytes().unwrap_or(0).saturating_sub(before);
+    row("memory that writing took", format!("{:.1} B/sample", grown as f64 / samples as f64));
+    let object = store.list(None).next().await.context("nothing was written")??;
+    row("size", format!("{:.2} B/sample", object.size as f64 / samples as f64));
+
+    let bytes = store.get(&object.location).await?.bytes().await?;
+    let columns = ParquetRecordBatchReaderBuilder::try_new(bytes.clone())?;
+    let mut sizes: Vec<(i64, String)> = Vec::new();
+    for column in 0..columns.parquet_schema().num_columns() {
+        let groups = columns.metadata().row_groups().iter();
+        let size: i64 = groups.map(|group| group.column(column).compressed_size()).sum();
+        sizes.push((size, columns.parquet_schema().column(column).path().string()));
+    }
+    sizes.sort();
+    let largest = sizes.iter().rev().take(6);
+    let largest = largest.map(|(size, name)| format!("{name} {:.2}", *size as f64 / samples as f64));
+    row("largest columns, B/sample", largest.collect::<Vec<_>>().join(", "));
+
+    let mask = ProjectionMask::columns(columns.parquet_schema(), ["__ts__", "__value__"]);
+    let reader = columns.with_projection(mask).with_batch_size(1 << 16).build()?;
+    let (rows, time) = timed(|| reader.map(|batch| batch.map_or(0, |batch| batch.num_rows())).sum::<usize>());
+    anyhow::ensure!(rows == samples, "read {rows} rows of {samples}");
+    row("decode time and value", per_second(time));
+
+    let selection = Selection {
+        matchers: vec![Matcher::equal("__name__", metric)],
+        start_ms: 0,
+        end_ms: i64::MAX / 1_000_000,
+    };
+    let pushes = Stream::pushes(&Path::default(), &Tenant::default());
+    let settings = ReaderSettings { cache_bytes_max: 0, ..ReaderSettings::default() };
+    let reader = Reader::new(store, Source::new(pushes, None), Source::new(stream, None), settings);
+    let start = cpu_time();
+    let found = reader.select(&selection).await?;
+    let time = cpu_time() - start;
+    row("select one metric, cold", format!("{} series in {:.0} ms", found.len(), time.as_secs_f64() * 1e3));
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! Benchmarks: the data that figures are quoted on, and the clock they are taken with.
+
+pub mod datasets;
+pub mod measure;

@@ -1,0 +1,68 @@
+//! Dictionary columns whose texts are shared: between rows, between batches, and with whoever keeps a label.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, ArrayRef, DictionaryArray, StringArray};
+
+/// The dictionaries of a file, by column. The batches of a row group share theirs, so a text that many rows use is
+/// allocated once, and one that none uses not at all.
+#[derive(Debug, Default)]
+pub(super) struct Dictionaries {
+    by_column: HashMap<String, Rc<Dictionary>>,
+}
+
+#[derive(Debug)]
+struct Dictionary {
+    values: StringArray,
+    texts: Vec<OnceCell<Arc<str>>>,
+}
+
+/// A column of texts.
+#[derive(Debug)]
+pub(super) struct Texts<'a> {
+    array: &'a DictionaryArray<Int32Type>,
+    dictionary: Rc<Dictionary>,
+}
+
+impl Dictionaries {
+    /// The texts of a column; `None` if it holds none.
+    pub(super) fn texts<'a>(&mut self, column: &str, array: &'a ArrayRef) -> Option<Texts<'a>> {
+        let array = array.as_dictionary_opt::<Int32Type>()?;
+        let values = array.values().as_string_opt::<i32>()?;
+        if let Some(known) = self.by_column.get(column)
+            && is_same(&known.values, values)
+        {
+            return Some(Texts { array, dictionary: Rc::clone(known) });
+        }
+        let texts = vec![OnceCell::new(); values.len()];
+        let dictionary = Rc::new(Dictionary { values: values.clone(), texts });
+        self.by_column.insert(column.to_owned(), Rc::clone(&dictionary));
+        Some(Texts { array, dictionary })
+    }
+}
+
+/// Whether both are the same memory. The dictionary that is kept keeps its memory, so no other can have its address.
+fn is_same(a: &StringArray, b: &StringArray) -> bool {
+    a.len() == b.len()
+        && a.values().as_ptr() == b.values().as_ptr()
+        && a.value_offsets().as_ptr() == b.value_offsets().as_ptr()
+}
+
+impl Texts<'_> {
+    /// Whether a row has the same text as the row before it.
+    pub(super) fn continues(&self, row: usize) -> bool {
+        self.array.key(row) == self.array.key(row - 1)
+    }
+
+    /// The text of a row, if it has one.
+    pub(super) fn get(&self, row: usize) -> Option<&Arc<str>> {
+        let key = self.array.key(row)?;
+        let text = self.dictionary.texts.get(key)?;
+        Some(text.get_or_init(|| Arc::from(self.dictionary.values.value(key))))
+    }
+}
