@@ -4,7 +4,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # cargo-nextest where it is installed
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: check fmt clippy docs deny build test test-peers demo
+.PHONY: check fmt clippy docs deny build test test-peers demo bench-store
 
 # what CI runs
 check: fmt clippy docs test test-peers
@@ -38,6 +38,10 @@ endif
 test-peers: build
 	tools/peers.sh
 	CARGO_TARGET_DIR="$(TARGET)" .peers/venv/bin/python -m pytest -c tests/peers/pytest.ini tests/peers
+
+# bytes per sample, samples per second of processor time (docs/benchmarks.md)
+bench-store:
+	$(CARGO) run --release --locked -p mayfly-bench --bin bench-store
 
 # a batch job, its metrics, a question, an alert; ONCE=1 ends after the story, DEMO_INPUT=FOLDER is what the job reads
 demo:

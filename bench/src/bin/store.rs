@@ -30,14 +30,16 @@ impl Clock for Stopped {
 async fn main() -> anyhow::Result<()> {
     println!("| data set | what | figure |\n|---|---|---|");
     let wanted = std::env::args().nth(1);
-    let sets: [(&str, fn() -> Dataset, &str); 2] = [
-        ("scrape-like", datasets::scrape_like, "node_metric_042_total"),
-        ("short-lived", datasets::short_lived, "lambda_invocations_total"),
-    ];
-    for (name, make, metric) in sets {
-        if wanted.as_deref().is_none_or(|wanted| wanted == name) {
-            bench(name, make(), metric).await.with_context(|| name.to_owned())?;
-        }
+    let is_wanted = |name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
+    if is_wanted("scrape-like") {
+        bench("scrape-like", datasets::scrape_like(), "node_metric_042_total")
+            .await
+            .context("scrape-like")?;
+    }
+    if is_wanted("short-lived") {
+        bench("short-lived", datasets::short_lived(), "lambda_invocations_total")
+            .await
+            .context("short-lived")?;
     }
     Ok(())
 }
