@@ -1,0 +1,145 @@
+//! What clients are told.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Method, StatusCode};
+use store::{ReadErrorKind, WriteErrorKind};
+
+use crate::error::GatewayError;
+use crate::intake::IntakeError;
+use crate::scrape::{Page, ScrapeError};
+
+const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+
+/// The one place where errors become statuses.
+fn status(error: &GatewayError) -> StatusCode {
+    match error {
+        GatewayError::Intake(IntakeError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+        GatewayError::Grouping(_) | GatewayError::Receive(_) | GatewayError::Intake(_) => {
+            StatusCode::BAD_REQUEST
+        }
+        GatewayError::Busy { .. } | GatewayError::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
+        GatewayError::Write(error) => match error.kind() {
+            WriteErrorKind::Busy | WriteErrorKind::Unavailable | WriteErrorKind::Closed => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            WriteErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        },
+        GatewayError::Scrape(ScrapeError::Interrupted) => StatusCode::SERVICE_UNAVAILABLE,
+        GatewayError::Scrape(ScrapeError::TooManySeries { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
+        GatewayError::Scrape(ScrapeError::Read(error)) => match error.kind() {
+            ReadErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ReadErrorKind::Corrupt | ReadErrorKind::Limit => StatusCode::INTERNAL_SERVER_ERROR,
+        },
+    }
+}
+
+/// Whether to ask again is what the client should do.
+fn is_worth_a_retry(error: &GatewayError) -> bool {
+    match error {
+        GatewayError::Busy { .. } => true,
+        GatewayError::Write(error) => error.kind() == WriteErrorKind::Busy,
+        _ => false,
+    }
+}
+
+/// Errors quote what was sent; no more of it than this is sent back and logged.
+const ERROR_BYTES_MAX: usize = 16 << 10;
+
+/// Logs an error and tells the client.
+pub(crate) fn error(error: &GatewayError) -> Response {
+    let status = status(error);
+    let mut message = error.to_string();
+    if message.len() > ERROR_BYTES_MAX {
+        message.truncate(message.floor_char_boundary(ERROR_BYTES_MAX));
+        message.push('…');
+    }
+    match error {
+        _ if status.is_server_error() => {
+            tracing::error!(status = status.as_u16(), error = message, "request not done");
+        }
+        GatewayError::Intake(IntakeError::Inconsistent(_)) => {
+            tracing::warn!(status = status.as_u16(), error = message, "push rejected");
+        }
+        _ => tracing::debug!(status = status.as_u16(), error = message, "request refused"),
+    }
+    let mut response = text(status, message + "\n");
+    if is_worth_a_retry(error) {
+        response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
+    }
+    response
+}
+
+/// A short text that is not to be taken for anything else.
+pub(crate) fn text(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = empty(status);
+    *response.body_mut() = body.into();
+    response.headers_mut().insert(CONTENT_TYPE, PLAIN);
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// Nothing but a status.
+pub(crate) fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+pub(crate) fn ok_text() -> Response {
+    let mut response = Response::new(Body::from("OK"));
+    response.headers_mut().insert(CONTENT_TYPE, PLAIN);
+    response
+}
+
+pub(crate) fn not_found() -> Response {
+    text(StatusCode::NOT_FOUND, "404 page not found\n")
+}
+
+pub(crate) fn bad_request() -> Response {
+    let mut response = text(StatusCode::BAD_REQUEST, "400 Bad Request");
+    response.headers_mut().remove(X_CONTENT_TYPE_OPTIONS);
+    response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+pub(crate) fn not_allowed(allow: &'static str) -> Response {
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+pub(crate) fn options(allow: &'static str) -> Response {
+    let mut response = empty(StatusCode::OK);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+/// `location` is percent-encoded.
+pub(crate) fn redirect(method: &Method, keeps_method: bool, location: &str) -> Response {
+    let status = if keeps_method { StatusCode::TEMPORARY_REDIRECT } else { StatusCode::MOVED_PERMANENTLY };
+    let Ok(value) = HeaderValue::from_str(location) else { return not_found() };
+    let mut response = empty(status);
+    response.headers_mut().insert(LOCATION, value);
+    if method == Method::GET {
+        // a query is not encoded anew, so it may hold what HTML does not allow
+        let href =
+            location.replace('&', "&amp;").replace('"', "&#34;").replace('<', "&lt;").replace('>', "&gt;");
+        let reason = status.canonical_reason().unwrap_or_default();
+        *response.body_mut() = Body::from(format!("<a href=\"{href}\">{reason}</a>.\n\n"));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    }
+    response
+}
+
+pub(crate) fn page(page: Page) -> Response {
+    let mut response = Response::new(Body::from(page.body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_str(&page.content_type).unwrap_or(PLAIN));
+    if page.is_gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}

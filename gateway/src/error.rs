@@ -1,0 +1,36 @@
+//! Why a request was not done.
+
+use store::WriteError;
+
+use crate::intake::IntakeError;
+use crate::path::GroupingError;
+use crate::scrape::ScrapeError;
+
+/// A request that was not done. Unless it is a [`GatewayError::Write`], nothing was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The path names no group.
+    #[error(transparent)]
+    Grouping(#[from] GroupingError),
+    /// The body could not be received.
+    #[error("body could not be read: {0}")]
+    Receive(#[source] axum::Error),
+    /// The body was refused.
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    /// Too much at once.
+    #[error("{max} pushes are being worked on, which is pushes_in_flight_max: try again later")]
+    Busy {
+        /// The limit.
+        max: usize,
+    },
+    /// The store did not acknowledge the push.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// There is nothing to show.
+    #[error("An error has occurred while serving metrics:\n\n{0}")]
+    Scrape(#[from] ScrapeError),
+    /// The process is going down.
+    #[error("interrupted: the process is shutting down")]
+    Interrupted,
+}

@@ -1,0 +1,57 @@
+//! Why a body was refused.
+
+use wire::encoding::EncodingError;
+use wire::protobuf::ProtobufError;
+use wire::text::TextError;
+
+use super::check::Inconsistency;
+
+/// A body that was refused. Nothing of it was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// It cannot be inflated.
+    #[error(transparent)]
+    Encoding(EncodingError),
+    /// It is no text format.
+    #[error(transparent)]
+    Text(TextError),
+    /// It is no protobuf.
+    #[error(transparent)]
+    Protobuf(ProtobufError),
+    /// It contradicts itself.
+    #[error("pushed metrics are invalid or inconsistent with existing metrics: {}", Faults(.0))]
+    Inconsistent(Vec<Inconsistency>),
+    /// It is larger than allowed.
+    #[error("{what} is larger than {limit} = {max} bytes")]
+    TooLarge {
+        /// The body, or the inflated body.
+        what: &'static str,
+        /// The setting.
+        limit: &'static str,
+        /// Its value.
+        max: usize,
+    },
+    /// Something in it is more than allowed.
+    #[error("{what} exceeds {limit} = {max}")]
+    Limit {
+        /// What is too much, and where.
+        what: String,
+        /// The setting.
+        limit: &'static str,
+        /// Its value.
+        max: usize,
+    },
+}
+
+/// One fault as it is, several with their number and one to a line.
+struct Faults<'a>(&'a [Inconsistency]);
+
+impl std::fmt::Display for Faults<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let [fault] = self.0 {
+            return write!(f, "{fault}");
+        }
+        write!(f, "{} error(s) occurred:", self.0.len())?;
+        self.0.iter().try_for_each(|fault| write!(f, "\n* {fault}"))
+    }
+}

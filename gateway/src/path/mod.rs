@@ -1,0 +1,16 @@
+//! What a request's path says: which resource, and for a push which group.
+
+mod base64;
+mod clean;
+mod grouping;
+mod percent;
+mod resource;
+
+#[cfg(test)]
+mod tests;
+
+pub use base64::Base64Error;
+pub use grouping::GroupingError;
+
+pub(crate) use grouping::grouping_labels;
+pub(crate) use resource::{Destination, GroupPath, Resource, destination};

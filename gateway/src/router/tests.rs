@@ -1,0 +1,271 @@
+//! The router over a store in memory.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::response::Response;
+use http::{Request, StatusCode};
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use store::{Reader, ReaderSettings, Source, Stream, Tenant, Writer, WriterSettings};
+use testkit::{Fault, FaultyStore, ManualClock, Operation};
+use tokio::sync::Semaphore;
+use tower::ServiceExt;
+use wire::encoding::gzip;
+
+use super::*;
+use crate::settings::Settings;
+
+const NOW_MS: i64 = 1_795_370_073_531;
+
+/// A gateway, its router and its clock.
+struct Bench {
+    router: Router,
+    clock: Arc<ManualClock>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::over(Arc::new(InMemory::new()), Settings::default(), WriterSettings::of_writer(1))
+    }
+
+    fn over(store: Arc<dyn ObjectStore>, settings: Settings, writer_settings: WriterSettings) -> Self {
+        let clock = Arc::new(ManualClock::at_ms(NOW_MS));
+        let (root, tenant) = (Path::default(), Tenant::default());
+        let pushes = Stream::pushes(&root, &tenant);
+        let samples = Stream::samples(&root, &tenant);
+        let writer: Writer =
+            Writer::start(Arc::clone(&store), pushes.clone(), Arc::clone(&clock) as _, writer_settings);
+        let reader = Reader::new(
+            store,
+            Source::new(pushes, Some(&writer)),
+            Source::new(samples, None),
+            ReaderSettings::default(),
+        );
+        let gateway = Gateway::new(Arc::new(writer), Arc::new(reader), Arc::clone(&clock) as _, settings);
+        Self { router: router(Arc::new(gateway)), clock }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.expect("infallible")
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: impl Into<Body>) -> (u16, String) {
+        let request = Request::builder().method(method).uri(path).body(body.into()).expect("a request");
+        let response = self.send(request).await;
+        (response.status().as_u16(), text(response).await)
+    }
+
+    /// As a client does that pushes one after the other.
+    async fn push(&self, method: &str, path: &str, body: impl Into<Body>, expect: (u16, &str)) {
+        self.clock.advance_ms(1);
+        let (status, text) = self.ask(method, path, body).await;
+        assert_eq!((status, &*text), expect, "{method} {path}");
+    }
+
+    /// What is held, without the families of the gateway itself, types and `instance=""`.
+    async fn check_held(&self, expect: &[&str]) {
+        let (status, text) = self.ask("GET", "/metrics", "").await;
+        assert_eq!(status, 200, "{text}");
+        let shown = text.lines().filter(|line| !line.starts_with("push_") && !line.starts_with('#'));
+        let shown: Vec<_> = shown.map(|line| line.replace("instance=\"\",", "")).collect();
+        assert_eq!(shown, expect);
+    }
+}
+
+async fn text(response: Response) -> String {
+    let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+    String::from_utf8(bytes.to_vec()).expect("text")
+}
+
+fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+    response.headers().get(name).map_or("", |value| value.to_str().expect("text"))
+}
+
+#[tokio::test]
+async fn put_replaces_the_group_post_the_families_and_delete_all() {
+    let bench = Bench::new();
+    let (ok, group) = ((200, ""), "/metrics/job/j");
+    bench.push("POST", group, "a{x=\"1\"} 1\na{x=\"2\"} 2\nb 2\n", ok).await;
+    bench.push("POST", group, "a{x=\"1\"} 9\n", ok).await;
+    bench.push("PUT", "/metrics/job/j/x/y", "a 5\n", ok).await;
+    let others = r#"a{job="j",x="y"} 5"#;
+    bench.check_held(&[r#"a{job="j",x="1"} 9"#, others, r#"b{job="j"} 2"#]).await;
+    bench.push("PUT", group, "c 1\n", ok).await;
+    bench.check_held(&[others, r#"c{job="j"} 1"#]).await;
+    bench.push("PUT", group, "", ok).await;
+    bench.check_held(&[others]).await;
+    bench.push("DELETE", "/metrics/job/j/x/y", "", (202, "")).await;
+    bench.push("DELETE", "/metrics/job/nope", "", (202, "")).await;
+    let (_, page) = bench.ask("GET", "/metrics", "").await;
+    let expect = "# HELP push_failure_time_seconds Last Unix time when changing this group in the Pushgateway failed.\n\
+        # TYPE push_failure_time_seconds gauge\n\
+        push_failure_time_seconds{instance=\"\",job=\"j\"} 0\n\
+        # HELP push_time_seconds Last Unix time when changing this group in the Pushgateway succeeded.\n\
+        # TYPE push_time_seconds gauge\n\
+        push_time_seconds{instance=\"\",job=\"j\"} 1.795370073536e+09\n";
+    assert_eq!(page, expect);
+    bench.push("DELETE", group, "", (202, "")).await;
+    assert_eq!(bench.ask("GET", "/metrics", "").await, (200, String::new()));
+}
+
+#[tokio::test]
+async fn a_refused_push_leaves_no_trace() {
+    let bench = Bench::new();
+    bench.push("PUT", "/metrics/job/j", "a 1\n", (200, "")).await;
+    let parse = "text format parsing error in line 1: expected float as value, got \"\"\n";
+    bench.push("PUT", "/metrics/job/j", "blablabla\n", (400, parse)).await;
+    let inconsistent = "pushed metrics are invalid or inconsistent with existing metrics: ";
+    let times = format!("{inconsistent}pushed metrics must not have timestamps\n");
+    bench.push("PUT", "/metrics/job/k", "a 1 1000\n", (400, &times)).await;
+    bench
+        .push(
+            "POST",
+            "/metrics/job/j/a/b/c",
+            "a 1\n",
+            (400, "odd number of components in label string \"/a/b/c\"\n"),
+        )
+        .await;
+    bench.push("DELETE", "/metrics/job@base64/=", "", (400, "job name is required\n")).await;
+    bench.check_held(&[r#"a{job="j"} 1"#]).await;
+}
+
+#[tokio::test]
+async fn bodies_are_inflated_and_decoded_by_their_headers() {
+    let bench = Bench::new();
+    let check = async |headers: &[(&str, &str)], body: &[u8], expect: (u16, &str)| {
+        let mut request = Request::builder().method("PUT").uri("/metrics/job/j");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = bench.send(request.body(Body::from(body.to_vec())).expect("a request")).await;
+        assert_eq!((response.status().as_u16(), &*text(response).await), expect, "{headers:?}");
+    };
+    check(&[("content-encoding", "gzip")], &gzip(b"a 1\n"), (200, "")).await;
+    check(&[("content-encoding", "GZIP")], b"a 1\n", (400, "unexpected EOF\n")).await;
+    check(&[("content-encoding", "snappy")], b"\x04\x0ca 1\n", (400, "snappy: corrupt input\n")).await;
+    check(&[("content-encoding", "zstd")], b"a 1\n", (200, "")).await;
+    let protobuf =
+        "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+    check(&[("content-type", protobuf)], b"", (200, "")).await;
+    check(&[("content-type", protobuf)], b"\x05a", (400, "unexpected EOF\n")).await;
+    check(&[("content-type", "application/json")], b"a 1\n", (200, "")).await;
+    let large = format!("a{{x=\"{}\"}} 1\n", "x".repeat(4_000)).repeat(9);
+    let (status, text) = bench.ask("PUT", "/metrics/job/j", large).await;
+    assert!(status == 400 && text.contains("8 error(s) occurred:"), "{text}");
+    assert!(text.len() < 20_000 && text.ends_with("…\n"), "{}", text.len());
+}
+
+#[tokio::test]
+async fn answers_of_the_router() {
+    let bench = Bench::new();
+    let check = async |method: &str, path: &str, expect: (u16, &str), headers: &[(&str, &str)]| {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
+        let response = bench.send(request).await;
+        for (name, value) in headers {
+            assert_eq!(header(&response, name), *value, "{method} {path}");
+        }
+        assert_eq!((response.status().as_u16(), &*text(response).await), expect, "{method} {path}");
+    };
+    let plain = ("content-type", "text/plain; charset=utf-8");
+    let nosniff = ("x-content-type-options", "nosniff");
+    check("GET", "/-/healthy", (200, "OK"), &[plain]).await;
+    check("GET", "/-/ready", (200, "OK"), &[plain]).await;
+    let pushes = ("allow", "DELETE, OPTIONS, POST, PUT");
+    check("GET", "/metrics/job/j", (405, "Method Not Allowed\n"), &[pushes, plain, nosniff]).await;
+    check("OPTIONS", "/metrics/job/j", (200, ""), &[pushes]).await;
+    check("PUT", "/metrics", (405, "Method Not Allowed\n"), &[("allow", "GET, OPTIONS"), plain, nosniff])
+        .await;
+    check("POST", "/metrics/instance/i", (404, "404 page not found\n"), &[plain, nosniff]).await;
+    check("GET", "/nope", (404, "404 page not found\n"), &[plain, nosniff]).await;
+    check("POST", "/metrics/job/j//x?y=%26&z", (301, ""), &[("location", "/metrics/job/j/x?y=%26&z")]).await;
+    check("POST", "/METRICS/job/j", (307, ""), &[("location", "/metrics/job/j")]).await;
+    let link = "<a href=\"/metrics?x&amp;y\">Moved Permanently</a>.\n\n";
+    check("GET", "/metrics/?x&y", (301, link), &[("location", "/metrics?x&y")]).await;
+    check("POST", "/metrics/job/%zz", (400, "400 Bad Request"), &[plain, ("connection", "close")]).await;
+    check("PUT", "/metrics/job/é", (200, ""), &[("content-type", "")]).await;
+}
+
+#[tokio::test]
+async fn a_scrape_is_in_the_format_that_was_asked_for() {
+    let bench = Bench::new();
+    bench.push("PUT", "/metrics/job/j", "a 1\n", (200, "")).await;
+    let ask = async |accept: &str, encoding: &str| {
+        let request =
+            Request::builder().uri("/metrics").header("accept", accept).header("accept-encoding", encoding);
+        bench.send(request.body(Body::empty()).expect("a request")).await
+    };
+    let plain = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+    let response = ask("*/*", "identity").await;
+    assert_eq!((header(&response, "content-type"), header(&response, "content-encoding")), (plain, ""));
+    let response = ask("application/openmetrics-text", "deflate, gzip;q=0.5").await;
+    assert_eq!((header(&response, "content-type"), header(&response, "content-encoding")), (plain, "gzip"));
+    let response = ask("*/*", "gzip;q=0").await;
+    assert_eq!(header(&response, "content-encoding"), "");
+    let protobuf =
+        "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+    let response = ask(protobuf, "").await;
+    assert_eq!(header(&response, "content-type"), format!("{protobuf}; escaping=underscores"));
+}
+
+#[tokio::test]
+async fn bodies_have_a_limit() {
+    let settings = Settings { body_bytes_max: 8, inflated_body_bytes_max: 16, ..Settings::default() };
+    let bench = Bench::over(Arc::new(InMemory::new()), settings, WriterSettings::of_writer(1));
+    bench.push("PUT", "/metrics/job/j", "abcde 1\n", (200, "")).await;
+    bench
+        .push("PUT", "/metrics/job/j", "abcdef 1\n", (413, "body is larger than body_bytes_max = 8 bytes\n"))
+        .await;
+    let settings = Settings { inflated_body_bytes_max: 16, ..Settings::default() };
+    let bench = Bench::over(Arc::new(InMemory::new()), settings, WriterSettings::of_writer(1));
+    let large = (413, "inflated body is larger than inflated_body_bytes_max = 16 bytes\n");
+    bench.push("PUT", "/metrics/job/j", "abcdefghijklmn 1\n", large).await;
+    bench.check_held(&[]).await;
+}
+
+/// A store that fails, or waits, when it is written to.
+fn broken(fault: Fault) -> Arc<dyn ObjectStore> {
+    let plan =
+        move |operation, _: &Path| if operation == Operation::Put { fault.clone() } else { Fault::None };
+    Arc::new(FaultyStore::new(Arc::new(InMemory::new()), plan))
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_that_is_not_stored() {
+    for fault in [Fault::Fail, Fault::FailAfterwards] {
+        let bench = Bench::over(broken(fault), Settings::default(), WriterSettings::of_writer(1));
+        for (method, body) in [("PUT", "a 1\n"), ("POST", ""), ("DELETE", "")] {
+            let (status, text) = bench.ask(method, "/metrics/job/j", body).await;
+            assert_eq!(status, 503, "{text}");
+        }
+    }
+}
+
+/// While one push waits for the store, a second one is refused with this text.
+async fn check_second(settings: Settings, writer_settings: WriterSettings, expect: &str) {
+    let permits = Arc::new(Semaphore::new(0));
+    let bench = Bench::over(broken(Fault::Wait(Arc::clone(&permits))), settings, writer_settings);
+    let request = || Request::put("/metrics/job/j").body(Body::from("a 1\n")).expect("a request");
+    let second = async {
+        let response = bench.send(request()).await;
+        let found = (response.status(), header(&response, "retry-after").to_owned());
+        let text = text(response).await;
+        assert_eq!(found, (StatusCode::SERVICE_UNAVAILABLE, "1".to_owned()), "{text}");
+        assert!(text.contains(expect), "{text}");
+        permits.add_permits(9);
+    };
+    let (first, ()) = tokio::join!(bench.send(request()), second);
+    assert_eq!(first.status(), StatusCode::OK);
+    assert_eq!(bench.send(request()).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn who_is_busy_says_so_and_when_to_come_back() {
+    let one_at_once = Settings { pushes_in_flight_max: 1, ..Settings::default() };
+    let expect = "1 pushes are being worked on, which is pushes_in_flight_max: try again later\n";
+    check_second(one_at_once, WriterSettings::of_writer(1), expect).await;
+    let small_buffer = WriterSettings { buffer_bytes_max: 1, ..WriterSettings::of_writer(1) };
+    check_second(Settings::default(), small_buffer, "bytes of pushes are waiting to be written").await;
+}

@@ -1,0 +1,153 @@
+//! Flat series back to histograms and summaries.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::{Labels, MetricType, Value};
+use store::LiveFamily;
+use wire::{Bucket, Family, Histogram, Metric, MetricValue, Quantile, Summary};
+
+/// The families of what the store holds. Usually one; but a family of which some series do not fit its type (two groups
+/// may disagree, and neither can be refused any more) is shown flat and untyped, by the names of its series, so that
+/// nothing is hidden.
+pub(super) fn assemble(live: &LiveFamily) -> Vec<Family> {
+    let head = Family {
+        name: Arc::clone(&live.name),
+        help: Arc::clone(&live.metadata.help),
+        unit: Arc::clone(&live.metadata.unit),
+        r#type: live.metadata.r#type,
+        metrics: Vec::new(),
+    };
+    let metrics = match live.metadata.r#type {
+        MetricType::Counter => plain(live, MetricValue::Counter),
+        MetricType::Gauge => plain(live, MetricValue::Gauge),
+        MetricType::Untyped | MetricType::Info | MetricType::StateSet => plain(live, MetricValue::Untyped),
+        MetricType::Summary => parts(live, "quantile", summary_part),
+        MetricType::Histogram | MetricType::GaugeHistogram => parts(live, "le", histogram_part),
+    };
+    match metrics {
+        Some(metrics) => vec![Family { metrics, ..head }],
+        None => flat(live),
+    }
+}
+
+/// `None` if any series does not fit.
+fn plain(live: &LiveFamily, value: fn(f64) -> MetricValue) -> Option<Vec<Metric>> {
+    let metric = |(labels, held): &(Labels, Value)| match held {
+        Value::Float(float) if labels.metric_name() == &*live.name => {
+            Some(Metric::new(pairs(labels, ""), value(*float)))
+        }
+        _ => None,
+    };
+    live.series.iter().map(metric).collect()
+}
+
+type Pairs = Vec<(Arc<str>, Arc<str>)>;
+
+/// What a series is of the histogram or summary that it belongs to.
+struct Part<'a> {
+    /// `_sum`, `_count`, `_bucket` or nothing.
+    suffix: &'a str,
+    /// The value of `le` or `quantile`.
+    bound: Option<f64>,
+    value: &'a Value,
+}
+
+/// `None` if any series does not fit.
+fn parts(
+    live: &LiveFamily,
+    bound_label: &str,
+    mut set: impl FnMut(&mut MetricValue, &Part<'_>) -> Option<()>,
+) -> Option<Vec<Metric>> {
+    let mut metrics: Vec<Metric> = Vec::new();
+    let mut places: HashMap<Pairs, usize> = HashMap::new();
+    for (labels, value) in &live.series {
+        let suffix = labels.metric_name().strip_prefix(&*live.name)?;
+        let is_bounded = matches!((bound_label, suffix), ("le", "_bucket") | ("quantile", ""));
+        let bound = labels.get(bound_label).filter(|_| is_bounded);
+        let bound = bound.and_then(|bound| bound.parse().ok());
+        let rest = pairs(labels, if is_bounded { bound_label } else { "" });
+        let place = *places.entry(rest).or_insert_with_key(|rest| {
+            metrics.push(Metric::new(rest.clone(), MetricValue::Absent));
+            metrics.len() - 1
+        });
+        set(&mut metrics[place].value, &Part { suffix, bound, value })?;
+    }
+    for metric in &mut metrics {
+        in_order_of_bounds(&mut metric.value);
+    }
+    Some(metrics)
+}
+
+fn summary_part(held: &mut MetricValue, part: &Part<'_>) -> Option<()> {
+    if *held == MetricValue::Absent {
+        *held = MetricValue::Summary(Summary::default());
+    }
+    let (MetricValue::Summary(summary), Value::Float(value)) = (held, part.value) else { return None };
+    match (part.suffix, part.bound) {
+        ("_sum", _) => summary.sum = *value,
+        ("_count", _) => summary.count = *value as u64,
+        ("", Some(quantile)) => summary.quantiles.push(Quantile { quantile, value: *value }),
+        _ => return None,
+    }
+    Some(())
+}
+
+fn histogram_part(held: &mut MetricValue, part: &Part<'_>) -> Option<()> {
+    if *held == MetricValue::Absent {
+        *held = MetricValue::Histogram(Histogram::default());
+    }
+    let MetricValue::Histogram(histogram) = held else { return None };
+    match (part.suffix, part.bound, part.value) {
+        ("_sum", _, Value::Float(value)) => histogram.sum = *value,
+        ("_count", _, Value::Float(value)) => histogram.count = *value,
+        ("_bucket", Some(upper_bound), Value::Float(value)) => {
+            histogram.buckets.push(Bucket { upper_bound, cumulative_count: *value, exemplar: None });
+        }
+        ("", None, Value::Histogram(native)) => {
+            (histogram.count, histogram.sum) = (native.count, native.sum);
+            histogram.native = Some(Arc::clone(native));
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+fn in_order_of_bounds(value: &mut MetricValue) {
+    match value {
+        MetricValue::Summary(summary) => summary.quantiles.sort_by(|a, b| a.quantile.total_cmp(&b.quantile)),
+        MetricValue::Histogram(histogram) => {
+            histogram.buckets.sort_by(|a, b| a.upper_bound.total_cmp(&b.upper_bound));
+        }
+        _ => {}
+    }
+}
+
+/// One untyped family per name of a series. Of a native histogram, count and sum.
+fn flat(live: &LiveFamily) -> Vec<Family> {
+    let mut families: Vec<Family> = Vec::new();
+    let mut push = |name: String, labels: &Labels, value: f64| {
+        let metric = Metric::new(pairs(labels, ""), MetricValue::Untyped(value));
+        match families.iter_mut().find(|family| *family.name == *name) {
+            Some(family) => family.metrics.push(metric),
+            None => families.push(Family { name: name.into(), metrics: vec![metric], ..Family::default() }),
+        }
+    };
+    for (labels, value) in &live.series {
+        let name = labels.metric_name();
+        match value {
+            Value::Float(value) => push(name.to_owned(), labels, *value),
+            Value::Histogram(native) => {
+                push(format!("{name}_count"), labels, native.count);
+                push(format!("{name}_sum"), labels, native.sum);
+            }
+        }
+    }
+    families
+}
+
+/// The labels without the metric name and without one more.
+fn pairs(labels: &Labels, without: &str) -> Pairs {
+    let kept = labels.iter().filter(|label| &*label.name != Labels::NAME && &*label.name != without);
+    kept.map(|label| (Arc::clone(&label.name), Arc::clone(&label.value))).collect()
+}

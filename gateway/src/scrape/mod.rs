@@ -1,0 +1,12 @@
+//! What `/metrics` shows: everything that the groups hold now.
+
+mod assemble;
+mod failure_time;
+mod page;
+
+#[cfg(test)]
+mod tests;
+
+pub use page::ScrapeError;
+
+pub(crate) use page::{Page, page};

@@ -1,0 +1,71 @@
+//! The body of an answer to a scrape.
+
+use std::sync::Arc;
+
+use store::{LiveFamily, ReadError};
+use wire::{Accepted, BodyFormat, Family, encoding, exposition};
+
+use super::assemble::assemble;
+use super::failure_time::add_zeros;
+use crate::settings::Settings;
+
+/// Why there is nothing to show.
+#[derive(Debug, thiserror::Error)]
+pub enum ScrapeError {
+    /// The store could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// There is too much.
+    #[error("{series} series are held, which exceeds series_per_scrape_max = {max}")]
+    TooManySeries {
+        /// How many.
+        series: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The process is going down.
+    #[error("interrupted: the process is shutting down")]
+    Interrupted,
+}
+
+/// A page and what its headers say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) content_type: String,
+    pub(crate) is_gzip: bool,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Writes what the store holds in the format that was asked for.
+pub(crate) fn page(
+    live: &[LiveFamily],
+    accepted: Accepted,
+    is_gzip: bool,
+    settings: &Settings,
+) -> Result<Page, ScrapeError> {
+    let series = live.iter().map(|family| family.series.len()).sum();
+    let max = settings.series_per_scrape_max;
+    if series > max {
+        return Err(ScrapeError::TooManySeries { series, max });
+    }
+    let mut families: Vec<Family> = live.iter().flat_map(assemble).collect();
+    add_zeros(&mut families);
+    show_instance(&mut families);
+    exposition::sort(&mut families);
+    let body = match accepted.format {
+        BodyFormat::Text => exposition::write_text(&families, accepted.escaping).into_bytes(),
+        BodyFormat::ProtobufDelimited => exposition::write_protobuf(&families, accepted.escaping),
+    };
+    let body = if is_gzip { encoding::gzip(&body) } else { body };
+    Ok(Page { content_type: accepted.content_type(), is_gzip, body })
+}
+
+/// Shows the label `instance` as empty where it is absent, so that no scraper sets it to the gateway's own.
+fn show_instance(families: &mut [Family]) {
+    let (name, value): (Arc<str>, Arc<str>) = ("instance".into(), "".into());
+    for metric in families.iter_mut().flat_map(|family| &mut family.metrics) {
+        if !metric.labels.iter().any(|(label, _)| **label == *name) {
+            metric.labels.push((Arc::clone(&name), Arc::clone(&value)));
+        }
+    }
+}

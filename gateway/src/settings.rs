@@ -1,0 +1,61 @@
+//! What an operator may set about the gateway.
+
+use serde::{Deserialize, Serialize};
+use wire::Limits;
+
+/// Limits of pushes and scrapes. An error that is due to one names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Whether names of metrics and labels may hold any character (`--push.enable-utf8-names` of the Pushgateway).
+    pub utf8_names: bool,
+    /// Pushes that are worked on at once; one more is answered 503.
+    pub pushes_in_flight_max: usize,
+    /// Bytes of a body as it is sent.
+    pub body_bytes_max: usize,
+    /// Bytes of a body once it is inflated.
+    pub inflated_body_bytes_max: usize,
+    /// Series of one push, with every bucket and quantile as one.
+    pub series_per_push_max: usize,
+    /// Labels of one series, with those of its group.
+    pub labels_per_series_max: usize,
+    /// Bytes of a label's name.
+    pub label_name_bytes_max: usize,
+    /// Bytes of a label's value.
+    pub label_value_bytes_max: usize,
+    /// Bytes of a metric's name.
+    pub metric_name_bytes_max: usize,
+    /// Bytes of a help text.
+    pub help_bytes_max: usize,
+    /// Series that one scrape of `/metrics` may show.
+    pub series_per_scrape_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            utf8_names: false,
+            pushes_in_flight_max: 512,
+            body_bytes_max: 16 << 20,
+            inflated_body_bytes_max: 64 << 20,
+            series_per_push_max: 250_000,
+            labels_per_series_max: 64,
+            label_name_bytes_max: 1 << 10,
+            label_value_bytes_max: 8 << 10,
+            metric_name_bytes_max: 1 << 10,
+            help_bytes_max: 16 << 10,
+            series_per_scrape_max: 5_000_000,
+        }
+    }
+}
+
+impl Settings {
+    /// What a decoder may be asked to hold.
+    pub(crate) fn decoder_limits(&self) -> Limits {
+        Limits {
+            bytes_max: self.inflated_body_bytes_max,
+            samples_max: self.series_per_push_max,
+            labels_max: self.labels_per_series_max,
+        }
+    }
+}
