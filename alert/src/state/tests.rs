@@ -43,6 +43,13 @@ fn a_newer_version_is_refused() {
     assert!(matches!(decode(b"{}"), Err(StateError::Damaged(_))));
 }
 
+#[test]
+fn a_state_has_a_limit() {
+    let bytes = vec![0; STATE_BYTES_MAX + 1];
+    let error = decode(&bytes).expect_err("is too large");
+    assert_eq!(error.to_string(), "the rule state has 268435457 bytes; the limit is 268435456");
+}
+
 /// The first format, as it lies in stores: it must be read for ever.
 #[test]
 fn version_1_is_read() {

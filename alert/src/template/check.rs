@@ -7,9 +7,10 @@ use super::TemplateSyntaxError;
 use super::functions;
 use crate::go::quote;
 
-/// Ends every text that is parsed. Unless it comes out at the end of the top level, blocks are not balanced: the
-/// engine takes a missing `{{end}}`, and drops what follows one too many.
-const SENTINEL: &str = "{{template \"\u{1}end\"}}";
+/// Put behind a text to see whether its blocks are balanced: unless it comes out at the end of the top level, they are
+/// not. The engine takes a missing `{{end}}`, and drops what follows one too many. The newline keeps it apart from a
+/// brace at the end of the text.
+const SENTINEL: &str = "\n{{template \"\u{1}end\"}}";
 
 /// A parsed text.
 #[derive(Debug)]
@@ -21,21 +22,22 @@ pub(super) struct Parsed {
 /// Parses a text, or says in Go's words what is wrong with it.
 pub(super) fn parse(name: &str, text: &str) -> Result<Parsed, TemplateSyntaxError> {
     let error = |line: usize, reason: String| TemplateSyntaxError { name: name.to_owned(), line, reason };
-    let guarded = format!("{text}{SENTINEL}");
-    let parse = |text: &str| Parser::with_name(Some(name), text, "{{", "}}").and_then(Parser::parse);
-    // Without the sentinel first: it must not get into a message.
-    let (mut body, defines) = parse(text).and_then(|_| parse(&guarded)).map_err(|found| {
-        let (line, reason) = in_words_of_go(&found, text);
-        error(line, reason)
-    })?;
-    let last_line = text.matches('\n').count() + 1;
-    if body.nodes.last().is_some_and(is_sentinel) {
-        body.nodes.pop();
-    } else if holds_sentinel(&body) || defines.iter().any(|define| holds_sentinel(&define.body)) {
-        return Err(error(last_line, "unexpected EOF".to_owned()));
-    } else {
-        let word = stray_word(&body, text);
-        return Err(error(last_line, format!("unexpected {{{{{word}}}}}")));
+    let parse = |text: &str| {
+        Parser::with_name(Some(name), text, "{{", "}}").and_then(Parser::parse).map_err(|found| {
+            let (line, reason) = in_words_of_go(&found, text);
+            error(line, reason)
+        })
+    };
+    let (body, defines) = parse(text)?;
+    let (guarded, guarded_defines) = parse(&format!("{text}{SENTINEL}"))?;
+    if !guarded.nodes.last().is_some_and(is_sentinel) {
+        let unclosed =
+            holds_sentinel(&guarded) || guarded_defines.iter().any(|define| holds_sentinel(&define.body));
+        let reason = match unclosed {
+            true => "unexpected EOF".to_owned(),
+            false => format!("unexpected {{{{{}}}}}", stray_word(&body, text)),
+        };
+        return Err(error(text.matches('\n').count() + 1, reason));
     }
     let mut scope = Scope { variables: vec!["$".to_owned()], loops: 0 };
     for define in &defines {

@@ -187,6 +187,14 @@ fn texts() {
 }
 
 #[test]
+fn braces_at_the_end_are_text() {
+    check("{{ 1 }} {", "1 {");
+    check("{{ 1 -}} \n ", "1");
+    check("{{ 1 }}\n", "1\n");
+    check("} {{ 1 }} }}", "} 1 }}");
+}
+
+#[test]
 fn printing() {
     check(
         "{{ print 1 2 \"a\" 3 4.5 }}|{{ println 1 \"a\" }}|{{ printf \"%v %d\" 1e6 3 }}",

@@ -86,6 +86,7 @@ impl Evaluation<'_> {
             external_labels: &self.settings.external_labels,
             external_url: &self.settings.external_url,
         };
+        // A rule whose samples were not written is in error too, but its alerts are right.
         let failed = state.health == Health::Err && samples.is_empty();
         let due = if failed { Vec::new() } else { notices(rule, &mut state.alerts, at.slot_ms, &sending) };
         state.last_evaluation_ms = Some(started_ms);

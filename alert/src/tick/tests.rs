@@ -164,7 +164,9 @@ async fn of_two_ticks_one_sends() {
     world.clock.advance_ms(10 * MINUTE);
     let (a, b) = futures::join!(first.tick(10 * MINUTE), second.tick(10 * MINUTE));
     let (a, b) = (a.expect("ticks"), b.expect("ticks"));
-    assert_eq!(world.got(), [fired("a")], "{a:?} {b:?}");
+    assert_eq!(world.got(), [fired("a")]);
+    assert!(a.superseded != b.superseded, "{a:?} {b:?}");
+    assert_eq!(a.alerts_sent + b.alerts_sent, 1);
 }
 
 /// Stops where a store stops answering: before the state is written, and after.
@@ -288,6 +290,19 @@ async fn a_chain_of_template_queries_ends() {
     let alert = world.receivers[0].take().remove(0);
     assert!(alert.annotations.get("a").is_some_and(|text| text.contains("may ask 1000 queries, 16 of them")));
     assert_eq!(world.query.asked.lock().expect("lock").len(), 17);
+}
+
+#[tokio::test]
+async fn templates_may_not_ask_without_end() {
+    let world = World::new();
+    let text = "groups: [{name: g, rules: [{alert: A, expr: up == 0, annotations: {a: '{{ query $labels.instance }}'}}]}]";
+    let evaluator = evaluator(&world, text);
+    let names: Vec<String> = (0..1_002).map(|i| i.to_string()).collect();
+    world.down(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    world.tick(&evaluator, 10 * MINUTE).await;
+    let refused =
+        |alert: &&crate::Alert| alert.annotations.get("a").is_some_and(|text| text.contains("may ask 1000"));
+    assert_eq!(world.receivers[0].take().iter().filter(refused).count(), 2);
 }
 
 #[tokio::test]
