@@ -150,6 +150,15 @@ pub(super) fn make_root(
         missing.push(existing);
         existing = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
     }
+    if missing.is_empty() {
+        // It may have been made by a process that died before its sync. Somebody who must not open the folder above
+        // has not made this one either.
+        let parent = root.canonicalize().ok().and_then(|root| File::open(root.parent()?).ok());
+        return match parent.map(|parent| layer.sync_dir(&parent)) {
+            Some(Err(error)) => Err(("sync the folder of", root.into(), error)),
+            _ => Ok(()),
+        };
+    }
     for path in missing.into_iter().rev() {
         let above = path.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let parent = File::open(above).map_err(|error| ("open", above.into(), error))?;

@@ -21,6 +21,8 @@ mod lock;
 mod name;
 mod read;
 mod scratch;
+#[cfg(test)]
+mod tests;
 mod upload;
 mod walk;
 mod write;
