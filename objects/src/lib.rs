@@ -3,6 +3,8 @@
 //! Everything above this crate takes an `Arc<dyn ObjectStore>`. [`open`] turns a URL into one: a folder path, or
 //! `memory:`. [`outcome`] says what is known about a put that failed.
 
+#[cfg(test)]
+mod contract;
 pub mod folder;
 mod open;
 mod outcome;
