@@ -23,7 +23,7 @@ pub(crate) enum Destination {
     },
     /// To nowhere.
     NotFound,
-    /// The path is not percent-encoded as it should be.
+    /// It is no path, or not percent-encoded as it should be.
     BadRequest,
 }
 
@@ -86,7 +86,9 @@ impl Resource {
 
 /// Decides where a request goes by its method and its path as it was sent.
 pub(crate) fn destination(method: &Method, raw_path: &str) -> Destination {
-    let Some(path) = percent::decode(raw_path) else { return Destination::BadRequest };
+    let Some(path) = percent::decode(raw_path).filter(|path| path.starts_with(b"/")) else {
+        return Destination::BadRequest;
+    };
     let cleaned = clean(&path);
     if cleaned != path {
         return Destination::Redirect { keeps_method: false, location: percent::encode(&cleaned) };

@@ -58,6 +58,7 @@ fn destinations() {
         check(Method::GET, nothing, Destination::NotFound);
     }
     check(Method::POST, "/metrics/job/j/x/%zz", Destination::BadRequest);
+    check(Method::OPTIONS, "*", Destination::BadRequest);
 }
 
 fn check_with(utf8_names: bool, path: &[u8], expect: Result<&str, &str>) {
