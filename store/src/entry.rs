@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use model::{Labels, Push, PushedSeries, Samples, Value};
 
+use crate::log::Logged;
 use crate::segment::Segment;
 use crate::tail::Stamped;
 
 /// One atomic thing that a writer acknowledges. Which entries share a segment does not matter to readers.
-pub trait Entry: Debug + Send + Sync + Sized + 'static {
+pub trait Entry: Logged + Debug + Send + Sync + Sized + 'static {
     /// Whether the times of its rows are stamps.
     const TIMES_ARE_STAMPS: bool;
 

@@ -8,6 +8,7 @@
 mod entry;
 mod fold;
 mod layout;
+mod log;
 mod reader;
 mod segment;
 mod settings;
@@ -17,9 +18,10 @@ mod writer;
 
 pub use entry::{Entry, SampleBatch};
 pub use layout::{LayoutError, Stream, Tenant};
+pub use log::{LogError, Replayed};
 pub use reader::{LiveFamily, ReadError, ReadErrorKind, Reader, Source};
 pub use segment::SegmentError;
-pub use settings::{ReaderSettings, WriterSettings};
+pub use settings::{LogSettings, ReaderSettings, WriterSettings};
 pub use stats::{ReaderStats, WriterStats};
 pub use tail::{Stamped, Tail};
 pub use writer::{Ack, WriteError, WriteErrorKind, Writer};

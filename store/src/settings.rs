@@ -1,5 +1,8 @@
 //! What an operator may set about the store.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 /// How a writer groups pushes and how much it takes.
 #[derive(Clone, Debug)]
 pub struct WriterSettings {
@@ -16,6 +19,15 @@ impl WriterSettings {
     pub fn of_writer(writer: u64) -> Self {
         Self { writer, segment_bytes_max: 8 << 20, buffer_bytes_max: 64 << 20 }
     }
+}
+
+/// Where a writer logs, and when the log becomes segments.
+#[derive(Clone, Debug)]
+pub struct LogSettings {
+    /// A folder on a local disk. Several writers may share it.
+    pub folder: PathBuf,
+    /// What is in the log is in the object store after about so long.
+    pub flush_interval: Duration,
 }
 
 /// How much a reader holds and does at once.

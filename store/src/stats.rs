@@ -14,6 +14,16 @@ pub struct WriterStats {
 }
 
 impl WriterStats {
+    pub(crate) fn count_segment(&self, bytes: usize, rows: usize) {
+        count(&self.segments, 1);
+        count(&self.segment_bytes, bytes);
+        count(&self.rows, rows);
+    }
+
+    pub(crate) fn count_failure(&self) {
+        count(&self.failures, 1);
+    }
+
     /// Pushes acknowledged.
     pub fn pushes(&self) -> u64 {
         self.pushes.load(Ordering::Relaxed)

@@ -78,6 +78,17 @@ impl<E: Entry> Tail<E> {
         }
     }
 
+    /// Forgets the entries from `first` to `last`, both included: they have been refused.
+    pub(crate) fn remove_between(&self, first: Stamp, last: Stamp) {
+        let mut inner = self.lock();
+        let Inner { entries, bytes, .. } = &mut *inner;
+        entries.retain(|entry| {
+            let refused = first <= entry.stamp && entry.stamp <= last;
+            *bytes -= if refused { entry.bytes } else { 0 };
+            !refused
+        });
+    }
+
     /// What is waiting, in stamp order.
     pub(crate) fn snapshot(&self) -> Vec<Arc<Stamped<E>>> {
         self.lock().entries.iter().cloned().collect()

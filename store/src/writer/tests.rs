@@ -5,10 +5,13 @@ use object_store::memory::InMemory;
 use testkit::{Fault, FaultyStore, ManualClock, Operation};
 use tokio::sync::Semaphore;
 
+use bytes::Bytes;
+use object_store::{ObjectStoreExt, PutOptions};
+
 use super::*;
 use crate::{Reader, ReaderSettings, Source, Tenant};
 
-const NOW_MS: i64 = 1_795_391_160_000;
+pub(crate) const NOW_MS: i64 = 1_795_391_160_000;
 
 pub(crate) fn gauge(job: &str, value: f64) -> Push {
     let grouping = Labels::from_pairs([("job", job)]);
@@ -18,7 +21,7 @@ pub(crate) fn gauge(job: &str, value: f64) -> Push {
     Push { group: GroupKey::of(&grouping), change: Change::ReplaceGroup, families: vec![family] }
 }
 
-fn stream() -> Stream {
+pub(crate) fn stream() -> Stream {
     Stream::pushes(&Path::default(), &Tenant::default())
 }
 
@@ -28,7 +31,7 @@ fn start(store: &Arc<dyn ObjectStore>, change: impl FnOnce(&mut WriterSettings))
     Arc::new(Writer::start(Arc::clone(store), stream(), Arc::new(ManualClock::at_ms(NOW_MS)), settings))
 }
 
-async fn values(store: &Arc<dyn ObjectStore>, writer: Option<&Writer>) -> Vec<f64> {
+pub(crate) async fn values(store: &Arc<dyn ObjectStore>, writer: Option<&Writer>) -> Vec<f64> {
     let reader = Reader::new(
         Arc::clone(store),
         Source::new(stream(), writer),
@@ -51,7 +54,7 @@ fn gated(memory: Arc<InMemory>) -> (Arc<dyn ObjectStore>, Arc<Semaphore>) {
     (Arc::new(FaultyStore::new(memory, plan)), gate)
 }
 
-async fn until(mut done: impl FnMut() -> bool) {
+pub(crate) async fn until(mut done: impl FnMut() -> bool) {
     for _ in 0..5_000 {
         if done() {
             return;

@@ -1,0 +1,256 @@
+//! Entries as bytes. Protobuf, so that fields can be added.
+
+use std::sync::Arc;
+
+use model::{
+    Change, CounterReset, GroupKey, Histogram, Labels, Push, PushedFamily, PushedSeries, Samples, Span, Value,
+};
+use prost::Message;
+
+use crate::entry::SampleBatch;
+
+/// A payload that is no entry.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CodecError {
+    /// The bytes are no message.
+    #[error("not an entry of the log: {0}")]
+    Protobuf(#[from] prost::DecodeError),
+    /// A field that must be there is not, or has a value that this version does not know.
+    #[error("an entry of the log has no {0} that this version knows")]
+    Field(&'static str),
+}
+
+/// What can stand in a log.
+pub trait Logged: Sized {
+    /// The entry and its stamp.
+    fn encode(&self, at_us: i64) -> Vec<u8>;
+
+    /// The inverse.
+    fn decode(payload: &[u8]) -> Result<(i64, Self), CodecError>;
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct PushRecord {
+    #[prost(int64, tag = "1")]
+    at_us: i64,
+    #[prost(bytes = "vec", tag = "2")]
+    group: Vec<u8>,
+    #[prost(uint32, tag = "3")]
+    change: u32,
+    #[prost(message, repeated, tag = "4")]
+    families: Vec<FamilyRecord>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct FamilyRecord {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    r#type: String,
+    #[prost(string, tag = "3")]
+    help: String,
+    #[prost(message, repeated, tag = "4")]
+    series: Vec<SeriesRecord>,
+}
+
+/// A series with one value or, in a batch of samples, with many.
+#[derive(Clone, PartialEq, Message)]
+struct SeriesRecord {
+    /// Name, value, name, value …
+    #[prost(string, repeated, tag = "1")]
+    labels: Vec<String>,
+    #[prost(sint64, repeated, tag = "2")]
+    timestamps_ms: Vec<i64>,
+    #[prost(double, repeated, tag = "3")]
+    values: Vec<f64>,
+    /// Empty if all values are floats, else one per value.
+    #[prost(message, repeated, tag = "4")]
+    histograms: Vec<MaybeHistogram>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct MaybeHistogram {
+    #[prost(message, optional, tag = "1")]
+    histogram: Option<HistogramRecord>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct HistogramRecord {
+    #[prost(sint32, tag = "1")]
+    schema: i32,
+    #[prost(uint32, tag = "2")]
+    counter_reset: u32,
+    #[prost(double, tag = "3")]
+    zero_threshold: f64,
+    #[prost(double, tag = "4")]
+    zero_count: f64,
+    #[prost(double, tag = "5")]
+    count: f64,
+    #[prost(double, tag = "6")]
+    sum: f64,
+    /// Offset, length, offset, length …
+    #[prost(sint64, repeated, tag = "7")]
+    positive_spans: Vec<i64>,
+    #[prost(sint64, repeated, tag = "8")]
+    negative_spans: Vec<i64>,
+    #[prost(double, repeated, tag = "9")]
+    positive_counts: Vec<f64>,
+    #[prost(double, repeated, tag = "10")]
+    negative_counts: Vec<f64>,
+    #[prost(double, repeated, tag = "11")]
+    custom_bounds: Vec<f64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct SamplesRecord {
+    #[prost(int64, tag = "1")]
+    at_us: i64,
+    #[prost(message, repeated, tag = "2")]
+    series: Vec<SeriesRecord>,
+}
+
+impl Logged for Push {
+    fn encode(&self, at_us: i64) -> Vec<u8> {
+        let families = self.families.iter().map(|family| FamilyRecord {
+            name: family.name.to_string(),
+            r#type: family.r#type.as_str().to_owned(),
+            help: family.help.to_string(),
+            series: family.series.iter().map(one_value).collect(),
+        });
+        let change = match self.change {
+            Change::ReplaceGroup => 1,
+            Change::ReplaceFamilies => 2,
+            Change::Delete => 3,
+        };
+        let group = self.group.0.to_be_bytes().to_vec();
+        PushRecord { at_us, group, change, families: families.collect() }.encode_to_vec()
+    }
+
+    fn decode(payload: &[u8]) -> Result<(i64, Self), CodecError> {
+        let record = PushRecord::decode(payload)?;
+        let group = record.group.try_into().map_err(|_| CodecError::Field("group"))?;
+        let change = match record.change {
+            1 => Change::ReplaceGroup,
+            2 => Change::ReplaceFamilies,
+            3 => Change::Delete,
+            _ => return Err(CodecError::Field("change")),
+        };
+        let families = record.families.into_iter().map(|family| {
+            let series = family.series.into_iter().map(|series| {
+                let (labels, samples) = many_values(series)?;
+                let value = samples.histograms.first().cloned().flatten().map(Value::Histogram);
+                let value = value.or_else(|| samples.values.first().map(|value| Value::Float(*value)));
+                Ok(PushedSeries { labels, value: value.ok_or(CodecError::Field("value"))? })
+            });
+            Ok(PushedFamily {
+                name: family.name.into(),
+                r#type: family.r#type.parse().map_err(|_| CodecError::Field("type"))?,
+                help: family.help.into(),
+                series: series.collect::<Result<_, CodecError>>()?,
+            })
+        });
+        let families = families.collect::<Result<_, CodecError>>()?;
+        Ok((record.at_us, Self { group: GroupKey(u128::from_be_bytes(group)), change, families }))
+    }
+}
+
+impl Logged for SampleBatch {
+    fn encode(&self, at_us: i64) -> Vec<u8> {
+        let series = self.series.iter().map(|(labels, samples)| SeriesRecord {
+            labels: label_texts(labels),
+            timestamps_ms: samples.timestamps_ms.clone(),
+            values: samples.values.clone(),
+            histograms: samples.histograms.iter().map(|h| maybe_histogram(h.as_deref())).collect(),
+        });
+        SamplesRecord { at_us, series: series.collect() }.encode_to_vec()
+    }
+
+    fn decode(payload: &[u8]) -> Result<(i64, Self), CodecError> {
+        let record = SamplesRecord::decode(payload)?;
+        let series = record.series.into_iter().map(many_values).collect::<Result<_, _>>()?;
+        Ok((record.at_us, Self { series }))
+    }
+}
+
+fn one_value(series: &PushedSeries) -> SeriesRecord {
+    let (value, histograms) = match &series.value {
+        Value::Float(value) => (*value, Vec::new()),
+        Value::Histogram(histogram) => (0.0, vec![maybe_histogram(Some(histogram))]),
+    };
+    SeriesRecord {
+        labels: label_texts(&series.labels),
+        timestamps_ms: Vec::new(),
+        values: vec![value],
+        histograms,
+    }
+}
+
+fn many_values(series: SeriesRecord) -> Result<(Labels, Samples), CodecError> {
+    let mut texts = series.labels.into_iter();
+    let mut pairs = Vec::new();
+    while let Some(name) = texts.next() {
+        pairs.push((name, texts.next().ok_or(CodecError::Field("label value"))?));
+    }
+    let histograms = series.histograms.into_iter().map(|maybe| maybe.histogram.map(histogram).transpose());
+    let samples = Samples {
+        timestamps_ms: series.timestamps_ms,
+        values: series.values,
+        histograms: histograms.collect::<Result<_, _>>()?,
+    };
+    Ok((Labels::from_pairs(pairs), samples))
+}
+
+fn label_texts(labels: &Labels) -> Vec<String> {
+    labels.iter().flat_map(|label| [label.name.to_string(), label.value.to_string()]).collect()
+}
+
+fn maybe_histogram(histogram: Option<&Histogram>) -> MaybeHistogram {
+    let spans = |spans: &[Span]| spans.iter().flat_map(|s| [s.offset.into(), s.length.into()]).collect();
+    MaybeHistogram {
+        histogram: histogram.map(|h| HistogramRecord {
+            schema: h.schema.into(),
+            counter_reset: match h.counter_reset {
+                CounterReset::Unknown => 0,
+                CounterReset::Reset => 1,
+                CounterReset::NotReset => 2,
+                CounterReset::Gauge => 3,
+            },
+            zero_threshold: h.zero_threshold,
+            zero_count: h.zero_count,
+            count: h.count,
+            sum: h.sum,
+            positive_spans: spans(&h.positive_spans),
+            negative_spans: spans(&h.negative_spans),
+            positive_counts: h.positive_counts.clone(),
+            negative_counts: h.negative_counts.clone(),
+            custom_bounds: h.custom_bounds.clone(),
+        }),
+    }
+}
+
+fn histogram(record: HistogramRecord) -> Result<Arc<Histogram>, CodecError> {
+    let spans = |numbers: &[i64]| -> Result<Vec<Span>, CodecError> {
+        let span =
+            |pair: &[i64]| Some(Span { offset: pair[0].try_into().ok()?, length: pair[1].try_into().ok()? });
+        numbers.chunks_exact(2).map(|pair| span(pair).ok_or(CodecError::Field("span"))).collect()
+    };
+    Ok(Arc::new(Histogram {
+        schema: record.schema.try_into().map_err(|_| CodecError::Field("schema"))?,
+        counter_reset: match record.counter_reset {
+            0 => CounterReset::Unknown,
+            1 => CounterReset::Reset,
+            2 => CounterReset::NotReset,
+            3 => CounterReset::Gauge,
+            _ => return Err(CodecError::Field("counter reset")),
+        },
+        zero_threshold: record.zero_threshold,
+        zero_count: record.zero_count,
+        count: record.count,
+        sum: record.sum,
+        positive_spans: spans(&record.positive_spans)?,
+        negative_spans: spans(&record.negative_spans)?,
+        positive_counts: record.positive_counts,
+        negative_counts: record.negative_counts,
+        custom_bounds: record.custom_bounds,
+    }))
+}

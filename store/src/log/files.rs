@@ -1,0 +1,117 @@
+//! The few file operations that a log is made of, as a seam: a test can drop what was never synced, or fill the disk.
+
+use std::fmt::Debug;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use rustix::fs::{FlockOperation, flock};
+
+/// A folder of log files.
+pub(crate) trait LogFiles: Debug + Send + Sync {
+    /// A new file, locked by the caller for as long as it is open.
+    fn create(&self, name: &str) -> io::Result<Box<dyn LogFile>>;
+
+    /// Returns when the names in the folder are on disk.
+    fn sync_folder(&self) -> io::Result<()>;
+
+    /// The names of all files, sorted.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Locks and reads a file; `None` if somebody else holds it, or it is gone.
+    fn claim(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
+
+    /// Removes a file. That this is on disk is not waited for: a file that comes back is replayed to the same segment.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Moves a file aside, so that it is kept and not replayed.
+    fn set_aside(&self, name: &str) -> io::Result<()>;
+
+    /// Where the file is, for people.
+    fn path(&self, name: &str) -> PathBuf;
+}
+
+/// A file that grows.
+pub(crate) trait LogFile: Debug + Send {
+    /// Adds bytes at the end.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Returns when the content is on disk.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A real folder.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Makes the folder, if it is not there.
+    pub(crate) fn open(path: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&path)?;
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            File::open(parent)?.sync_all()?;
+        }
+        Ok(Self { path })
+    }
+}
+
+impl LogFiles for Folder {
+    fn create(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
+        let file = File::options().append(true).create_new(true).open(self.path(name))?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Box::new(file))
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            if let Ok(name) = entry?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn claim(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        let path = self.path(name);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Ok(None);
+        }
+        // the lock ends here; whoever replays the same file at the same time writes the same segment
+        fs::read(&path).map(Some)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path(name))
+    }
+
+    fn set_aside(&self, name: &str) -> io::Result<()> {
+        fs::rename(self.path(name), self.path(&format!("{name}.damaged")))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+}
+
+impl LogFile for File {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
