@@ -21,7 +21,7 @@ pub use event::{Change, GroupKey, Push, PushedFamily, PushedSeries};
 pub use family::{Metadata, MetricType};
 pub use histogram::{CounterReset, Histogram, Span};
 pub use labels::{Label, Labels, LabelsBuilder};
-pub use matcher::{MatchOp, Matcher, MatcherError};
+pub use matcher::{CapturePattern, MatchOp, Matcher, MatcherError};
 pub use sample::{STALE_NAN, Value, is_stale_nan, stale_nan};
 pub use selection::Selection;
 pub use series::{OPEN_END_MS, Samples, Series, Steps};

@@ -1,3 +1,27 @@
 //! PromQL: parser, executor and HTTP API.
+//!
+//! In the order in which data flows: [`syntax`] makes a tree of a text; an [`Engine`] plans it, asks a [`SeriesSource`]
+//! for what it needs, and executes it; [`router`](api::router) serves it as Prometheus does.
 
 pub mod syntax;
+
+mod plan;
+
+mod source;
+
+mod exec;
+mod steps;
+
+mod annotations;
+mod value;
+
+mod engine;
+
+pub use annotations::{Annotation, Annotations, Severity};
+pub use engine::{
+    CancelOnDrop, Engine, ErrorKind, Loaded, Outcome, QueryError, QueryOptions, Settings, Times,
+};
+pub use exec::ExecError;
+pub use plan::PlanError;
+pub use source::{SeriesSource, SourceError, SourceErrorKind};
+pub use value::{MatrixSeries, Value, VectorSample};

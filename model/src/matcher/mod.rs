@@ -9,6 +9,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+pub use pattern::CapturePattern;
 use pattern::Pattern;
 
 /// How a matcher compares.

@@ -153,3 +153,33 @@ fn listed(hir: &Hir) -> Option<Vec<Vec<u8>>> {
         _ => None,
     }
 }
+
+/// A regular expression in Go's syntax that takes values apart, for `label_replace` and relabelling. It must match the
+/// whole value.
+#[derive(Clone, Debug)]
+pub struct CapturePattern(Regex);
+
+impl CapturePattern {
+    /// Compiles an expression.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn new(pattern: &str) -> Result<Self, MatcherError> {
+        let fail =
+            |reason: &str, piece: &str| MatcherError { pattern: piece.to_owned(), reason: reason.to_owned() };
+        let translated = re2::translate_with_groups(pattern).map_err(|m| fail(m.reason, &m.piece))?;
+        regex::bytes::RegexBuilder::new(&format!("^(?s:{translated})$"))
+            .size_limit(COMPILED_BYTES_MAX)
+            .build()
+            .map(Self)
+            .map_err(|_| fail("expression too large", pattern))
+    }
+
+    /// If the value matches: the template with `$1`, `${name}` and `$$` filled in.
+    pub fn replace(&self, value: &str, template: &str) -> Option<String> {
+        let captures = self.0.captures(value.as_bytes())?;
+        let mut out = Vec::new();
+        captures.expand(template.as_bytes(), &mut out);
+        Some(String::from_utf8_lossy(&out).into_owned())
+    }
+}

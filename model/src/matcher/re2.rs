@@ -20,8 +20,17 @@ pub(super) struct Mistake {
 
 /// Writes a pattern in Go's syntax as one for `regex::bytes`.
 pub(super) fn translate(pattern: &str) -> Result<String, Mistake> {
-    let mut translator =
-        Translator { pattern, at: 0, out: String::with_capacity(pattern.len() + 8), open: 0 };
+    translate_to(pattern, false)
+}
+
+/// Like [`translate`], and groups can be asked for.
+pub(super) fn translate_with_groups(pattern: &str) -> Result<String, Mistake> {
+    translate_to(pattern, true)
+}
+
+fn translate_to(pattern: &str, groups: bool) -> Result<String, Mistake> {
+    let out = String::with_capacity(pattern.len() + 8);
+    let mut translator = Translator { pattern, at: 0, out, open: 0, groups };
     translator.all()?;
     Ok(translator.out)
 }
@@ -31,6 +40,8 @@ struct Translator<'a> {
     at: usize,
     out: String,
     open: usize,
+    /// Whether groups capture.
+    groups: bool,
 }
 
 /// What stands before a repetition.
@@ -161,9 +172,9 @@ impl<'a> Translator<'a> {
         }
         let rest = self.rest();
         if !rest.starts_with("(?") {
-            // nothing is captured, so that matching stays fast
             self.at += 1;
-            self.out.push_str("(?:");
+            // where nothing is captured, matching is faster
+            self.out.push_str(if self.groups { "(" } else { "(?:" });
             return Ok(Before::Nothing);
         }
         if rest.starts_with("(?P<") || rest.starts_with("(?<") {
@@ -190,11 +201,14 @@ impl<'a> Translator<'a> {
             return self.mistake("invalid named capture", rest);
         };
         let name = &rest[name_start..name_start + length];
-        if !crate::name::is_legacy_label_name(name.trim_start_matches(|c: char| c.is_ascii_digit())) {
+        if !crate::name::is_legacy_label_name(name) {
             return self.mistake("invalid named capture", &rest[..=name_start + length]);
         }
         self.at += name_start + length + 1;
-        self.out.push_str("(?:");
+        match self.groups {
+            true => self.out.push_str(&format!("(?P<{name}>")),
+            false => self.out.push_str("(?:"),
+        }
         Ok(Before::Nothing)
     }
 

@@ -124,3 +124,17 @@ fn large_repetitions_end_with_an_error() {
     let error = Matcher::new("l", MatchOp::Regex, "((a{1000}){1000}){1000}").expect_err("is too large");
     assert!(error.reason.contains("too large"), "{error}");
 }
+
+#[test]
+fn captured_groups_fill_templates() {
+    let check = |pattern: &str, value: &str, template: &str, expect: Option<&str>| {
+        let pattern = CapturePattern::new(pattern).expect("parses");
+        assert_eq!(pattern.replace(value, template).as_deref(), expect, "{value:?} as {template:?}");
+    };
+    check("(.*)-(.*)", "a-b", "$2.$1", Some("b.a"));
+    check("(.*)-(.*)", "ab", "$1", None);
+    check("(?P<x>a+)(?<y>b+)", "aab", "${y}_${x}$$", Some("b_aa$"));
+    check("(a)", "a", "$1x${1}x$3", Some("ax"));
+    check("", "", "empty", Some("empty"));
+    check(r"(\d+)\Q.\E(\w)", "12.a", "$1$2", Some("12a"));
+}

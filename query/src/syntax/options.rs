@@ -1,7 +1,10 @@
 //! Which experimental parts of the language are switched on.
 
+use serde::Deserialize;
+
 /// What the parser accepts beyond the stable language. Prometheus has the same switches as feature flags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Experimental functions and aggregations: `limitk`, `info`, `sort_by_label` and so on.
     pub experimental_functions: bool,

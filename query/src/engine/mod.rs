@@ -1,0 +1,242 @@
+//! Runs queries: parse, plan, read, execute.
+//!
+//! Reading waits for the source; everything else is plain computation. [`Engine::instant`] does it all in one, for
+//! callers whose queries are small; [`Engine::load`] stops after reading, so that [`Loaded::execute`] can run on a
+//! thread of its own.
+
+mod error;
+mod settings;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::future::try_join_all;
+use model::{Clock, Series};
+
+use crate::annotations::Annotations;
+use crate::exec::{self, Budget, ExecSettings, Executor, Line, histogram_weight};
+use crate::plan::{self, Grid, Limits, NodeKind, Plan};
+use crate::source::SeriesSource;
+use crate::syntax::{self, Expr, ParseError, ValueType};
+use crate::value::{MatrixSeries, Value, VectorSample};
+
+pub use error::{ErrorKind, QueryError};
+pub use settings::{QueryOptions, Settings};
+
+/// Evaluates expressions. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a query came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The result.
+    pub value: Value,
+    /// Remarks on it.
+    pub annotations: Annotations,
+}
+
+/// The times for which a query asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// One time.
+    At(i64),
+    /// Evenly spaced times.
+    Range {
+        /// The first.
+        start_ms: i64,
+        /// No time is later.
+        end_ms: i64,
+        /// The distance.
+        step_ms: i64,
+    },
+}
+
+impl Engine {
+    /// An engine; the clock is for timeouts only.
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        Self { settings, clock }
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Parses an expression. Its `Display` is the normal form.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn parse(&self, text: &str) -> Result<Expr, ParseError> {
+        syntax::parse(text, &self.settings.syntax)
+    }
+
+    /// Evaluates an expression at one time.
+    ///
+    /// # Errors
+    /// If it cannot be evaluated.
+    pub async fn instant(
+        &self,
+        source: &dyn SeriesSource,
+        expr: &Expr,
+        at_ms: i64,
+    ) -> Result<Outcome, QueryError> {
+        self.load(source, expr, Times::At(at_ms), QueryOptions::default()).await?.execute()
+    }
+
+    /// Evaluates an expression at evenly spaced times.
+    ///
+    /// # Errors
+    /// If it cannot be evaluated.
+    pub async fn range(
+        &self,
+        source: &dyn SeriesSource,
+        expr: &Expr,
+        start_ms: i64,
+        end_ms: i64,
+        step_ms: i64,
+    ) -> Result<Outcome, QueryError> {
+        let times = Times::Range { start_ms, end_ms, step_ms };
+        self.load(source, expr, times, QueryOptions::default()).await?.execute()
+    }
+
+    /// Plans a query and reads what it needs.
+    ///
+    /// # Errors
+    /// If it cannot be evaluated, or the source does not answer.
+    pub async fn load(
+        &self,
+        source: &dyn SeriesSource,
+        expr: &Expr,
+        times: Times,
+        options: QueryOptions,
+    ) -> Result<Loaded, QueryError> {
+        let grid = self.grid(expr, times)?;
+        let lookback_ms = options.lookback_ms.unwrap_or(self.settings.lookback_ms);
+        let limits = Limits {
+            lookback_ms,
+            subquery_step_ms: self.settings.subquery_step_ms,
+            subquery_steps_max: usize::try_from(self.settings.samples_max).unwrap_or(usize::MAX),
+        };
+        let plan = plan::plan(expr, grid, limits)?;
+        let timeout_ms = options.timeout_ms.unwrap_or(i64::MAX).min(self.settings.timeout_ms);
+        let deadline_ms = self.clock.now_ms().saturating_add(timeout_ms);
+        let canceled = Arc::new(AtomicBool::new(false));
+        let budget =
+            Budget::new(self.settings.samples_max, deadline_ms, self.clock.clone(), canceled.clone());
+        let mut data = try_join_all(plan.selections.iter().map(|selection| source.select(selection))).await?;
+        for series in &mut data {
+            // the order in which everything is added
+            series.sort_by(|a, b| a.labels.cmp(&b.labels));
+            budget.hold(series.iter().map(weight).sum())?;
+        }
+        let settings = ExecSettings {
+            lookback_ms,
+            hold_interval_ms: self.settings.hold_interval_ms.max(1),
+            delayed_name_removal: self.settings.delayed_name_removal,
+            instant: matches!(times, Times::At(_)),
+        };
+        Ok(Loaded { plan, data, settings, budget, canceled })
+    }
+
+    fn grid(&self, expr: &Expr, times: Times) -> Result<Grid, QueryError> {
+        let (start_ms, end_ms, step_ms) = match times {
+            Times::At(at_ms) => return Ok(Grid::once(at_ms)),
+            Times::Range { start_ms, end_ms, step_ms } => (start_ms, end_ms, step_ms),
+        };
+        match expr.value_type() {
+            ValueType::Scalar | ValueType::Vector => {}
+            other => return Err(QueryError::NotForRange { found: other.documented() }),
+        }
+        if step_ms <= 0 {
+            return Err(QueryError::BadStep);
+        }
+        let grid = Grid::over(start_ms, end_ms, step_ms);
+        if grid.count > self.settings.points_max {
+            return Err(QueryError::TooManyPoints { points_max: self.settings.points_max });
+        }
+        Ok(grid)
+    }
+}
+
+/// How many samples a series counts as.
+fn weight(series: &Series) -> u64 {
+    let histograms = series.samples.histograms.iter().chain(&series.steps.histograms).flatten();
+    let histograms: u64 = histograms.map(|histogram| histogram_weight(histogram)).sum();
+    (series.samples.len() + series.steps.len()) as u64 + histograms
+}
+
+/// A query whose data are in memory.
+#[derive(Debug)]
+pub struct Loaded {
+    plan: Plan,
+    data: Vec<Vec<Series>>,
+    settings: ExecSettings,
+    budget: Budget,
+    canceled: Arc<AtomicBool>,
+}
+
+/// Stops an evaluation when it is dropped.
+#[derive(Debug)]
+pub struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Loaded {
+    /// Something to hold while the answer is wanted.
+    pub fn cancel_on_drop(&self) -> CancelOnDrop {
+        CancelOnDrop(Arc::clone(&self.canceled))
+    }
+
+    /// Evaluates the query. This computes, and does nothing else.
+    ///
+    /// # Errors
+    /// If it cannot be evaluated.
+    pub fn execute(self) -> Result<Outcome, QueryError> {
+        let executor = Executor::new(&self.plan, &self.data, self.settings, &self.budget);
+        let root = &self.plan.root;
+        let grid = root.grid;
+        let value = match (&root.kind, root.value_type) {
+            (NodeKind::String(text), _) => Value::String { at_ms: grid.start_ms, value: text.clone() },
+            (_, ValueType::Scalar) => self.scalar(executor.root_scalar()?),
+            (_, ValueType::Matrix) => Value::Matrix(in_order(executor.root_matrix()?)),
+            _ if self.settings.instant => {
+                let lines = executor.root_lines()?;
+                Value::Vector(lines.iter().filter_map(|line| sample(line, grid.start_ms)).collect())
+            }
+            _ => {
+                let lines = executor.root_lines()?;
+                let series = lines.iter().map(|line| exec::into_matrix_series(line, |index| grid.at(index)));
+                Value::Matrix(in_order(series.collect()))
+            }
+        };
+        Ok(Outcome { value, annotations: executor.into_annotations() })
+    }
+
+    fn scalar(&self, values: Vec<f64>) -> Value {
+        let grid = self.plan.root.grid;
+        match values.as_slice() {
+            [value] if self.settings.instant => Value::Scalar { at_ms: grid.start_ms, value: *value },
+            _ => {
+                let floats = grid.times().zip(values).collect();
+                Value::Matrix(vec![MatrixSeries { floats, ..MatrixSeries::default() }])
+            }
+        }
+    }
+}
+
+fn sample(line: &Line, at_ms: i64) -> Option<VectorSample> {
+    exec::first_value(line).map(|value| VectorSample { labels: line.labels.clone(), at_ms, value })
+}
+
+fn in_order(mut series: Vec<MatrixSeries>) -> Vec<MatrixSeries> {
+    series.sort_by(|a, b| a.labels.cmp(&b.labels));
+    series
+}

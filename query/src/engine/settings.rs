@@ -1,0 +1,51 @@
+//! What an engine can be told.
+
+use serde::Deserialize;
+
+use crate::syntax::Options;
+
+/// How queries are evaluated, and what they may use.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How old a sample may be to count at a time. (What was pushed holds until it ends.)
+    pub lookback_ms: i64,
+    /// Where functions that weight by number of samples see what was pushed: at every multiple of this.
+    pub hold_interval_ms: i64,
+    /// The step of subqueries that state none.
+    pub subquery_step_ms: i64,
+    /// How many samples a query may hold in memory.
+    pub samples_max: u64,
+    /// How many points a series of a range query may have.
+    pub points_max: usize,
+    /// How long a query may take.
+    pub timeout_ms: i64,
+    /// Whether names go away at the end of a query instead of with the first operation.
+    pub delayed_name_removal: bool,
+    /// Which experimental parts of the language are switched on.
+    pub syntax: Options,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            lookback_ms: 5 * 60_000,
+            hold_interval_ms: 15_000,
+            subquery_step_ms: 60_000,
+            samples_max: 50_000_000,
+            points_max: 11_000,
+            timeout_ms: 2 * 60_000,
+            delayed_name_removal: false,
+            syntax: Options::stable(),
+        }
+    }
+}
+
+/// What one query may say about its evaluation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueryOptions {
+    /// Instead of the engine's.
+    pub lookback_ms: Option<i64>,
+    /// At most the engine's.
+    pub timeout_ms: Option<i64>,
+}

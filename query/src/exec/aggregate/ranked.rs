@@ -1,0 +1,212 @@
+//! Aggregations that compare the series of a group: `topk`, `quantile`, `count_values`, `limitk`.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use model::Labels;
+
+use super::Groups;
+use crate::exec::points::{Line, Points};
+use crate::exec::scalar::Scalar;
+use crate::exec::{ExecError, Executor, Held, Result, Sink, order};
+use crate::plan::{AggregateNode, Node};
+use crate::syntax::AggregateOp;
+
+/// The series of a group, by their place among all series.
+struct Group {
+    labels: Labels,
+    drop_name: bool,
+    members: Vec<usize>,
+}
+
+impl<'a> Executor<'a> {
+    fn grouped(&self, node: &AggregateNode) -> Result<(Held<'a>, Vec<Group>)> {
+        let held = self.collect(&node.operand)?;
+        let mut groups = Groups::new(node);
+        let mut members: Vec<Vec<usize>> = Vec::new();
+        for (index, line) in held.lines.iter().enumerate() {
+            let place = groups.place(line);
+            match members.get_mut(place) {
+                Some(members) => members.push(index),
+                None => members.push(vec![index]),
+            }
+        }
+        let groups = groups.labels.into_iter().zip(members);
+        let groups =
+            groups.map(|((labels, drop_name), members)| Group { labels, drop_name, members }).collect();
+        Ok((held, groups))
+    }
+
+    fn parameter(&self, node: &AggregateNode) -> Result<Scalar> {
+        match &node.parameter {
+            Some(parameter) => self.scalar(parameter),
+            None => Err(ExecError::Internal { what: "an aggregation lacks its parameter" }),
+        }
+    }
+
+    pub(super) fn quantiles(&self, node: &AggregateNode, outer: &Node, sink: &mut Sink<'_>) -> Result<()> {
+        let phi = self.parameter(node)?;
+        let outside = (0..outer.grid.count).map(|index| phi.at(index)).find(|phi| !(0.0..=1.0).contains(phi));
+        if let (Some(phi), Some(parameter)) = (outside, &node.parameter) {
+            let text =
+                format!("quantile value should be between 0 and 1, got {}", model::float::shortest(phi));
+            self.notes.borrow_mut().warn(parameter.range, text);
+        }
+        let (held, groups) = self.grouped(node)?;
+        let mut values = Vec::new();
+        for group in groups {
+            let points = Points::of_floats(outer.grid.count, |index| {
+                values.clear();
+                values.extend(
+                    group.members.iter().filter_map(|&member| held.lines[member].points.float(index)),
+                );
+                (!values.is_empty()).then(|| order::quantile(phi.at(index), &mut values))
+            });
+            self.remark_on_histograms(&held, &group, node, outer);
+            sink(Line { labels: group.labels, drop_name: group.drop_name, points })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn count_values(&self, node: &AggregateNode, outer: &Node, sink: &mut Sink<'_>) -> Result<()> {
+        let label = match &node.parameter {
+            Some(parameter) => self.text(parameter)?,
+            None => return Err(ExecError::Internal { what: "an aggregation lacks its parameter" }),
+        };
+        if label.is_empty() || label.contains('\u{fffd}') {
+            return Err(ExecError::BadValueLabel { name: label.to_owned() });
+        }
+        let (held, groups) = self.grouped(node)?;
+        let mut lines = Vec::new();
+        for group in groups {
+            let mut counts: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+            for &member in &group.members {
+                let points = &held.lines[member].points;
+                if points.has_histograms() {
+                    return Err(ExecError::not_supported("count_values of native histograms"));
+                }
+                for (index, value) in points.floats() {
+                    let text = if value.is_finite() { value.to_string() } else { model::float::api(value) };
+                    counts.entry(text).or_insert_with(|| vec![0.0; outer.grid.count])[index] += 1.0;
+                }
+            }
+            for (value, counts) in counts {
+                let labels = group.labels.to_builder().set(label, value).build();
+                let points =
+                    Points::of_floats(counts.len(), |index| (counts[index] > 0.0).then_some(counts[index]));
+                lines.push(Line { labels, drop_name: group.drop_name, points });
+            }
+        }
+        // the label may hide what told groups apart
+        crate::exec::names::merge_same(lines)?.into_iter().try_for_each(sink)
+    }
+
+    pub(super) fn topk(&self, node: &AggregateNode, outer: &Node, sink: &mut Sink<'_>) -> Result<()> {
+        let limits = self.limits(node, outer.grid.count)?;
+        let (held, groups) = self.grouped(node)?;
+        let best = if node.op == AggregateOp::Topk { best_is_most } else { best_is_least };
+        let mut kept: Vec<Points> = vec![Points::default(); held.lines.len()];
+        let mut last_order = Vec::new();
+        for group in &groups {
+            self.remark_on_histograms(&held, group, node, outer);
+            for (index, &limit) in limits.iter().enumerate() {
+                let mut ranking: Vec<(f64, usize)> = group
+                    .members
+                    .iter()
+                    .filter_map(|&member| held.lines[member].points.float(index).map(|value| (value, member)))
+                    .collect();
+                ranking.sort_by(|a, b| best(a.0, b.0));
+                ranking.truncate(limit);
+                for (value, member) in ranking {
+                    kept[member].push(index, value);
+                    if self.settings.instant {
+                        last_order.push(member);
+                    }
+                }
+            }
+        }
+        // the answer to an instant query is sorted by value
+        let order = if self.settings.instant && outer.grid.count == 1 {
+            last_order
+        } else {
+            (0..kept.len()).collect()
+        };
+        for member in order {
+            let line = &held.lines[member];
+            let points = std::mem::take(&mut kept[member]);
+            sink(Line { labels: line.labels.clone(), drop_name: line.drop_name, points })?;
+        }
+        Ok(())
+    }
+
+    /// How many series may stay at each time.
+    fn limits(&self, node: &AggregateNode, count: usize) -> Result<Vec<usize>> {
+        let parameter = self.parameter(node)?;
+        (0..count)
+            .map(|index| {
+                let value = parameter.at(index);
+                #[expect(
+                    clippy::cast_precision_loss,
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "checked"
+                )]
+                if value.is_nan() {
+                    Err(ExecError::ParameterNan)
+                } else if value >= i64::MAX as f64 || value <= i64::MIN as f64 {
+                    Err(ExecError::ParameterOverflow { value: model::float::shortest(value) })
+                } else {
+                    Ok(value.max(0.0) as usize)
+                }
+            })
+            .collect()
+    }
+
+    pub(super) fn limitk(&self, node: &AggregateNode, outer: &Node, sink: &mut Sink<'_>) -> Result<()> {
+        let limits = self.limits(node, outer.grid.count)?;
+        let (held, groups) = self.grouped(node)?;
+        let mut kept: Vec<Vec<bool>> = vec![Vec::new(); held.lines.len()];
+        for group in &groups {
+            let mut used = vec![0; outer.grid.count];
+            for &member in &group.members {
+                let points = &held.lines[member].points;
+                let stays = |(index, used): (usize, &mut usize)| {
+                    let stays = points.has(index) && *used < limits[index];
+                    *used += usize::from(stays);
+                    stays
+                };
+                kept[member] = used.iter_mut().enumerate().map(stays).collect();
+            }
+        }
+        for (line, kept) in held.lines.iter().zip(kept) {
+            let mut line = line.clone();
+            line.points.retain(|index| kept[index]);
+            sink(line)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn limit_ratio(
+        &self,
+        _node: &AggregateNode,
+        _outer: &Node,
+        _sink: &mut Sink<'_>,
+    ) -> Result<()> {
+        Err(ExecError::not_supported("the aggregation limit_ratio"))
+    }
+
+    fn remark_on_histograms(&self, held: &Held<'_>, group: &Group, node: &AggregateNode, outer: &Node) {
+        if group.members.iter().any(|&member| held.lines[member].points.has_histograms()) {
+            let text = format!("ignored histogram in {} aggregation", node.op);
+            self.notes.borrow_mut().info(outer.range, text);
+        }
+    }
+}
+
+fn best_is_most(a: f64, b: f64) -> Ordering {
+    order::nan_last(-a, -b)
+}
+
+fn best_is_least(a: f64, b: f64) -> Ordering {
+    order::nan_last(a, b)
+}

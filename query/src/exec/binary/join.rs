@@ -1,0 +1,198 @@
+//! Arithmetic and comparisons between series that match.
+
+use std::collections::HashMap;
+
+use model::Labels;
+
+use super::{loses_name, of_values, presence};
+use crate::exec::names::{is_metadata, without_metadata};
+use crate::exec::points::{Line, Points};
+use crate::exec::{ExecError, Executor, Result};
+use crate::plan::BinaryNode;
+use crate::syntax::{Matching, Side};
+
+/// The labels by which series find each other.
+pub(super) struct Signature<'m> {
+    matching: &'m Matching,
+}
+
+impl<'m> Signature<'m> {
+    pub(super) fn new(matching: &'m Matching) -> Self {
+        Self { matching }
+    }
+
+    pub(super) fn of(&self, labels: &Labels) -> Labels {
+        match &self.matching.labels {
+            Some(listed) if listed.on => {
+                labels.to_builder().retain(|name| listed.names.iter().any(|on| &**on == name)).build()
+            }
+            Some(listed) => labels
+                .to_builder()
+                .retain(|name| name != Labels::NAME && !listed.names.iter().any(|ignored| &**ignored == name))
+                .build(),
+            None => labels.without_metric_name(),
+        }
+    }
+}
+
+/// A series of the result, and where something was found for it (also where a comparison did not hold).
+struct Output {
+    line: Line,
+    group: usize,
+    matched: Vec<bool>,
+}
+
+impl Executor<'_> {
+    pub(super) fn join(
+        &self,
+        link: &BinaryNode,
+        left: &[Line],
+        right: &[Line],
+        count: usize,
+    ) -> Result<Vec<Line>> {
+        let side_of_many = link.matching.group.as_ref().map(|group| group.many);
+        let (many, one) = if side_of_many == Some(Side::Right) { (right, left) } else { (left, right) };
+        let signature = Signature::new(&link.matching);
+        let groups = Groups::of(one, &signature);
+        groups.check_unique(one, many, side_of_many, count)?;
+
+        let mut outputs: Vec<Output> = Vec::new();
+        let mut places: HashMap<Labels, usize> = HashMap::new();
+        // for one-to-one: where a group has found its pair already
+        let mut paired: HashMap<usize, Vec<bool>> = HashMap::new();
+        for many_line in many {
+            let Some(&group) = groups.ids.get(&signature.of(&many_line.labels)) else { continue };
+            for one_line in groups.members[group].iter().map(|&index| &one[index]) {
+                let labels = result_labels(
+                    link,
+                    &many_line.labels,
+                    &one_line.labels,
+                    self.settings.delayed_name_removal,
+                );
+                let next = outputs.len();
+                let place = *places.entry(labels.clone()).or_insert(next);
+                if place == next {
+                    let drop_name = link.return_bool && self.settings.delayed_name_removal;
+                    let line = Line { labels, drop_name, points: Points::blank(count) };
+                    outputs.push(Output { line, group, matched: vec![false; count] });
+                }
+                let pairs = (side_of_many.is_none())
+                    .then(|| paired.entry(group).or_insert_with(|| vec![false; count]));
+                self.pair(link, many_line, one_line, group, &mut outputs[place], pairs)?;
+            }
+        }
+        Ok(outputs.into_iter().map(|output| output.line).filter(|line| !line.points.is_empty()).collect())
+    }
+
+    /// Computes wherever both series have a value.
+    fn pair(
+        &self,
+        link: &BinaryNode,
+        many: &Line,
+        one: &Line,
+        group: usize,
+        output: &mut Output,
+        mut pairs: Option<&mut Vec<bool>>,
+    ) -> Result<()> {
+        let swapped = matches!(&link.matching.group, Some(group) if group.many == Side::Right);
+        for index in many.points.places() {
+            let (Some(a), Some(b)) = (many.points.get(index), one.points.get(index)) else { continue };
+            let (left, right) = if swapped { (&b, &a) } else { (&a, &b) };
+            let (holds, value) = of_values(link.op, left, right)?;
+            if let Some(pairs) = &mut pairs {
+                if std::mem::replace(&mut pairs[index], true) {
+                    return Err(ExecError::ManyToOneNotExplicit);
+                }
+            } else if output.matched[index] && output.group == group {
+                return Err(ExecError::GroupingNotUnique);
+            }
+            output.matched[index] = true;
+            let value = match (link.return_bool, holds) {
+                (true, holds) => f64::from(u8::from(holds)),
+                (false, true) => value,
+                (false, false) => continue,
+            };
+            if output.line.points.has(index) {
+                return Err(ExecError::SameLabelset);
+            }
+            output.line.points.set(index, model::Value::Float(value));
+        }
+        Ok(())
+    }
+}
+
+/// The series of the side that may have only one per group.
+struct Groups {
+    ids: HashMap<Labels, usize>,
+    members: Vec<Vec<usize>>,
+}
+
+impl Groups {
+    fn of(one: &[Line], signature: &Signature<'_>) -> Self {
+        let mut groups = Self { ids: HashMap::new(), members: Vec::new() };
+        for (index, line) in one.iter().enumerate() {
+            let next = groups.members.len();
+            let id = *groups.ids.entry(signature.of(&line.labels)).or_insert(next);
+            match groups.members.get_mut(id) {
+                Some(members) => members.push(index),
+                None => groups.members.push(vec![index]),
+            }
+        }
+        groups
+    }
+
+    /// No group may have two series at the same time, if there is anything on the other side then.
+    fn check_unique(
+        &self,
+        one: &[Line],
+        many: &[Line],
+        side_of_many: Option<Side>,
+        count: usize,
+    ) -> Result<()> {
+        let shared: Vec<_> = self.ids.iter().filter(|(_, id)| self.members[**id].len() > 1).collect();
+        if shared.is_empty() {
+            return Ok(());
+        }
+        let other_side = presence(many.iter().map(|line| &line.points), count);
+        let mut first_conflict: Option<(usize, &Labels, usize, usize)> = None;
+        for (labels, id) in shared {
+            let members = &self.members[*id];
+            for index in (0..count).filter(|&index| other_side[index]) {
+                if first_conflict.is_some_and(|(first, ..)| first <= index) {
+                    break;
+                }
+                let mut present = members.iter().copied().filter(|&member| one[member].points.has(index));
+                if let (Some(first), Some(second)) = (present.next(), present.next()) {
+                    first_conflict = Some((index, labels, first, second));
+                }
+            }
+        }
+        let Some((_, group, first, second)) = first_conflict else { return Ok(()) };
+        let side = if side_of_many == Some(Side::Right) { "left" } else { "right" };
+        Err(ExecError::duplicate(group, side, &one[second].labels, &one[first].labels))
+    }
+}
+
+/// What a result is called: after the side that may have many, with what `group_left (…)` takes from the other.
+fn result_labels(link: &BinaryNode, many: &Labels, one: &Labels, delayed: bool) -> Labels {
+    let matching = &link.matching;
+    let mut labels = many.to_builder();
+    if loses_name(link.op, false) || (link.return_bool && !delayed) {
+        labels.retain(|name| !is_metadata(name));
+    }
+    let Some(group) = &matching.group else {
+        if let Some(listed) = &matching.labels {
+            let contains = |name: &str| listed.names.iter().any(|listed| &**listed == name);
+            labels.retain(|name| contains(name) == listed.on);
+        }
+        return labels.build();
+    };
+    for name in &group.include {
+        match one.get_shared(name) {
+            Some(value) => labels.set(name.clone(), value.clone()),
+            None => labels.remove(name),
+        };
+    }
+    let labels = labels.build();
+    if link.return_bool && !delayed { without_metadata(&labels) } else { labels }
+}

@@ -1,0 +1,190 @@
+//! Operations between two operands.
+//!
+//! Chains like `a + b * c - d` grow to the left without a limit, so they are walked, not recursed into: operations with
+//! a scalar wait until the series come by, a join collects both of its sides.
+
+mod join;
+mod set;
+
+use model::Value;
+
+use super::points::{Line, Points};
+use super::scalar::{Scalar, arithmetic, compare, of_scalars};
+use super::{ExecError, Executor, Held, Result, Sink, names};
+use crate::plan::{BinaryNode, Node};
+use crate::syntax::BinaryOp;
+
+/// The left operand of the next operation of a chain.
+enum Left<'n, 'a> {
+    Scalar(Scalar),
+    Node(&'n Node),
+    Lines(Held<'a>),
+}
+
+/// An operation with a scalar that waits for series.
+struct Pending<'n> {
+    op: BinaryOp,
+    scalar: Scalar,
+    /// Whether the scalar stands on the left.
+    scalar_first: bool,
+    return_bool: bool,
+    node: &'n Node,
+}
+
+impl<'a> Executor<'a> {
+    pub(super) fn binary(&self, binary: &BinaryNode, node: &Node, sink: &mut Sink<'_>) -> Result<()> {
+        let (innermost, links) = binary.chain(node);
+        let mut pending: Vec<Pending<'_>> = Vec::new();
+        let mut left = match Self::is_scalar(innermost) {
+            true => Left::Scalar(self.scalar(innermost)?),
+            false => Left::Node(innermost),
+        };
+        for (node, link) in links {
+            let (op, return_bool) = (link.op, link.return_bool);
+            left = match (left, Self::is_scalar(&link.right)) {
+                (Left::Scalar(scalar), true) => {
+                    let right = self.scalar(&link.right)?;
+                    Left::Scalar(scalar.zip(&right, node.grid.count, |a, b| of_scalars(op, a, b)))
+                }
+                (Left::Scalar(scalar), false) => {
+                    pending.push(Pending { op, scalar, scalar_first: true, return_bool, node });
+                    Left::Node(&link.right)
+                }
+                (vector, true) => {
+                    let scalar = self.scalar(&link.right)?;
+                    pending.push(Pending { op, scalar, scalar_first: false, return_bool, node });
+                    vector
+                }
+                (vector, false) => {
+                    let left = self.gather(vector, &std::mem::take(&mut pending))?;
+                    let right = self.collect(&link.right)?;
+                    let mut held = self.nothing_held();
+                    for line in self.vectors(link, node, &left.lines, &right.lines)? {
+                        self.hold(&mut held, line)?;
+                    }
+                    Left::Lines(held)
+                }
+            };
+        }
+        self.emit(left, &pending, sink)
+    }
+
+    fn gather(&self, left: Left<'_, 'a>, pending: &[Pending<'_>]) -> Result<Held<'a>> {
+        if let (Left::Lines(_), true) = (&left, pending.is_empty()) {
+            return match left {
+                Left::Lines(held) => Ok(held),
+                _ => Err(ExecError::Internal { what: "series were expected" }),
+            };
+        }
+        let mut held = self.nothing_held();
+        self.emit(left, pending, &mut |line| self.hold(&mut held, line))?;
+        Ok(held)
+    }
+
+    /// Hands the series to `sink`, after all operations with scalars that wait for them.
+    fn emit(&self, left: Left<'_, 'a>, pending: &[Pending<'_>], sink: &mut Sink<'_>) -> Result<()> {
+        let renames = pending.iter().any(|pending| loses_name(pending.op, pending.return_bool));
+        let mut lines = Vec::new();
+        let compute = |mut line: Line, out: &mut Sink<'_>| {
+            for operation in pending {
+                self.with_scalar(operation, &mut line)?;
+            }
+            if line.points.is_empty() { Ok(()) } else { out(line) }
+        };
+        let may_collide = |one_name: bool| renames && !self.settings.delayed_name_removal && !one_name;
+        match left {
+            Left::Scalar(_) => return Err(ExecError::Internal { what: "series were expected" }),
+            Left::Node(node) if may_collide(self.has_one_name(node)) => {
+                self.each_line(node, &mut |line| {
+                    compute(line, &mut |line| {
+                        lines.push(line);
+                        Ok(())
+                    })
+                })?;
+            }
+            Left::Node(node) => return self.each_line(node, &mut |line| compute(line, sink)),
+            Left::Lines(mut held) => {
+                for line in std::mem::take(&mut held.lines) {
+                    compute(line, &mut |line| {
+                        lines.push(line);
+                        Ok(())
+                    })?;
+                }
+                if !may_collide(false) {
+                    return lines.into_iter().try_for_each(sink);
+                }
+            }
+        }
+        names::merge_same(lines)?.into_iter().try_for_each(sink)
+    }
+
+    fn with_scalar(&self, operation: &Pending<'_>, line: &mut Line) -> Result<()> {
+        let Pending { op, scalar, scalar_first, return_bool, node } = operation;
+        if op.is_trim() || line.points.has_histograms() {
+            let what = format!("the operator {op} on native histograms");
+            return self.unsupported_here(&what, node);
+        }
+        line.points.map_floats(|index, value| {
+            let (left, right) = match scalar_first {
+                true => (scalar.at(index), value),
+                false => (value, scalar.at(index)),
+            };
+            if !op.is_comparison() {
+                return Some(arithmetic(*op, left, right));
+            }
+            match (compare(*op, left, right), return_bool) {
+                (holds, true) => Some(f64::from(u8::from(holds))),
+                (true, false) => Some(value),
+                (false, false) => None,
+            }
+        });
+        if loses_name(*op, *return_bool) {
+            self.drop_name(line);
+        }
+        Ok(())
+    }
+
+    fn unsupported_here(&self, what: &str, _node: &Node) -> Result<()> {
+        Err(ExecError::not_supported(what))
+    }
+
+    fn vectors(&self, link: &BinaryNode, node: &Node, left: &[Line], right: &[Line]) -> Result<Vec<Line>> {
+        if link.matching.fill_left.is_some() || link.matching.fill_right.is_some() {
+            return Err(ExecError::not_supported("the modifier fill"));
+        }
+        let count = node.grid.count;
+        match link.op {
+            BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => set::combine(link, left, right, count),
+            _ => self.join(link, left, right, count),
+        }
+    }
+}
+
+/// Whether the result of an operation is no longer what the name of its operand says.
+fn loses_name(op: BinaryOp, return_bool: bool) -> bool {
+    return_bool || !(op.is_comparison() || op.is_trim())
+}
+
+/// The result of an operation on two samples: whether it is kept, and the value.
+fn of_values(op: BinaryOp, left: &Value, right: &Value) -> Result<(bool, f64)> {
+    match (left, right) {
+        (Value::Float(left), Value::Float(right)) if op.is_comparison() => {
+            Ok((compare(op, *left, *right), *left))
+        }
+        (Value::Float(left), Value::Float(right)) if !op.is_trim() => {
+            Ok((true, arithmetic(op, *left, *right)))
+        }
+        _ => Err(ExecError::not_supported(format!("the operator {op} on native histograms"))),
+    }
+}
+
+/// At which places of a grid any of the lines has a value.
+pub(super) fn presence<'l>(lines: impl IntoIterator<Item = &'l Points>, count: usize) -> Vec<bool> {
+    let mut present = vec![false; count];
+    for points in lines {
+        for index in points.places() {
+            present[index] = present[index] || points.has(index);
+        }
+    }
+    present
+}

@@ -1,0 +1,34 @@
+//! The order of an answer.
+
+use crate::exec::{Executor, Result, Sink, order};
+use crate::plan::Node;
+use crate::syntax::Function;
+
+impl Executor<'_> {
+    /// Sorts by value; NaN comes last, whichever way. In a range query the order is that of the labels.
+    pub(super) fn sort(
+        &self,
+        function: Function,
+        operand: &Node,
+        node: &Node,
+        sink: &mut Sink<'_>,
+    ) -> Result<()> {
+        if !self.settings.instant {
+            let text = "sort is ineffective for range queries since results are always ordered by labels";
+            self.notes.borrow_mut().warn(node.range, text);
+            return self.each_line(operand, sink);
+        }
+        let mut held = self.collect(operand)?;
+        let mut lines = std::mem::take(&mut held.lines);
+        // histograms have no place in the order
+        lines.retain(|line| line.points.float(0).is_some());
+        lines.sort_by(|a, b| {
+            let (a, b) = (a.points.float(0).unwrap_or(f64::NAN), b.points.float(0).unwrap_or(f64::NAN));
+            match function {
+                Function::SortDesc => order::nan_last(-a, -b),
+                _ => order::nan_last(a, b),
+            }
+        });
+        lines.into_iter().try_for_each(sink)
+    }
+}

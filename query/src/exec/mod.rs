@@ -1,0 +1,226 @@
+//! Evaluates a plan: pure computation on series that have been read.
+//!
+//! Series flow one at a time: [`Executor::each_line`] hands every series of a node, with its values at all times of the
+//! node's grid, to a sink. A selector, a function over windows or an operation with a scalar holds one series; an
+//! aggregation holds its groups. Only what must see all series at once (joins, `topk`, sorting) collects them. Series
+//! come in the order of their labels and everything is added in that order, so equal queries give equal bits.
+
+mod aggregate;
+mod binary;
+mod budget;
+mod call;
+mod compensated;
+mod error;
+mod instant;
+mod names;
+mod order;
+mod points;
+mod scalar;
+mod window;
+
+pub(crate) use budget::Budget;
+pub(crate) use compensated::{Mean, Sum};
+pub use error::ExecError;
+pub(crate) use order::nan_first;
+pub(crate) use points::{Line, histogram_weight};
+pub(crate) use window::{RangeWindow, over_samples};
+
+use binary::presence;
+
+use std::cell::RefCell;
+
+use model::{Series, Value};
+
+use crate::annotations::Annotations;
+use crate::plan::{Node, NodeKind, Plan};
+use crate::value::MatrixSeries;
+
+use points::Points;
+
+/// What the executor must know beside the plan.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ExecSettings {
+    pub(crate) lookback_ms: i64,
+    pub(crate) hold_interval_ms: i64,
+    pub(crate) delayed_name_removal: bool,
+    /// Whether the query asks for one time only.
+    pub(crate) instant: bool,
+}
+
+/// Evaluates one plan.
+pub(crate) struct Executor<'a> {
+    plan: &'a Plan,
+    /// What was read for each selection of the plan, in the order of labels.
+    data: &'a [Vec<Series>],
+    settings: ExecSettings,
+    budget: &'a Budget,
+    notes: RefCell<Annotations>,
+}
+
+/// Takes the series of a node.
+pub(crate) type Sink<'s> = dyn FnMut(Line) -> Result<()> + 's;
+
+type Result<T, E = ExecError> = std::result::Result<T, E>;
+
+/// Series that are held in memory.
+struct Held<'a> {
+    lines: Vec<Line>,
+    weight: u64,
+    budget: &'a Budget,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.budget.release(self.weight);
+    }
+}
+
+impl<'a> Executor<'a> {
+    pub(crate) fn new(
+        plan: &'a Plan,
+        data: &'a [Vec<Series>],
+        settings: ExecSettings,
+        budget: &'a Budget,
+    ) -> Self {
+        Self { plan, data, settings, budget, notes: RefCell::default() }
+    }
+
+    /// The remarks that the evaluation left.
+    pub(crate) fn into_annotations(self) -> Annotations {
+        self.notes.into_inner()
+    }
+
+    /// The number at each time of the root.
+    pub(crate) fn root_scalar(&self) -> Result<Vec<f64>> {
+        let scalar = self.scalar(&self.plan.root)?;
+        Ok((0..self.plan.root.grid.count).map(|index| scalar.at(index)).collect())
+    }
+
+    /// The series of the root.
+    pub(crate) fn root_lines(&self) -> Result<Vec<Line>> {
+        let mut held = self.collect(&self.plan.root)?;
+        let mut lines = std::mem::take(&mut held.lines);
+        if self.settings.delayed_name_removal {
+            for line in lines.iter_mut().filter(|line| line.drop_name) {
+                line.labels = names::without_metadata(&line.labels);
+            }
+            lines = names::merge_same(lines)?;
+        }
+        Ok(lines)
+    }
+
+    /// The windows of the root, if it is a range selector or a subquery.
+    pub(crate) fn root_matrix(&self) -> Result<Vec<MatrixSeries>> {
+        match &self.plan.root.kind {
+            NodeKind::Matrix(matrix) => self.bare_windows(matrix),
+            _ => Err(ExecError::Internal { what: "the root is no range vector" }),
+        }
+    }
+
+    /// Hands each series of a node to `sink`. Series without a value are left out.
+    fn each_line(&self, node: &Node, sink: &mut Sink<'_>) -> Result<()> {
+        let sink = &mut |line: Line| {
+            self.budget.check_time()?;
+            if line.points.is_empty() { Ok(()) } else { sink(line) }
+        };
+        match &node.kind {
+            NodeKind::Once(inner) => self.each_line(inner, &mut |line| {
+                sink(Line { points: line.points.held(node.grid.count), ..line })
+            }),
+            NodeKind::Instant(instant) => self.instant(instant, sink),
+            NodeKind::Window(window) => self.windows(window, node, sink),
+            NodeKind::Negate(operand) => self.negate(operand, node, sink),
+            NodeKind::Binary(binary) => self.binary(binary, node, sink),
+            NodeKind::Aggregate(aggregate) => self.aggregate(aggregate, node, sink),
+            NodeKind::Call(call) => self.call(call, node, sink),
+            NodeKind::Number(_) | NodeKind::String(_) | NodeKind::Matrix(_) => {
+                Err(ExecError::Internal { what: "an instant vector was expected" })
+            }
+        }
+    }
+
+    fn collect(&self, node: &Node) -> Result<Held<'a>> {
+        let mut held = self.nothing_held();
+        self.each_line(node, &mut |line| self.hold(&mut held, line))?;
+        Ok(held)
+    }
+
+    fn nothing_held(&self) -> Held<'a> {
+        Held { lines: Vec::new(), weight: 0, budget: self.budget }
+    }
+
+    fn hold(&self, held: &mut Held<'_>, line: Line) -> Result<()> {
+        let weight = line.points.weight();
+        held.weight += weight;
+        held.lines.push(line);
+        self.budget.hold(weight)
+    }
+
+    /// Says that a series is no longer what its name says.
+    fn drop_name(&self, line: &mut Line) {
+        if self.settings.delayed_name_removal {
+            line.drop_name = true;
+        } else {
+            line.labels = names::without_metadata(&line.labels);
+        }
+    }
+
+    /// Computes with every series of a node, so that they lose their names. Series that become the same are joined.
+    fn each_computed(
+        &self,
+        operand: &Node,
+        sink: &mut Sink<'_>,
+        mut compute: impl FnMut(&mut Points) -> Result<()>,
+    ) -> Result<()> {
+        if self.settings.delayed_name_removal || self.has_one_name(operand) {
+            return self.each_line(operand, &mut |mut line| {
+                compute(&mut line.points)?;
+                self.drop_name(&mut line);
+                sink(line)
+            });
+        }
+        let mut held = self.nothing_held();
+        self.each_line(operand, &mut |mut line| {
+            compute(&mut line.points)?;
+            self.drop_name(&mut line);
+            if line.points.is_empty() { Ok(()) } else { self.hold(&mut held, line) }
+        })?;
+        names::merge_same(std::mem::take(&mut held.lines))?.into_iter().try_for_each(sink)
+    }
+
+    fn negate(&self, operand: &Node, _node: &Node, sink: &mut Sink<'_>) -> Result<()> {
+        self.each_computed(operand, sink, |points| {
+            if points.has_histograms() {
+                return Err(ExecError::not_supported("the unary minus on native histograms"));
+            }
+            points.map_floats(|_, value| Some(-value));
+            Ok(())
+        })
+    }
+
+    /// The parameter of a function or aggregation, as text.
+    fn text<'n>(&self, node: &'n Node) -> Result<&'n str> {
+        match &node.kind {
+            NodeKind::String(text) => Ok(text),
+            _ => Err(ExecError::Internal { what: "a string was expected" }),
+        }
+    }
+}
+
+/// Splits the values of a line into the two columns of a result.
+pub(crate) fn into_matrix_series(line: &Line, time_of: impl Fn(usize) -> i64) -> MatrixSeries {
+    MatrixSeries {
+        labels: line.labels.clone(),
+        floats: line.points.floats().map(|(index, value)| (time_of(index), value)).collect(),
+        histograms: line
+            .points
+            .histograms()
+            .map(|(index, histogram)| (time_of(index), histogram.clone()))
+            .collect(),
+    }
+}
+
+/// The value of a line at the only time of an instant query.
+pub(crate) fn first_value(line: &Line) -> Option<Value> {
+    line.points.get(0)
+}

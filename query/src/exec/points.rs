@@ -1,0 +1,264 @@
+//! The values of one series along a grid.
+
+use std::sync::Arc;
+
+use model::{Histogram, Labels, STALE_NAN, Value, is_stale_nan, stale_nan};
+
+/// One series of an intermediate result.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) labels: Labels,
+    /// Whether the name goes away at the end of the query (with delayed name removal).
+    pub(crate) drop_name: bool,
+    pub(crate) points: Points,
+}
+
+impl Line {
+    /// The labels alone.
+    pub(crate) fn clone_without_points(&self) -> Self {
+        Self { labels: self.labels.clone(), drop_name: self.drop_name, points: Points::default() }
+    }
+}
+
+/// Values by their place in a grid. A place that the stale marker holds is empty: selectors never let one through.
+///
+/// Only the stretch from the first to the last value takes memory, because short-lived series are what this is for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Points {
+    first: usize,
+    floats: Vec<f64>,
+    /// Empty, or as long as `floats`; where a histogram stands, the float is empty.
+    histograms: Vec<Option<Arc<Histogram>>>,
+}
+
+impl Points {
+    /// Empty places, to be set in any order.
+    pub(crate) fn blank(count: usize) -> Self {
+        Self { first: 0, floats: vec![stale_nan(); count], histograms: Vec::new() }
+    }
+
+    /// The same float everywhere.
+    pub(crate) fn constant(value: f64, count: usize) -> Self {
+        Self { first: 0, floats: vec![value; count], histograms: Vec::new() }
+    }
+
+    /// The float that each place gets, if any.
+    pub(crate) fn of_floats(count: usize, mut at: impl FnMut(usize) -> Option<f64>) -> Self {
+        let mut points = Self::default();
+        for index in 0..count {
+            if let Some(value) = at(index) {
+                points.push(index, value);
+            }
+        }
+        points
+    }
+
+    /// Adds a float behind all others.
+    pub(crate) fn push(&mut self, index: usize, value: f64) {
+        self.pad(index);
+        self.floats.push(value);
+        if !self.histograms.is_empty() {
+            self.histograms.push(None);
+        }
+    }
+
+    /// Adds a value behind all others.
+    pub(crate) fn push_value(&mut self, index: usize, value: Value) {
+        match value {
+            Value::Float(value) => self.push(index, value),
+            Value::Histogram(histogram) => {
+                self.pad(index);
+                if self.histograms.is_empty() {
+                    self.histograms = vec![None; self.floats.len()];
+                }
+                self.floats.push(stale_nan());
+                self.histograms.push(Some(histogram));
+            }
+        }
+    }
+
+    fn pad(&mut self, index: usize) {
+        if self.floats.is_empty() {
+            self.first = index;
+            return;
+        }
+        let missing = index - self.first - self.floats.len();
+        self.floats.extend(std::iter::repeat_n(stale_nan(), missing));
+        if !self.histograms.is_empty() {
+            self.histograms.extend(std::iter::repeat_n(None, missing));
+        }
+    }
+
+    /// Sets a value of a blank.
+    pub(crate) fn set(&mut self, index: usize, value: Value) {
+        match value {
+            Value::Float(value) => {
+                self.floats[index] = value;
+                if !self.histograms.is_empty() {
+                    self.histograms[index] = None;
+                }
+            }
+            Value::Histogram(histogram) => {
+                if self.histograms.is_empty() {
+                    self.histograms = vec![None; self.floats.len()];
+                }
+                self.floats[index] = stale_nan();
+                self.histograms[index] = Some(histogram);
+            }
+        }
+    }
+
+    fn place(&self, index: usize) -> Option<usize> {
+        index.checked_sub(self.first).filter(|&place| place < self.floats.len())
+    }
+
+    /// The float at a place; `None` if there is none or a histogram.
+    pub(crate) fn float(&self, index: usize) -> Option<f64> {
+        let value = self.floats[self.place(index)?];
+        (!is_stale_nan(value)).then_some(value)
+    }
+
+    /// The histogram at a place.
+    pub(crate) fn histogram(&self, index: usize) -> Option<&Arc<Histogram>> {
+        self.histograms.get(self.place(index)?)?.as_ref()
+    }
+
+    /// The value at a place.
+    pub(crate) fn get(&self, index: usize) -> Option<Value> {
+        match self.float(index) {
+            Some(value) => Some(Value::Float(value)),
+            None => self.histogram(index).cloned().map(Value::Histogram),
+        }
+    }
+
+    pub(crate) fn has(&self, index: usize) -> bool {
+        self.float(index).is_some() || self.histogram(index).is_some()
+    }
+
+    /// Whether any place has a value.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.floats.iter().all(|&value| is_stale_nan(value)) && self.histograms.iter().all(Option::is_none)
+    }
+
+    pub(crate) fn has_histograms(&self) -> bool {
+        self.histograms.iter().any(Option::is_some)
+    }
+
+    /// The places that may have a value.
+    pub(crate) fn places(&self) -> std::ops::Range<usize> {
+        self.first..self.first + self.floats.len()
+    }
+
+    /// All floats and their places.
+    pub(crate) fn floats(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
+        let with_place = self.floats.iter().enumerate();
+        with_place
+            .filter(|(_, value)| !is_stale_nan(**value))
+            .map(|(place, &value)| (self.first + place, value))
+    }
+
+    /// All histograms and their places.
+    pub(crate) fn histograms(&self) -> impl Iterator<Item = (usize, &Arc<Histogram>)> + '_ {
+        let with_place = self.histograms.iter().enumerate();
+        with_place
+            .filter_map(|(place, value)| value.as_ref().map(|histogram| (self.first + place, histogram)))
+    }
+
+    /// Replaces each float; histograms go away.
+    pub(crate) fn map_floats(&mut self, mut map: impl FnMut(usize, f64) -> Option<f64>) {
+        self.histograms.clear();
+        for (place, value) in self.floats.iter_mut().enumerate() {
+            if value.to_bits() != STALE_NAN {
+                *value = map(self.first + place, *value).unwrap_or(stale_nan());
+            }
+        }
+    }
+
+    /// Takes away what `keep` does not accept.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        for place in 0..self.floats.len() {
+            if !keep(self.first + place) {
+                self.floats[place] = stale_nan();
+                if let Some(histogram) = self.histograms.get_mut(place) {
+                    *histogram = None;
+                }
+            }
+        }
+    }
+
+    /// The first value, at all places of a grid.
+    pub(crate) fn held(&self, count: usize) -> Self {
+        match self.get(0) {
+            None => Self::default(),
+            Some(Value::Float(value)) => Self::constant(value, count),
+            Some(Value::Histogram(histogram)) => {
+                Self { first: 0, floats: vec![stale_nan(); count], histograms: vec![Some(histogram); count] }
+            }
+        }
+    }
+
+    /// Takes the values of another series for the places that are empty here; false if both have one somewhere.
+    pub(crate) fn absorb(&mut self, other: &Self) -> bool {
+        let end = self.places().end.max(other.places().end);
+        let mut merged = Self::default();
+        for index in self.first.min(other.first)..end {
+            match (self.get(index), other.get(index)) {
+                (Some(_), Some(_)) => return false,
+                (Some(value), None) | (None, Some(value)) => merged.push_value(index, value),
+                (None, None) => {}
+            }
+        }
+        *self = merged;
+        true
+    }
+
+    /// How many samples this counts as.
+    pub(crate) fn weight(&self) -> u64 {
+        let histograms: u64 =
+            self.histograms.iter().flatten().map(|histogram| histogram_weight(histogram)).sum();
+        self.floats.len() as u64 + histograms
+    }
+}
+
+/// How many float samples take as much memory as a histogram.
+pub(crate) fn histogram_weight(histogram: &Histogram) -> u64 {
+    let parts = histogram.positive_spans.len()
+        + histogram.negative_spans.len()
+        + histogram.positive_counts.len()
+        + histogram.negative_counts.len()
+        + histogram.custom_bounds.len();
+    (168 + 8 * parts as u64 + 8) / 16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_stretch_between_the_first_and_the_last_value_is_kept() {
+        let mut points = Points::default();
+        points.push(1_000_000, 1.0);
+        points.push(1_000_003, 2.0);
+        assert_eq!(points.floats().collect::<Vec<_>>(), [(1_000_000, 1.0), (1_000_003, 2.0)]);
+        assert_eq!((points.weight(), points.float(0), points.float(1_000_001)), (4, None, None));
+        let mut other = Points::default();
+        other.push(5, 3.0);
+        assert!(other.absorb(&points));
+        assert_eq!(other.float(1_000_003), Some(2.0));
+        assert!(!other.absorb(&points), "both have a value");
+    }
+
+    #[test]
+    fn histograms_and_floats_exclude_each_other() {
+        let histogram = Arc::new(Histogram::default());
+        let mut points = Points::default();
+        points.push(0, 1.0);
+        points.push_value(2, Value::Histogram(Arc::clone(&histogram)));
+        points.push(3, 4.0);
+        let found: Vec<_> = (0..5).map(|index| points.get(index)).collect();
+        let float = |value| Some(Value::Float(value));
+        assert_eq!(found, [float(1.0), None, Some(Value::Histogram(histogram)), float(4.0), None]);
+        points.map_floats(|_, value| Some(-value));
+        assert_eq!((points.get(0), points.get(2)), (float(-1.0), None));
+    }
+}

@@ -1,0 +1,143 @@
+//! Numbers along a grid.
+
+use super::{ExecError, Executor, Result};
+use crate::plan::{CallNode, Node, NodeKind};
+use crate::syntax::{BinaryOp, Function, ValueType};
+
+/// A number at each time of a grid.
+#[derive(Clone, Debug)]
+pub(super) enum Scalar {
+    Constant(f64),
+    Steps(Vec<f64>),
+}
+
+impl Scalar {
+    pub(super) fn at(&self, index: usize) -> f64 {
+        match self {
+            Self::Constant(value) => *value,
+            Self::Steps(values) => values[index],
+        }
+    }
+
+    /// Computes a number from two at each time.
+    pub(super) fn zip(&self, other: &Self, count: usize, compute: impl Fn(f64, f64) -> f64) -> Self {
+        match (self, other) {
+            (Self::Constant(left), Self::Constant(right)) => Self::Constant(compute(*left, *right)),
+            _ => Self::Steps((0..count).map(|index| compute(self.at(index), other.at(index))).collect()),
+        }
+    }
+
+    pub(super) fn map(self, compute: impl Fn(f64) -> f64) -> Self {
+        match self {
+            Self::Constant(value) => Self::Constant(compute(value)),
+            Self::Steps(values) => Self::Steps(values.into_iter().map(compute).collect()),
+        }
+    }
+}
+
+impl Executor<'_> {
+    pub(super) fn scalar(&self, node: &Node) -> Result<Scalar> {
+        match &node.kind {
+            NodeKind::Number(value) => Ok(Scalar::Constant(*value)),
+            NodeKind::Once(inner) => Ok(Scalar::Constant(self.scalar(inner)?.at(0))),
+            NodeKind::Negate(operand) => Ok(self.scalar(operand)?.map(|value| -value)),
+            NodeKind::Binary(binary) => {
+                let (innermost, links) = binary.chain(node);
+                let mut left = self.scalar(innermost)?;
+                for (node, link) in links {
+                    let right = self.scalar(&link.right)?;
+                    left = left.zip(&right, node.grid.count, |left, right| of_scalars(link.op, left, right));
+                }
+                Ok(left)
+            }
+            NodeKind::Call(call) => self.scalar_call(call, node),
+            _ => Err(ExecError::Internal { what: "a scalar was expected" }),
+        }
+    }
+
+    fn scalar_call(&self, call: &CallNode, node: &Node) -> Result<Scalar> {
+        match (call.function, call.arguments.as_slice()) {
+            (Function::Time, []) => Ok(Scalar::Steps(node.grid.times().map(seconds).collect())),
+            (Function::Scalar, [operand]) => self.scalar_of_vector(operand),
+            (Function::MinOf | Function::MaxOf, [a, b]) => {
+                let (a, b) = (self.scalar(a)?, self.scalar(b)?);
+                let pick = if call.function == Function::MinOf { go_min } else { go_max };
+                Ok(a.zip(&b, node.grid.count, pick))
+            }
+            _ => Err(ExecError::Internal { what: "a function that gives a scalar was expected" }),
+        }
+    }
+
+    /// The value where exactly one series has one.
+    fn scalar_of_vector(&self, operand: &Node) -> Result<Scalar> {
+        let mut values = vec![f64::NAN; operand.grid.count];
+        let mut found = vec![0_u8; operand.grid.count];
+        self.each_line(operand, &mut |line| {
+            // histograms do not count
+            for (index, value) in line.points.floats() {
+                found[index] = found[index].saturating_add(1);
+                values[index] = if found[index] == 1 { value } else { f64::NAN };
+            }
+            Ok(())
+        })?;
+        Ok(Scalar::Steps(values))
+    }
+
+    /// The parameter of an operation whose type is checked already.
+    pub(super) fn is_scalar(node: &Node) -> bool {
+        node.value_type == ValueType::Scalar
+    }
+}
+
+/// Milliseconds as seconds.
+#[expect(clippy::cast_precision_loss, reason = "times are far below 2^53 ms")]
+pub(super) fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1_000.0
+}
+
+/// Go's `math.Max`: NaN if either is.
+pub(super) fn go_max(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+}
+
+/// Go's `math.Min`: NaN if either is.
+pub(super) fn go_min(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+}
+
+/// An operation on two scalars; comparisons give 1 or 0.
+pub(super) fn of_scalars(op: BinaryOp, left: f64, right: f64) -> f64 {
+    if op.is_comparison() {
+        f64::from(u8::from(compare(op, left, right)))
+    } else {
+        arithmetic(op, left, right)
+    }
+}
+
+/// A comparison.
+#[expect(clippy::float_cmp, reason = "that is what the operator asks for")]
+pub(super) fn compare(op: BinaryOp, left: f64, right: f64) -> bool {
+    match op {
+        BinaryOp::Equal => left == right,
+        BinaryOp::NotEqual => left != right,
+        BinaryOp::Greater => left > right,
+        BinaryOp::Less => left < right,
+        BinaryOp::GreaterEqual => left >= right,
+        BinaryOp::LessEqual => left <= right,
+        _ => false,
+    }
+}
+
+/// Arithmetic.
+pub(super) fn arithmetic(op: BinaryOp, left: f64, right: f64) -> f64 {
+    match op {
+        BinaryOp::Add => left + right,
+        BinaryOp::Sub => left - right,
+        BinaryOp::Mul => left * right,
+        BinaryOp::Div => left / right,
+        BinaryOp::Mod => left % right,
+        BinaryOp::Pow => left.powf(right),
+        BinaryOp::Atan2 => left.atan2(right),
+        _ => f64::NAN,
+    }
+}

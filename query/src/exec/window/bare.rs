@@ -1,0 +1,63 @@
+//! A range vector as the result of a query.
+
+use model::{Samples, Series};
+
+use super::columns::{Columns, Cursor};
+use crate::exec::{Executor, Result};
+use crate::plan::MatrixNode;
+use crate::steps::{self, StepWindows};
+use crate::value::MatrixSeries;
+
+impl Executor<'_> {
+    /// The samples in the first window of each series.
+    pub(in crate::exec) fn bare_windows(&self, matrix: &MatrixNode) -> Result<Vec<MatrixSeries>> {
+        let mut result = Vec::new();
+        let end_ms = matrix.times.at(0);
+        let start_ms = end_ms.saturating_sub(matrix.range_ms);
+        self.each_series(matrix, &mut |series, drop_name| {
+            let mut found = of_samples(&series.samples, start_ms, end_ms);
+            self.add_steps(series, start_ms, end_ms, &mut found);
+            if !found.floats.is_empty() || !found.histograms.is_empty() {
+                found.labels = match drop_name {
+                    true => crate::exec::names::without_metadata(&series.labels),
+                    false => series.labels.clone(),
+                };
+                result.push(found);
+            }
+            Ok(())
+        })?;
+        Ok(result)
+    }
+
+    /// Adds what was pushed. Where a sample has the same time, the sample stays.
+    fn add_steps(&self, series: &Series, start_ms: i64, end_ms: i64, found: &mut MatrixSeries) {
+        let Some(window) =
+            StepWindows::over(&series.steps, self.settings.hold_interval_ms).at(start_ms, end_ms)
+        else {
+            return;
+        };
+        for (at_ms, step) in steps::bare(window) {
+            match series.steps.histograms.get(step) {
+                Some(Some(histogram)) => found.histograms.push((at_ms, histogram.clone())),
+                _ => found.floats.push((at_ms, series.steps.values[step])),
+            }
+        }
+        found.floats.sort_by_key(|(at_ms, _)| *at_ms);
+        found.floats.dedup_by_key(|(at_ms, _)| *at_ms);
+        found.histograms.sort_by_key(|(at_ms, _)| *at_ms);
+        found.histograms.dedup_by_key(|(at_ms, _)| *at_ms);
+    }
+}
+
+fn of_samples(samples: &Samples, start_ms: i64, end_ms: i64) -> MatrixSeries {
+    let columns = Columns::of(samples);
+    let floats = Cursor::over(&columns.times).at(start_ms, end_ms);
+    let histograms = Cursor::over(&columns.histogram_times).at(start_ms, end_ms);
+    MatrixSeries {
+        floats: floats.map(|index| (columns.times[index], columns.values[index])).collect(),
+        histograms: histograms
+            .map(|index| (columns.histogram_times[index], columns.histograms[index].clone()))
+            .collect(),
+        ..MatrixSeries::default()
+    }
+}

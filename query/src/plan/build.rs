@@ -1,0 +1,333 @@
+//! Builds the plan of a query.
+
+use std::collections::{HashMap, HashSet};
+
+use model::{Labels, LabelsBuilder, MatchOp, Matcher, Selection};
+
+use super::duration::{QueryTimes, any_ms, positive_ms};
+use super::grid::Grid;
+use super::node::{
+    AggregateNode, BinaryNode, CallNode, InstantNode, MatrixNode, Node, NodeKind, WindowNode, Windowed,
+};
+use super::{Plan, PlanError};
+use crate::syntax::{
+    Aggregate, At, Binary, Call, Edges, Expr, ExprKind, Function, RangeSelector, Selector, Shift, Subquery,
+    ValueType,
+};
+
+/// What planning must know beside the query.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) lookback_ms: i64,
+    /// The step of subqueries that state none.
+    pub(crate) subquery_step_ms: i64,
+    /// How many steps a subquery may have.
+    pub(crate) subquery_steps_max: usize,
+}
+
+/// Plans the evaluation of an expression at the times of a grid.
+pub(crate) fn plan(expr: &Expr, grid: Grid, limits: Limits) -> Result<Plan, PlanError> {
+    #[expect(clippy::cast_precision_loss, reason = "queries span far less than 2^53 ms")]
+    let times = QueryTimes {
+        step_s: grid.step_ms as f64 / 1_000.0,
+        range_s: grid.end_ms().saturating_sub(grid.start_ms) as f64 / 1_000.0,
+    };
+    let mut builder = Builder { query: grid, times, limits, selections: Vec::new(), known: HashMap::new() };
+    let Built { node, steady } = builder.expr(expr, grid)?;
+    let root = if steady { node.held() } else { node };
+    Ok(Plan { root, selections: builder.selections })
+}
+
+struct Builder {
+    query: Grid,
+    times: QueryTimes,
+    limits: Limits,
+    selections: Vec<Selection>,
+    known: HashMap<(String, i64, i64), usize>,
+}
+
+/// A node, and whether its value is the same at all times.
+struct Built {
+    node: Node,
+    steady: bool,
+}
+
+impl Built {
+    /// The node as a part of something that changes with time.
+    fn part(self) -> Node {
+        if self.steady { self.node.held() } else { self.node }
+    }
+}
+
+type Result<T, E = PlanError> = std::result::Result<T, E>;
+
+impl Builder {
+    fn expr(&mut self, expr: &Expr, grid: Grid) -> Result<Built> {
+        let value_type = expr.value_type();
+        let node = |kind| Node::new(kind, expr.range, grid, value_type);
+        let built = match &expr.kind {
+            ExprKind::Number(number) => Built { node: node(NodeKind::Number(number.value)), steady: true },
+            ExprKind::String(text) => Built { node: node(NodeKind::String(text.clone())), steady: true },
+            ExprKind::Paren(inner) => {
+                let mut inner = self.expr(inner, grid)?;
+                inner.node.range = expr.range;
+                inner
+            }
+            ExprKind::Unary(unary) => {
+                let inner = self.expr(&unary.operand, grid)?;
+                match unary.negative {
+                    true => {
+                        Built { node: node(NodeKind::Negate(Box::new(inner.node))), steady: inner.steady }
+                    }
+                    false => inner,
+                }
+            }
+            ExprKind::Binary(binary) => self.chain(binary, expr, grid)?,
+            ExprKind::Aggregate(aggregate) => {
+                let (kind, steady) = self.aggregate(aggregate, grid)?;
+                Built { node: node(kind), steady }
+            }
+            ExprKind::Call(call) => {
+                let (kind, steady) = self.call(call, grid)?;
+                Built { node: node(kind), steady }
+            }
+            ExprKind::Selector(selector) => {
+                let instant = self.instant(selector, grid)?;
+                Built { node: node(NodeKind::Instant(instant)), steady: selector.shift.at.is_some() }
+            }
+            ExprKind::Range(_) | ExprKind::Subquery(_) => {
+                let (matrix, steady) = self.matrix(expr, grid)?;
+                Built { node: node(NodeKind::Matrix(Box::new(matrix))), steady }
+            }
+        };
+        Ok(built)
+    }
+
+    fn chain(&mut self, binary: &Binary, outermost: &Expr, grid: Grid) -> Result<Built> {
+        let (innermost, links) = binary.chain(outermost);
+        let mut left = self.expr(innermost, grid)?;
+        for (expr, binary) in links {
+            let right = self.expr(&binary.right, grid)?;
+            let steady = left.steady && right.steady;
+            let both_scalar =
+                left.node.value_type == ValueType::Scalar && right.node.value_type == ValueType::Scalar;
+            let (left_node, right_node) =
+                if steady { (left.node, right.node) } else { (left.part(), right.part()) };
+            let node = BinaryNode {
+                op: binary.op,
+                left: left_node,
+                right: right_node,
+                return_bool: binary.return_bool,
+                matching: binary.matching.clone(),
+            };
+            let value_type = if both_scalar { ValueType::Scalar } else { ValueType::Vector };
+            left = Built {
+                node: Node::new(NodeKind::Binary(Box::new(node)), expr.range, grid, value_type),
+                steady,
+            };
+        }
+        Ok(left)
+    }
+
+    fn aggregate(&mut self, aggregate: &Aggregate, grid: Grid) -> Result<(NodeKind, bool)> {
+        let operand = self.expr(&aggregate.operand, grid)?;
+        let parameter = match &aggregate.parameter {
+            Some(parameter) => Some(self.expr(parameter, grid)?),
+            None => None,
+        };
+        let steady = operand.steady && parameter.as_ref().is_none_or(|parameter| parameter.steady);
+        let settle = |built: Built| if steady { built.node } else { built.part() };
+        let node = AggregateNode {
+            op: aggregate.op,
+            parameter: parameter.map(settle),
+            operand: settle(operand),
+            without: aggregate.without,
+            labels: aggregate.labels.clone(),
+        };
+        Ok((NodeKind::Aggregate(Box::new(node)), steady))
+    }
+
+    fn call(&mut self, call: &Call, grid: Grid) -> Result<(NodeKind, bool)> {
+        let function = call.function.function;
+        if let Some(value) = self.constant(function) {
+            return Ok((NodeKind::Number(value), true));
+        }
+        if function == Function::Timestamp
+            && let ExprKind::Selector(selector) = &call.arguments[0].without_parens().kind
+        {
+            let instant = InstantNode { timestamps: true, ..self.instant(selector, grid)? };
+            return Ok((NodeKind::Instant(instant), selector.shift.at.is_some()));
+        }
+        let absent_labels = match function {
+            Function::Absent | Function::AbsentOverTime => absent_labels(&call.arguments[0]),
+            _ => Labels::empty(),
+        };
+        if let Some(position) =
+            call.arguments.iter().position(|argument| argument.value_type() == ValueType::Matrix)
+        {
+            return self.window(call, position, absent_labels, grid);
+        }
+        let mut arguments = Vec::with_capacity(call.arguments.len());
+        for argument in &call.arguments {
+            arguments.push(self.expr(argument, grid)?);
+        }
+        let steady =
+            !depends_on_time(function, arguments.len()) && arguments.iter().all(|argument| argument.steady);
+        let settle = |built: Built| if steady { built.node } else { built.part() };
+        let arguments = arguments.into_iter().map(settle).collect();
+        Ok((NodeKind::Call(Box::new(CallNode { function, arguments, absent_labels })), steady))
+    }
+
+    /// Functions that are known before the evaluation starts.
+    #[expect(clippy::cast_precision_loss, reason = "times are far below 2^53 ms")]
+    fn constant(&self, function: Function) -> Option<f64> {
+        match function {
+            Function::Pi => Some(std::f64::consts::PI),
+            Function::Start => Some(self.query.start_ms as f64 / 1_000.0),
+            Function::End => Some(self.query.end_ms() as f64 / 1_000.0),
+            Function::Step => Some(self.times.step_s),
+            Function::Range => Some(self.times.range_s),
+            _ => None,
+        }
+    }
+
+    fn window(
+        &mut self,
+        call: &Call,
+        position: usize,
+        absent: Labels,
+        grid: Grid,
+    ) -> Result<(NodeKind, bool)> {
+        let function = call.function.function;
+        let (matrix, mut steady) = self.matrix(call.arguments[position].without_parens(), grid)?;
+        steady &= !depends_on_time(function, call.arguments.len());
+        let mut parameters = Vec::new();
+        for (index, argument) in call.arguments.iter().enumerate() {
+            if index != position {
+                parameters.push(self.expr(argument, grid)?);
+            }
+        }
+        steady &= parameters.iter().all(|parameter| parameter.steady);
+        let settle = |built: Built| if steady { built.node } else { built.part() };
+        let parameters = parameters.into_iter().map(settle).collect();
+        let node = WindowNode { function, matrix, parameters, absent_labels: absent };
+        Ok((NodeKind::Window(Box::new(node)), steady))
+    }
+
+    fn matrix(&mut self, expr: &Expr, grid: Grid) -> Result<(MatrixNode, bool)> {
+        match &expr.without_parens().kind {
+            ExprKind::Range(range) => {
+                let steady = range.selector.shift.at.is_some();
+                Ok((self.range_selector(range, expr, grid)?, steady))
+            }
+            ExprKind::Subquery(subquery) => {
+                let steady = subquery.shift.at.is_some();
+                Ok((self.subquery(subquery, expr, grid)?, steady))
+            }
+            // the type check lets no others through
+            _ => Err(PlanError::NotSupported { what: "a range vector that is no selector and no subquery" }),
+        }
+    }
+
+    fn range_selector(&mut self, range: &RangeSelector, expr: &Expr, grid: Grid) -> Result<MatrixNode> {
+        let range_ms = positive_ms(&range.range, self.times)?;
+        let times = self.shifted(&range.selector.shift, grid)?;
+        check_edges(range.selector.edges)?;
+        // the millisecond before a window is asked for too: what holds there is where its steps begin
+        let selection =
+            self.select(&range.selector.matchers, times.start_ms.saturating_sub(range_ms), times.end_ms());
+        Ok(MatrixNode { of: Windowed::Selection(selection), times, range_ms, range: expr.range })
+    }
+
+    fn subquery(&mut self, subquery: &Subquery, expr: &Expr, grid: Grid) -> Result<MatrixNode> {
+        let range_ms = positive_ms(&subquery.range, self.times)?;
+        let step_ms = match &subquery.step {
+            Some(step) => positive_ms(step, self.times)?,
+            None => self.limits.subquery_step_ms,
+        };
+        let times = self.shifted(&subquery.shift, grid)?;
+        let before = times.start_ms.saturating_sub(range_ms);
+        let first = before.div_euclid(step_ms).saturating_add(1).saturating_mul(step_ms);
+        let inner_grid = Grid::over(first, times.end_ms(), step_ms);
+        if inner_grid.count > self.limits.subquery_steps_max {
+            return Err(PlanError::TooManySteps);
+        }
+        let inner = self.expr(&subquery.operand, inner_grid)?.part();
+        Ok(MatrixNode { of: Windowed::Subquery(inner), times, range_ms, range: expr.range })
+    }
+
+    fn instant(&mut self, selector: &Selector, grid: Grid) -> Result<InstantNode> {
+        check_edges(selector.edges)?;
+        let times = self.shifted(&selector.shift, grid)?;
+        let oldest = times.start_ms.saturating_sub(self.limits.lookback_ms).saturating_add(1);
+        let selection = self.select(&selector.matchers, oldest.min(times.start_ms), times.end_ms());
+        Ok(InstantNode { selection, times, timestamps: false })
+    }
+
+    fn shifted(&self, shift: &Shift, grid: Grid) -> Result<Grid> {
+        let offset_ms = match &shift.offset {
+            Some(offset) => any_ms(offset, self.times)?,
+            None => 0,
+        };
+        let base = match shift.at {
+            None => grid,
+            Some(At::Time(at_ms)) => grid.pinned(at_ms),
+            Some(At::Start) => grid.pinned(self.query.start_ms),
+            Some(At::End) => grid.pinned(self.query.end_ms()),
+        };
+        Ok(base.earlier(offset_ms))
+    }
+
+    fn select(&mut self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> usize {
+        let key: String = matchers.iter().map(|matcher| format!("{matcher},")).collect();
+        let next = self.selections.len();
+        let index = *self.known.entry((key, start_ms, end_ms)).or_insert(next);
+        if index == next {
+            self.selections.push(Selection { matchers: matchers.to_vec(), start_ms, end_ms });
+        }
+        index
+    }
+}
+
+fn check_edges(edges: Edges) -> Result<()> {
+    match edges {
+        Edges::Plain => Ok(()),
+        Edges::Anchored => Err(PlanError::NotSupported { what: "the modifier anchored" }),
+        Edges::Smoothed => Err(PlanError::NotSupported { what: "the modifier smoothed" }),
+    }
+}
+
+/// Whether a function has another value at another time although its arguments are the same.
+fn depends_on_time(function: Function, arguments: usize) -> bool {
+    match function {
+        Function::Time | Function::Timestamp | Function::PredictLinear => true,
+        Function::DayOfMonth
+        | Function::DayOfWeek
+        | Function::DayOfYear
+        | Function::DaysInMonth
+        | Function::Hour
+        | Function::Minute
+        | Function::Month
+        | Function::Year => arguments == 0,
+        _ => false,
+    }
+}
+
+/// The labels that `absent` can know: those that the last matcher for their name pins, unless one before did.
+fn absent_labels(argument: &Expr) -> Labels {
+    let matchers = match &argument.without_parens().kind {
+        ExprKind::Selector(selector) => &selector.matchers,
+        ExprKind::Range(range) => &range.selector.matchers,
+        _ => return Labels::empty(),
+    };
+    let mut labels = LabelsBuilder::default();
+    let mut pinned = HashSet::new();
+    for matcher in matchers.iter().filter(|matcher| &*matcher.name != Labels::NAME) {
+        if matcher.op == MatchOp::Equal && pinned.insert(&matcher.name) {
+            labels.set(matcher.name.clone(), matcher.value.clone());
+        } else {
+            labels.remove(&matcher.name);
+        }
+    }
+    labels.build()
+}

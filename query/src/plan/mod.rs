@@ -1,0 +1,51 @@
+//! From a tree of syntax to what is executed.
+//!
+//! Planning fixes all times: the grid of every node, the windows of selectors and subqueries, and with them what must
+//! be read. What does not depend on the time (everything under `@`) is marked to be evaluated once.
+
+mod build;
+mod duration;
+mod grid;
+mod node;
+
+pub(crate) use build::{Limits, plan};
+pub(crate) use grid::Grid;
+pub(crate) use node::{
+    AggregateNode, BinaryNode, CallNode, InstantNode, MatrixNode, Node, NodeKind, WindowNode, Windowed,
+};
+
+use model::Selection;
+
+/// A query that is ready to be executed.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) root: Node,
+    /// What must be read, each once.
+    pub(crate) selections: Vec<Selection>,
+}
+
+/// Why an expression that parses cannot be evaluated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// A computed width of a window.
+    #[error("duration must be greater than 0")]
+    DurationNotPositive,
+    /// A computed duration.
+    #[error("duration is out of range")]
+    DurationOutOfRange,
+    /// In a computed duration.
+    #[error("division by zero")]
+    DivisionByZero,
+    /// In a computed duration.
+    #[error("modulo by zero")]
+    ModuloByZero,
+    /// A subquery with more steps than samples may be held.
+    #[error("query processing would load too many samples into memory in query execution")]
+    TooManySteps,
+    /// Something that is not there yet.
+    #[error("{what} is not supported yet")]
+    NotSupported {
+        /// What.
+        what: &'static str,
+    },
+}

@@ -1,0 +1,181 @@
+//! The tree that is executed: times, windows and selections are fixed, syntax is gone.
+
+use std::mem;
+use std::sync::Arc;
+
+use model::Labels;
+
+use super::grid::Grid;
+use crate::syntax::{AggregateOp, BinaryOp, ByteRange, Function, Matching, ValueType};
+
+/// Something that has a value at each time of its grid.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) kind: NodeKind,
+    /// The piece of the query that it comes from.
+    pub(crate) range: ByteRange,
+    /// The times at which it is asked for.
+    pub(crate) grid: Grid,
+    pub(crate) value_type: ValueType,
+}
+
+#[derive(Debug)]
+pub(crate) enum NodeKind {
+    Number(f64),
+    String(String),
+    /// A value that is the same at all times of the outer grid; inside, the grid has one time.
+    Once(Box<Node>),
+    Negate(Box<Node>),
+    Binary(Box<BinaryNode>),
+    Aggregate(Box<AggregateNode>),
+    Call(Box<CallNode>),
+    /// A function over windows.
+    Window(Box<WindowNode>),
+    Instant(InstantNode),
+    /// A range selector or subquery that is the result itself.
+    Matrix(Box<MatrixNode>),
+}
+
+#[derive(Debug)]
+pub(crate) struct BinaryNode {
+    pub(crate) op: BinaryOp,
+    pub(crate) left: Node,
+    pub(crate) right: Node,
+    pub(crate) return_bool: bool,
+    pub(crate) matching: Matching,
+}
+
+#[derive(Debug)]
+pub(crate) struct AggregateNode {
+    pub(crate) op: AggregateOp,
+    pub(crate) parameter: Option<Node>,
+    pub(crate) operand: Node,
+    pub(crate) without: bool,
+    pub(crate) labels: Vec<Arc<str>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct CallNode {
+    pub(crate) function: Function,
+    pub(crate) arguments: Vec<Node>,
+    /// What `absent` gives its result.
+    pub(crate) absent_labels: Labels,
+}
+
+#[derive(Debug)]
+pub(crate) struct WindowNode {
+    pub(crate) function: Function,
+    pub(crate) matrix: MatrixNode,
+    /// The arguments that are no windows.
+    pub(crate) parameters: Vec<Node>,
+    /// What `absent_over_time` gives its result.
+    pub(crate) absent_labels: Labels,
+}
+
+/// The values of a selection at single times.
+#[derive(Clone, Debug)]
+pub(crate) struct InstantNode {
+    /// Which of the plan's selections.
+    pub(crate) selection: usize,
+    /// The times that are looked up, one per time of the grid: `offset` and `@` are applied.
+    pub(crate) times: Grid,
+    /// Whether the times of the samples are asked for instead of their values.
+    pub(crate) timestamps: bool,
+}
+
+/// Windows that end at given times.
+#[derive(Debug)]
+pub(crate) struct MatrixNode {
+    pub(crate) of: Windowed,
+    /// The ends of the windows, one per time of the grid.
+    pub(crate) times: Grid,
+    pub(crate) range_ms: i64,
+    pub(crate) range: ByteRange,
+}
+
+#[derive(Debug)]
+pub(crate) enum Windowed {
+    Selection(usize),
+    /// An expression with a grid of its own.
+    Subquery(Node),
+}
+
+impl Node {
+    pub(crate) fn new(kind: NodeKind, range: ByteRange, grid: Grid, value_type: ValueType) -> Self {
+        Self { kind, range, grid, value_type }
+    }
+
+    fn placeholder() -> Self {
+        Self::new(NodeKind::Number(0.0), ByteRange::default(), Grid::once(0), ValueType::Scalar)
+    }
+
+    /// A value that does not depend on the time, evaluated once.
+    pub(crate) fn held(mut self) -> Self {
+        if self.grid.count <= 1 || matches!(self.kind, NodeKind::Number(_) | NodeKind::String(_)) {
+            return self;
+        }
+        let (range, grid, value_type) = (self.range, self.grid, self.value_type);
+        self.shrink();
+        Self::new(NodeKind::Once(Box::new(self)), range, grid, value_type)
+    }
+
+    /// Reduces the grid to its first time.
+    fn shrink(&mut self) {
+        self.grid.count = self.grid.count.min(1);
+        match &mut self.kind {
+            NodeKind::Number(_) | NodeKind::String(_) => {}
+            NodeKind::Once(inner) | NodeKind::Negate(inner) => inner.shrink(),
+            NodeKind::Binary(binary) => {
+                // chains grow to the left without a limit
+                let mut next = binary;
+                loop {
+                    next.right.shrink();
+                    next.left.grid.count = next.left.grid.count.min(1);
+                    if !matches!(next.left.kind, NodeKind::Binary(_)) {
+                        return next.left.shrink();
+                    }
+                    let NodeKind::Binary(inner) = &mut next.left.kind else { return };
+                    next = inner;
+                }
+            }
+            NodeKind::Aggregate(aggregate) => {
+                aggregate.operand.shrink();
+                if let Some(parameter) = &mut aggregate.parameter {
+                    parameter.shrink();
+                }
+            }
+            NodeKind::Call(call) => call.arguments.iter_mut().for_each(Self::shrink),
+            NodeKind::Window(window) => {
+                window.matrix.times.count = window.matrix.times.count.min(1);
+                window.parameters.iter_mut().for_each(Self::shrink);
+            }
+            NodeKind::Instant(instant) => instant.times.count = instant.times.count.min(1),
+            NodeKind::Matrix(matrix) => matrix.times.count = matrix.times.count.min(1),
+        }
+    }
+}
+
+impl BinaryNode {
+    /// The operations of a chain from the inside out, and the innermost left operand.
+    pub(crate) fn chain<'a>(&'a self, outermost: &'a Node) -> (&'a Node, Vec<(&'a Node, &'a Self)>) {
+        let mut links = vec![(outermost, self)];
+        let mut innermost = &self.left;
+        while let NodeKind::Binary(binary) = &innermost.kind {
+            links.push((innermost, binary));
+            innermost = &binary.left;
+        }
+        links.reverse();
+        (innermost, links)
+    }
+}
+
+/// Chains of operators grow to the left without a limit, so they must not be dropped by recursion.
+impl Drop for BinaryNode {
+    fn drop(&mut self) {
+        let mut next = mem::replace(&mut self.left, Node::placeholder());
+        while let NodeKind::Binary(binary) = &mut next.kind {
+            let inner = mem::replace(&mut binary.left, Node::placeholder());
+            next = inner;
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Where series come from.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use model::{Labels, Selection, Series};
+
+/// Gives the series that queries ask for.
+///
+/// Implementations may be asked for several selections at once. Answers are complete or an error: a query never sees a
+/// part of its data. What is asked for again at the same state of the store is answered the same.
+#[async_trait]
+pub trait SeriesSource: Send + Sync {
+    /// All series that match, each label set once, with all samples in `[start_ms, end_ms]` and all steps that hold
+    /// somewhere in it. A step that still holds ends at [`model::OPEN_END_MS`].
+    ///
+    /// # Errors
+    /// If the data cannot be read, or are more than may be read.
+    async fn select(&self, selection: &Selection) -> Result<Vec<Series>, SourceError>;
+
+    /// The label sets that match one of the selections, in order, each once.
+    ///
+    /// # Errors
+    /// As for [`SeriesSource::select`].
+    async fn series(&self, selections: &[Selection]) -> Result<Vec<Labels>, SourceError> {
+        let mut found = BTreeSet::new();
+        for selection in selections {
+            found.extend(self.select(selection).await?.into_iter().map(|series| series.labels));
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// The names of all labels of the series that match one of the selections, in order.
+    ///
+    /// # Errors
+    /// As for [`SeriesSource::select`].
+    async fn label_names(&self, selections: &[Selection]) -> Result<Vec<Arc<str>>, SourceError> {
+        let series = self.series(selections).await?;
+        let names: BTreeSet<Arc<str>> =
+            series.iter().flat_map(|labels| labels.iter().map(|label| Arc::clone(&label.name))).collect();
+        Ok(names.into_iter().collect())
+    }
+
+    /// The values of a label over the series that match one of the selections, in order.
+    ///
+    /// # Errors
+    /// As for [`SeriesSource::select`].
+    async fn label_values(&self, name: &str, selections: &[Selection]) -> Result<Vec<Arc<str>>, SourceError> {
+        let series = self.series(selections).await?;
+        let values: BTreeSet<Arc<str>> =
+            series.iter().filter_map(|labels| labels.get_shared(name).cloned()).collect();
+        Ok(values.into_iter().collect())
+    }
+}
+
+/// Why a source does not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct SourceError {
+    /// What the caller can do about it.
+    pub kind: SourceErrorKind,
+    /// What went wrong, for the user.
+    pub message: String,
+    /// The cause.
+    #[source]
+    pub cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What a caller can do about a source that does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceErrorKind {
+    /// Ask again later.
+    Unavailable,
+    /// Ask for less.
+    Limit,
+    /// Nothing: data or code are broken.
+    Internal,
+}
+
+impl SourceError {
+    /// An error without a cause.
+    pub fn new(kind: SourceErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), cause: None }
+    }
+
+    /// An error with its cause.
+    pub fn caused_by(
+        kind: SourceErrorKind,
+        message: impl Into<String>,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { kind, message: message.into(), cause: Some(cause.into()) }
+    }
+}

@@ -1,0 +1,65 @@
+//! Series that a script loaded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mayfly_query::syntax::SeriesItem;
+use mayfly_query::{SeriesSource, SourceError};
+use model::{Histogram, Labels, Samples, Selection, Series};
+
+/// All samples of all series, in memory.
+#[derive(Default)]
+pub struct Memory {
+    series: BTreeMap<Labels, BTreeMap<i64, Sample>>,
+}
+
+#[derive(Clone)]
+enum Sample {
+    Float(f64),
+    Histogram(Arc<Histogram>),
+}
+
+impl Memory {
+    /// Adds samples: the first at 0, each `step_ms` behind the one before.
+    pub fn load(&mut self, labels: &Labels, items: &[SeriesItem], step_ms: i64) {
+        let samples = self.series.entry(labels.clone()).or_default();
+        let times = (0..).map(|index: i64| index * step_ms);
+        for (at_ms, item) in times.zip(items) {
+            let sample = match item {
+                SeriesItem::Gap => continue,
+                SeriesItem::Float(value) => Sample::Float(*value),
+                SeriesItem::Histogram(histogram) => Sample::Histogram(Arc::clone(histogram)),
+            };
+            samples.insert(at_ms, sample);
+        }
+    }
+}
+
+#[async_trait]
+impl SeriesSource for Memory {
+    async fn select(&self, selection: &Selection) -> Result<Vec<Series>, SourceError> {
+        let matching = self.series.iter().filter(|(labels, _)| selection.matches(labels));
+        let mut result = Vec::new();
+        for (labels, all) in matching {
+            let mut samples = Samples::default();
+            for (&at_ms, sample) in all.range(selection.start_ms..=selection.end_ms.max(selection.start_ms)) {
+                samples.timestamps_ms.push(at_ms);
+                match sample {
+                    Sample::Float(value) => samples.values.push(*value),
+                    Sample::Histogram(_) => samples.values.push(0.0),
+                }
+                if let Sample::Histogram(histogram) = sample {
+                    samples.histograms.resize(samples.values.len() - 1, None);
+                    samples.histograms.push(Some(Arc::clone(histogram)));
+                } else if !samples.histograms.is_empty() {
+                    samples.histograms.push(None);
+                }
+            }
+            if !samples.is_empty() {
+                result.push(Series { labels: labels.clone(), samples, ..Series::default() });
+            }
+        }
+        Ok(result)
+    }
+}

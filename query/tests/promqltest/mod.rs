@@ -1,0 +1,9 @@
+//! Runs scripts in the test language of Prometheus: `load`, `eval`, `expect`.
+
+mod check;
+mod memory;
+mod rewrite;
+mod run;
+mod script;
+
+pub use run::run;
