@@ -6,6 +6,7 @@ use model::Labels;
 
 use crate::ports::InstantQuery;
 use crate::rule_file::{self, RuleFileError, RuleFileOptions};
+use crate::schedule::Schedule;
 use crate::template::RuleTemplate;
 
 /// All rules, checked and ready.
@@ -112,6 +113,15 @@ impl Rules {
     /// What users should know about their files although it is no error.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// When the next slot of any group is; `None` if there is no group.
+    pub(crate) fn next_slot_ms(&self, default_interval_ms: i64, now_ms: i64) -> Option<i64> {
+        let next = |group: &Group| {
+            let interval_ms = group.interval_ms.unwrap_or(default_interval_ms);
+            Schedule::new(&group.file, &group.name, interval_ms).next_ms(now_ms)
+        };
+        self.groups.iter().map(next).min()
     }
 
     /// The shortest interval of a group: how often a tick is worth its while.

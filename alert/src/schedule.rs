@@ -36,6 +36,11 @@ impl Schedule {
         shifted - shifted.rem_euclid(self.interval_ns) + self.offset_ns
     }
 
+    /// The first slot after `now_ms`.
+    pub(crate) fn next_ms(self, now_ms: i64) -> i64 {
+        to_ms(self.slot_ns(now_ms).saturating_add(self.interval_ns))
+    }
+
     /// The slots after `last_ms` up to `now_ms`. A group that was never evaluated is due at the latest slot.
     pub(crate) fn due(self, last_ms: Option<i64>, now_ms: i64) -> Due {
         let newest_ns = self.slot_ns(now_ms);
@@ -87,6 +92,10 @@ mod tests {
     #[test]
     fn slots() {
         let schedule = Schedule { interval_ns: 10_000_000_000, offset_ns: 1_500_500_000 };
+        assert_eq!(
+            [1_499, 1_500, 1_501, 11_500].map(|now| schedule.next_ms(now)),
+            [1_500, 11_500, 11_500, 21_500]
+        );
         let check = |last_ms: Option<i64>, now_ms: i64, slots_ms: &[i64], skipped: i64| {
             assert_eq!(schedule.due(last_ms, now_ms), Due { slots_ms: slots_ms.to_vec(), skipped });
         };

@@ -95,6 +95,11 @@ impl Evaluator {
         Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// When a tick next finds something due; `None` if there are no rules.
+    pub fn next_slot_ms(&self, now_ms: i64) -> Option<i64> {
+        self.rules().next_slot_ms(self.settings.evaluation_interval_ms, now_ms)
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
