@@ -9,6 +9,7 @@ mod plan;
 
 mod source;
 
+mod calendar;
 mod exec;
 mod steps;
 
@@ -16,6 +17,8 @@ mod annotations;
 mod value;
 
 mod engine;
+
+pub mod api;
 
 pub use annotations::{Annotation, Annotations, Severity};
 pub use engine::{

@@ -97,7 +97,8 @@ impl ExecError {
         Self::NotSupported { what: what.into() }
     }
 
-    pub(crate) fn duplicate(group: &Labels, side: &'static str, first: &Labels, second: &Labels) -> Self {
+    pub(crate) fn duplicate(group: &Labels, side: &'static str, a: &Labels, b: &Labels) -> Self {
+        let (first, second) = if a <= b { (a, b) } else { (b, a) };
         Self::DuplicateSeries {
             group: in_braces(group),
             side,

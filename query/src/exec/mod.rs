@@ -129,7 +129,7 @@ impl<'a> Executor<'a> {
             }),
             NodeKind::Instant(instant) => self.instant(instant, sink),
             NodeKind::Window(window) => self.windows(window, node, sink),
-            NodeKind::Negate(operand) => self.negate(operand, node, sink),
+            NodeKind::Negate(operand) => self.negate(operand, sink),
             NodeKind::Binary(binary) => self.binary(binary, node, sink),
             NodeKind::Aggregate(aggregate) => self.aggregate(aggregate, node, sink),
             NodeKind::Call(call) => self.call(call, node, sink),
@@ -188,7 +188,7 @@ impl<'a> Executor<'a> {
         names::merge_same(std::mem::take(&mut held.lines))?.into_iter().try_for_each(sink)
     }
 
-    fn negate(&self, operand: &Node, _node: &Node, sink: &mut Sink<'_>) -> Result<()> {
+    fn negate(&self, operand: &Node, sink: &mut Sink<'_>) -> Result<()> {
         self.each_computed(operand, sink, |points| {
             if points.has_histograms() {
                 return Err(ExecError::not_supported("the unary minus on native histograms"));

@@ -14,7 +14,7 @@ enum Point {
 }
 
 /// Whether the value is the expected one.
-pub fn value(eval: &Eval, value: &Value) -> Result<(), String> {
+pub(crate) fn value(eval: &Eval, value: &Value) -> Result<(), String> {
     if let Some(expected) = &eval.string {
         return match value {
             Value::String { value, .. } if value == expected => Ok(()),

@@ -10,7 +10,7 @@ use model::{Histogram, Labels, Samples, Selection, Series};
 
 /// All samples of all series, in memory.
 #[derive(Default)]
-pub struct Memory {
+pub(crate) struct Memory {
     series: BTreeMap<Labels, BTreeMap<i64, Sample>>,
 }
 
@@ -22,7 +22,7 @@ enum Sample {
 
 impl Memory {
     /// Adds samples: the first at 0, each `step_ms` behind the one before.
-    pub fn load(&mut self, labels: &Labels, items: &[SeriesItem], step_ms: i64) {
+    pub(crate) fn load(&mut self, labels: &Labels, items: &[SeriesItem], step_ms: i64) {
         let samples = self.series.entry(labels.clone()).or_default();
         let times = (0..).map(|index: i64| index * step_ms);
         for (at_ms, item) in times.zip(items) {

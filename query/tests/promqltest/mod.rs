@@ -6,4 +6,4 @@ mod rewrite;
 mod run;
 mod script;
 
-pub use run::run;
+pub(crate) use run::run_with;

@@ -3,7 +3,7 @@
 use mayfly_query::syntax::{At, Expr, ExprKind, Function, Shift};
 
 /// Puts `@ at_ms` on every selector and subquery without one; false if the query depends on the time in other ways.
-pub fn pin(expr: &mut Expr, at_ms: i64) -> bool {
+pub(crate) fn pin(expr: &mut Expr, at_ms: i64) -> bool {
     let pin_shift = |shift: &mut Shift| {
         if shift.at.is_none() {
             shift.at = Some(At::Time(at_ms));

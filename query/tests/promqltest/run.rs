@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use mayfly_query::syntax::{Expr, Options, parse_series};
+use mayfly_query::syntax::{Expr, parse_series};
 use mayfly_query::{Engine, Outcome, QueryError, Settings, Severity, Value};
 use testkit::ManualClock;
 
@@ -13,19 +13,19 @@ use super::{check, rewrite};
 
 /// What became of the queries of a script.
 #[derive(Debug, Default)]
-pub struct Report {
+pub(crate) struct Report {
     /// How many gave what was expected.
-    pub passed: usize,
+    pub(crate) passed: usize,
     /// Those that did not: the line, the query and why.
-    pub failures: Vec<Failure>,
+    pub(crate) failures: Vec<Failure>,
 }
 
 /// A query that did not give what was expected.
 #[derive(Debug)]
-pub struct Failure {
-    pub line: usize,
-    pub query: String,
-    pub reason: String,
+pub(crate) struct Failure {
+    pub(crate) line: usize,
+    pub(crate) query: String,
+    pub(crate) reason: String,
 }
 
 impl fmt::Display for Failure {
@@ -34,14 +34,8 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Runs a script, with everything that the language has switched on.
-pub fn run(text: &str) -> Report {
-    let settings = Settings { delayed_name_removal: true, syntax: Options::all(), ..Settings::default() };
-    run_with(text, settings)
-}
-
 /// Runs a script with the given settings.
-pub fn run_with(text: &str, settings: Settings) -> Report {
+pub(crate) fn run_with(text: &str, settings: Settings) -> Report {
     let engine = Engine::new(settings, Arc::new(ManualClock::at_ms(0)));
     let mut memory = Memory::default();
     let mut broken: Option<String> = None;
@@ -49,7 +43,7 @@ pub fn run_with(text: &str, settings: Settings) -> Report {
     for Command { line, kind } in parse(text) {
         match kind {
             Kind::Clear => (memory, broken) = (Memory::default(), None),
-            Kind::Load { step_ms, with_nhcb: _, lines } => {
+            Kind::Load { step_ms, lines } => {
                 for line in &lines {
                     match parse_series(line) {
                         Ok(series) => memory.load(&series.labels, &series.items, step_ms),

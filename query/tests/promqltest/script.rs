@@ -4,44 +4,43 @@ use mayfly_query::syntax::parse_duration_ms;
 
 /// A command and the line on which it stands.
 #[derive(Debug)]
-pub struct Command {
-    pub line: usize,
-    pub kind: Kind,
+pub(crate) struct Command {
+    pub(crate) line: usize,
+    pub(crate) kind: Kind,
 }
 
 #[derive(Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     Clear,
     Load {
         step_ms: i64,
-        with_nhcb: bool,
         lines: Vec<String>,
     },
-    Eval(Eval),
+    Eval(Box<Eval>),
     /// Something that this runner does not understand.
     Broken(String),
 }
 
 /// A query and what is expected of it.
 #[derive(Debug, Default)]
-pub struct Eval {
-    pub expr: String,
-    pub times: Times,
-    pub ordered: bool,
-    pub fail: Option<Text>,
-    pub fails: bool,
-    pub warnings: Expected,
-    pub infos: Expected,
-    pub string: Option<String>,
+pub(crate) struct Eval {
+    pub(crate) expr: String,
+    pub(crate) times: Times,
+    pub(crate) ordered: bool,
+    pub(crate) fail: Option<Text>,
+    pub(crate) fails: bool,
+    pub(crate) warnings: Expected,
+    pub(crate) infos: Expected,
+    pub(crate) string: Option<String>,
     /// `expect range vector`
-    pub range_vector: Option<Times>,
+    pub(crate) range_vector: Option<Times>,
     /// Series and values, or a number.
-    pub lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
 }
 
 /// When a query is evaluated, in milliseconds.
 #[derive(Clone, Copy, Debug)]
-pub enum Times {
+pub(crate) enum Times {
     At(i64),
     Range { start: i64, end: i64, step: i64 },
 }
@@ -54,21 +53,21 @@ impl Default for Times {
 
 /// What is expected of annotations of one kind.
 #[derive(Debug, Default)]
-pub struct Expected {
-    pub any: bool,
-    pub none: bool,
-    pub texts: Vec<Text>,
+pub(crate) struct Expected {
+    pub(crate) any: bool,
+    pub(crate) none: bool,
+    pub(crate) texts: Vec<Text>,
 }
 
 /// A text that is compared.
 #[derive(Debug)]
-pub enum Text {
+pub(crate) enum Text {
     Exact(String),
     Pattern(String),
 }
 
 impl Text {
-    pub fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         match self {
             Self::Exact(expected) => expected == text,
             Self::Pattern(pattern) => {
@@ -81,7 +80,7 @@ impl Text {
 }
 
 /// Reads a script.
-pub fn parse(text: &str) -> Vec<Command> {
+pub(crate) fn parse(text: &str) -> Vec<Command> {
     let lines: Vec<&str> =
         text.lines().map(|line| if line.trim_start().starts_with('#') { "" } else { line.trim() }).collect();
     let mut commands = Vec::new();
@@ -103,7 +102,7 @@ pub fn parse(text: &str) -> Vec<Command> {
         } else if first.starts_with("load") {
             load(head, body)
         } else if first.starts_with("eval") {
-            eval(head, &first, body).map(Kind::Eval)
+            eval(head, &first, body).map(|eval| Kind::Eval(Box::new(eval)))
         } else {
             Err(format!("unknown command {head:?}"))
         };
@@ -119,9 +118,10 @@ fn duration(text: &str) -> Result<i64, String> {
 
 fn load(head: &str, body: &[&str]) -> Result<Kind, String> {
     let mut words = head.split_whitespace();
-    let with_nhcb = words.next() == Some("load_with_nhcb");
+    // of load_with_nhcb, the native histograms are missing
+    words.next();
     let step_ms = duration(words.next().ok_or("load lacks its step")?)?;
-    Ok(Kind::Load { step_ms, with_nhcb, lines: body.iter().map(|line| (*line).to_owned()).collect() })
+    Ok(Kind::Load { step_ms, lines: body.iter().map(|line| (*line).to_owned()).collect() })
 }
 
 /// Takes a word off the front.

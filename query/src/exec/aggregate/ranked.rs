@@ -77,9 +77,9 @@ impl<'a> Executor<'a> {
             return Err(ExecError::BadValueLabel { name: label.to_owned() });
         }
         let (held, groups) = self.grouped(node)?;
-        let mut lines = Vec::new();
+        // the label may hide what told groups apart: then they are counted together
+        let mut counts: BTreeMap<Labels, (bool, Vec<f64>)> = BTreeMap::new();
         for group in groups {
-            let mut counts: BTreeMap<String, Vec<f64>> = BTreeMap::new();
             for &member in &group.members {
                 let points = &held.lines[member].points;
                 if points.has_histograms() {
@@ -87,18 +87,18 @@ impl<'a> Executor<'a> {
                 }
                 for (index, value) in points.floats() {
                     let text = if value.is_finite() { value.to_string() } else { model::float::api(value) };
-                    counts.entry(text).or_insert_with(|| vec![0.0; outer.grid.count])[index] += 1.0;
+                    let labels = group.labels.to_builder().set(label, text).build();
+                    let none = || (group.drop_name, vec![0.0; outer.grid.count]);
+                    counts.entry(labels).or_insert_with(none).1[index] += 1.0;
                 }
             }
-            for (value, counts) in counts {
-                let labels = group.labels.to_builder().set(label, value).build();
-                let points =
-                    Points::of_floats(counts.len(), |index| (counts[index] > 0.0).then_some(counts[index]));
-                lines.push(Line { labels, drop_name: group.drop_name, points });
-            }
         }
-        // the label may hide what told groups apart
-        crate::exec::names::merge_same(lines)?.into_iter().try_for_each(sink)
+        for (labels, (drop_name, counts)) in counts {
+            let points =
+                Points::of_floats(counts.len(), |index| (counts[index] > 0.0).then_some(counts[index]));
+            sink(Line { labels, drop_name, points })?;
+        }
+        Ok(())
     }
 
     pub(super) fn topk(&self, node: &AggregateNode, outer: &Node, sink: &mut Sink<'_>) -> Result<()> {

@@ -85,7 +85,7 @@ impl Running {
                 }
             }
             Self::Spread { values, .. } => {
-                points.floats().for_each(|(index, value)| values[index].add(value))
+                points.floats().for_each(|(index, value)| values[index].add(value));
             }
         }
         Ok(())

@@ -22,19 +22,18 @@ enum Left<'n, 'a> {
 }
 
 /// An operation with a scalar that waits for series.
-struct Pending<'n> {
+struct Pending {
     op: BinaryOp,
     scalar: Scalar,
     /// Whether the scalar stands on the left.
     scalar_first: bool,
     return_bool: bool,
-    node: &'n Node,
 }
 
 impl<'a> Executor<'a> {
     pub(super) fn binary(&self, binary: &BinaryNode, node: &Node, sink: &mut Sink<'_>) -> Result<()> {
         let (innermost, links) = binary.chain(node);
-        let mut pending: Vec<Pending<'_>> = Vec::new();
+        let mut pending: Vec<Pending> = Vec::new();
         let mut left = match Self::is_scalar(innermost) {
             true => Left::Scalar(self.scalar(innermost)?),
             false => Left::Node(innermost),
@@ -47,12 +46,12 @@ impl<'a> Executor<'a> {
                     Left::Scalar(scalar.zip(&right, node.grid.count, |a, b| of_scalars(op, a, b)))
                 }
                 (Left::Scalar(scalar), false) => {
-                    pending.push(Pending { op, scalar, scalar_first: true, return_bool, node });
+                    pending.push(Pending { op, scalar, scalar_first: true, return_bool });
                     Left::Node(&link.right)
                 }
                 (vector, true) => {
                     let scalar = self.scalar(&link.right)?;
-                    pending.push(Pending { op, scalar, scalar_first: false, return_bool, node });
+                    pending.push(Pending { op, scalar, scalar_first: false, return_bool });
                     vector
                 }
                 (vector, false) => {
@@ -69,7 +68,7 @@ impl<'a> Executor<'a> {
         self.emit(left, &pending, sink)
     }
 
-    fn gather(&self, left: Left<'_, 'a>, pending: &[Pending<'_>]) -> Result<Held<'a>> {
+    fn gather(&self, left: Left<'_, 'a>, pending: &[Pending]) -> Result<Held<'a>> {
         if let (Left::Lines(_), true) = (&left, pending.is_empty()) {
             return match left {
                 Left::Lines(held) => Ok(held),
@@ -82,7 +81,7 @@ impl<'a> Executor<'a> {
     }
 
     /// Hands the series to `sink`, after all operations with scalars that wait for them.
-    fn emit(&self, left: Left<'_, 'a>, pending: &[Pending<'_>], sink: &mut Sink<'_>) -> Result<()> {
+    fn emit(&self, left: Left<'_, 'a>, pending: &[Pending], sink: &mut Sink<'_>) -> Result<()> {
         let renames = pending.iter().any(|pending| loses_name(pending.op, pending.return_bool));
         let mut lines = Vec::new();
         let compute = |mut line: Line, out: &mut Sink<'_>| {
@@ -118,11 +117,10 @@ impl<'a> Executor<'a> {
         names::merge_same(lines)?.into_iter().try_for_each(sink)
     }
 
-    fn with_scalar(&self, operation: &Pending<'_>, line: &mut Line) -> Result<()> {
-        let Pending { op, scalar, scalar_first, return_bool, node } = operation;
+    fn with_scalar(&self, operation: &Pending, line: &mut Line) -> Result<()> {
+        let Pending { op, scalar, scalar_first, return_bool } = operation;
         if op.is_trim() || line.points.has_histograms() {
-            let what = format!("the operator {op} on native histograms");
-            return self.unsupported_here(&what, node);
+            return Err(ExecError::not_supported(format!("the operator {op} on native histograms")));
         }
         line.points.map_floats(|index, value| {
             let (left, right) = match scalar_first {
@@ -142,10 +140,6 @@ impl<'a> Executor<'a> {
             self.drop_name(line);
         }
         Ok(())
-    }
-
-    fn unsupported_here(&self, what: &str, _node: &Node) -> Result<()> {
-        Err(ExecError::not_supported(what))
     }
 
     fn vectors(&self, link: &BinaryNode, node: &Node, left: &[Line], right: &[Line]) -> Result<Vec<Line>> {

@@ -118,7 +118,7 @@ fn calls() {
 
 #[test]
 fn mistakes_have_the_words_of_prometheus() {
-    fails("", "1:1: parse error: no expression found in input");
+    fails("", "unknown position: parse error: no expression found in input");
     fails("# just a comment", "1:1: parse error: no expression found in input");
     fails("1+", "1:3: parse error: unexpected end of input");
     fails("*test", "1:1: parse error: unexpected <op:*>");

@@ -1,0 +1,148 @@
+//! Values as JSON, written as Prometheus writes them: times as numbers with at most three decimals, values as texts.
+
+use model::{Labels, Value as Sample};
+
+use super::answer::{ApiError, ApiErrorKind};
+use crate::value::{MatrixSeries, Value, VectorSample};
+
+pub(super) fn string(out: &mut String, text: &str) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            control if u32::from(control) < 0x20 => out.push_str(&format!("\\u{:04x}", u32::from(control))),
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}
+
+pub(super) fn list<T>(
+    out: &mut String,
+    items: impl Iterator<Item = T>,
+    mut write: impl FnMut(&mut String, T),
+) {
+    out.push('[');
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write(out, item);
+    }
+    out.push(']');
+}
+
+pub(super) fn labels(out: &mut String, labels: &Labels) {
+    out.push('{');
+    for (index, label) in labels.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        string(out, &label.name);
+        out.push(':');
+        string(out, &label.value);
+    }
+    out.push('}');
+}
+
+/// A time in seconds.
+fn time(out: &mut String, at_ms: i64) {
+    if at_ms < 0 {
+        out.push('-');
+    }
+    let ms = at_ms.unsigned_abs();
+    out.push_str(&(ms / 1_000).to_string());
+    if !ms.is_multiple_of(1_000) {
+        out.push_str(&format!(".{:03}", ms % 1_000));
+    }
+}
+
+fn point(out: &mut String, at_ms: i64, value: f64) {
+    out.push('[');
+    time(out, at_ms);
+    out.push_str(",\"");
+    out.push_str(&model::float::api(value));
+    out.push_str("\"]");
+}
+
+/// The `data` of a query's answer.
+pub(super) fn query_data(value: &Value) -> Result<String, ApiError> {
+    let mut out = String::from("{\"resultType\":\"");
+    out.push_str(value.value_type().as_str());
+    out.push_str("\",\"result\":");
+    match value {
+        Value::Scalar { at_ms, value } => point(&mut out, *at_ms, *value),
+        Value::String { at_ms, value } => {
+            out.push('[');
+            time(&mut out, *at_ms);
+            out.push(',');
+            string(&mut out, value);
+            out.push(']');
+        }
+        Value::Vector(samples) => {
+            refuse_histograms(samples.iter().any(|sample| matches!(sample.value, Sample::Histogram(_))))?;
+            list(&mut out, samples.iter(), vector_sample);
+        }
+        Value::Matrix(series) => {
+            refuse_histograms(series.iter().any(|series| !series.histograms.is_empty()))?;
+            list(&mut out, series.iter(), matrix_series);
+        }
+    }
+    out.push('}');
+    Ok(out)
+}
+
+fn refuse_histograms(any: bool) -> Result<(), ApiError> {
+    let error =
+        || ApiError::new(ApiErrorKind::Execution, "an answer with native histograms is not supported yet");
+    if any { Err(error()) } else { Ok(()) }
+}
+
+fn vector_sample(out: &mut String, sample: &VectorSample) {
+    out.push_str("{\"metric\":");
+    labels(out, &sample.labels);
+    if let Sample::Float(value) = sample.value {
+        out.push_str(",\"value\":");
+        point(out, sample.at_ms, value);
+    }
+    out.push('}');
+}
+
+fn matrix_series(out: &mut String, series: &MatrixSeries) {
+    out.push_str("{\"metric\":");
+    labels(out, &series.labels);
+    out.push_str(",\"values\":");
+    list(out, series.floats.iter(), |out, (at_ms, value)| point(out, *at_ms, *value));
+    out.push('}');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_three_decimals_or_none() {
+        let check = |at_ms: i64, expect: &str| {
+            let mut out = String::new();
+            time(&mut out, at_ms);
+            assert_eq!(out, expect);
+        };
+        check(1_435_781_430_781, "1435781430.781");
+        check(1_435_781_430_000, "1435781430");
+        check(1_435_781_430_010, "1435781430.010");
+        check(-1_500, "-1.500");
+        check(-1, "-0.001");
+        check(0, "0");
+    }
+
+    #[test]
+    fn texts_are_escaped() {
+        let mut out = String::new();
+        string(&mut out, "a\"\\\n\u{1}é");
+        assert_eq!(out, "\"a\\\"\\\\\\n\\u0001é\"");
+    }
+}

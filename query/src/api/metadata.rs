@@ -1,0 +1,115 @@
+//! `series`, `labels`, `label/NAME/values`.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use model::Selection;
+
+use super::answer::{ApiError, Success};
+use super::json;
+use super::parameters::Parameters;
+use super::queries::TRUNCATED;
+use super::{Api, time};
+use crate::syntax::parse_metric_selector;
+
+pub(super) async fn series(State(api): State<Arc<Api>>, parameters: Parameters) -> Result<Success, ApiError> {
+    let limit = parameters.limit()?;
+    if parameters.all("match[]").next().is_none() {
+        return Err(ApiError::bad_data("no match[] parameter provided"));
+    }
+    let selections = selections(&parameters)?;
+    let found = api.source.series(&selections).await?;
+    Ok(limited(found, limit, json::labels))
+}
+
+pub(super) async fn label_names(
+    State(api): State<Arc<Api>>,
+    parameters: Parameters,
+) -> Result<Success, ApiError> {
+    let limit = parameters.limit()?;
+    let selections = selections(&parameters)?;
+    let found = api.source.label_names(&selections).await?;
+    Ok(limited(found, limit, |out, name| json::string(out, name)))
+}
+
+pub(super) async fn label_values(
+    State(api): State<Arc<Api>>,
+    Path(name): Path<String>,
+    parameters: Parameters,
+) -> Result<Success, ApiError> {
+    let limit = parameters.limit()?;
+    let name = unescape(&name);
+    if name.is_empty() {
+        return Err(ApiError::bad_data(format!("invalid label name: {name:?}")));
+    }
+    let selections = selections(&parameters)?;
+    let found = api.source.label_values(&name, &selections).await?;
+    Ok(limited(found, limit, |out, value| json::string(out, value)))
+}
+
+/// What `match[]` asks for; everything without it.
+fn selections(parameters: &Parameters) -> Result<Vec<Selection>, ApiError> {
+    let start_ms = parameters.time_ms_or("start", -time::TIME_MS_MAX)?;
+    let end_ms = parameters.time_ms_or("end", time::TIME_MS_MAX)?;
+    let mut selections = Vec::new();
+    for text in parameters.all("match[]") {
+        let matchers = parse_metric_selector(text).map_err(|error| ApiError::parameter("match[]", error))?;
+        selections.push(Selection { matchers, start_ms, end_ms });
+    }
+    if selections.is_empty() {
+        selections.push(Selection { matchers: Vec::new(), start_ms, end_ms });
+    }
+    Ok(selections)
+}
+
+fn limited<T>(mut found: Vec<T>, limit: Option<usize>, mut write: impl FnMut(&mut String, &T)) -> Success {
+    let mut success = Success::default();
+    if let Some(limit) = limit
+        && found.len() > limit
+    {
+        found.truncate(limit);
+        success.warnings.push(TRUNCATED.to_owned());
+    }
+    json::list(&mut success.data, found.iter(), |out, item| write(out, item));
+    success
+}
+
+/// A label name in a path may be escaped: `U__a_2e_b` is `a.b`, and `__` is `_`.
+fn unescape(name: &str) -> String {
+    let Some(escaped) = name.strip_prefix("U__") else { return name.to_owned() };
+    let mut out = String::new();
+    let mut rest = escaped;
+    while let Some(at) = rest.find('_') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('_') {
+            out.push('_');
+            rest = after;
+            continue;
+        }
+        let Some((code, after)) = rest.split_once('_') else { return name.to_owned() };
+        let Some(character) = u32::from_str_radix(code, 16).ok().and_then(char::from_u32) else {
+            return name.to_owned();
+        };
+        out.push(character);
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unescape;
+
+    #[test]
+    fn escaped_names() {
+        let check = |name: &str, expect: &str| assert_eq!(unescape(name), expect);
+        check("job", "job");
+        check("U__a_2e_b", "a.b");
+        check("U__a__b", "a_b");
+        check("U__a_2f_b_e9_", "a/bé");
+        check("U__a_zz_", "U__a_zz_");
+        check("U__a_2e", "U__a_2e");
+    }
+}

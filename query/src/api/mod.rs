@@ -1,0 +1,96 @@
+//! The HTTP API of Prometheus: `/api/v1/…`.
+
+mod answer;
+mod json;
+mod metadata;
+mod parameters;
+mod queries;
+mod status;
+mod time;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn, map_response};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use model::Clock;
+use tokio::sync::Semaphore;
+
+use crate::engine::{Engine, Settings};
+use crate::source::SeriesSource;
+
+pub use status::BuildInfo;
+
+/// How many queries are evaluated at the same time; more wait.
+pub const CONCURRENT_QUERIES_MAX: usize = 20;
+
+/// What the routes need.
+pub struct Api {
+    engine: Engine,
+    source: Arc<dyn SeriesSource>,
+    clock: Arc<dyn Clock>,
+    build: BuildInfo,
+    /// One permit per query that is evaluated.
+    places: Semaphore,
+}
+
+impl Api {
+    /// An API over a source.
+    pub fn new(
+        settings: Settings,
+        source: Arc<dyn SeriesSource>,
+        clock: Arc<dyn Clock>,
+        build: BuildInfo,
+    ) -> Self {
+        let engine = Engine::new(settings, clock.clone());
+        Self { engine, source, clock, build, places: Semaphore::new(CONCURRENT_QUERIES_MAX) }
+    }
+
+    /// The engine behind the API.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+/// The routes under `/api/v1`.
+pub fn router(api: Arc<Api>) -> Router {
+    Router::new()
+        .route("/api/v1/query", get(queries::instant).post(queries::instant))
+        .route("/api/v1/query_range", get(queries::range).post(queries::range))
+        .route("/api/v1/format_query", get(queries::format).post(queries::format))
+        .route("/api/v1/series", get(metadata::series).post(metadata::series))
+        .route("/api/v1/labels", get(metadata::label_names).post(metadata::label_names))
+        .route("/api/v1/label/{name}/values", get(metadata::label_values))
+        .route("/api/v1/status/buildinfo", get(status::build_info))
+        .layer(from_fn(preflight))
+        .layer(map_response(allow_any_origin))
+        .with_state(api)
+}
+
+/// Browsers ask first whether they may ask.
+async fn preflight(request: Request, next: Next) -> Response {
+    match *request.method() {
+        Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
+        _ => next.run(request).await,
+    }
+}
+
+/// Any page may ask.
+async fn allow_any_origin(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Accept, Authorization, Content-Type, Origin"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "Date"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,118 @@
+//! `query`, `query_range`, `format_query`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+
+use super::Api;
+use super::answer::{ApiError, ApiErrorKind, Success};
+use super::json;
+use super::parameters::Parameters;
+use crate::annotations::Severity;
+use crate::engine::{Outcome, QueryOptions, Times};
+use crate::syntax::{Expr, pretty};
+use crate::value::Value;
+
+pub(super) async fn instant(
+    State(api): State<Arc<Api>>,
+    parameters: Parameters,
+) -> Result<Success, ApiError> {
+    let limit = parameters.limit()?;
+    let at_ms = parameters.time_ms_or("time", api.clock.now_ms())?;
+    let options = options(&parameters)?;
+    let expr = parse(&api, &parameters)?;
+    api.evaluate(parameters.get("query"), &expr, Times::At(at_ms), options, limit).await
+}
+
+pub(super) async fn range(State(api): State<Arc<Api>>, parameters: Parameters) -> Result<Success, ApiError> {
+    let limit = parameters.limit()?;
+    let start_ms = parameters.time_ms("start")?;
+    let end_ms = parameters.time_ms("end")?;
+    if end_ms < start_ms {
+        return Err(ApiError::parameter("end", "end timestamp must not be before start time"));
+    }
+    let step_ms = parameters.duration_ms("step")?;
+    if step_ms <= 0 {
+        let reason = "zero or negative query resolution step widths are not accepted. Try a positive integer";
+        return Err(ApiError::parameter("step", reason));
+    }
+    let options = options(&parameters)?;
+    let expr = parse(&api, &parameters)?;
+    let times = Times::Range { start_ms, end_ms, step_ms };
+    api.evaluate(parameters.get("query"), &expr, times, options, limit).await
+}
+
+pub(super) async fn format(State(api): State<Arc<Api>>, parameters: Parameters) -> Result<Success, ApiError> {
+    let expr = parse(&api, &parameters)?;
+    let mut data = String::new();
+    json::string(&mut data, &pretty(&expr));
+    Ok(Success::of(data))
+}
+
+fn parse(api: &Api, parameters: &Parameters) -> Result<Expr, ApiError> {
+    api.engine.parse(parameters.get("query")).map_err(|error| ApiError::parameter("query", error))
+}
+
+fn options(parameters: &Parameters) -> Result<QueryOptions, ApiError> {
+    Ok(QueryOptions {
+        timeout_ms: parameters.optional_duration_ms("timeout")?,
+        lookback_ms: parameters.optional_duration_ms("lookback_delta")?.filter(|&ms| ms > 0),
+    })
+}
+
+impl Api {
+    async fn evaluate(
+        &self,
+        text: &str,
+        expr: &Expr,
+        times: Times,
+        mut options: QueryOptions,
+        limit: Option<usize>,
+    ) -> Result<Success, ApiError> {
+        let arrived_ms = self.clock.now_ms();
+        let timeout_ms = options.timeout_ms.unwrap_or(i64::MAX).min(self.engine.settings().timeout_ms);
+        let broken = || ApiError::new(ApiErrorKind::Internal, "the evaluation broke off");
+        let _place = self.places.acquire().await.map_err(|_| broken())?;
+        // waiting is part of the time that a query has
+        let left_ms = timeout_ms - (self.clock.now_ms() - arrived_ms);
+        if left_ms < 0 {
+            return Err(ApiError::new(ApiErrorKind::Timeout, "query timed out in query queue"));
+        }
+        options.timeout_ms = Some(left_ms);
+        let loaded = self.engine.load(&*self.source, expr, times, options).await?;
+        let _canceled_with_the_request = loaded.cancel_on_drop();
+        let computed = tokio::task::spawn_blocking(move || {
+            let mut outcome = loaded.execute()?;
+            let truncated = limit.is_some_and(|limit| truncate(&mut outcome, limit));
+            let data = json::query_data(&outcome.value)?;
+            Ok::<_, ApiError>((data, outcome.annotations, truncated))
+        });
+        let (data, annotations, truncated) = computed.await.map_err(|_| broken())??;
+        let mut warnings = annotations.texts(Severity::Warning, text);
+        if truncated {
+            warnings.push(TRUNCATED.to_owned());
+        }
+        Ok(Success { data, warnings, infos: annotations.texts(Severity::Info, text) })
+    }
+}
+
+/// Said where `limit` left something out.
+pub(super) const TRUNCATED: &str = "results truncated due to limit";
+
+/// Leaves the first series; whether there were more.
+fn truncate(outcome: &mut Outcome, limit: usize) -> bool {
+    let before = match &mut outcome.value {
+        Value::Vector(samples) => {
+            let before = samples.len();
+            samples.truncate(limit);
+            before
+        }
+        Value::Matrix(series) => {
+            let before = series.len();
+            series.truncate(limit);
+            before
+        }
+        Value::Scalar { .. } | Value::String { .. } => 0,
+    };
+    before > limit
+}

@@ -1,0 +1,209 @@
+//! Requests and their answers.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use model::{Labels, OPEN_END_MS, Selection, Series};
+use testkit::ManualClock;
+use tower::ServiceExt;
+
+use super::{Api, BuildInfo, router};
+use crate::engine::Settings;
+use crate::source::{SeriesSource, SourceError, SourceErrorKind};
+
+/// `up` as samples at 0, 60 and 120 s; `runs_total` as steps from 30 s on; `broken` cannot be read.
+struct Fixed;
+
+#[async_trait]
+impl SeriesSource for Fixed {
+    async fn select(&self, selection: &Selection) -> Result<Vec<Series>, SourceError> {
+        if selection.metric_name() == Some("broken") {
+            return Err(SourceError::new(SourceErrorKind::Unavailable, "the store does not answer"));
+        }
+        let mut up =
+            Series { labels: Labels::from_pairs([("__name__", "up"), ("job", "a")]), ..Series::default() };
+        for (at, value) in [(0, 1.0), (60_000, 0.0), (120_000, 1.5)] {
+            up.samples.push(at, value);
+        }
+        let labels = Labels::from_pairs([("__name__", "runs_total"), ("job", "b")]);
+        let mut runs = Series { labels, ..Series::default() };
+        runs.steps.push(30_000, 90_000, 1.0);
+        runs.steps.push(90_000, OPEN_END_MS, 2.0);
+        Ok([up, runs].into_iter().filter(|series| selection.matches(&series.labels)).collect())
+    }
+}
+
+async fn send(request: Request<Body>) -> (StatusCode, String) {
+    let clock = Arc::new(ManualClock::at_ms(120_000));
+    let build = BuildInfo { version: "1.2.3".to_owned(), ..BuildInfo::default() };
+    let api = Api::new(Settings::default(), Arc::new(Fixed), clock, build);
+    let response = router(Arc::new(api)).oneshot(request).await.expect("answers");
+    assert_eq!(response.headers()["access-control-allow-origin"], "*");
+    let status = response.status();
+    let body = response.into_body().collect().await.expect("has a body").to_bytes();
+    (status, String::from_utf8(body.to_vec()).expect("is text"))
+}
+
+async fn get(path: &str) -> (StatusCode, String) {
+    send(Request::get(path).body(Body::empty()).expect("is a request")).await
+}
+
+async fn check(path: &str, data: &str) {
+    let expected = (StatusCode::OK, format!("{{\"status\":\"success\",\"data\":{data}}}"));
+    assert_eq!(get(path).await, expected, "{path}");
+}
+
+async fn fails(path: &str, status: u16, kind: &str, message: &str) {
+    let mut body = format!("{{\"status\":\"error\",\"errorType\":\"{kind}\",\"error\":");
+    super::json::string(&mut body, message);
+    body.push('}');
+    assert_eq!(get(path).await, (StatusCode::from_u16(status).expect("a status"), body), "{path}");
+}
+
+#[tokio::test]
+async fn instant_queries() {
+    check("/api/v1/query?query=1.5", r#"{"resultType":"scalar","result":[120,"1.5"]}"#).await;
+    check("/api/v1/query?query=%22a%22&time=4", r#"{"resultType":"string","result":[4,"a"]}"#).await;
+    check(
+        "/api/v1/query?query=up&time=60.5",
+        r#"{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a"},"value":[60.500,"0"]}]}"#,
+    )
+    .await;
+    check(
+        "/api/v1/query?query=increase(runs_total[1m])&time=1970-01-01T00:02:00Z",
+        r#"{"resultType":"vector","result":[{"metric":{"job":"b"},"value":[120,"1"]}]}"#,
+    )
+    .await;
+    check(
+        "/api/v1/query?query=up[2m]",
+        r#"{"resultType":"matrix","result":[{"metric":{"__name__":"up","job":"a"},"values":[[60,"0"],[120,"1.5"]]}]}"#,
+    )
+    .await;
+    check("/api/v1/query?query=nothing", r#"{"resultType":"vector","result":[]}"#).await;
+    check("/api/v1/query?query=up&time=119&lookback_delta=10", r#"{"resultType":"vector","result":[]}"#)
+        .await;
+}
+
+#[tokio::test]
+async fn range_queries() {
+    check(
+        "/api/v1/query_range?query=runs_total&start=0&end=120&step=30",
+        r#"{"resultType":"matrix","result":[{"metric":{"__name__":"runs_total","job":"b"},"values":[[30,"1"],[60,"1"],[90,"2"],[120,"2"]]}]}"#,
+    )
+    .await;
+    check(
+        "/api/v1/query_range?query=time()&start=0&end=60&step=1m",
+        r#"{"resultType":"matrix","result":[{"metric":{},"values":[[0,"0"],[60,"60"]]}]}"#,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn mistakes_have_the_words_of_prometheus() {
+    fails(
+        "/api/v1/query",
+        400,
+        "bad_data",
+        "invalid parameter \"query\": unknown position: parse error: no expression found in input",
+    )
+    .await;
+    fails(
+        "/api/v1/query?query=up%7B",
+        400,
+        "bad_data",
+        "invalid parameter \"query\": 1:4: parse error: unexpected end of input inside braces",
+    )
+    .await;
+    fails(
+        "/api/v1/query?query=up&time=x",
+        400,
+        "bad_data",
+        "invalid parameter \"time\": cannot parse \"x\" to a valid timestamp",
+    )
+    .await;
+    fails(
+        "/api/v1/query?query=up&limit=-1",
+        400,
+        "bad_data",
+        "invalid parameter \"limit\": limit must be non-negative",
+    )
+    .await;
+    fails(
+        "/api/v1/query?query=up&timeout=x",
+        400,
+        "bad_data",
+        "invalid parameter \"timeout\": cannot parse \"x\" to a valid duration",
+    )
+    .await;
+    let range = "/api/v1/query_range?query=up";
+    fails(range, 400, "bad_data", "invalid parameter \"start\": cannot parse \"\" to a valid timestamp")
+        .await;
+    fails(
+        &format!("{range}&start=5&end=4&step=1"),
+        400,
+        "bad_data",
+        "invalid parameter \"end\": end timestamp must not be before start time",
+    )
+    .await;
+    fails(&format!("{range}&start=5&end=6&step=0"), 400, "bad_data", "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer").await;
+    fails(&format!("{range}&start=0&end=11000&step=1"), 400, "bad_data", "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)").await;
+    fails("/api/v1/query_range?query=up[5m]&start=0&end=1&step=1", 400, "bad_data", "invalid parameter \"query\": invalid expression type \"range vector\" for range query, must be Scalar or instant Vector").await;
+    fails("/api/v1/series", 400, "bad_data", "no match[] parameter provided").await;
+    fails("/api/v1/series?match[]=%7B%7D", 400, "bad_data", "invalid parameter \"match[]\": 1:1: parse error: vector selector must contain at least one non-empty matcher").await;
+    fails("/api/v1/query?query=up%2Bon()up%2Bon(x)topk(NaN,up)", 422, "execution", "Parameter value is NaN")
+        .await;
+    fails("/api/v1/query?query=broken", 500, "unavailable", "the store does not answer").await;
+    fails(
+        "/api/v1/query?query=histogram_count(up)",
+        422,
+        "execution",
+        "the function histogram_count is not supported yet",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn names_and_values() {
+    check("/api/v1/labels", r#"["__name__","job"]"#).await;
+    check("/api/v1/label/job/values", r#"["a","b"]"#).await;
+    check("/api/v1/label/U__job/values?match[]=up", r#"["a"]"#).await;
+    check(
+        "/api/v1/series?match[]=up&match[]=%7Bjob=~%22.%2B%22%7D",
+        r#"[{"__name__":"runs_total","job":"b"},{"__name__":"up","job":"a"}]"#,
+    )
+    .await;
+    let (_, body) = get("/api/v1/label/job/values?limit=1").await;
+    assert_eq!(body, r#"{"status":"success","data":["a"],"warnings":["results truncated due to limit"]}"#);
+    let (_, body) = get("/api/v1/query?query=%7Bjob=~%22.%22%7D&limit=1").await;
+    assert!(body.ends_with(r#""warnings":["results truncated due to limit"]}"#), "{body}");
+}
+
+#[tokio::test]
+async fn forms_and_the_rest() {
+    let form = Request::post("/api/v1/query?query=2&time=7")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from("query=1%2B1%2B1"))
+        .expect("is a request");
+    let (_, body) = send(form).await;
+    assert_eq!(body, r#"{"status":"success","data":{"resultType":"scalar","result":[7,"3"]}}"#);
+    let large = Request::post("/api/v1/query")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from(vec![b'a'; super::parameters::FORM_BYTES_MAX + 1]))
+        .expect("is a request");
+    let (status, body) = send(large).await;
+    assert!(status == 400 && body.contains("POST too large, at most 10485760 bytes"), "{status} {body}");
+    check("/api/v1/format_query?query=sum(up)by(job)", r#""sum by (job) (up)""#).await;
+    check(
+        "/api/v1/status/buildinfo",
+        r#"{"version":"1.2.3","revision":"","branch":"","buildUser":"","buildDate":"","goVersion":""}"#,
+    )
+    .await;
+    let preflight = Request::options("/api/v1/query_range").body(Body::empty()).expect("is a request");
+    assert_eq!(send(preflight).await.0, StatusCode::NO_CONTENT);
+    let (_, body) = get("/api/v1/query?query=rate(up[5m])").await;
+    let info = r#""infos":["PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"up\" (1:6)"]"#;
+    assert!(body.contains(info), "{body}");
+}

@@ -1,0 +1,209 @@
+//! The engine as others use it: limits, deep and long queries, pushed series.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mayfly_query::syntax::DEPTH_MAX;
+use mayfly_query::{
+    Engine, ErrorKind, QueryError, QueryOptions, SeriesSource, Settings, SourceError, Times, Value,
+};
+use model::{Labels, OPEN_END_MS, Selection, Series};
+use testkit::ManualClock;
+
+/// The same series for every selection that they match.
+struct Fixed(Vec<Series>);
+
+#[async_trait]
+impl SeriesSource for Fixed {
+    async fn select(&self, selection: &Selection) -> Result<Vec<Series>, SourceError> {
+        Ok(self.0.iter().filter(|series| selection.matches(&series.labels)).cloned().collect())
+    }
+}
+
+fn series(name: &str) -> Series {
+    Series { labels: Labels::from_pairs([("__name__", name)]), ..Series::default() }
+}
+
+fn sampled(name: &str, samples: &[(i64, f64)]) -> Series {
+    let mut series = series(name);
+    samples.iter().for_each(|&(at_s, value)| series.samples.push(at_s * 1_000, value));
+    series
+}
+
+fn pushed(name: &str, steps: &[(i64, i64, f64)]) -> Series {
+    let mut series = series(name);
+    for &(from_s, until_s, value) in steps {
+        let until_ms = if until_s == OPEN_END_MS { until_s } else { until_s * 1_000 };
+        series.steps.push(from_s * 1_000, until_ms, value);
+    }
+    series
+}
+
+fn engine(settings: Settings) -> Engine {
+    Engine::new(settings, Arc::new(ManualClock::at_ms(0)))
+}
+
+async fn instant(source: &Fixed, text: &str, at_s: i64) -> Result<Value, QueryError> {
+    let engine = engine(Settings::default());
+    let expr = engine.parse(text)?;
+    Ok(engine.instant(source, &expr, at_s * 1_000).await?.value)
+}
+
+/// The only number of a result; `None` if it is empty.
+async fn number(source: &Fixed, text: &str, at_s: i64) -> Option<f64> {
+    match instant(source, text, at_s).await.unwrap_or_else(|error| panic!("{text}: {error}")) {
+        Value::Scalar { value, .. } => Some(value),
+        Value::Vector(samples) => {
+            assert!(samples.len() <= 1, "{text}: {samples:?}");
+            samples.first().map(|sample| match sample.value {
+                model::Value::Float(value) => value,
+                model::Value::Histogram(_) => panic!("{text}: a histogram"),
+            })
+        }
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn pushed_series_hold_until_they_end() {
+    let source =
+        Fixed(vec![pushed("runs_total", &[(0, 600, 1.0), (600, 10_000, 2.0), (20_000, OPEN_END_MS, 5.0)])]);
+    let check = async |text: &str, at_s: i64, expect: Option<f64>| {
+        assert_eq!(number(&source, text, at_s).await, expect, "{text} at {at_s}");
+    };
+    check("runs_total", 599, Some(1.0)).await;
+    check("runs_total", 9_999, Some(2.0)).await;
+    check("runs_total", 10_000, None).await;
+    check("runs_total", 1_000_000, Some(5.0)).await;
+    check("runs_total offset 1h", 4_199, Some(1.0)).await;
+    check("runs_total @ 700", 5, Some(2.0)).await;
+    check("increase(runs_total[5m])", 600, Some(1.0)).await;
+    check("increase(runs_total[5m])", 899, Some(1.0)).await;
+    check("increase(runs_total[5m])", 900, Some(0.0)).await;
+    check("increase(runs_total[1h] offset 1h)", 4_200, Some(1.0)).await;
+    check("rate(runs_total[100s])", 650, Some(0.01)).await;
+    check("sum(increase(runs_total[1d]))", 86_400, Some(4.0)).await;
+    check("timestamp(runs_total)", 607, Some(600.0)).await;
+    check("timestamp(runs_total)", 617, Some(615.0)).await;
+    check("absent(runs_total)", 15_000, Some(1.0)).await;
+    check("absent_over_time(runs_total[1h])", 12_000, None).await;
+    check("absent_over_time(runs_total[1m])", 12_000, Some(1.0)).await;
+    check("count_over_time(runs_total[1m])", 300, Some(4.0)).await;
+    // a subquery gives samples, as everywhere
+    check("max_over_time(runs_total[1h:10m])", 3_600, Some(2.0)).await;
+}
+
+#[tokio::test]
+async fn the_newer_of_step_and_sample_counts() {
+    let mut both = pushed("both", &[(100, 500, 1.0), (1_000, OPEN_END_MS, 2.0)]);
+    both.samples = sampled("both", &[(50, 10.0), (200, 20.0), (1_000, 30.0)]).samples;
+    let source = Fixed(vec![both]);
+    let check = async |at_s: i64, expect: Option<f64>| {
+        assert_eq!(number(&source, "both", at_s).await, expect, "at {at_s}");
+    };
+    check(60, Some(10.0)).await;
+    check(100, Some(1.0)).await;
+    check(199, Some(1.0)).await;
+    check(200, Some(20.0)).await;
+    // the sample is too old, the step still holds
+    check(499, Some(20.0)).await;
+    check(500, None).await;
+    check(1_000, Some(2.0)).await;
+}
+
+#[tokio::test]
+async fn a_bare_range_shows_beginnings_and_virtual_samples() {
+    let source = Fixed(vec![pushed("x", &[(7, 20, 1.0), (20, OPEN_END_MS, 2.0)])]);
+    let Value::Matrix(series) = instant(&source, "x[30s]", 32).await.expect("is evaluated") else {
+        panic!("no range vector")
+    };
+    assert_eq!(series[0].floats, [(7_000, 1.0), (15_000, 1.0), (20_000, 2.0), (30_000, 2.0)]);
+}
+
+#[tokio::test]
+async fn long_chains_and_deep_nests_are_evaluated() {
+    let source = Fixed(vec![sampled("x", &[(0, 1.0)])]);
+    let links = 20_000;
+    let scalars = format!("1{}", "+1".repeat(links));
+    assert_eq!(number(&source, &scalars, 0).await, Some((links + 1) as f64));
+    let mixed = format!("x{}", "+1".repeat(links));
+    assert_eq!(number(&source, &mixed, 0).await, Some((links + 1) as f64));
+    let vectors = format!("x{}", "+x".repeat(links));
+    assert_eq!(number(&source, &vectors, 0).await, Some((links + 1) as f64));
+    let pinned = format!("x @ 0{} + time()", "+x @ 0".repeat(links));
+    assert_eq!(number(&source, &pinned, 0).await, Some((links + 1) as f64));
+    let depth = DEPTH_MAX - 1;
+    for (open, close) in
+        [("abs(", ")"), ("sum(", ")"), ("-(", ")"), ("(1+", ")"), ("sum_over_time(", "[1s:1s])")]
+    {
+        let levels = if ["sum_over_time(", "-(", "(1+"].contains(&open) { depth / 2 } else { depth };
+        let nested = format!("{}x{}", open.repeat(levels), close.repeat(levels));
+        assert!(number(&source, &nested, 0).await.is_some(), "{open}");
+    }
+}
+
+#[tokio::test]
+async fn too_many_samples_are_refused() {
+    let source = Fixed(vec![sampled("x", &[(1, 1.0), (2, 1.0), (3, 1.0)])]);
+    let check = async |samples_max: u64, text: &str, refused: bool| {
+        let engine = engine(Settings { samples_max, ..Settings::default() });
+        let expr = engine.parse(text).expect("parses");
+        let result = engine.instant(&source, &expr, 3_000).await;
+        let message = result.err().map(|error| (error.kind(), error.to_string()));
+        let text_of_limit = "query processing would load too many samples into memory in query execution";
+        let expect = refused.then(|| (ErrorKind::Execution, text_of_limit.to_owned()));
+        assert_eq!(message, expect, "{text} with {samples_max}");
+    };
+    check(2, "count_over_time(x[1m])", true).await;
+    check(5, "count_over_time(x[1m])", false).await;
+    check(100, "count_over_time(vector(1)[100y:1ms])", true).await;
+    check(100, "count_over_time(vector(1)[101s:1s])", true).await;
+}
+
+#[tokio::test]
+async fn time_and_patience_end() {
+    let clock = Arc::new(ManualClock::at_ms(0));
+    let engine = Engine::new(Settings::default(), clock.clone());
+    let source = Fixed(vec![sampled("x", &[(0, 1.0)])]);
+    let expr = engine.parse("x + x").expect("parses");
+    let loaded = engine.load(&source, &expr, Times::At(0), QueryOptions::default()).await.expect("loads");
+    clock.advance_ms(Settings::default().timeout_ms + 1);
+    let error = loaded.execute().expect_err("is too late");
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (ErrorKind::Timeout, "query timed out in expression evaluation")
+    );
+    let loaded = engine.load(&source, &expr, Times::At(0), QueryOptions::default()).await.expect("loads");
+    drop(loaded.cancel_on_drop());
+    let error = loaded.execute().expect_err("nobody waits");
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (ErrorKind::Canceled, "query was canceled in expression evaluation")
+    );
+}
+
+#[tokio::test]
+async fn points_of_range_queries_are_limited() {
+    let engine = engine(Settings::default());
+    let expr = engine.parse("1").expect("parses");
+    let source = Fixed(Vec::new());
+    assert!(engine.range(&source, &expr, 0, 10_999, 1).await.is_ok());
+    let error = engine.range(&source, &expr, 0, 11_000, 1).await.expect_err("one too many");
+    assert!(error.to_string().starts_with("exceeded maximum resolution of 11,000 points"), "{error}");
+    let error = engine.range(&source, &expr, 0, 1, 0).await.expect_err("no step");
+    assert_eq!(error.kind(), ErrorKind::BadData);
+}
+
+#[tokio::test]
+async fn what_is_missing_says_so() {
+    let engine = engine(Settings { syntax: mayfly_query::syntax::Options::all(), ..Settings::default() });
+    let source = Fixed(vec![sampled("x", &[(0, 1.0)])]);
+    for text in
+        ["rate(x[5m] anchored)", "x smoothed", "x + fill(0) x", "info(x)", "histogram_count(x)", "x </ 1"]
+    {
+        let expr = engine.parse(text).expect("parses");
+        let error = engine.instant(&source, &expr, 0).await.expect_err(text);
+        assert!(error.to_string().ends_with("is not supported yet"), "{text}: {error}");
+        assert_eq!(error.kind(), ErrorKind::Execution);
+    }
+}
