@@ -1,14 +1,19 @@
 //! Object stores behind one trait: a local folder, and S3 on aws-sdk-s3.
 //!
-//! Everything above this crate takes an `Arc<dyn ObjectStore>`. [`open`] turns a URL into one: a folder path, or
-//! `memory:`. [`outcome`] says what is known about a put that failed.
+//! Everything above this crate takes an `Arc<dyn ObjectStore>`. [`open`] turns a URL into one: a folder path,
+//! `s3://bucket/prefix`, or `memory:`. [`outcome()`] says what is known about a put that failed, and [`AnswerTime`] when
+//! the store answered one that did not.
 
+mod answer_time;
 #[cfg(test)]
 mod contract;
 pub mod folder;
 mod open;
 mod outcome;
+pub mod s3;
 
+pub use answer_time::AnswerTime;
 pub use folder::Folder;
 pub use open::{OpenError, Opened, Options, open};
 pub use outcome::{Outcome, outcome};
+pub use s3::{S3, S3Settings};

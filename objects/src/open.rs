@@ -8,7 +8,10 @@ use object_store::memory::InMemory;
 use object_store::path::Path as Location;
 
 use crate::folder::{Folder, FolderOpenError};
+use crate::s3::{S3, S3Settings};
 
+/// What the URL of a bucket begins with.
+const S3_SCHEME: &str = "s3://";
 /// The URL of a store that lives as long as the process.
 const MEMORY: &str = "memory:";
 
@@ -46,6 +49,14 @@ pub enum OpenError {
         /// The URL as it was given.
         url: String,
     },
+    /// The URL names no bucket, or a prefix that no object path can begin with.
+    #[error("{url:?} is no bucket: {reason}")]
+    BadBucket {
+        /// The URL as it was given.
+        url: String,
+        /// The reason.
+        reason: String,
+    },
     /// The runtime is shutting down.
     #[error("opening the folder ended early: {source}")]
     Task {
@@ -55,11 +66,17 @@ pub enum OpenError {
     },
 }
 
-/// Opens the store at `url`: a folder path, or `memory:`.
-pub async fn open(url: &str, _options: &Options) -> Result<Opened, OpenError> {
+/// Opens the store at `url`: a folder path, `s3://bucket/prefix`, or `memory:`.
+///
+/// A folder is made if it is missing, and swept. A bucket is not contacted: that costs time where it is short, so a
+/// wrong name shows with the first request.
+pub async fn open(url: &str, options: &Options) -> Result<Opened, OpenError> {
     if url == MEMORY {
         let store = Arc::new(InMemory::new());
         return Ok(Opened { store, prefix: Location::default(), description: "memory".into() });
+    }
+    if let Some(rest) = url.strip_prefix(S3_SCHEME) {
+        return open_s3(url, rest, options);
     }
     let path = url.strip_prefix("file://").unwrap_or(url);
     if path.is_empty() || path.contains("://") {
@@ -69,6 +86,28 @@ pub async fn open(url: &str, _options: &Options) -> Result<Opened, OpenError> {
     let folder = tokio::task::spawn_blocking(move || Folder::open(path)).await??;
     let description = folder.to_string();
     Ok(Opened { store: Arc::new(folder), prefix: Location::default(), description })
+}
+
+fn open_s3(url: &str, rest: &str, options: &Options) -> Result<Opened, OpenError> {
+    let bad = |reason: String| OpenError::BadBucket { url: url.into(), reason };
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    if bucket.is_empty() || !bucket.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+    {
+        return Err(bad("expected s3://bucket/prefix".into()));
+    }
+    let prefix = Location::parse(prefix).map_err(|error| bad(error.to_string()))?;
+    let store = S3::new(S3Settings {
+        bucket: bucket.into(),
+        endpoint: options.s3_endpoint.clone(),
+        region: options.s3_region.clone(),
+        path_style: options.s3_path_style,
+        static_credentials: None,
+    });
+    let description = match prefix.is_root() {
+        true => store.to_string(),
+        false => format!("{store}, below {prefix}"),
+    };
+    Ok(Opened { store: Arc::new(store), prefix, description })
 }
 
 #[cfg(test)]
@@ -87,6 +126,22 @@ mod tests {
             opened.store.put(&location, "content".into()).await.unwrap();
             let read = opened.store.get(&location).await.unwrap().bytes().await.unwrap();
             assert_eq!(read, "content", "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn opens_buckets_without_asking_them() {
+        let options = Options { s3_endpoint: Some("http://127.0.0.1:1".into()), ..Options::default() };
+        for (url, prefix, description) in [
+            ("s3://bucket", "", "s3://bucket at http://127.0.0.1:1"),
+            ("s3://bucket/", "", "s3://bucket at http://127.0.0.1:1"),
+            ("s3://my-b.u/a/b/", "a/b", "s3://my-b.u at http://127.0.0.1:1, below a/b"),
+        ] {
+            let opened = open(url, &options).await.unwrap();
+            assert_eq!((opened.prefix.as_ref(), opened.description.as_str()), (prefix, description));
+        }
+        for url in ["s3://", "s3:///prefix", "s3://b cket/x", "s3://bucket/a//b", "s3://bucket/../x"] {
+            assert!(matches!(open(url, &options).await, Err(OpenError::BadBucket { .. })), "{url}");
         }
     }
 

@@ -2,6 +2,9 @@
 
 use object_store::Error;
 
+use crate::folder::FolderError;
+use crate::s3::S3Error;
+
 /// What is known about a write that failed. Nothing that failed may be acknowledged; this tells whether it may simply be
 /// done again, or whether it may already be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +34,11 @@ pub fn outcome(error: &Error) -> Outcome {
         | Error::PermissionDenied { .. }
         | Error::Unauthenticated { .. }
         | Error::UnknownConfigurationKey { .. } => Outcome::NotDone,
-        Error::Generic { source, .. } => source
-            .downcast_ref::<crate::folder::FolderError>()
-            .map_or(Outcome::Unknown, KnowsOutcome::outcome),
+        Error::Generic { source, .. } => {
+            let folder = source.downcast_ref::<FolderError>().map(KnowsOutcome::outcome);
+            let s3 = source.downcast_ref::<S3Error>().map(KnowsOutcome::outcome);
+            folder.or(s3).unwrap_or(Outcome::Unknown)
+        }
         _ => Outcome::Unknown,
     }
 }

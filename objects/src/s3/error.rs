@@ -1,0 +1,225 @@
+//! What goes wrong with S3, always with the object's URL and the server's words.
+
+use std::error::Error as StdError;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{BoxError, ProvideErrorMetadata, SdkError};
+use object_store::Error;
+use object_store::path::Path as Location;
+
+use crate::outcome::{KnowsOutcome, Outcome};
+
+pub(super) const NOT_MODIFIED: u16 = 304;
+pub(super) const UNAUTHORIZED: u16 = 401;
+pub(super) const FORBIDDEN: u16 = 403;
+pub(super) const NOT_FOUND: u16 = 404;
+pub(super) const CONFLICT: u16 = 409;
+pub(super) const PRECONDITION_FAILED: u16 = 412;
+
+/// The bucket itself is missing: not the same as a missing object.
+const NO_SUCH_BUCKET: &str = "NoSuchBucket";
+/// Codes that say who is asking is not believed.
+const UNAUTHENTICATED: &[&str] = &[
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "NotSignedUp",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+];
+
+/// Why S3 did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum S3Error {
+    /// The server answered with an error.
+    #[error("cannot {action} {url}: {status} {code}{}{message}", if message.is_empty() { "" } else { ": " })]
+    Refused {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The object or bucket.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// The server's code for the error; empty when it gave none.
+        code: String,
+        /// The server's words.
+        message: String,
+    },
+    /// There was no answer, or none that could be read.
+    #[error("cannot {action} {url}: {}", chain(&**source))]
+    NoAnswer {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The object or bucket.
+        url: String,
+        /// Whether the request may have reached the server.
+        outcome: Outcome,
+        /// What the client says.
+        #[source]
+        source: BoxError,
+    },
+    /// A conditional put had no answer at first, and then was refused; what is there now is not from this put.
+    #[error("cannot tell whether {url} was written: an answer was lost, and another write is there now")]
+    Unsettled {
+        /// The object.
+        url: String,
+    },
+    /// The answer lacks something that every S3 server sends.
+    #[error("cannot {action} {url}: the answer has no valid {what}")]
+    BadAnswer {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The object or bucket.
+        url: String,
+        /// What is missing or unreadable.
+        what: &'static str,
+    },
+    /// The requested range is empty or reversed.
+    #[error("cannot get {url}: invalid range {range}")]
+    Range {
+        /// The object.
+        url: String,
+        /// The range as it was asked for.
+        range: String,
+    },
+    /// A conditional update without the etag that it is conditional on.
+    #[error("a conditional update of {url} needs an etag")]
+    EtagMissing {
+        /// The object.
+        url: String,
+    },
+    /// A part or an end after the end.
+    #[error("the upload of {url} is over")]
+    UploadOver {
+        /// The object.
+        url: String,
+    },
+    /// More parts than an upload can have.
+    #[error("the upload of {url} has more than {parts_max} parts")]
+    TooManyParts {
+        /// The object.
+        url: String,
+        /// How many an upload can have.
+        parts_max: usize,
+    },
+    /// An attribute that S3 does not keep.
+    #[error("S3 keeps no attribute {attribute} with {url}")]
+    Attribute {
+        /// The object.
+        url: String,
+        /// The attribute.
+        attribute: String,
+    },
+}
+
+impl S3Error {
+    pub(super) fn new<E>(action: &'static str, url: String, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        if let Some(response) = error.raw_response()
+            && !response.status().is_success()
+        {
+            let status = response.status().as_u16();
+            let code = error.code().unwrap_or_default().to_string();
+            let message = error.message().unwrap_or_default().to_string();
+            return Self::Refused { action, url, status, code, message };
+        }
+        let outcome = match &error {
+            SdkError::ConstructionFailure(_) => Outcome::NotDone,
+            _ => Outcome::Unknown,
+        };
+        Self::NoAnswer { action, url, outcome, source: error.into() }
+    }
+
+    /// The same error, when an earlier try of the same request may have been carried out.
+    pub(super) fn into_unknown(self) -> Self {
+        match self {
+            Self::NoAnswer { action, url, source, .. } => {
+                Self::NoAnswer { action, url, outcome: Outcome::Unknown, source }
+            }
+            Self::Refused { action, url, .. } if self.outcome() == Outcome::NotDone => {
+                let source = "a try had no answer, and nothing is there".into();
+                Self::NoAnswer { action, url, outcome: Outcome::Unknown, source }
+            }
+            other => other,
+        }
+    }
+
+    /// The same error, when the object cannot have been written whatever became of this request.
+    pub(super) fn into_not_done(self) -> Self {
+        let outcome = Outcome::NotDone;
+        match self {
+            Self::NoAnswer { action, url, source, .. } => Self::NoAnswer { action, url, outcome, source },
+            Self::Refused { action, ref url, status: 500.., .. } => {
+                Self::NoAnswer { action, url: url.clone(), outcome, source: self.to_string().into() }
+            }
+            other => other,
+        }
+    }
+
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_no_such_bucket(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == NO_SUCH_BUCKET)
+    }
+
+    fn is_unauthenticated(&self) -> bool {
+        match self {
+            Self::Refused { status, code, .. } => {
+                *status == UNAUTHORIZED || UNAUTHENTICATED.contains(&code.as_str())
+            }
+            Self::NoAnswer { source, .. } => causes(&**source).any(<dyn StdError>::is::<CredentialsError>),
+            _ => false,
+        }
+    }
+
+    /// The same error in the words of the trait.
+    pub(super) fn into_store(self, location: &Location) -> Error {
+        let path = location.to_string();
+        if self.is_unauthenticated() {
+            return Error::Unauthenticated { path, source: self.into() };
+        }
+        match self.status() {
+            Some(NOT_FOUND) if !self.is_no_such_bucket() => Error::NotFound { path, source: self.into() },
+            Some(FORBIDDEN) => Error::PermissionDenied { path, source: self.into() },
+            Some(NOT_MODIFIED) => Error::NotModified { path, source: self.into() },
+            Some(PRECONDITION_FAILED) => Error::Precondition { path, source: self.into() },
+            _ if matches!(self, Self::Attribute { .. }) => Error::NotSupported { source: self.into() },
+            _ => Error::Generic { store: super::STORE, source: self.into() },
+        }
+    }
+}
+
+/// An error and its causes.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
+}
+
+/// An error with all its causes, which the SDK's errors leave out of their texts.
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+impl KnowsOutcome for S3Error {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Refused { status, .. } if *status >= 500 => Outcome::Unknown,
+            Self::NoAnswer { outcome, .. } => *outcome,
+            Self::Unsettled { .. } | Self::BadAnswer { .. } => Outcome::Unknown,
+            _ => Outcome::NotDone,
+        }
+    }
+}

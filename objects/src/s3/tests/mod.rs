@@ -1,0 +1,8 @@
+//! Tests on an S3 server in this process.
+
+mod backend;
+mod lost_answers;
+mod refusals;
+mod server;
+
+pub(crate) use server::Server;
