@@ -1,1 +1,28 @@
-//! What both edges, server and functions, share: opening a storage URL, wiring the roles, talking HTTP.
+//! What both edges, server and functions, share: opening a storage URL, the wall clock, talking HTTP, and the adapters by
+//! which roles that do not know each other meet.
+//!
+//! | adapter | joins |
+//! |---|---|
+//! | [`StoredSeries`] | the store's reader to what queries read from |
+//! | [`RuleQueries`] | the query engine to what rules ask |
+//! | [`RuleSamples`] | the writer of samples to what rules record |
+//! | [`RuleState`] | an object that is swapped whole to the state of rules |
+//! | [`Alertmanager`] | the HTTP client to what alerts are sent to |
+
+mod alertmanager;
+mod clock;
+mod http;
+mod rule_queries;
+mod rule_samples;
+mod rule_state;
+mod storage;
+mod stored_series;
+
+pub use alertmanager::Alertmanager;
+pub use clock::SystemClock;
+pub use http::{BadUrl, Endpoint, HttpClient, HttpError};
+pub use rule_queries::RuleQueries;
+pub use rule_samples::RuleSamples;
+pub use rule_state::RuleState;
+pub use storage::Storage;
+pub use stored_series::StoredSeries;

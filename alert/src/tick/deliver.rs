@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::future::join_all;
 
 use super::outbox::Receipt;
@@ -15,7 +16,10 @@ pub(super) async fn deliver(
     deliveries: &[Delivery],
     progress: &mut Progress,
 ) -> Vec<Receipt> {
-    let sends = notifiers.iter().map(|notifier| to_receiver(&**notifier, deliveries));
+    let mut sends = Vec::new();
+    for notifier in notifiers {
+        sends.push(to_receiver(&**notifier, deliveries).boxed());
+    }
     let mut receipts = Vec::new();
     for (its_receipts, its_progress) in join_all(sends).await {
         receipts.extend(its_receipts);

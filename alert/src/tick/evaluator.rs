@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use model::{Clock, Labels};
 
 use super::deliver::deliver;
@@ -12,8 +13,8 @@ use super::group::{Evaluated, Evaluation};
 use super::outbox::{self, Receipt};
 use super::progress::{Progress, TickError};
 use crate::ports::{InstantQuery, Notifier, SampleSink, StateStore, SwapError, Version};
-use crate::rules::{Group, Rules};
-use crate::state::{self, GroupState, Orphan, State};
+use crate::rules::Rules;
+use crate::state::{self, Orphan, State};
 use crate::step::stale;
 
 /// How many groups are evaluated at once.
@@ -166,14 +167,13 @@ impl Evaluator {
     ) -> Vec<crate::send::Alert> {
         let evaluation = Evaluation { components: &self.components, settings: &self.settings };
         let mut known = std::mem::take(&mut state.groups);
-        let work: Vec<(&Group, GroupState)> = rules
-            .groups
-            .iter()
-            .map(|group| (group, known.remove(&group.key()).unwrap_or_default()))
-            .collect();
-        let evaluations = work.into_iter().map(|(group, before)| async move {
-            (group.key(), evaluation.group(group, before, now_ms).await)
-        });
+        // boxed: the compiler does not see that a closure over borrowed groups can go to another thread
+        let mut evaluations: Vec<BoxFuture<'_, (String, Evaluated)>> = Vec::new();
+        for group in &rules.groups {
+            let before = known.remove(&group.key()).unwrap_or_default();
+            evaluations
+                .push(async move { (group.key(), evaluation.group(group, before, now_ms).await) }.boxed());
+        }
         let mut results = futures::stream::iter(evaluations).buffered(GROUPS_AT_ONCE);
         let mut notices = Vec::new();
         while let Some((key, evaluated)) = results.next().await {

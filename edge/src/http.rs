@@ -1,0 +1,213 @@
+//! One small HTTP client for what Mayfly sends: a request, a deadline, an answer of bounded size.
+
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+/// Nobody who is sent something has more than this to say about it.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// Sends requests, over TLS where the URL says so, and keeps connections.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+/// Where requests go. User and password of the URL become a header.
+#[derive(Clone)]
+pub struct Endpoint {
+    uri: Uri,
+    authorization: Option<HeaderValue>,
+}
+
+/// A URL that nothing can be sent to.
+#[derive(Debug, thiserror::Error)]
+#[error("{url:?} is no URL to send to: {reason}; expected http://HOST[:PORT][/PATH] or https://…")]
+pub struct BadUrl {
+    /// The URL, without a password.
+    pub url: String,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
+
+impl Endpoint {
+    /// The endpoint at `path` below a base URL.
+    ///
+    /// # Errors
+    /// If the URL is not an absolute http or https URL.
+    pub fn below(base: &str, path: &str) -> Result<Self, BadUrl> {
+        let bad = |reason| BadUrl { url: without_user(base), reason };
+        let (scheme, rest) = base.split_once("://").ok_or_else(|| bad("it has no scheme"))?;
+        if !matches!(scheme, "http" | "https") {
+            return Err(bad("its scheme is neither http nor https"));
+        }
+        let host_end = rest.find('/').unwrap_or(rest.len());
+        let (user, host) = match rest[..host_end].rsplit_once('@') {
+            Some((user, host)) => (Some(user), host),
+            None => (None, &rest[..host_end]),
+        };
+        if host.is_empty() {
+            return Err(bad("it has no host"));
+        }
+        let base_path = rest[host_end..].trim_end_matches('/');
+        let uri =
+            format!("{scheme}://{host}{base_path}{path}").parse().map_err(|_| bad("it is malformed"))?;
+        let authorization = match user {
+            Some(user) => {
+                let text = format!("Basic {}", BASE64.encode(percent_decoded(user)));
+                let mut value: HeaderValue = text.parse().map_err(|_| bad("its user is malformed"))?;
+                value.set_sensitive(true);
+                Some(value)
+            }
+            None => None,
+        };
+        Ok(Self { uri, authorization })
+    }
+}
+
+/// Without the password.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.uri.fmt(f)
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({})", self.uri)
+    }
+}
+
+fn without_user(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => format!("{}{}", &url[..scheme + 3], &url[at + 1..]),
+        _ => url.to_owned(),
+    }
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let (bytes, mut decoded, mut at) = (text.as_bytes(), Vec::new(), 0);
+    while at < bytes.len() {
+        let hex = || u8::from_str_radix(text.get(at + 1..at + 3)?, 16).ok();
+        match (bytes[at] == b'%').then(hex).flatten() {
+            Some(byte) => {
+                decoded.push(byte);
+                at += 3;
+            }
+            None => {
+                decoded.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
+
+/// A request that was not answered with success.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The system's certificates could not be read.
+    #[error("could not read the system's certificates: {0}")]
+    Certificates(#[source] std::io::Error),
+    /// The request cannot be made.
+    #[error("bad request: {0}")]
+    Request(#[from] http::Error),
+    /// No connection, or it broke.
+    #[error("no answer: {0}")]
+    Connection(#[from] hyper_util::client::legacy::Error),
+    /// No answer in time.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// The answer broke off or was too large.
+    #[error("unreadable answer: {0}")]
+    Answer(Box<dyn std::error::Error + Send + Sync>),
+    /// Another status than 2xx.
+    #[error("answered {status}: {text}")]
+    Status {
+        /// The status.
+        status: StatusCode,
+        /// The beginning of the answer's text.
+        text: String,
+    },
+}
+
+impl HttpClient {
+    /// A client that trusts the system's certificates.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn new() -> Result<Self, HttpError> {
+        let connector = HttpsConnectorBuilder::new()
+            .with_native_roots()
+            .map_err(HttpError::Certificates)?
+            .https_or_http()
+            .enable_http1()
+            .build();
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector) })
+    }
+
+    /// POSTs JSON; any 2xx is success.
+    ///
+    /// # Errors
+    /// Anything else, or no answer within `timeout`.
+    pub async fn post_json(&self, to: &Endpoint, body: Vec<u8>, timeout: Duration) -> Result<(), HttpError> {
+        let mut request = Request::post(&to.uri)
+            .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .header(header::USER_AGENT, concat!("mayfly/", env!("CARGO_PKG_VERSION")));
+        if let Some(authorization) = &to.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        let request = request.body(Full::from(body))?;
+        tokio::time::timeout(timeout, self.send(request)).await.map_err(|_| HttpError::Timeout(timeout))?
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<(), HttpError> {
+        let answer = self.client.request(request).await?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+        if status.is_success() {
+            return Ok(());
+        }
+        let text = body.map_err(HttpError::Answer)?.to_bytes();
+        let text = String::from_utf8_lossy(&text).trim().chars().take(500).collect();
+        Err(HttpError::Status { status, text })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints() {
+        let check = |base: &str, expect: &str, authorization: Option<&str>| {
+            let endpoint = Endpoint::below(base, "/api/v2/alerts").expect("parses");
+            let header = endpoint.authorization.as_ref().map(|value| value.to_str().expect("is text"));
+            assert_eq!((endpoint.to_string().as_str(), header), (expect, authorization));
+        };
+        check("http://localhost:9093", "http://localhost:9093/api/v2/alerts", None);
+        check("https://am.example/path/", "https://am.example/path/api/v2/alerts", None);
+        check("http://me:p%40ss@am:1", "http://am:1/api/v2/alerts", Some("Basic bWU6cEBzcw=="));
+    }
+
+    #[test]
+    fn bad_urls_are_told_without_their_password() {
+        let check = |base: &str, expect: &str| {
+            let error = Endpoint::below(base, "/x").expect_err("refused").to_string();
+            assert!(error.contains(expect) && !error.contains("secret"), "{error}");
+        };
+        check("localhost:9093", "no scheme");
+        check("ftp://me:secret@host", "neither http nor https");
+        check("http://me:secret@/x", "no host");
+        check("http://me:secret@a b", "malformed");
+    }
+}

@@ -1,0 +1,78 @@
+//! The state of rules as one object, swapped by its ETag.
+
+use std::sync::Arc;
+
+use alert::{LoadError, StateStore, SwapError, Version};
+use async_trait::async_trait;
+use object_store::path::Path;
+use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
+
+/// An object that is swapped whole.
+#[derive(Debug)]
+pub struct RuleState {
+    store: Arc<dyn ObjectStore>,
+    object: Path,
+}
+
+impl RuleState {
+    /// The state in `object`; the store must compare ETags on PUT.
+    pub fn new(store: Arc<dyn ObjectStore>, object: Path) -> Self {
+        Self { store, object }
+    }
+}
+
+/// A store that gives no ETag cannot hold state.
+#[derive(Debug, thiserror::Error)]
+#[error("the object store gave no ETag for {0}")]
+struct NoETag(Path);
+
+#[async_trait]
+impl StateStore for RuleState {
+    async fn load(&self) -> Result<Option<(Vec<u8>, Version)>, LoadError> {
+        let found = match self.store.get(&self.object).await {
+            Ok(found) => found,
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(LoadError(error.into())),
+        };
+        let etag = found.meta.e_tag.clone().ok_or_else(|| LoadError(NoETag(self.object.clone()).into()))?;
+        let bytes = found.bytes().await.map_err(|error| LoadError(error.into()))?;
+        Ok(Some((bytes.to_vec(), Version(etag))))
+    }
+
+    async fn swap(&self, bytes: Vec<u8>, expected: Option<&Version>) -> Result<Version, SwapError> {
+        let mode = match expected {
+            Some(version) => PutMode::Update(UpdateVersion { e_tag: Some(version.0.clone()), version: None }),
+            None => PutMode::Create,
+        };
+        match self.store.put_opts(&self.object, bytes.into(), PutOptions::from(mode)).await {
+            Ok(put) => match put.e_tag {
+                Some(etag) => Ok(Version(etag)),
+                None => Err(SwapError::Unknown(NoETag(self.object.clone()).into())),
+            },
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotFound { .. }) => {
+                Err(SwapError::Conflict)
+            }
+            Err(error) => Err(SwapError::Unknown(error.into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn of_two_writers_one_wins() {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let state = RuleState::new(store, Path::from("alerts/state"));
+        assert!(state.load().await.expect("answers").is_none());
+        let first = state.swap(b"1".to_vec(), None).await.expect("swapped");
+        assert!(matches!(state.swap(b"x".to_vec(), None).await, Err(SwapError::Conflict)));
+        let second = state.swap(b"2".to_vec(), Some(&first)).await.expect("swapped");
+        assert!(matches!(state.swap(b"x".to_vec(), Some(&first)).await, Err(SwapError::Conflict)));
+        let (bytes, version) = state.load().await.expect("answers").expect("is there");
+        assert_eq!((bytes, version), (b"2".to_vec(), second));
+    }
+}

@@ -1,0 +1,35 @@
+//! What queries read from: the store.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use model::{Selection, Series};
+use query::{SeriesSource, SourceError, SourceErrorKind};
+use store::{ReadErrorKind, Reader};
+
+/// The series of one tenant, as its reader sees them.
+#[derive(Debug)]
+pub struct StoredSeries {
+    reader: Arc<Reader>,
+}
+
+impl StoredSeries {
+    /// What `reader` reads.
+    pub fn new(reader: Arc<Reader>) -> Self {
+        Self { reader }
+    }
+}
+
+#[async_trait]
+impl SeriesSource for StoredSeries {
+    async fn select(&self, selection: &Selection) -> Result<Vec<Series>, SourceError> {
+        self.reader.select(selection).await.map_err(|error| {
+            let kind = match error.kind() {
+                ReadErrorKind::Unavailable => SourceErrorKind::Unavailable,
+                ReadErrorKind::Corrupt => SourceErrorKind::Internal,
+                ReadErrorKind::Limit => SourceErrorKind::Limit,
+            };
+            SourceError::caused_by(kind, error.to_string(), error)
+        })
+    }
+}

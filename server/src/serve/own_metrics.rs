@@ -1,0 +1,110 @@
+//! What Mayfly says about itself: `/metrics` of the query port, and health.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use model::MetricType;
+use store::{Reader, Writer};
+use wire::exposition;
+use wire::{Family, Metric, MetricValue};
+
+/// Where the numbers come from.
+pub(super) struct Sources {
+    pub(super) writer: Arc<Writer>,
+    pub(super) reader: Arc<Reader>,
+    pub(super) started_us: i64,
+}
+
+/// `/metrics`, `/-/healthy` and `/-/ready`. A server that answers is ready: the storage was opened before it listened.
+pub(super) fn router(sources: Sources) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .with_state(Arc::new(sources))
+        .route("/-/healthy", get(|| async { "Mayfly is healthy.\n" }))
+        .route("/-/ready", get(|| async { "Mayfly is ready.\n" }))
+}
+
+async fn metrics(State(sources): State<Arc<Sources>>) -> impl IntoResponse {
+    let mut families = families(&sources);
+    exposition::sort(&mut families);
+    let text = exposition::write_text(&families, wire::name_escaping::Escaping::Underscores);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "samples are floats")]
+fn families(sources: &Sources) -> Vec<Family> {
+    let (written, read) = (sources.writer.stats(), sources.reader.stats());
+    let (_, tail) = sources.writer.tail();
+    let counters = [
+        ("mayfly_pushes_total", "Pushes acknowledged.", written.pushes()),
+        ("mayfly_pushes_refused_total", "Pushes refused because too much was waiting.", written.refused()),
+        ("mayfly_segments_written_total", "Segments written.", written.segments()),
+        ("mayfly_segment_bytes_written_total", "Bytes of segments written.", written.segment_bytes()),
+        ("mayfly_rows_written_total", "Rows of segments written.", written.rows()),
+        ("mayfly_segment_write_failures_total", "Segments that could not be written.", written.failures()),
+        ("mayfly_selections_total", "Selections of series, answered or failed.", read.selections()),
+        ("mayfly_selection_failures_total", "Selections of series that failed.", read.failures()),
+        ("mayfly_segments_fetched_total", "Segments read from the object store.", read.segments_fetched()),
+        ("mayfly_segments_cached_total", "Segments found in memory instead.", read.segments_cached()),
+    ];
+    let gauges = [
+        ("mayfly_tail_pushes", "Pushes that wait to be written.", tail.entries() as f64),
+        ("mayfly_tail_bytes", "About how much memory they take.", tail.bytes() as f64),
+        (
+            "process_start_time_seconds",
+            "Start time of the process since unix epoch in seconds.",
+            sources.started_us as f64 / 1e6,
+        ),
+    ];
+    let counters = counters.map(|(name, help, value)| (name, help, MetricType::Counter, value as f64));
+    let gauges = gauges.map(|(name, help, value)| (name, help, MetricType::Gauge, value));
+    let build = family(
+        "mayfly_build_info",
+        "1, labelled by the version.",
+        MetricType::Gauge,
+        vec![("version".into(), env!("CARGO_PKG_VERSION").into())],
+        1.0,
+    );
+    let process = process_memory_bytes().map(|bytes| {
+        family(
+            "process_resident_memory_bytes",
+            "Resident memory size in bytes.",
+            MetricType::Gauge,
+            Vec::new(),
+            bytes as f64,
+        )
+    });
+    let plain = counters.into_iter().chain(gauges);
+    plain
+        .map(|(name, help, r#type, value)| family(name, help, r#type, Vec::new(), value))
+        .chain([build])
+        .chain(process)
+        .collect()
+}
+
+fn family(
+    name: &str,
+    help: &str,
+    r#type: MetricType,
+    labels: Vec<(Arc<str>, Arc<str>)>,
+    value: f64,
+) -> Family {
+    let value = match r#type {
+        MetricType::Counter => MetricValue::Counter(value),
+        _ => MetricValue::Gauge(value),
+    };
+    let metrics = vec![Metric::new(labels, value)];
+    Family { name: name.into(), help: help.into(), unit: "".into(), r#type, metrics }
+}
+
+/// Resident memory, where the system tells it.
+fn process_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
