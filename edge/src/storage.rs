@@ -27,8 +27,12 @@ impl Storage {
     /// # Errors
     /// If there is no such store, or it may not be used.
     pub async fn open(url: &str, s3_endpoint: Option<&str>) -> Result<Self, OpenError> {
-        let mut options = Options::default();
-        options.s3_endpoint = s3_endpoint.map(str::to_owned);
+        #[expect(clippy::field_reassign_with_default, reason = "the options may grow")]
+        let options = {
+            let mut options = Options::default();
+            options.s3_endpoint = s3_endpoint.map(str::to_owned);
+            options
+        };
         let opened = objects::open(url, &options).await?;
         Ok(Self {
             store: opened.store,

@@ -22,7 +22,7 @@ pub(super) fn evaluator(
     external_url: String,
 ) -> anyhow::Result<Evaluator> {
     let query = Arc::new(queries);
-    let rules = load(flags, &*query)?;
+    let rules = load(flags, &query)?;
     let components = Components {
         query,
         notifiers: notifiers(&flags.alertmanagers)?,
