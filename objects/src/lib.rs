@@ -2,18 +2,22 @@
 //!
 //! Everything above this crate takes an `Arc<dyn ObjectStore>`. [`open`] turns a URL into one: a folder path,
 //! `s3://bucket/prefix`, or `memory:`. [`outcome()`] says what is known about a put that failed, and [`AnswerTime`] when
-//! the store answered one that did not.
+//! the store answered one that did not. [`probe::conditional_put`] refuses stores that do not keep their word, and
+//! [`Instrumented`] counts requests.
 
 mod answer_time;
 #[cfg(test)]
 mod contract;
 pub mod folder;
+mod instrument;
 mod open;
 mod outcome;
+pub mod probe;
 pub mod s3;
 
 pub use answer_time::AnswerTime;
 pub use folder::Folder;
+pub use instrument::{Counts, Instrumented};
 pub use open::{OpenError, Opened, Options, open};
 pub use outcome::{Outcome, outcome};
 pub use s3::{S3, S3Settings};

@@ -35,6 +35,8 @@ pub struct Opened {
     pub prefix: Location,
     /// What to call the store in logs and errors.
     pub description: String,
+    /// The store's own folder on a local disk, where there is one; no object lies in it.
+    pub own_folder: Option<PathBuf>,
 }
 
 /// Why a URL cannot be opened as a store.
@@ -73,7 +75,12 @@ pub enum OpenError {
 pub async fn open(url: &str, options: &Options) -> Result<Opened, OpenError> {
     if url == MEMORY {
         let store = Arc::new(InMemory::new());
-        return Ok(Opened { store, prefix: Location::default(), description: "memory".into() });
+        return Ok(Opened {
+            store,
+            prefix: Location::default(),
+            description: "memory".into(),
+            own_folder: None,
+        });
     }
     if let Some(rest) = url.strip_prefix(S3_SCHEME) {
         return open_s3(url, rest, options);
@@ -85,7 +92,8 @@ pub async fn open(url: &str, options: &Options) -> Result<Opened, OpenError> {
     let path = PathBuf::from(path);
     let folder = tokio::task::spawn_blocking(move || Folder::open(path)).await??;
     let description = folder.to_string();
-    Ok(Opened { store: Arc::new(folder), prefix: Location::default(), description })
+    let own_folder = Some(folder.own_folder());
+    Ok(Opened { store: Arc::new(folder), prefix: Location::default(), description, own_folder })
 }
 
 fn open_s3(url: &str, rest: &str, options: &Options) -> Result<Opened, OpenError> {
@@ -107,7 +115,7 @@ fn open_s3(url: &str, rest: &str, options: &Options) -> Result<Opened, OpenError
         true => store.to_string(),
         false => format!("{store}, below {prefix}"),
     };
-    Ok(Opened { store: Arc::new(store), prefix, description })
+    Ok(Opened { store: Arc::new(store), prefix, description, own_folder: None })
 }
 
 #[cfg(test)]

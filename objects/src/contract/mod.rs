@@ -18,6 +18,8 @@ pub(crate) struct Subject {
     pub(crate) store: Arc<dyn ObjectStore>,
     /// The case's own part of the store.
     pub(crate) root: Location,
+    /// Whether lists come in the order of the whole paths.
+    pub(crate) sorted: bool,
     /// Whatever must live as long as the store.
     pub(crate) _guard: Box<dyn Any + Send + Sync>,
 }
@@ -49,13 +51,21 @@ impl Subject {
 
     async fn list(&self, prefix: &Location) -> Vec<String> {
         let metas: Vec<ObjectMeta> = self.store.list(Some(prefix)).try_collect().await.unwrap();
-        metas.iter().map(|meta| self.short(&meta.location)).collect()
+        self.in_order(metas.iter().map(|meta| self.short(&meta.location)).collect())
+    }
+
+    /// The paths as they came, or sorted if the store promises nothing.
+    fn in_order(&self, mut paths: Vec<String>) -> Vec<String> {
+        if !self.sorted {
+            paths.sort();
+        }
+        paths
     }
 
     async fn list_after(&self, prefix: &Location, offset: &str) -> Vec<String> {
         let offset = Location::parse(offset).unwrap();
         let found = self.store.list_with_offset(Some(prefix), &offset);
-        found.map_ok(|meta| self.short(&meta.location)).try_collect().await.unwrap()
+        self.in_order(found.map_ok(|meta| self.short(&meta.location)).try_collect().await.unwrap())
     }
 
     /// Removes what the case left.

@@ -3,7 +3,7 @@
 //! What replaces or removes an object holds the lock of its name, so that a conditional update can compare and swap. A
 //! put that only creates needs none: a name that is taken stays taken while an update holds the lock.
 //!
-//! The lock files are made when the folder is opened and are never removed: removing a lock file that somebody waits
+//! The lock files are made when they are first needed and are never removed: removing a lock file that somebody waits
 //! for would give two holders. Their number and the hash are part of the format of a folder, because all processes on
 //! it must agree.
 
@@ -32,13 +32,8 @@ pub(super) struct Held {
 }
 
 impl Locks {
-    /// Makes the files that are missing.
-    pub(super) fn open(dir: PathBuf) -> Result<Self, (PathBuf, io::Error)> {
-        for bucket in 0..BUCKETS {
-            let path = dir.join(bucket.to_string());
-            open_file(&path).map_err(|error| (path, error))?;
-        }
-        Ok(Self { dir })
+    pub(super) fn new(dir: PathBuf) -> Self {
+        Self { dir }
     }
 
     /// Waits for the locks of these object paths. Blocks the thread.

@@ -87,11 +87,16 @@ impl Folder {
         for dir in [&locks, &tmp] {
             std::fs::create_dir_all(dir).map_err(|error| fail("create", dir.clone(), error))?;
         }
-        let locks = Locks::open(locks).map_err(|(path, source)| fail("open", path, source))?;
+        let locks = Locks::new(locks);
         let scratch =
             Scratch::open(&tmp, Arc::clone(&layer)).map_err(|(path, source)| fail("use", path, source))?;
         let dirs = Dirs::new(root.clone(), root_dir, Arc::clone(&layer));
         Ok(Self { writer: Arc::new(Writer { root, layer, dirs, locks, scratch: Arc::new(scratch) }) })
+    }
+
+    /// Where the store keeps its own files. No object lies there, so its users may keep theirs beside them.
+    pub fn own_folder(&self) -> PathBuf {
+        self.root().join(name::OWN_DIR)
     }
 
     /// The folder, as an absolute path.

@@ -1,4 +1,8 @@
 //! Lists, page by page. Keys that are no object paths (`a//b`, `folder/`) are passed over: nobody here put them.
+//!
+//! AWS lists in the order of the whole keys. SeaweedFS walks folders: `a/1` comes before `a-b`, and an offset that is
+//! the name of a folder skips what is below it. So the server is given an offset just before the wanted one, and what
+//! comes back is compared again.
 
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
@@ -15,7 +19,7 @@ struct Query {
     bucket: Bucket,
     /// Empty, or ending in a slash.
     prefix: String,
-    start_after: Option<String>,
+    offset: Option<String>,
     one_level: bool,
 }
 
@@ -32,7 +36,7 @@ impl Query {
         Self {
             bucket: bucket.clone(),
             prefix: prefix.unwrap_or_default(),
-            start_after: offset.filter(|offset| !offset.is_root()).map(ToString::to_string),
+            offset: offset.filter(|offset| !offset.is_root()).map(ToString::to_string),
             one_level,
         }
     }
@@ -61,7 +65,7 @@ impl Query {
             .bucket(&self.bucket.settings.bucket)
             .set_prefix(Some(self.prefix.clone()).filter(|prefix| !prefix.is_empty()))
             .set_delimiter(self.one_level.then(|| "/".into()))
-            .set_start_after(self.start_after.clone().filter(|_| token.is_none()))
+            .set_start_after(self.offset.as_deref().filter(|_| token.is_none()).map(just_before))
             .set_continuation_token(token)
             .send()
             .await
@@ -75,6 +79,9 @@ impl Query {
         let mut objects = Vec::new();
         for object in answer.contents.unwrap_or_default() {
             let Some(location) = object.key.as_deref().and_then(exact) else { continue };
+            if self.offset.as_ref().is_some_and(|offset| location.as_ref() <= offset.as_str()) {
+                continue;
+            }
             objects.push(ObjectMeta {
                 location,
                 last_modified: object.last_modified.and_then(to_chrono).ok_or_else(|| bad("time"))?,
@@ -86,6 +93,17 @@ impl Query {
         let prefixes = answer.common_prefixes.unwrap_or_default().into_iter();
         let prefixes = prefixes.filter_map(|found| exact(found.prefix?.strip_suffix('/')?));
         Ok((ListResult { common_prefixes: prefixes.collect(), objects }, next))
+    }
+}
+
+/// A key before this one, with as good as nothing between them; the same key where that is not simple.
+fn just_before(key: &str) -> String {
+    match key.as_bytes().split_last() {
+        Some((last, _)) if last.is_ascii_alphanumeric() && !b"0".contains(last) => {
+            format!("{}{}~", &key[..key.len() - 1], char::from(last - 1))
+        }
+        Some((b'0', _)) => format!("{}.~", &key[..key.len() - 1]),
+        _ => key.to_string(),
     }
 }
 
@@ -121,6 +139,22 @@ pub(super) async fn list_level(bucket: &Bucket, prefix: Option<&Location>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn offsets_come_just_before() {
+        let check = |key: &str, expected: &str| {
+            assert_eq!(just_before(key), expected);
+            assert!(expected <= key);
+        };
+        check("hot/29392813", "hot/29392812~");
+        check("hot/29392810", "hot/2939281.~");
+        check("a/Z", "a/Y~");
+        check("a/b", "a/a~");
+        check("a/é", "a/é");
+        check("a/-", "a/-");
+        check("a", "`~");
+        check("a/A", "a/@~");
+    }
 
     #[test]
     fn passes_over_what_is_no_path() {

@@ -7,6 +7,8 @@
 //! [`outcome`](crate::outcome()) is unknown. Objects above 16 MiB are uploaded in parts, under the same conditions; a
 //! server that honours conditions on puts but not at the end of uploads would go unnoticed there.
 //!
+//! Lists come in the server's order: that of the whole keys on AWS, but not everywhere.
+//!
 //! A missing object is `NotFound`; a missing bucket is not, except for a `head`, whose answer cannot tell them apart.
 
 mod attributes;

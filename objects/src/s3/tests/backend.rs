@@ -55,13 +55,15 @@ struct State {
 
 /// The bucket, and how it misbehaves.
 #[derive(Debug, Default)]
-pub(super) struct Backend {
+pub(crate) struct Backend {
     state: Mutex<State>,
     next_upload: AtomicUsize,
     /// Ignore If-Match and If-None-Match, as several servers do.
-    pub(super) ignores_conditions: AtomicBool,
+    pub(crate) ignores_conditions: AtomicBool,
+    /// Ignore If-Match alone.
+    pub(crate) ignores_if_match: AtomicBool,
     /// Check conditions, but not under the lock that writes.
-    pub(super) checks_too_early: AtomicBool,
+    pub(crate) checks_too_early: AtomicBool,
     /// So many of the next bodies break off in the middle.
     pub(super) broken_bodies: AtomicUsize,
 }
@@ -138,7 +140,9 @@ impl Backend {
         let checks =
             !self.ignores_conditions.load(Ordering::SeqCst) && !self.checks_too_early.load(Ordering::SeqCst);
         if checks {
-            check(conditions, state.objects.get(key))?;
+            let (if_match, if_none_match) = conditions;
+            let if_match = if_match.filter(|_| !self.ignores_if_match.load(Ordering::SeqCst));
+            check((if_match, if_none_match), state.objects.get(key))?;
         }
         let e_tag = ETag::Strong(stored.e_tag.clone());
         state.objects.insert(key.into(), stored);

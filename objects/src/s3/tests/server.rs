@@ -42,7 +42,7 @@ pub(super) enum Fault {
 #[derive(Debug)]
 pub(crate) struct Server {
     endpoint: String,
-    pub(super) backend: Arc<Backend>,
+    pub(crate) backend: Arc<Backend>,
     faults: Faults,
     task: tokio::task::JoinHandle<()>,
 }
@@ -66,7 +66,7 @@ impl Server {
         self.faults.lock().unwrap().extend(faults);
     }
 
-    pub(super) fn settings(&self) -> S3Settings {
+    pub(crate) fn settings(&self) -> S3Settings {
         S3Settings {
             bucket: BUCKET.into(),
             endpoint: Some(self.endpoint.clone()),
