@@ -1,6 +1,6 @@
 //! File operations on a real folder that remember what would be on disk, so that a test can pull the plug.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -25,6 +25,8 @@ struct State {
     contents: HashMap<u64, Vec<u8>>,
     /// Synced entries by inode.
     listings: HashMap<u64, BTreeMap<String, u64>>,
+    /// Which inodes are directories.
+    dirs: HashSet<u64>,
     /// Handles that keep inode numbers from being used again.
     pinned: Vec<File>,
     operations: usize,
@@ -95,11 +97,7 @@ fn restore_synced(state: &State, dir: u64, target: &FilePath) -> io::Result<()> 
     let Some(listing) = state.listings.get(&dir) else { return Ok(()) };
     for (name, inode) in listing {
         let path = target.join(name);
-        let is_dir = state
-            .pinned
-            .iter()
-            .any(|file| file.metadata().is_ok_and(|meta| meta.ino() == *inode && meta.is_dir()));
-        if is_dir {
+        if state.dirs.contains(inode) {
             std::fs::create_dir(&path)?;
             restore_synced(state, *inode, &path)?;
         } else {
@@ -171,7 +169,9 @@ impl FileLayer for Forgetful {
     fn make_dir(&self, at: Entry<'_>) -> io::Result<()> {
         self.step()?;
         RealFiles.make_dir(at)?;
-        self.pin(open_dir(at)?);
+        let dir = open_dir(at)?;
+        self.state().dirs.insert(dir.metadata()?.ino());
+        self.pin(dir);
         Ok(())
     }
 
