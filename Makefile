@@ -44,6 +44,5 @@ bench-store:
 	$(CARGO) run --release --locked -p mayfly-bench --bin bench-store
 
 # a batch job, its metrics, a question, an alert; ONCE=1 ends after the story, DEMO_INPUT=FOLDER is what the job reads
-demo:
-	$(CARGO) build --locked -p mayfly -p mayfly-demo
+demo: build
 	@ONCE="$(ONCE)" DEMO_INPUT="$(DEMO_INPUT)" "$(TARGET)/debug/mayfly-demo"

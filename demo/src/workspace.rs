@@ -1,12 +1,16 @@
 //! Where the demo reads and writes.
 
 use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::time::Duration;
+use std::time::Duration;
+use std::{env, fs, thread};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 
 /// Marks a folder as the demo's own, so that only such a one is ever emptied.
 const MARK: &str = ".mayfly-demo";
+const SEGMENT_LOOKS: usize = 100;
+const SEGMENT_LOOK_MS: u64 = 100;
 
 /// The demo's paths. All but the inputs lie in one folder, which is emptied at the start.
 #[derive(Debug)]
@@ -48,8 +52,19 @@ impl Workspace {
         })
     }
 
-    /// The Parquet files of the server's storage.
+    /// The Parquet files of the server's storage. What was pushed a moment ago may still be on its way into one.
     pub(crate) fn segments(&self) -> anyhow::Result<Vec<PathBuf>> {
+        for _ in 0..SEGMENT_LOOKS {
+            let found = self.parquet_files()?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            thread::sleep(Duration::from_millis(SEGMENT_LOOK_MS));
+        }
+        bail!("no Parquet file in {}", self.store.display())
+    }
+
+    fn parquet_files(&self) -> std::io::Result<Vec<PathBuf>> {
         let (mut folders, mut found) = (vec![self.store.clone()], Vec::new());
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(&folder)? {
@@ -62,14 +77,13 @@ impl Workspace {
             }
         }
         found.sort();
-        ensure!(!found.is_empty(), "no Parquet file in {}", self.store.display());
         Ok(found)
     }
 
     /// How to read them with SQL.
     pub(crate) fn duckdb_command(&self) -> String {
         format!(
-            r#"duckdb -c "SELECT \"__ts__\", job, \"__name__\", \"__value__\" FROM read_parquet('{}/**/hot/**/*.parquet', union_by_name = true) WHERE \"__name__\" LIKE 'export_%'""#,
+            r#"duckdb -c "SELECT \"__ts__\", job, \"__name__\", \"__value__\" FROM read_parquet('{}/**/hot/*/*.parquet', union_by_name = true) WHERE \"__name__\" LIKE 'export_%'""#,
             self.store.display()
         )
     }

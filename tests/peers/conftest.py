@@ -32,17 +32,16 @@ def pytest_runtest_makereport(item):
 
 @pytest.fixture(autouse=True)
 def nothing_stays_behind():
-    before = len(Process.running)
     yield
-    Process.kill_rest(before)
+    Process.kill_rest()
 
 
 @pytest.fixture(scope="session")
 def seaweedfs(tmp_path_factory):
     server = SeaweedFS(tmp_path_factory.mktemp("seaweedfs"))
+    server.process.shared = True
     yield server
-    if server.process in Process.running:
-        server.process.kill9()
+    server.process.kill9()
 
 
 @pytest.fixture

@@ -56,6 +56,7 @@ def originals(tmp_path_factory):
     folder = tmp_path_factory.mktemp("originals")
     pushgateway = Pushgateway(folder)
     prometheus = Prometheus(folder, pushgateway.url)
+    pushgateway.process.shared = prometheus.process.shared = True
     yield pushgateway.url, prometheus.url
     prometheus.process.kill9()
     pushgateway.process.kill9()

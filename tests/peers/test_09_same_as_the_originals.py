@@ -17,6 +17,7 @@ ASKED = [
     "depth > bool 3",
     "rows_total / on (job) group_left sum by (job) (rows_total)",
     "histogram_quantile(0.5, sum by (le, job) (took_bucket))",
+    "took_bucket",
     "took_sum / took_count",
     'rows_total{job!~"e.*"}',
     'rows_total{table=~"orders|items",instance!=""}',
@@ -37,7 +38,7 @@ def push_all(url: str):
         counter.labels("orders").inc(rows)
         counter.labels("items").inc(rows / 3)
         Gauge("depth", "Depth.", registry=registry).set(rows - 8)
-        took = Histogram("took", "Duration.", registry=registry, buckets=(0.5, 2.5, 7.5))
+        took = Histogram("took", "Duration.", registry=registry, buckets=(0.5, 2, 7.5))
         summary = Summary("wait", "Waiting.", registry=registry)
         for seconds in range(rows):
             took.observe(seconds / 3)

@@ -53,6 +53,8 @@ class Process:
     """A program with its standard output as lines and its standard error in a file."""
 
     running: list["Process"] = []
+    # outlives the test that started it
+    shared = False
 
     def __init__(self, name: str, command: list, log, env: dict | None = None, **more):
         self.name, self.log = name, log
@@ -143,7 +145,7 @@ class Process:
                 os.kill(self.child.pid, number)
 
     @classmethod
-    def kill_rest(cls, since: int = 0):
-        """Kills what a test has left running, from the `since`-th process on."""
-        for process in cls.running[since:][::-1]:
+    def kill_rest(cls):
+        """Kills what a test has left running."""
+        for process in [process for process in cls.running if not process.shared][::-1]:
             process.kill9()
