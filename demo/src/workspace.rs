@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::time::Duration;
 use std::{env, fs, thread};
 
 use anyhow::{Context as _, bail, ensure};
@@ -56,12 +55,12 @@ impl Workspace {
     pub(crate) fn segments(&self) -> anyhow::Result<Vec<PathBuf>> {
         for _ in 0..SEGMENT_LOOKS {
             let found = self.parquet_files()?;
-            if !found.is_empty() {
+            if found.iter().any(|path| path.components().any(|part| part.as_os_str() == "pushes")) {
                 return Ok(found);
             }
             thread::sleep(Duration::from_millis(SEGMENT_LOOK_MS));
         }
-        bail!("no Parquet file in {}", self.store.display())
+        bail!("no Parquet file of the push in {}", self.store.display())
     }
 
     fn parquet_files(&self) -> std::io::Result<Vec<PathBuf>> {
