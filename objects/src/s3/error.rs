@@ -134,15 +134,14 @@ impl S3Error {
         Self::NoAnswer { action, url, outcome, source: error.into() }
     }
 
-    /// The same error, when an earlier try of the same request may have been carried out.
+    /// The same error, when some try of the request may have been carried out.
     pub(super) fn into_unknown(self) -> Self {
+        let outcome = Outcome::Unknown;
         match self {
-            Self::NoAnswer { action, url, source, .. } => {
-                Self::NoAnswer { action, url, outcome: Outcome::Unknown, source }
-            }
-            Self::Refused { action, url, .. } if self.outcome() == Outcome::NotDone => {
-                let source = "a try had no answer, and nothing is there".into();
-                Self::NoAnswer { action, url, outcome: Outcome::Unknown, source }
+            Self::NoAnswer { action, url, source, .. } => Self::NoAnswer { action, url, outcome, source },
+            Self::Refused { action, url, status, code, .. } => {
+                let source = format!("{status} {code} after a try without a clear answer").into();
+                Self::NoAnswer { action, url, outcome, source }
             }
             other => other,
         }
@@ -221,5 +220,52 @@ impl KnowsOutcome for S3Error {
             Self::Unsettled { .. } | Self::BadAnswer { .. } => Outcome::Unknown,
             _ => Outcome::NotDone,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome;
+
+    fn check(error: S3Error, expected: fn(&Error) -> bool, expected_outcome: Outcome) {
+        let error = error.into_store(&Location::from("a"));
+        assert!(expected(&error), "{error:?}");
+        assert_eq!(outcome(&error), expected_outcome, "{error}");
+    }
+
+    fn refused(status: u16, code: &str) -> S3Error {
+        let (url, code) = ("s3://b/a".into(), code.into());
+        S3Error::Refused { action: "put", url, status, code, message: String::new() }
+    }
+
+    #[test]
+    fn errors_of_the_trait() {
+        let not_done = Outcome::NotDone;
+        check(refused(404, "NoSuchKey"), |error| matches!(error, Error::NotFound { .. }), not_done);
+        check(refused(404, "NoSuchBucket"), |error| matches!(error, Error::Generic { .. }), not_done);
+        check(
+            refused(403, "AccessDenied"),
+            |error| matches!(error, Error::PermissionDenied { .. }),
+            not_done,
+        );
+        check(refused(400, "ExpiredToken"), |error| matches!(error, Error::Unauthenticated { .. }), not_done);
+        check(refused(304, ""), |error| matches!(error, Error::NotModified { .. }), not_done);
+        check(refused(412, ""), |error| matches!(error, Error::Precondition { .. }), not_done);
+        check(refused(400, "EntityTooLarge"), |error| matches!(error, Error::Generic { .. }), not_done);
+        check(refused(503, "SlowDown"), |error| matches!(error, Error::Generic { .. }), Outcome::Unknown);
+        check(
+            refused(403, "AccessDenied").into_unknown(),
+            |error| matches!(error, Error::Generic { .. }),
+            Outcome::Unknown,
+        );
+    }
+
+    #[test]
+    fn missing_credentials_are_unauthenticated() {
+        let source = CredentialsError::not_loaded("no providers in the chain").into();
+        let url = "s3://b/a".into();
+        let error = S3Error::NoAnswer { action: "put", url, outcome: Outcome::Unknown, source };
+        check(error, |error| matches!(error, Error::Unauthenticated { .. }), Outcome::NotDone);
     }
 }

@@ -15,7 +15,6 @@ use super::put_id::PUT_ID_KEY;
 use super::watch::Watch;
 use super::{Bucket, upload};
 use crate::AnswerTime;
-use crate::outcome::{KnowsOutcome, Outcome};
 
 /// Up to this size an object is put in one request; a larger one is uploaded in parts of this size.
 pub(super) const PUT_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -120,20 +119,20 @@ pub(super) async fn settle(
         Ok(written) => return Ok((written, watch.date_unix_s())),
         Err(error) => error,
     };
-    let doubtful = watch.is_doubtful() || error.outcome() == Outcome::Unknown;
-    let Some(id) = terms.id.as_ref().filter(|_| doubtful) else {
-        return Err(refused(location, terms, error));
-    };
+    if !watch.is_doubtful() {
+        return Err(refused(location, terms, error.into_not_done()));
+    }
+    let Some(id) = &terms.id else { return Err(error.into_unknown().into_store(location)) };
     let look = Watch::default();
     match head(bucket, location, &look).await {
         Ok((written, found)) if found.as_ref() == Some(id) => Ok((written, look.date_unix_s())),
         Ok(_) => Err(S3Error::Unsettled { url: bucket.url_of(location) }.into_store(location)),
         // Nothing is there, which is no proof either: a try that got lost may still arrive.
-        Err(_) => Err(Error::Generic { store: super::STORE, source: error.into_unknown().into() }),
+        Err(_) => Err(error.into_unknown().into_store(location)),
     }
 }
 
-/// The error of a put that certainly did not happen, or that had no condition.
+/// The error of a put that certainly did not happen.
 fn refused(location: &Location, terms: &Terms, error: S3Error) -> Error {
     let path = location.to_string();
     match error.status() {

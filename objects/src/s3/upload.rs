@@ -139,7 +139,7 @@ pub(super) async fn put_in_parts(
     let parts = futures::stream::iter(parts).buffered(PARTS_AT_ONCE).try_collect().await;
     let written = match parts {
         Ok(parts) => session.complete(parts, watch).await,
-        Err(error) => Err(error.into_not_done()),
+        Err(error) => Err(error),
     };
     if written.is_err()
         && let Err(error) = session.abort().await

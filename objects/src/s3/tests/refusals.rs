@@ -52,6 +52,17 @@ async fn who_is_not_believed_is_unauthenticated() {
 }
 
 #[tokio::test]
+async fn what_is_never_sent_is_not_done() {
+    let server = Server::start().await;
+    let endpoint = Some("no url at all".to_string());
+    let store = S3::new(S3Settings { endpoint, ..server.settings() });
+    for mode in [PutMode::Create, PutMode::Overwrite] {
+        let error = store.put_opts(&at("a"), "x".into(), mode.into()).await.unwrap_err();
+        assert_eq!(outcome(&error), Outcome::NotDone, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_named() {
     let endpoint = Some("http://127.0.0.1:1".to_string());
     let static_credentials = Some(("id".to_string(), "secret".to_string()));
