@@ -90,6 +90,8 @@ fn start(workspace: &Workspace, receiver: &Receiver, once: bool) -> anyhow::Resu
         ("--rules", workspace.rules.display().to_string()),
         ("--alertmanager.url", receiver.url()),
         ("--evaluation-interval", "1s".to_owned()),
+        // the story shows the Parquet file soon after the push
+        ("--storage.flush-interval", "500ms".to_owned()),
     ];
     let args: Vec<String> = args.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect();
     // the ports of the README where they are free; a run for a test leaves them alone

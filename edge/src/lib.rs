@@ -24,5 +24,5 @@ pub use http::{BadUrl, Endpoint, HttpClient, HttpError};
 pub use rule_queries::RuleQueries;
 pub use rule_samples::RuleSamples;
 pub use rule_state::RuleState;
-pub use storage::Storage;
+pub use storage::{Ack, Storage, WriterError};
 pub use stored_series::StoredSeries;

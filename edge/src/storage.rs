@@ -2,13 +2,18 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{Clock, Push};
 use object_store::ObjectStore;
 use object_store::path::Path;
 use objects::{OpenError, Options};
-use store::{Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant, Writer, WriterSettings};
+use store::{
+    Entry, LogError, LogSettings, Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant, Writer,
+    WriterSettings,
+};
 
 use crate::RuleState;
 
@@ -19,6 +24,30 @@ pub struct Storage {
     prefix: Path,
     tenant: Tenant,
     description: String,
+    own_folder: Option<PathBuf>,
+}
+
+/// When an answer says that an entry is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ack {
+    /// It is in the object store.
+    Stored,
+    /// It is synced to a log on the local disk, and in the object store after about so long.
+    Logged {
+        /// So long.
+        flush_interval: Duration,
+    },
+}
+
+/// Why there is no writer.
+#[derive(Debug, thiserror::Error)]
+pub enum WriterError {
+    /// The log cannot be used or replayed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A log needs a local disk.
+    #[error("only a folder has a log: with other storage, what is acknowledged is stored")]
+    NoFolder,
 }
 
 impl Storage {
@@ -27,29 +56,65 @@ impl Storage {
     /// # Errors
     /// If there is no such store, or it may not be used.
     pub async fn open(url: &str, s3_endpoint: Option<&str>) -> Result<Self, OpenError> {
-        #[expect(clippy::field_reassign_with_default, reason = "the options may grow")]
-        let options = {
-            let mut options = Options::default();
-            options.s3_endpoint = s3_endpoint.map(str::to_owned);
-            options
-        };
+        let options = Options { s3_endpoint: s3_endpoint.map(str::to_owned), ..Options::default() };
         let opened = objects::open(url, &options).await?;
         Ok(Self {
             store: opened.store,
             prefix: opened.prefix,
             tenant: Tenant::default(),
             description: opened.description,
+            own_folder: opened.own_folder,
         })
     }
 
-    /// A writer of pushes with an identity of its own, and its flusher on the current runtime.
-    pub fn push_writer(&self, clock: Arc<dyn Clock>) -> Writer<Push> {
-        Writer::start(Arc::clone(&self.store), self.pushes(), clock, WriterSettings::of_writer(identity()))
+    /// Whether a log can be kept, which takes a local disk.
+    pub fn has_folder(&self) -> bool {
+        self.own_folder.is_some()
+    }
+
+    /// A writer of pushes with an identity of its own, and its task on the current runtime. What an earlier process left
+    /// in the log is in the store when this returns.
+    ///
+    /// # Errors
+    /// If there is to be a log and it cannot be used.
+    pub async fn push_writer(&self, clock: Arc<dyn Clock>, ack: Ack) -> Result<Writer<Push>, WriterError> {
+        self.writer(self.pushes(), "pushes", clock, ack).await
     }
 
     /// The same for samples.
-    pub fn sample_writer(&self, clock: Arc<dyn Clock>) -> Writer<SampleBatch> {
-        Writer::start(Arc::clone(&self.store), self.samples(), clock, WriterSettings::of_writer(identity()))
+    ///
+    /// # Errors
+    /// If there is to be a log and it cannot be used.
+    pub async fn sample_writer(
+        &self,
+        clock: Arc<dyn Clock>,
+        ack: Ack,
+    ) -> Result<Writer<SampleBatch>, WriterError> {
+        self.writer(self.samples(), "samples", clock, ack).await
+    }
+
+    async fn writer<E: Entry>(
+        &self,
+        stream: Stream,
+        name: &str,
+        clock: Arc<dyn Clock>,
+        ack: Ack,
+    ) -> Result<Writer<E>, WriterError> {
+        let (store, settings) = (Arc::clone(&self.store), WriterSettings::of_writer(identity()));
+        let Ack::Logged { flush_interval } = ack else {
+            return Ok(Writer::start(store, stream, clock, settings));
+        };
+        let own = self.own_folder.as_ref().ok_or(WriterError::NoFolder)?;
+        let folder = own.join("log").join(self.tenant.to_string()).join(name);
+        let log = LogSettings { folder, flush_interval };
+        let (writer, replayed) = Writer::start_logged(store, stream, clock, settings, log).await?;
+        if replayed.entries > 0 {
+            tracing::info!(stream = name, files = replayed.files, entries = replayed.entries, "log replayed");
+        }
+        for (path, offset) in replayed.damaged {
+            tracing::error!(path = %path.display(), offset, "log damaged: what stood before is kept, the file is set aside");
+        }
+        Ok(writer)
     }
 
     /// A reader, which also sees what writers of this process hold that is not written yet.

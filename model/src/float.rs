@@ -21,6 +21,16 @@ fn with_exponent_outside(value: f64, low: i32, high: i32) -> String {
     format!("{sign}{}", plain(&digits, exponent))
 }
 
+/// As OpenMetrics prints a bound: like [`shortest`], and `.0` behind a whole number. Prometheus 3 brings the values of `le`
+/// and `quantile` into this form when it scrapes, whatever the exposition says.
+pub fn bound(value: f64) -> String {
+    let mut text = shortest(value);
+    if value.is_finite() && !text.contains(['.', 'e']) {
+        text.push_str(".0");
+    }
+    text
+}
+
 /// As Prometheus' HTTP API prints sample values: plain digits, with an exponent below 1e-6 and from 1e21 on.
 pub fn api(value: f64) -> String {
     with_exponent_outside(value, -6, 21)
@@ -62,6 +72,19 @@ fn plain(digits: &str, exponent: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bounds() {
+        let check = |value: f64, expect: &str| assert_eq!(bound(value), expect);
+        check(1.0, "1.0");
+        check(0.0, "0.0");
+        check(-1.0, "-1.0");
+        check(0.25, "0.25");
+        check(1000.0, "1000.0");
+        check(1e6, "1e+06");
+        check(f64::INFINITY, "+Inf");
+        check(f64::NAN, "NaN");
+    }
 
     #[test]
     fn like_go() {

@@ -32,6 +32,15 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "URL", default_value = "./mayfly-data")]
     pub(crate) storage: String,
 
+    /// When a push is answered: stored, when it is in the storage; logged, when it is synced to a log beside it, which
+    /// only a folder has [default: logged for a folder, else stored]
+    #[arg(long = "storage.ack", value_name = "KIND")]
+    pub(crate) ack: Option<AckKind>,
+
+    /// With a log: how long until a push is in a Parquet file
+    #[arg(long = "storage.flush-interval", value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(crate) flush_interval: Duration,
+
     /// Address of an S3 server other than AWS; credentials are found the AWS way
     #[arg(long = "s3.endpoint", value_name = "URL")]
     pub(crate) s3_endpoint: Option<String>,
@@ -67,6 +76,12 @@ pub(crate) struct Serve {
     /// How it is logged
     #[arg(long = "log.format", value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum AckKind {
+    Stored,
+    Logged,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

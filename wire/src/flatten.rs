@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use model::Value;
-use model::float::shortest;
+use model::float;
 
 use crate::family::{Family, Histogram, Metric, MetricValue, Summary};
 
@@ -65,7 +65,7 @@ impl Flattener {
     fn summary(&mut self, metric: &Metric, summary: &Summary) {
         let mut seen = HashSet::new();
         for quantile in &summary.quantiles {
-            let bound = shortest(quantile.quantile);
+            let bound = float::bound(quantile.quantile);
             if seen.insert(bound.clone()) {
                 let label = (Arc::clone(&self.quantile), bound.into());
                 self.push(Arc::clone(&self.plain), metric, Some(label), quantile.value);
@@ -89,7 +89,7 @@ impl Flattener {
         let mut seen = HashSet::new();
         let buckets = histogram.buckets.iter().map(|bucket| (bucket.upper_bound, bucket.cumulative_count));
         for (upper_bound, count) in buckets.chain([(f64::INFINITY, histogram.count)]) {
-            let bound = shortest(upper_bound);
+            let bound = float::bound(upper_bound);
             if seen.insert(bound.clone()) {
                 let label = (Arc::clone(&self.le), bound.into());
                 self.push(Arc::clone(&self.bucket), metric, Some(label), count);
@@ -136,7 +136,7 @@ mod tests {
         );
         check(
             "# TYPE h histogram\nh_bucket{le=\"1e3\"} 1\nh_bucket{le=\"1000\"} 9\nh_sum 3\nh_count 2\n",
-            &[r#"h_bucket{le="1000"} 1"#, r#"h_bucket{le="+Inf"} 2"#, "h_sum 3", "h_count 2"],
+            &[r#"h_bucket{le="1000.0"} 1"#, r#"h_bucket{le="+Inf"} 2"#, "h_sum 3", "h_count 2"],
         );
         check(
             "# TYPE h histogram\nh_bucket{x=\"y\",le=\"+Inf\"} 5\nh_count{x=\"y\"} 2\n",

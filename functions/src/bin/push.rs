@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use edge::{Storage, SystemClock};
+use edge::{Ack, Storage, SystemClock};
 use gateway::Gateway;
 use mayfly_functions::environment;
 
@@ -26,7 +26,7 @@ async fn start() -> anyhow::Result<Gateway> {
         environment("MAYFLY_STORAGE")?.context("MAYFLY_STORAGE is not set: expected s3://BUCKET/PREFIX")?;
     let storage = Storage::open(&url, environment("MAYFLY_S3_ENDPOINT")?.as_deref()).await?;
     let clock = Arc::new(SystemClock);
-    let writer = Arc::new(storage.push_writer(Arc::clone(&clock) as _));
+    let writer = Arc::new(storage.push_writer(Arc::clone(&clock) as _, Ack::Stored).await?);
     let reader = Arc::new(storage.reader(Some(&writer), None));
     Ok(Gateway::new(writer, reader, clock, gateway::Settings::default()))
 }

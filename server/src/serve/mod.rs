@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use edge::{RuleQueries, Storage, StoredSeries, SystemClock};
+use edge::{Ack, RuleQueries, Storage, StoredSeries, SystemClock};
 use gateway::Gateway;
 use model::Clock;
 use query::api::{Api, BuildInfo};
 use tokio::sync::watch;
 
-use crate::cli::Serve;
+use crate::cli::{AckKind, Serve};
 use listen::Listener;
 
 /// How long requests under way may take after the signal to stop.
@@ -30,8 +30,15 @@ pub(crate) async fn run(flags: Serve) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("--storage {}", flags.storage))?;
 
-    let writer = Arc::new(storage.push_writer(Arc::clone(&clock)));
-    let samples = Arc::new(storage.sample_writer(Arc::clone(&clock)));
+    let ack = match flags.ack {
+        Some(AckKind::Stored) => Ack::Stored,
+        None if !storage.has_folder() => Ack::Stored,
+        Some(AckKind::Logged) | None => Ack::Logged { flush_interval: flags.flush_interval },
+    };
+    let writer = storage.push_writer(Arc::clone(&clock), ack).await.context("--storage.ack")?;
+    let writer = Arc::new(writer);
+    let samples = storage.sample_writer(Arc::clone(&clock), ack).await.context("--storage.ack")?;
+    let samples = Arc::new(samples);
     let reader = Arc::new(storage.reader(Some(&writer), Some(&samples)));
     let gateway = Arc::new(Gateway::new(
         Arc::clone(&writer),

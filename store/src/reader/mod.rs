@@ -2,6 +2,7 @@
 
 mod cache;
 mod error;
+mod failure;
 mod gather;
 mod samples;
 
@@ -94,7 +95,11 @@ impl Reader {
         )?;
         let selection = selection.clone();
         compute(move || {
-            let stepped = Gathered::of(&pushes, &selection).into_series(start_ms, end_ms);
+            let mut stepped = Gathered::of(&pushes, &selection).into_series(start_ms, end_ms);
+            if let Some(push_times) = failure::also_needed(&selection) {
+                let groups = Gathered::of(&pushes, &push_times).into_series(start_ms, end_ms);
+                failure::add_zeros(&mut stepped, &groups);
+            }
             join(stepped, samples::gather(&samples, &selection))
         })
         .await
