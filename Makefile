@@ -28,10 +28,10 @@ build:
 # all hermetic tests
 test: build
 ifeq ($(NEXTEST),yes)
-	$(CARGO) nextest run --workspace --locked
+	$(CARGO) nextest run --workspace --locked --no-fail-fast
 	$(CARGO) test --workspace --doc --locked
 else
-	$(CARGO) test --workspace --locked
+	$(CARGO) test --workspace --locked --no-fail-fast
 endif
 
 # real clients and servers against the real binaries; fetches them first (Debian, root)
