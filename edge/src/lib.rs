@@ -21,6 +21,7 @@ mod stored_series;
 pub use alertmanager::Alertmanager;
 pub use clock::SystemClock;
 pub use http::{BadUrl, Endpoint, HttpClient, HttpError};
+pub use objects::Counts;
 pub use rule_queries::RuleQueries;
 pub use rule_samples::RuleSamples;
 pub use rule_state::RuleState;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Clock, Push};
-use object_store::ObjectStore;
 use object_store::path::Path;
-use objects::{OpenError, Options};
+use objects::probe::ProbeError;
+use objects::{Counts, Instrumented, OpenError, Options};
 use store::{
     Entry, LogError, LogSettings, Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant, Writer,
     WriterSettings,
@@ -20,7 +20,7 @@ use crate::RuleState;
 /// An opened storage URL, for one tenant.
 #[derive(Clone, Debug)]
 pub struct Storage {
-    store: Arc<dyn ObjectStore>,
+    store: Arc<Instrumented>,
     prefix: Path,
     tenant: Tenant,
     description: String,
@@ -59,12 +59,29 @@ impl Storage {
         let options = Options { s3_endpoint: s3_endpoint.map(str::to_owned), ..Options::default() };
         let opened = objects::open(url, &options).await?;
         Ok(Self {
-            store: opened.store,
+            store: Arc::new(Instrumented::new(opened.store)),
             prefix: opened.prefix,
             tenant: Tenant::default(),
             description: opened.description,
             own_folder: opened.own_folder,
         })
+    }
+
+    /// Proves that the store holds conditional puts, as all that Mayfly promises rests on them. A folder does by
+    /// construction.
+    ///
+    /// # Errors
+    /// If it does not, or cannot be reached or written.
+    pub async fn prove(&self) -> Result<(), ProbeError> {
+        if self.has_folder() {
+            return Ok(());
+        }
+        objects::probe::conditional_put(&*self.store, &self.prefix).await
+    }
+
+    /// Requests and bytes so far.
+    pub fn counts(&self) -> Counts {
+        self.store.counts()
     }
 
     /// Whether a log can be kept, which takes a local disk.
@@ -100,7 +117,7 @@ impl Storage {
         clock: Arc<dyn Clock>,
         ack: Ack,
     ) -> Result<Writer<E>, WriterError> {
-        let (store, settings) = (Arc::clone(&self.store), WriterSettings::of_writer(identity()));
+        let (store, settings) = (Arc::clone(&self.store) as _, WriterSettings::of_writer(identity()));
         let Ack::Logged { flush_interval } = ack else {
             return Ok(Writer::start(store, stream, clock, settings));
         };
@@ -120,7 +137,7 @@ impl Storage {
     /// A reader, which also sees what writers of this process hold that is not written yet.
     pub fn reader(&self, pushes: Option<&Writer<Push>>, samples: Option<&Writer<SampleBatch>>) -> Reader {
         Reader::new(
-            Arc::clone(&self.store),
+            Arc::clone(&self.store) as _,
             Source::new(self.pushes(), pushes),
             Source::new(self.samples(), samples),
             ReaderSettings::default(),
@@ -130,7 +147,7 @@ impl Storage {
     /// Where the state of alert rules is kept.
     pub fn rule_state(&self) -> RuleState {
         let object = self.prefix.clone().join(self.tenant.to_string()).join("alerts").join("state.json");
-        RuleState::new(Arc::clone(&self.store), object)
+        RuleState::new(Arc::clone(&self.store) as _, object)
     }
 
     fn pushes(&self) -> Stream {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use edge::{Ack, Storage, StoredSeries};
 use gateway::Gateway;
 use http::{Method, Request, StatusCode};
+use mayfly_edge::{Ack, Storage, StoredSeries};
 use model::Clock;
 use query::{Engine, Value};
 use testkit::ManualClock;

@@ -30,6 +30,7 @@ pub(crate) async fn run(flags: Serve) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("--storage {}", flags.storage))?;
 
+    storage.prove().await.with_context(|| format!("--storage {}", flags.storage))?;
     let ack = match flags.ack {
         Some(AckKind::Stored) => Ack::Stored,
         None if !storage.has_folder() => Ack::Stored,
@@ -63,10 +64,14 @@ pub(crate) async fn run(flags: Serve) -> anyhow::Result<()> {
         Arc::clone(&clock),
         external_url,
     )?);
-    let query_routes =
-        query::api::router(api).merge(alert::router(Arc::clone(&rules))).merge(own_metrics::router(
-            own_metrics::Sources { writer: Arc::clone(&writer), reader, started_us: clock.now_us() },
-        ));
+    let query_routes = query::api::router(api).merge(alert::router(Arc::clone(&rules))).merge(
+        own_metrics::router(own_metrics::Sources {
+            storage: storage.clone(),
+            writer: Arc::clone(&writer),
+            reader,
+            started_us: clock.now_us(),
+        }),
+    );
 
     let (stop, stopped) = watch::channel(false);
     let evaluation = tokio::spawn(rules::evaluate(rules, Arc::clone(&clock), stopped.clone()));

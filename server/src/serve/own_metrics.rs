@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use edge::{Counts, Storage};
 use model::MetricType;
 use store::{Reader, Writer};
 use wire::exposition;
@@ -14,6 +15,7 @@ use wire::{Family, Metric, MetricValue};
 
 /// Where the numbers come from.
 pub(super) struct Sources {
+    pub(super) storage: Storage,
     pub(super) writer: Arc<Writer>,
     pub(super) reader: Arc<Reader>,
     pub(super) started_us: i64,
@@ -51,6 +53,12 @@ fn families(sources: &Sources) -> Vec<Family> {
         ("mayfly_segments_fetched_total", "Segments read from the object store.", read.segments_fetched()),
         ("mayfly_segments_cached_total", "Segments found in memory instead.", read.segments_cached()),
     ];
+    let stored = sources.storage.counts();
+    let storage = [
+        ("mayfly_storage_failures_total", "Requests to the storage that failed.", stored.failures),
+        ("mayfly_storage_written_bytes_total", "Bytes put into the storage.", stored.bytes_put),
+        ("mayfly_storage_read_bytes_total", "Bytes got from the storage.", stored.bytes_got),
+    ];
     let gauges = [
         ("mayfly_tail_pushes", "Pushes that wait to be written.", tail.entries() as f64),
         ("mayfly_tail_bytes", "About how much memory they take.", tail.bytes() as f64),
@@ -60,7 +68,8 @@ fn families(sources: &Sources) -> Vec<Family> {
             sources.started_us as f64 / 1e6,
         ),
     ];
-    let counters = counters.map(|(name, help, value)| (name, help, MetricType::Counter, value as f64));
+    let counter = |(name, help, value): (_, _, u64)| (name, help, MetricType::Counter, value as f64);
+    let counters = counters.into_iter().chain(storage).map(counter);
     let gauges = gauges.map(|(name, help, value)| (name, help, MetricType::Gauge, value));
     let build = family(
         "mayfly_build_info",
@@ -78,12 +87,35 @@ fn families(sources: &Sources) -> Vec<Family> {
             bytes as f64,
         )
     });
-    let plain = counters.into_iter().chain(gauges);
+    let plain = counters.chain(gauges);
     plain
         .map(|(name, help, r#type, value)| family(name, help, r#type, Vec::new(), value))
-        .chain([build])
+        .chain([build, requests(sources.storage.counts())])
         .chain(process)
         .collect()
+}
+
+/// What the storage was asked, as S3 bills it.
+#[expect(clippy::cast_precision_loss, reason = "samples are floats")]
+fn requests(counts: Counts) -> Family {
+    let kinds = [
+        ("put", counts.puts),
+        ("get", counts.gets),
+        ("head", counts.heads),
+        ("list", counts.lists),
+        ("delete", counts.deletes),
+        ("copy", counts.copies),
+    ];
+    let of_kind = |(kind, count): (&str, u64)| {
+        Metric::new(vec![("kind".into(), kind.into())], MetricValue::Counter(count as f64))
+    };
+    Family {
+        name: "mayfly_storage_requests_total".into(),
+        help: "Requests to the storage.".into(),
+        unit: "".into(),
+        r#type: MetricType::Counter,
+        metrics: kinds.map(of_kind).into(),
+    }
 }
 
 fn family(

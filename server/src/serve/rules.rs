@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alert::{Components, Evaluator, Notifier, Progress, Rules, Settings, TickError};
+use alert::{Components, Evaluator, Notifier, Progress, RuleFileError, Rules, Settings, TickError};
 use anyhow::{Context, bail};
 use edge::{Alertmanager, HttpClient, RuleQueries, RuleSamples, Storage};
 use model::Clock;
@@ -55,8 +55,11 @@ fn load(flags: &Serve, check: &RuleQueries) -> anyhow::Result<Rules> {
             Ok(rules)
         }
         Err(errors) => {
-            let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            bail!("--rules: {}", lines.join("; "))
+            // Prometheus' text may have several lines; whoever started us gets one
+            let one_line =
+                |error: &RuleFileError| error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            let errors: Vec<String> = errors.iter().map(one_line).collect();
+            bail!("--rules: {}", errors.join("; "))
         }
     }
 }
