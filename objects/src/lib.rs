@@ -1,6 +1,6 @@
 //! Object stores behind one trait: a local folder, and S3 on aws-sdk-s3.
 //!
-//! Everything above this crate takes an `Arc<dyn ObjectStore>`. [`open`] turns a URL into one: a folder path,
+//! Everything above this crate takes an `Arc<dyn ObjectStore>`. [`open()`] turns a URL into one: a folder path,
 //! `s3://bucket/prefix`, or `memory:`. [`outcome()`] says what is known about a put that failed, and [`AnswerTime`] when
 //! the store answered one that did not. [`probe::conditional_put`] refuses stores that do not keep their word, and
 //! [`Instrumented`] counts requests.

@@ -1,7 +1,7 @@
 //! YAML as a tree in which every node knows its place.
 //!
 //! Scalars stay the texts that the user wrote: a field that wants a string takes `1` and `yes` as they stand, as Go's
-//! decoder does. Aliases are resolved here, merge keys in [`Node::entries`].
+//! decoder does. Aliases are resolved here, merge keys where mappings are decoded.
 
 use std::collections::HashMap;
 use std::rc::Rc;
