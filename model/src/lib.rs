@@ -4,6 +4,7 @@
 //! folds them to [`Steps`]; a [`Selection`] asks for series by [`Matcher`] and time, and gets [`Series`].
 
 mod clock;
+mod compensated;
 mod event;
 mod family;
 pub mod float;
@@ -17,9 +18,13 @@ mod series;
 mod stamp;
 
 pub use clock::Clock;
+pub use compensated::Compensated;
 pub use event::{Change, GroupKey, Push, PushedFamily, PushedSeries};
 pub use family::{Metadata, MetricType};
-pub use histogram::{CounterReset, Histogram, Span};
+pub use histogram::{
+    Bucket, CounterReset, Histogram, HistogramMean, HistogramSum, IncompatibleBuckets, Skew, Span,
+    SumRemarks, Trim,
+};
 pub use labels::{Label, Labels, LabelsBuilder};
 pub use matcher::{CapturePattern, MatchOp, Matcher, MatcherError};
 pub use sample::{STALE_NAN, Value, is_stale_nan, stale_nan};

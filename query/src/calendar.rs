@@ -45,3 +45,16 @@ pub(crate) fn days_before(year: i64, month: i64) -> i64 {
     let day_of_year = (153 * month_from_march + 2) / 5;
     era * DAYS_PER_ERA + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - DAYS_TO_1970
 }
+
+/// A time as RFC 3339 writes it, with milliseconds only where there are some: `1970-01-01T00:05:00Z`.
+pub(crate) fn rfc3339(at_ms: i64) -> String {
+    let at_s = at_ms.div_euclid(1_000);
+    let Date { year, month, day } = Date::of(at_s);
+    let second = at_s.rem_euclid(DAY_S);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    let fraction = match at_ms.rem_euclid(1_000) {
+        0 => String::new(),
+        ms => format!(".{ms:03}").trim_end_matches('0').to_owned(),
+    };
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
+}

@@ -1,8 +1,7 @@
 //! Values as JSON, written as Prometheus writes them: times as numbers with at most three decimals, values as texts.
 
-use model::{Labels, Value as Sample};
+use model::{Histogram, Labels, Value as Sample};
 
-use super::answer::{ApiError, ApiErrorKind};
 use crate::value::{MatrixSeries, Value, VectorSample};
 
 pub(super) fn string(out: &mut String, text: &str) {
@@ -70,7 +69,7 @@ fn point(out: &mut String, at_ms: i64, value: f64) {
 }
 
 /// The `data` of a query's answer.
-pub(super) fn query_data(value: &Value) -> Result<String, ApiError> {
+pub(super) fn query_data(value: &Value) -> String {
     let mut out = String::from("{\"resultType\":\"");
     out.push_str(value.value_type().as_str());
     out.push_str("\",\"result\":");
@@ -84,30 +83,28 @@ pub(super) fn query_data(value: &Value) -> Result<String, ApiError> {
             out.push(']');
         }
         Value::Vector(samples) => {
-            refuse_histograms(samples.iter().any(|sample| matches!(sample.value, Sample::Histogram(_))))?;
             list(&mut out, samples.iter(), vector_sample);
         }
         Value::Matrix(series) => {
-            refuse_histograms(series.iter().any(|series| !series.histograms.is_empty()))?;
             list(&mut out, series.iter(), matrix_series);
         }
     }
     out.push('}');
-    Ok(out)
-}
-
-fn refuse_histograms(any: bool) -> Result<(), ApiError> {
-    let error =
-        || ApiError::new(ApiErrorKind::Execution, "an answer with native histograms is not supported yet");
-    if any { Err(error()) } else { Ok(()) }
+    out
 }
 
 fn vector_sample(out: &mut String, sample: &VectorSample) {
     out.push_str("{\"metric\":");
     labels(out, &sample.labels);
-    if let Sample::Float(value) = sample.value {
-        out.push_str(",\"value\":");
-        point(out, sample.at_ms, value);
+    match &sample.value {
+        Sample::Float(value) => {
+            out.push_str(",\"value\":");
+            point(out, sample.at_ms, *value);
+        }
+        Sample::Histogram(histogram) => {
+            out.push_str(",\"histogram\":");
+            histogram_point(out, sample.at_ms, histogram);
+        }
     }
     out.push('}');
 }
@@ -115,9 +112,38 @@ fn vector_sample(out: &mut String, sample: &VectorSample) {
 fn matrix_series(out: &mut String, series: &MatrixSeries) {
     out.push_str("{\"metric\":");
     labels(out, &series.labels);
-    out.push_str(",\"values\":");
-    list(out, series.floats.iter(), |out, (at_ms, value)| point(out, *at_ms, *value));
+    if !series.floats.is_empty() || series.histograms.is_empty() {
+        out.push_str(",\"values\":");
+        list(out, series.floats.iter(), |out, (at_ms, value)| point(out, *at_ms, *value));
+    }
+    if !series.histograms.is_empty() {
+        out.push_str(",\"histograms\":");
+        list(out, series.histograms.iter(), |out, (at_ms, value)| histogram_point(out, *at_ms, value));
+    }
     out.push('}');
+}
+
+fn histogram_point(out: &mut String, at_ms: i64, histogram: &Histogram) {
+    let text = |value: f64| format!("\"{}\"", model::float::api(value));
+    out.push('[');
+    time(out, at_ms);
+    out.push_str(&format!(",{{\"count\":{},\"sum\":{}", text(histogram.count), text(histogram.sum)));
+    let buckets = histogram.buckets();
+    if !buckets.is_empty() {
+        out.push_str(",\"buckets\":");
+        list(out, buckets.iter(), |out, bucket| {
+            // which of its bounds belong to the bucket
+            let rule = match (bucket.lower_inclusive, bucket.upper_inclusive) {
+                (false, true) => 0,
+                (true, false) => 1,
+                (false, false) => 2,
+                (true, true) => 3,
+            };
+            let (lower, upper, count) = (text(bucket.lower), text(bucket.upper), text(bucket.count));
+            out.push_str(&format!("[{rule},{lower},{upper},{count}]"));
+        });
+    }
+    out.push_str("}]");
 }
 
 #[cfg(test)]
@@ -137,6 +163,23 @@ mod tests {
         check(-1_500, "-1.500");
         check(-1, "-0.001");
         check(0, "0");
+    }
+
+    #[test]
+    fn histograms_list_their_buckets() {
+        let histogram = Histogram {
+            count: 3.0,
+            sum: 1.5,
+            zero_threshold: 0.5,
+            zero_count: 1.0,
+            positive_spans: vec![model::Span { offset: 1, length: 1 }],
+            positive_counts: vec![2.0],
+            ..Histogram::default()
+        };
+        let mut out = String::new();
+        histogram_point(&mut out, 1_000, &histogram);
+        let expect = r#"[1,{"count":"3","sum":"1.5","buckets":[[3,"-0.5","0.5","1"],[0,"1","2","2"]]}]"#;
+        assert_eq!(out, expect);
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl Api {
         let computed = tokio::task::spawn_blocking(move || {
             let mut outcome = loaded.execute()?;
             let truncated = limit.is_some_and(|limit| truncate(&mut outcome, limit));
-            let data = json::query_data(&outcome.value)?;
+            let data = json::query_data(&outcome.value);
             Ok::<_, ApiError>((data, outcome.annotations, truncated))
         });
         let (data, annotations, truncated) = computed.await.map_err(|_| broken())??;

@@ -156,13 +156,6 @@ async fn mistakes_have_the_words_of_prometheus() {
     fails("/api/v1/query?query=up%2Bon()up%2Bon(x)topk(NaN,up)", 422, "execution", "Parameter value is NaN")
         .await;
     fails("/api/v1/query?query=broken", 500, "unavailable", "the store does not answer").await;
-    fails(
-        "/api/v1/query?query=histogram_count(up)",
-        422,
-        "execution",
-        "the function histogram_count is not supported yet",
-    )
-    .await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 //! thread of its own.
 
 mod error;
+mod resets;
 mod settings;
 
 use std::sync::Arc;
@@ -132,6 +133,9 @@ impl Engine {
             // the order in which everything is added
             series.sort_by(|a, b| a.labels.cmp(&b.labels));
             budget.hold(series.iter().map(weight).sum())?;
+        }
+        for (series, _) in data.iter_mut().zip(&plan.totals_only).filter(|(_, totals_only)| **totals_only) {
+            series.iter_mut().for_each(|series| resets::state(&mut series.samples));
         }
         let settings = ExecSettings {
             lookback_ms,

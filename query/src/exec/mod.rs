@@ -9,18 +9,20 @@ mod aggregate;
 mod binary;
 mod budget;
 mod call;
-mod compensated;
 mod error;
 mod instant;
+mod mean;
 mod names;
 mod order;
 mod points;
+mod remarks;
 mod scalar;
 mod window;
 
 pub(crate) use budget::Budget;
-pub(crate) use compensated::{Mean, Sum};
 pub use error::ExecError;
+pub(crate) use mean::Mean;
+pub(crate) use model::Compensated as Sum;
 pub(crate) use order::nan_first;
 pub(crate) use points::{Line, histogram_weight};
 pub(crate) use window::{RangeWindow, over_samples};
@@ -28,6 +30,7 @@ pub(crate) use window::{RangeWindow, over_samples};
 use binary::presence;
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use model::{Series, Value};
 
@@ -191,9 +194,15 @@ impl<'a> Executor<'a> {
     fn negate(&self, operand: &Node, sink: &mut Sink<'_>) -> Result<()> {
         self.each_computed(operand, sink, |points| {
             if points.has_histograms() {
-                return Err(ExecError::not_supported("the unary minus on native histograms"));
+                points.map_values(|_, value| {
+                    Some(match value {
+                        Value::Float(value) => Value::Float(-value),
+                        Value::Histogram(histogram) => Value::Histogram(Arc::new(histogram.scaled(-1.0))),
+                    })
+                });
+            } else {
+                points.map_floats(|_, value| Some(-value));
             }
-            points.map_floats(|_, value| Some(-value));
             Ok(())
         })
     }

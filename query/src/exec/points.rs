@@ -164,6 +164,17 @@ impl Points {
             .filter_map(|(place, value)| value.as_ref().map(|histogram| (self.first + place, histogram)))
     }
 
+    /// Replaces each value.
+    pub(crate) fn map_values(&mut self, mut map: impl FnMut(usize, Value) -> Option<Value>) {
+        let mut mapped = Self::default();
+        for index in self.places() {
+            if let Some(value) = self.get(index).and_then(|value| map(index, value)) {
+                mapped.push_value(index, value);
+            }
+        }
+        *self = mapped;
+    }
+
     /// Replaces each float; histograms go away.
     pub(crate) fn map_floats(&mut self, mut map: impl FnMut(usize, f64) -> Option<f64>) {
         self.histograms.clear();

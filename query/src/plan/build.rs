@@ -32,10 +32,18 @@ pub(crate) fn plan(expr: &Expr, grid: Grid, limits: Limits) -> Result<Plan, Plan
         step_s: grid.step_ms as f64 / 1_000.0,
         range_s: grid.end_ms().saturating_sub(grid.start_ms) as f64 / 1_000.0,
     };
-    let mut builder = Builder { query: grid, times, limits, selections: Vec::new(), known: HashMap::new() };
+    let mut builder = Builder {
+        query: grid,
+        times,
+        limits,
+        selections: Vec::new(),
+        totals_only: Vec::new(),
+        known: HashMap::new(),
+        buckets: Buckets::Needed,
+    };
     let Built { node, steady } = builder.expr(expr, grid)?;
     let root = if steady { node.held() } else { node };
-    Ok(Plan { root, selections: builder.selections })
+    Ok(Plan { root, selections: builder.selections, totals_only: builder.totals_only })
 }
 
 struct Builder {
@@ -43,7 +51,19 @@ struct Builder {
     times: QueryTimes,
     limits: Limits,
     selections: Vec<Selection>,
-    known: HashMap<(String, i64, i64), usize>,
+    totals_only: Vec<bool>,
+    known: HashMap<(String, i64, i64, bool), usize>,
+    buckets: Buckets,
+}
+
+/// Whether the buckets of histograms matter where the builder is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Buckets {
+    Needed,
+    /// Inside of `histogram_count` and the like.
+    Skipped,
+    /// Inside of a subquery or of a function that looks at buckets: whatever stands further inside.
+    AlwaysNeeded,
 }
 
 /// A node, and whether its value is the same at all times.
@@ -167,10 +187,23 @@ impl Builder {
         {
             return self.window(call, position, absent_labels, grid);
         }
+        let before = self.buckets;
+        self.buckets = match function {
+            Function::HistogramQuantile | Function::HistogramQuantiles | Function::HistogramFraction => {
+                Buckets::AlwaysNeeded
+            }
+            Function::HistogramCount | Function::HistogramSum | Function::HistogramAvg
+                if before != Buckets::AlwaysNeeded =>
+            {
+                Buckets::Skipped
+            }
+            _ => before,
+        };
         let mut arguments = Vec::with_capacity(call.arguments.len());
         for argument in &call.arguments {
             arguments.push(self.expr(argument, grid)?);
         }
+        self.buckets = before;
         let steady =
             !depends_on_time(function, arguments.len()) && arguments.iter().all(|argument| argument.steady);
         let settle = |built: Built| if steady { built.node } else { built.part() };
@@ -252,7 +285,9 @@ impl Builder {
         if inner_grid.count > self.limits.subquery_steps_max {
             return Err(PlanError::TooManySteps);
         }
+        let buckets = std::mem::replace(&mut self.buckets, Buckets::AlwaysNeeded);
         let inner = self.expr(&subquery.operand, inner_grid)?.part();
+        self.buckets = buckets;
         Ok(MatrixNode { of: Windowed::Subquery(inner), times, range_ms, range: expr.range })
     }
 
@@ -281,9 +316,11 @@ impl Builder {
     fn select(&mut self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> usize {
         let key: String = matchers.iter().map(|matcher| format!("{matcher},")).collect();
         let next = self.selections.len();
-        let index = *self.known.entry((key, start_ms, end_ms)).or_insert(next);
+        let totals_only = self.buckets == Buckets::Skipped;
+        let index = *self.known.entry((key, start_ms, end_ms, totals_only)).or_insert(next);
         if index == next {
             self.selections.push(Selection { matchers: matchers.to_vec(), start_ms, end_ms });
+            self.totals_only.push(totals_only);
         }
         index
     }

@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     pub(crate) root: Node,
     /// What must be read, each once.
     pub(crate) selections: Vec<Selection>,
+    /// Of which of them only the counts and sums of histograms are asked for.
+    pub(crate) totals_only: Vec<bool>,
 }
 
 /// Why an expression that parses cannot be evaluated.

@@ -18,6 +18,7 @@ mod pretty;
 mod print;
 mod quote;
 mod series;
+mod series_histogram;
 mod token;
 
 pub use ast::{

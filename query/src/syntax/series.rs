@@ -27,7 +27,12 @@ pub enum SeriesItem {
     /// A number; [`model::stale_nan`] for `stale`.
     Float(f64),
     /// A native histogram.
-    Histogram(Arc<Histogram>),
+    Histogram {
+        /// The histogram.
+        value: Arc<Histogram>,
+        /// Whether it says what is known about resets.
+        states_reset: bool,
+    },
 }
 
 /// How many values one description may have.
@@ -73,14 +78,14 @@ fn end_of_metric(text: &str) -> usize {
     text.len()
 }
 
-struct Values<'a> {
-    text: &'a str,
-    lexer: Lexer<'a>,
+pub(super) struct Values<'a> {
+    pub(super) text: &'a str,
+    pub(super) lexer: Lexer<'a>,
     items: Vec<SeriesItem>,
 }
 
 impl Values<'_> {
-    fn error<T>(&self, from: usize, message: impl Into<String>) -> Result<T, ParseError> {
+    pub(super) fn error<T>(&self, from: usize, message: impl Into<String>) -> Result<T, ParseError> {
         Err(ParseError::new(self.text, ByteRange::new(from, self.lexer.at.max(from)), message))
     }
 
@@ -100,7 +105,7 @@ impl Values<'_> {
         let start = self.lexer.at;
         let rest = &self.text[start..];
         if rest.starts_with("{{") {
-            return self.error(start, "native histograms in series descriptions are not supported yet");
+            return self.histograms();
         }
         if self.lexer.take(b'_') {
             let count = self.times()?.unwrap_or(1);
@@ -133,7 +138,11 @@ impl Values<'_> {
         })
     }
 
-    fn push(&mut self, count: usize, mut item: impl FnMut(usize) -> SeriesItem) -> Result<(), ParseError> {
+    pub(super) fn push(
+        &mut self,
+        count: usize,
+        mut item: impl FnMut(usize) -> SeriesItem,
+    ) -> Result<(), ParseError> {
         if self.items.len().saturating_add(count) > ITEMS_MAX {
             return self.error(self.lexer.at, format!("a series may have at most {ITEMS_MAX} values"));
         }
@@ -142,7 +151,7 @@ impl Values<'_> {
     }
 
     /// `x5`
-    fn times(&mut self) -> Result<Option<usize>, ParseError> {
+    pub(super) fn times(&mut self) -> Result<Option<usize>, ParseError> {
         if !self.lexer.take(b'x') {
             return Ok(None);
         }
@@ -154,7 +163,7 @@ impl Values<'_> {
         }
     }
 
-    fn number(&mut self) -> Result<f64, ParseError> {
+    pub(super) fn number(&mut self) -> Result<f64, ParseError> {
         let start = self.lexer.at;
         let negative = self.lexer.take(b'-');
         if !negative {

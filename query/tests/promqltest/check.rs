@@ -10,7 +10,13 @@ use super::script::{Eval, Times};
 #[derive(Clone, Debug)]
 enum Point {
     Float(f64),
-    Histogram(Box<Histogram>),
+    Histogram { value: Box<Histogram>, states_reset: bool },
+}
+
+impl Point {
+    fn found(histogram: &Histogram) -> Self {
+        Self::Histogram { value: Box::new(histogram.clone()), states_reset: false }
+    }
 }
 
 /// Whether the value is the expected one.
@@ -28,7 +34,7 @@ pub(crate) fn value(eval: &Eval, value: &Value) -> Result<(), String> {
             let found = samples.iter().map(|sample| {
                 let point = match &sample.value {
                     model::Value::Float(value) => Point::Float(*value),
-                    model::Value::Histogram(histogram) => Point::Histogram(Box::new((**histogram).clone())),
+                    model::Value::Histogram(histogram) => Point::found(histogram),
                 };
                 (sample.labels.clone(), vec![Some(point)])
             });
@@ -66,8 +72,7 @@ fn matrix(eval: &Eval, all: &[MatrixSeries]) -> Result<(), String> {
     for one in all {
         let mut points = vec![None; count];
         let floats = one.floats.iter().map(|(at, value)| (*at, Point::Float(*value)));
-        let histograms =
-            one.histograms.iter().map(|(at, value)| (*at, Point::Histogram(Box::new((**value).clone()))));
+        let histograms = one.histograms.iter().map(|(at, value)| (*at, Point::found(value)));
         for (at, point) in floats.chain(histograms) {
             let on_grid = (at - start) % step == 0;
             let index = usize::try_from((at - start) / step).ok().filter(|index| on_grid && *index < count);
@@ -93,7 +98,9 @@ fn series(eval: &Eval, mut found: Vec<(Labels, Vec<Option<Point>>)>, count: usiz
             .map(|item| match item {
                 SeriesItem::Gap => None,
                 SeriesItem::Float(value) => Some(Point::Float(value)),
-                SeriesItem::Histogram(histogram) => Some(Point::Histogram(Box::new((*histogram).clone()))),
+                SeriesItem::Histogram { value, states_reset } => {
+                    Some(Point::Histogram { value: Box::new((*value).clone()), states_reset })
+                }
             })
             .collect();
         if points.len() > count {
@@ -131,9 +138,29 @@ fn same(expected: Option<&Point>, found: Option<&Point>) -> bool {
     match (expected, found) {
         (None, None) => true,
         (Some(Point::Float(expected)), Some(Point::Float(found))) => almost_equal(*expected, *found),
-        (Some(Point::Histogram(expected)), Some(Point::Histogram(found))) => expected == found,
+        (
+            Some(Point::Histogram { value: expected, states_reset }),
+            Some(Point::Histogram { value: found, .. }),
+        ) => {
+            (!states_reset || expected.counter_reset == found.counter_reset)
+                && same_histograms(expected, found)
+        }
         _ => false,
     }
+}
+
+/// Layouts are compared exactly, numbers with tolerance.
+fn same_histograms(expected: &Histogram, found: &Histogram) -> bool {
+    let (a, b) = (expected.compacted(), found.compacted());
+    let all = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| almost_equal(*a, *b));
+    a.schema == b.schema
+        && a.custom_bounds == b.custom_bounds
+        && a.positive_spans == b.positive_spans
+        && a.negative_spans == b.negative_spans
+        && all(&[a.zero_threshold], &[b.zero_threshold])
+        && all(&[a.count, a.sum, a.zero_count], &[b.count, b.sum, b.zero_count])
+        && all(&a.positive_counts, &b.positive_counts)
+        && all(&a.negative_counts, &b.negative_counts)
 }
 
 /// How far apart two numbers may be, as a share of them.

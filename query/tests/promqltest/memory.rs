@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mayfly_query::syntax::SeriesItem;
 use mayfly_query::{SeriesSource, SourceError};
-use model::{Histogram, Labels, Samples, Selection, Series};
+use model::{CounterReset, Histogram, Labels, Samples, Selection, Series};
 
 /// All samples of all series, in memory.
 #[derive(Default)]
@@ -29,11 +29,42 @@ impl Memory {
             let sample = match item {
                 SeriesItem::Gap => continue,
                 SeriesItem::Float(value) => Sample::Float(*value),
-                SeriesItem::Histogram(histogram) => Sample::Histogram(Arc::clone(histogram)),
+                SeriesItem::Histogram { value, .. } => Sample::Histogram(Arc::clone(value)),
             };
             samples.insert(at_ms, sample);
         }
+        state_resets(samples);
     }
+}
+
+/// Says of each histogram what the storage of Prometheus would say: what continues the one before is known to, what
+/// starts anew begins a chunk, of which nothing is known.
+fn state_resets(samples: &mut BTreeMap<i64, Sample>) {
+    let mut before: Option<Arc<Histogram>> = None;
+    for sample in samples.values_mut() {
+        let Sample::Histogram(histogram) = sample else {
+            before = None;
+            continue;
+        };
+        if histogram.counter_reset != CounterReset::Gauge {
+            let given = Arc::clone(histogram);
+            let continues = before.is_some_and(|before| same_chunk(&before, &given));
+            let counter_reset = if continues { CounterReset::NotReset } else { CounterReset::Unknown };
+            *histogram = Arc::new(Histogram { counter_reset, ..(*given).clone() });
+            before = Some(given);
+        } else {
+            before = None;
+        }
+    }
+}
+
+fn same_chunk(before: &Histogram, histogram: &Histogram) -> bool {
+    histogram.counter_reset != CounterReset::Reset
+        && histogram.schema == before.schema
+        && histogram.zero_threshold == before.zero_threshold
+        && histogram.custom_bounds == before.custom_bounds
+        && !model::is_stale_nan(histogram.sum)
+        && !histogram.has_shrunk_since(before)
 }
 
 #[async_trait]

@@ -1,6 +1,7 @@
 //! Runs scripts in the test language of Prometheus: `load`, `eval`, `expect`.
 
 mod check;
+mod custom_buckets;
 mod memory;
 mod rewrite;
 mod run;

@@ -1,12 +1,15 @@
 //! Runs the commands of a script.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use mayfly_query::syntax::{Expr, parse_series};
+use mayfly_query::syntax::{Expr, SeriesItem, parse_series};
 use mayfly_query::{Engine, Outcome, QueryError, Settings, Severity, Value};
+use model::Histogram;
 use testkit::ManualClock;
 
+use super::custom_buckets::of_classic;
 use super::memory::Memory;
 use super::script::{Command, Eval, Expected, Kind, Times, parse};
 use super::{check, rewrite};
@@ -43,11 +46,20 @@ pub(crate) fn run_with(text: &str, settings: Settings) -> Report {
     for Command { line, kind } in parse(text) {
         match kind {
             Kind::Clear => (memory, broken) = (Memory::default(), None),
-            Kind::Load { step_ms, lines } => {
+            Kind::Load { step_ms, custom_buckets, lines } => {
+                let mut all = Vec::new();
                 for line in &lines {
                     match parse_series(line) {
-                        Ok(series) => memory.load(&series.labels, &series.items, step_ms),
+                        Ok(series) => all.push(series),
                         Err(error) => broken = Some(format!("cannot load {line:?}: {error}")),
+                    }
+                }
+                for series in &all {
+                    memory.load(&series.labels, &series.items, step_ms);
+                }
+                if custom_buckets {
+                    for (labels, histograms) in of_classic(&all) {
+                        memory.load(&labels, &in_places(&histograms), step_ms);
                     }
                 }
             }
@@ -70,6 +82,15 @@ pub(crate) fn run_with(text: &str, settings: Settings) -> Report {
         }
     }
     report
+}
+
+fn in_places(histograms: &BTreeMap<usize, Arc<Histogram>>) -> Vec<SeriesItem> {
+    let end = histograms.keys().last().map_or(0, |last| last + 1);
+    let item = |place| match histograms.get(&place) {
+        Some(value) => SeriesItem::Histogram { value: Arc::clone(value), states_reset: false },
+        None => SeriesItem::Gap,
+    };
+    (0..end).map(item).collect()
 }
 
 fn evaluate(engine: &Engine, memory: &Memory, eval: &Eval) -> Result<(), String> {

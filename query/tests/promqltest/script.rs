@@ -14,6 +14,8 @@ pub(crate) enum Kind {
     Clear,
     Load {
         step_ms: i64,
+        /// Whether native histograms are to be made of classic ones.
+        custom_buckets: bool,
         lines: Vec<String>,
     },
     Eval(Box<Eval>),
@@ -118,10 +120,13 @@ fn duration(text: &str) -> Result<i64, String> {
 
 fn load(head: &str, body: &[&str]) -> Result<Kind, String> {
     let mut words = head.split_whitespace();
-    // of load_with_nhcb, the native histograms are missing
-    words.next();
+    let custom_buckets = match words.next() {
+        Some("load_with_nhcb") => true,
+        Some("load") => false,
+        other => return Err(format!("unknown command {other:?}")),
+    };
     let step_ms = duration(words.next().ok_or("load lacks its step")?)?;
-    Ok(Kind::Load { step_ms, lines: body.iter().map(|line| (*line).to_owned()).collect() })
+    Ok(Kind::Load { step_ms, custom_buckets, lines: body.iter().map(|line| (*line).to_owned()).collect() })
 }
 
 /// Takes a word off the front.

@@ -3,6 +3,7 @@
 //! What adds up ([`running`]) is folded into the scan: only the groups are in memory. What picks or ranks ([`ranked`])
 //! collects its series.
 
+mod histograms;
 mod ranked;
 mod running;
 
@@ -12,10 +13,12 @@ use model::Labels;
 
 use super::names::is_metadata;
 use super::points::Line;
+use super::remarks::{self, Combination};
 use super::{Executor, Result, Sink};
 use crate::plan::{AggregateNode, Node};
 use crate::syntax::AggregateOp;
 
+use histograms::Trouble;
 use running::Running;
 
 /// Finds the group of a series.
@@ -68,6 +71,27 @@ impl Executor<'_> {
         }
     }
 
+    fn remark_on_ignored(&self, node: &AggregateNode) {
+        let text = format!("ignored histogram in {} aggregation", node.op);
+        self.notes.borrow_mut().info(node.operand.range, text);
+    }
+
+    fn remark_on_trouble(&self, trouble: Trouble, name: &str, node: &AggregateNode) {
+        let (mut notes, range) = (self.notes.borrow_mut(), node.operand.range);
+        if trouble.mixed_kinds {
+            notes.warn(range, "encountered a mix of histograms and floats for aggregation");
+        }
+        if trouble.incompatible {
+            notes.warn(range, remarks::mixed_buckets(name));
+        }
+        if trouble.remarks.resets_conflict {
+            notes.warn(range, remarks::resets_conflict(Combination::Aggregation));
+        }
+        if trouble.remarks.bounds_reconciled {
+            notes.info(range, remarks::bounds_reconciled(Combination::Aggregation));
+        }
+    }
+
     fn running(&self, node: &AggregateNode, outer: &Node, sink: &mut Sink<'_>) -> Result<()> {
         let count = outer.grid.count;
         let mut groups = Groups::new(node);
@@ -78,10 +102,16 @@ impl Executor<'_> {
                 self.budget.hold(count as u64)?;
                 running.push(Running::new(node.op, count));
             }
-            running[place].add(&line.points)
+            if line.points.has_histograms() && running[place].ignores_histograms() {
+                self.remark_on_ignored(node);
+            }
+            running[place].add(&line.points);
+            Ok(())
         })?;
         for ((labels, drop_name), running) in groups.labels.into_iter().zip(running) {
-            sink(Line { labels, drop_name, points: running.finish() })?;
+            let (points, trouble) = running.finish();
+            self.remark_on_trouble(trouble, labels.metric_name(), node);
+            sink(Line { labels, drop_name, points })?;
             self.budget.release(count as u64);
         }
         Ok(())

@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use model::Labels;
+use model::{Labels, Value};
 
 use super::Groups;
 use crate::exec::points::{Line, Points};
+use crate::exec::remarks;
 use crate::exec::scalar::Scalar;
 use crate::exec::{ExecError, Executor, Held, Result, Sink, order};
 use crate::plan::{AggregateNode, Node};
@@ -48,8 +49,7 @@ impl<'a> Executor<'a> {
         let phi = self.parameter(node)?;
         let outside = (0..outer.grid.count).map(|index| phi.at(index)).find(|phi| !(0.0..=1.0).contains(phi));
         if let (Some(phi), Some(parameter)) = (outside, &node.parameter) {
-            let text =
-                format!("quantile value should be between 0 and 1, got {}", model::float::shortest(phi));
+            let text = remarks::quantile_out_of_range(phi);
             self.notes.borrow_mut().warn(parameter.range, text);
         }
         let (held, groups) = self.grouped(node)?;
@@ -62,7 +62,7 @@ impl<'a> Executor<'a> {
                 );
                 (!values.is_empty()).then(|| order::quantile(phi.at(index), &mut values))
             });
-            self.remark_on_histograms(&held, &group, node, outer);
+            self.remark_on_histograms(&held, &group, node);
             sink(Line { labels: group.labels, drop_name: group.drop_name, points })?;
         }
         Ok(())
@@ -82,11 +82,13 @@ impl<'a> Executor<'a> {
         for group in groups {
             for &member in &group.members {
                 let points = &held.lines[member].points;
-                if points.has_histograms() {
-                    return Err(ExecError::not_supported("count_values of native histograms"));
-                }
-                for (index, value) in points.floats() {
-                    let text = if value.is_finite() { value.to_string() } else { model::float::api(value) };
+                for index in points.places() {
+                    let text = match points.get(index) {
+                        None => continue,
+                        Some(Value::Histogram(histogram)) => histogram.to_string(),
+                        Some(Value::Float(value)) if value.is_finite() => value.to_string(),
+                        Some(Value::Float(value)) => model::float::api(value),
+                    };
                     let labels = group.labels.to_builder().set(label, text).build();
                     let none = || (group.drop_name, vec![0.0; outer.grid.count]);
                     counts.entry(labels).or_insert_with(none).1[index] += 1.0;
@@ -108,7 +110,7 @@ impl<'a> Executor<'a> {
         let mut kept: Vec<Points> = vec![Points::default(); held.lines.len()];
         let mut last_order = Vec::new();
         for group in &groups {
-            self.remark_on_histograms(&held, group, node, outer);
+            self.remark_on_histograms(&held, group, node);
             for (index, &limit) in limits.iter().enumerate() {
                 let mut ranking: Vec<(f64, usize)> = group
                     .members
@@ -195,10 +197,9 @@ impl<'a> Executor<'a> {
         Err(ExecError::not_supported("the aggregation limit_ratio"))
     }
 
-    fn remark_on_histograms(&self, held: &Held<'_>, group: &Group, node: &AggregateNode, outer: &Node) {
+    fn remark_on_histograms(&self, held: &Held<'_>, group: &Group, node: &AggregateNode) {
         if group.members.iter().any(|&member| held.lines[member].points.has_histograms()) {
-            let text = format!("ignored histogram in {} aggregation", node.op);
-            self.notes.borrow_mut().info(outer.range, text);
+            self.remark_on_ignored(node);
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Aggregations that take one series after the other.
 
-use crate::exec::compensated::{Mean, Sum};
 use crate::exec::points::Points;
-use crate::exec::{ExecError, Result};
+use crate::exec::{Mean, Sum};
 use crate::syntax::AggregateOp;
+
+use super::histograms::{Histograms, Trouble};
 
 /// What one group has come to at each time of a grid.
 pub(super) enum Running {
-    Sum(Vec<Option<Sum>>),
-    Mean(Vec<Option<Mean>>),
+    Sum(Vec<Option<Sum>>, Histograms),
+    Mean(Vec<Option<Mean>>, Histograms),
     Count(Vec<f64>),
     Group(Vec<bool>),
     Extreme { most: bool, values: Vec<Option<f64>> },
@@ -35,7 +36,7 @@ impl Spread {
 impl Running {
     pub(super) fn new(op: AggregateOp, count: usize) -> Self {
         match op {
-            AggregateOp::Avg => Self::Mean(vec![None; count]),
+            AggregateOp::Avg => Self::Mean(vec![None; count], Histograms::mean(count)),
             AggregateOp::Count => Self::Count(vec![0.0; count]),
             AggregateOp::Group => Self::Group(vec![false; count]),
             AggregateOp::Min | AggregateOp::Max => {
@@ -44,27 +45,23 @@ impl Running {
             AggregateOp::Stddev | AggregateOp::Stdvar => {
                 Self::Spread { root: op == AggregateOp::Stddev, values: vec![Spread::default(); count] }
             }
-            _ => Self::Sum(vec![None; count]),
+            _ => Self::Sum(vec![None; count], Histograms::sum(count)),
         }
     }
 
     /// Adds a series.
-    pub(super) fn add(&mut self, points: &Points) -> Result<()> {
+    pub(super) fn add(&mut self, points: &Points) {
         match self {
             Self::Count(counts) => {
                 points.floats().for_each(|(index, _)| counts[index] += 1.0);
                 points.histograms().for_each(|(index, _)| counts[index] += 1.0);
-                return Ok(());
             }
             Self::Group(present) => {
                 points.floats().for_each(|(index, _)| present[index] = true);
                 points.histograms().for_each(|(index, _)| present[index] = true);
-                return Ok(());
             }
-            _ if points.has_histograms() => {
-                return Err(ExecError::not_supported("an aggregation of native histograms"));
-            }
-            Self::Sum(sums) => {
+            Self::Sum(sums, histograms) => {
+                histograms.add(points);
                 for (index, value) in points.floats() {
                     match &mut sums[index] {
                         Some(sum) => sum.add(value),
@@ -72,7 +69,8 @@ impl Running {
                     }
                 }
             }
-            Self::Mean(means) => {
+            Self::Mean(means, histograms) => {
+                histograms.add(points);
                 points.floats().for_each(|(index, value)| means[index].get_or_insert_default().add(value));
             }
             Self::Extreme { most, values } => {
@@ -88,15 +86,21 @@ impl Running {
                 points.floats().for_each(|(index, value)| values[index].add(value));
             }
         }
-        Ok(())
     }
 
-    /// The values of the group.
-    pub(super) fn finish(self) -> Points {
-        match self {
-            Self::Sum(sums) => Points::of_floats(sums.len(), |index| sums[index].map(|sum| sum.value())),
-            Self::Mean(means) => {
-                Points::of_floats(means.len(), |index| means[index].map(|mean| mean.value()))
+    /// Whether histograms have no meaning for this aggregation.
+    pub(super) fn ignores_histograms(&self) -> bool {
+        matches!(self, Self::Extreme { .. } | Self::Spread { .. })
+    }
+
+    /// The values of the group, and what was wrong with them.
+    pub(super) fn finish(self) -> (Points, Trouble) {
+        let points = match self {
+            Self::Sum(sums, histograms) => {
+                return histograms.finish(|index| sums[index].map(|sum| sum.value()));
+            }
+            Self::Mean(means, histograms) => {
+                return histograms.finish(|index| means[index].map(|mean| mean.value()));
             }
             Self::Count(counts) => {
                 Points::of_floats(counts.len(), |index| (counts[index] > 0.0).then_some(counts[index]))
@@ -108,6 +112,7 @@ impl Running {
                 let variance = spread.squares / spread.count;
                 (spread.count > 0.0).then(|| if root { variance.sqrt() } else { variance })
             }),
-        }
+        };
+        (points, Trouble::default())
     }
 }

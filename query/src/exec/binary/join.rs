@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use model::Labels;
+use model::{Labels, Value};
 
-use super::{loses_name, of_values, presence};
+use super::{loses_name, presence};
 use crate::exec::names::{is_metadata, without_metadata};
 use crate::exec::points::{Line, Points};
 use crate::exec::{ExecError, Executor, Result};
-use crate::plan::BinaryNode;
-use crate::syntax::{Matching, Side};
+use crate::plan::{BinaryNode, Node};
+use crate::syntax::{ByteRange, Matching, Side};
 
 /// The labels by which series find each other.
 pub(super) struct Signature<'m> {
@@ -46,10 +46,11 @@ impl Executor<'_> {
     pub(super) fn join(
         &self,
         link: &BinaryNode,
+        node: &Node,
         left: &[Line],
         right: &[Line],
-        count: usize,
     ) -> Result<Vec<Line>> {
+        let count = node.grid.count;
         let side_of_many = link.matching.group.as_ref().map(|group| group.many);
         let (many, one) = if side_of_many == Some(Side::Right) { (right, left) } else { (left, right) };
         let signature = Signature::new(&link.matching);
@@ -78,7 +79,7 @@ impl Executor<'_> {
                 }
                 let pairs = (side_of_many.is_none())
                     .then(|| paired.entry(group).or_insert_with(|| vec![false; count]));
-                self.pair(link, many_line, one_line, group, &mut outputs[place], pairs)?;
+                self.pair((link, node.range), many_line, one_line, group, &mut outputs[place], pairs)?;
             }
         }
         Ok(outputs.into_iter().map(|output| output.line).filter(|line| !line.points.is_empty()).collect())
@@ -87,7 +88,7 @@ impl Executor<'_> {
     /// Computes wherever both series have a value.
     fn pair(
         &self,
-        link: &BinaryNode,
+        (link, range): (&BinaryNode, ByteRange),
         many: &Line,
         one: &Line,
         group: usize,
@@ -98,7 +99,7 @@ impl Executor<'_> {
         for index in many.points.places() {
             let (Some(a), Some(b)) = (many.points.get(index), one.points.get(index)) else { continue };
             let (left, right) = if swapped { (&b, &a) } else { (&a, &b) };
-            let (holds, value) = of_values(link.op, left, right)?;
+            let result = self.of_values(link.op, left, right, range);
             if let Some(pairs) = &mut pairs {
                 if std::mem::replace(&mut pairs[index], true) {
                     return Err(ExecError::ManyToOneNotExplicit);
@@ -107,15 +108,16 @@ impl Executor<'_> {
                 return Err(ExecError::GroupingNotUnique);
             }
             output.matched[index] = true;
+            let Some((holds, value)) = result else { continue };
             let value = match (link.return_bool, holds) {
-                (true, holds) => f64::from(u8::from(holds)),
+                (true, holds) => Value::Float(f64::from(u8::from(holds))),
                 (false, true) => value,
                 (false, false) => continue,
             };
             if output.line.points.has(index) {
                 return Err(ExecError::SameLabelset);
             }
-            output.line.points.set(index, model::Value::Float(value));
+            output.line.points.set(index, value);
         }
         Ok(())
     }

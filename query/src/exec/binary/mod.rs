@@ -5,6 +5,7 @@
 
 mod join;
 mod set;
+mod values;
 
 use model::Value;
 
@@ -12,7 +13,7 @@ use super::points::{Line, Points};
 use super::scalar::{Scalar, arithmetic, compare, of_scalars};
 use super::{ExecError, Executor, Held, Result, Sink, names};
 use crate::plan::{BinaryNode, Node};
-use crate::syntax::BinaryOp;
+use crate::syntax::{BinaryOp, ByteRange};
 
 /// The left operand of the next operation of a chain.
 enum Left<'n, 'a> {
@@ -28,6 +29,7 @@ struct Pending {
     /// Whether the scalar stands on the left.
     scalar_first: bool,
     return_bool: bool,
+    range: ByteRange,
 }
 
 impl<'a> Executor<'a> {
@@ -46,12 +48,12 @@ impl<'a> Executor<'a> {
                     Left::Scalar(scalar.zip(&right, node.grid.count, |a, b| of_scalars(op, a, b)))
                 }
                 (Left::Scalar(scalar), false) => {
-                    pending.push(Pending { op, scalar, scalar_first: true, return_bool });
+                    pending.push(Pending { op, scalar, scalar_first: true, return_bool, range: node.range });
                     Left::Node(&link.right)
                 }
                 (vector, true) => {
                     let scalar = self.scalar(&link.right)?;
-                    pending.push(Pending { op, scalar, scalar_first: false, return_bool });
+                    pending.push(Pending { op, scalar, scalar_first: false, return_bool, range: node.range });
                     vector
                 }
                 (vector, false) => {
@@ -118,9 +120,23 @@ impl<'a> Executor<'a> {
     }
 
     fn with_scalar(&self, operation: &Pending, line: &mut Line) -> Result<()> {
-        let Pending { op, scalar, scalar_first, return_bool } = operation;
+        let Pending { op, scalar, scalar_first, return_bool, range } = operation;
         if op.is_trim() || line.points.has_histograms() {
-            return Err(ExecError::not_supported(format!("the operator {op} on native histograms")));
+            line.points.map_values(|index, value| {
+                let scalar = Value::Float(scalar.at(index));
+                let (left, right) = if *scalar_first { (&scalar, &value) } else { (&value, &scalar) };
+                match (self.of_values(*op, left, right, *range)?, return_bool) {
+                    ((holds, _), true) => Some(Value::Float(f64::from(u8::from(holds)))),
+                    // a comparison keeps what the vector has
+                    ((true, _), false) if op.is_comparison() => Some(value),
+                    ((true, result), false) => Some(result),
+                    ((false, _), false) => None,
+                }
+            });
+            if loses_name(*op, *return_bool) {
+                self.drop_name(line);
+            }
+            return Ok(());
         }
         line.points.map_floats(|index, value| {
             let (left, right) = match scalar_first {
@@ -149,7 +165,7 @@ impl<'a> Executor<'a> {
         let count = node.grid.count;
         match link.op {
             BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => set::combine(link, left, right, count),
-            _ => self.join(link, left, right, count),
+            _ => self.join(link, node, left, right),
         }
     }
 }
@@ -157,19 +173,6 @@ impl<'a> Executor<'a> {
 /// Whether the result of an operation is no longer what the name of its operand says.
 fn loses_name(op: BinaryOp, return_bool: bool) -> bool {
     return_bool || !(op.is_comparison() || op.is_trim())
-}
-
-/// The result of an operation on two samples: whether it is kept, and the value.
-fn of_values(op: BinaryOp, left: &Value, right: &Value) -> Result<(bool, f64)> {
-    match (left, right) {
-        (Value::Float(left), Value::Float(right)) if op.is_comparison() => {
-            Ok((compare(op, *left, *right), *left))
-        }
-        (Value::Float(left), Value::Float(right)) if !op.is_trim() => {
-            Ok((true, arithmetic(op, *left, *right)))
-        }
-        _ => Err(ExecError::not_supported(format!("the operator {op} on native histograms"))),
-    }
 }
 
 /// At which places of a grid any of the lines has a value.

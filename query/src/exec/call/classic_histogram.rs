@@ -1,15 +1,12 @@
-//! `histogram_quantile` over classic histograms: a series per bucket, its bound in the label `le`.
+//! Classic histograms: a series per bucket, its bound in the label `le`.
 
-use std::collections::HashMap;
+use std::fmt;
 
-use model::Labels;
+use model::float::shortest;
+use model::{Histogram, Span};
 
-use crate::exec::points::{Line, Points};
-use crate::exec::{ExecError, Executor, Result, Sink, order};
-use crate::plan::Node;
-
-/// The label that holds the upper bound of a bucket.
-const BOUND: &str = "le";
+use crate::calendar;
+use crate::exec::order;
 
 /// Counts that differ by less than this share are taken as equal.
 const SAME_SHARE: f64 = 1e-12;
@@ -21,102 +18,93 @@ pub(super) struct Bucket {
     pub(super) count: f64,
 }
 
-struct Histogram {
-    labels: Labels,
-    drop_name: bool,
-    /// The bound, and the place among the held series.
-    buckets: Vec<(f64, usize)>,
+/// Counts were raised to that of a lower bucket, which only buckets of different times can need.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Repair {
+    bounds: (f64, f64),
+    difference_most: f64,
+    samples: u64,
+    times_ms: (i64, i64),
 }
 
-impl Executor<'_> {
-    pub(super) fn histogram_quantile(
-        &self,
-        phi: &Node,
-        operand: &Node,
-        node: &Node,
-        sink: &mut Sink<'_>,
-    ) -> Result<()> {
-        let phi_range = phi.range;
-        let phi = self.scalar(phi)?;
-        if let Some(outside) =
-            (0..node.grid.count).map(|index| phi.at(index)).find(|phi| !(0.0..=1.0).contains(phi))
-        {
-            let text =
-                format!("quantile value should be between 0 and 1, got {}", model::float::shortest(outside));
-            self.notes.borrow_mut().warn(phi_range, text);
-        }
-        let held = self.collect(operand)?;
-        let mut places: HashMap<Labels, usize> = HashMap::new();
-        let mut histograms: Vec<Histogram> = Vec::new();
-        for (index, line) in held.lines.iter().enumerate() {
-            if line.points.has_histograms() {
-                return Err(ExecError::not_supported("histogram_quantile of native histograms"));
-            }
-            let Some(bound) = line.labels.get(BOUND).and_then(parse_bound) else {
-                self.remark_on_bound(line, operand);
-                continue;
-            };
-            let mut named = line.clone_without_points();
-            named.labels = named.labels.to_builder().remove(BOUND).build();
-            self.drop_name(&mut named);
-            let next = histograms.len();
-            let place = *places.entry(named.labels.clone()).or_insert(next);
-            if place == next {
-                histograms.push(Histogram {
-                    labels: named.labels,
-                    drop_name: named.drop_name,
-                    buckets: Vec::new(),
-                });
-            }
-            histograms[place].buckets.push((bound, index));
-        }
-        let mut buckets = Vec::new();
-        for histogram in histograms {
-            let points = Points::of_floats(node.grid.count, |index| {
-                buckets.clear();
-                buckets.extend(histogram.buckets.iter().filter_map(|&(bound, place)| {
-                    held.lines[place].points.float(index).map(|count| Bucket { bound, count })
-                }));
-                (!buckets.is_empty()).then(|| quantile(phi.at(index), &mut buckets))
-            });
-            sink(Line { labels: histogram.labels, drop_name: histogram.drop_name, points })?;
-        }
-        Ok(())
+impl Repair {
+    pub(super) fn at(mut self, at_ms: i64) -> Self {
+        self.times_ms = (at_ms, at_ms);
+        self.samples = 0;
+        self
     }
 
-    fn remark_on_bound(&self, line: &Line, operand: &Node) {
-        let bound = crate::syntax::quoted(line.labels.get(BOUND).unwrap_or(""));
-        let mut text = format!("bucket label \"le\" is missing or has a malformed value of {bound}");
-        let name = line.labels.metric_name();
-        if !name.is_empty() && self.settings.delayed_name_removal {
-            text.push_str(&format!(" for metric name {}", crate::syntax::quoted(name)));
+    /// Both repairs; the newer one counts as one more sample.
+    pub(super) fn and(self, newer: Self) -> Self {
+        Self {
+            bounds: (self.bounds.0.min(newer.bounds.0), self.bounds.1.max(newer.bounds.1)),
+            difference_most: self.difference_most.max(newer.difference_most),
+            samples: self.samples + 1,
+            times_ms: (self.times_ms.0.min(newer.times_ms.0), self.times_ms.1.max(newer.times_ms.1)),
         }
-        self.notes.borrow_mut().warn(operand.range, text);
     }
 }
 
-fn parse_bound(text: &str) -> Option<f64> {
-    text.parse().ok()
+impl fmt::Display for Repair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (low, high) = (shortest(self.bounds.0), shortest(self.bounds.1));
+        let (first, last) = (calendar::rfc3339(self.times_ms.0), calendar::rfc3339(self.times_ms.1));
+        let difference = shortest(two_digits(self.difference_most));
+        write!(
+            f,
+            ", from buckets {low} to {high}, with a max diff of {difference}, over {} samples from {first} to {last}",
+            self.samples
+        )
+    }
 }
 
-/// The φ-quantile of buckets, which are put in order: linear inside of a bucket.
-pub(super) fn quantile(phi: f64, buckets: &mut Vec<Bucket>) -> f64 {
-    if phi.is_nan() {
-        return f64::NAN;
-    }
-    if phi < 0.0 {
-        return f64::NEG_INFINITY;
-    }
-    if phi > 1.0 {
-        return f64::INFINITY;
-    }
+fn two_digits(value: f64) -> f64 {
+    format!("{value:.1e}").parse().unwrap_or(value)
+}
+
+/// The share of observations between two values, of buckets, which are put in order.
+pub(super) fn fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64 {
     buckets.sort_by(|a, b| order::nan_last(a.bound, b.bound));
     if buckets.last().is_none_or(|last| last.bound != f64::INFINITY) {
         return f64::NAN;
     }
     join_equal_bounds(buckets);
-    make_monotonic(buckets);
-    let [.., below_last, last] = buckets.as_slice() else { return f64::NAN };
+    let mut before = 0.0;
+    let counts: Vec<f64> =
+        buckets.iter().map(|b| b.count - std::mem::replace(&mut before, b.count)).collect();
+    let histogram = Histogram {
+        schema: -53,
+        count: before,
+        positive_spans: vec![Span { offset: 0, length: u32::try_from(counts.len()).unwrap_or(u32::MAX) }],
+        positive_counts: counts,
+        custom_bounds: buckets[..buckets.len() - 1].iter().map(|bucket| bucket.bound).collect(),
+        ..Histogram::default()
+    };
+    histogram.fraction(lower, upper)
+}
+
+/// The φ-quantile of buckets, which are put in order: linear inside of a bucket.
+pub(super) fn quantile(phi: f64, buckets: &mut Vec<Bucket>) -> (f64, Option<Repair>) {
+    if phi.is_nan() {
+        return (f64::NAN, None);
+    }
+    if phi < 0.0 {
+        return (f64::NEG_INFINITY, None);
+    }
+    if phi > 1.0 {
+        return (f64::INFINITY, None);
+    }
+    buckets.sort_by(|a, b| order::nan_last(a.bound, b.bound));
+    if buckets.last().is_none_or(|last| last.bound != f64::INFINITY) {
+        return (f64::NAN, None);
+    }
+    join_equal_bounds(buckets);
+    let repair = make_monotonic(buckets);
+    (inside(phi, buckets), repair)
+}
+
+fn inside(phi: f64, buckets: &[Bucket]) -> f64 {
+    let [.., below_last, last] = buckets else { return f64::NAN };
     let observations = last.count;
     if observations == 0.0 || observations.is_nan() {
         return f64::NAN;
@@ -155,17 +143,23 @@ fn join_equal_bounds(buckets: &mut Vec<Bucket>) {
 }
 
 /// Counts may only grow with the bound; small deviations come from floats, large ones from buckets of different times.
-fn make_monotonic(buckets: &mut [Bucket]) {
-    let Some(first) = buckets.first() else { return };
-    let mut most = first.count;
+fn make_monotonic(buckets: &mut [Bucket]) -> Option<Repair> {
+    let mut most = buckets.first()?.count;
+    let mut repair: Option<Repair> = None;
     for bucket in &mut buckets[1..] {
         let nearly_equal = (most - bucket.count).abs() <= SAME_SHARE * (most.abs() + bucket.count.abs());
+        if !nearly_equal && bucket.count < most {
+            let bounds = (bucket.bound, bucket.bound);
+            let one = Repair { bounds, difference_most: most - bucket.count, samples: 1, times_ms: (0, 0) };
+            repair = Some(repair.map_or(one, |known| known.and(one)));
+        }
         if nearly_equal || bucket.count < most {
             bucket.count = most;
         } else {
             most = bucket.count;
         }
     }
+    repair
 }
 
 #[cfg(test)]
@@ -176,7 +170,7 @@ mod tests {
     fn quantiles_are_linear_inside_of_a_bucket() {
         let check = |phi: f64, buckets: &[(f64, f64)], expect: f64| {
             let mut list = buckets.iter().map(|&(bound, count)| Bucket { bound, count }).collect();
-            let found = quantile(phi, &mut list);
+            let found = quantile(phi, &mut list).0;
             assert!(found == expect || found.is_nan() && expect.is_nan(), "{phi} of {buckets:?}: {found}");
         };
         let infinity = f64::INFINITY;

@@ -57,7 +57,7 @@ impl Executor<'_> {
     }
 }
 
-fn check_name(role: &'static str, function: &'static str, name: &str) -> Result<()> {
+pub(super) fn check_name(role: &'static str, function: &'static str, name: &str) -> Result<()> {
     if name.is_empty() || name.contains('\u{fffd}') {
         return Err(ExecError::BadLabelName { role, function, name: name.to_owned() });
     }

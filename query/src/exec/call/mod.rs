@@ -2,8 +2,10 @@
 
 mod classic_histogram;
 mod date;
+mod histogram;
 mod labels;
 mod math;
+mod native_histogram;
 mod sort;
 
 use model::Labels;
@@ -23,6 +25,9 @@ impl Executor<'_> {
         }
         if let Some(compute) = date::part(call.function) {
             return self.date(arguments, node, compute, sink);
+        }
+        if let ([operand], Some(compute)) = (arguments, native_histogram::part(call.function)) {
+            return self.each_histogram(operand, sink, compute);
         }
         match (call.function, arguments) {
             (Function::Clamp, [operand, least, most]) => {
@@ -74,6 +79,10 @@ impl Executor<'_> {
             (Function::Sort | Function::SortDesc, [operand]) => self.sort(call.function, operand, node, sink),
             (Function::HistogramQuantile, [phi, operand]) => {
                 self.histogram_quantile(phi, operand, node, sink)
+            }
+            (Function::HistogramQuantiles, _) => self.histogram_quantiles(arguments, node, sink),
+            (Function::HistogramFraction, [lower, upper, operand]) => {
+                self.histogram_fraction(lower, upper, operand, node, sink)
             }
             _ => Err(ExecError::not_supported(format!("the function {}", name_of(call.function)))),
         }

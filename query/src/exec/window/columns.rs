@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use model::{Histogram, Samples, Series};
+use model::{CounterReset, Histogram, Samples, Series};
 
 use crate::exec::instant::is_stale;
 use crate::exec::points::Line;
@@ -96,10 +96,20 @@ pub(super) fn as_series(line: &Line, grid: Grid) -> Series {
             samples.values.push(0.0);
             let known = samples.values.len() - 1;
             samples.histograms.resize(known, None);
-            samples.histograms.push(Some(Arc::clone(histogram)));
+            samples.histograms.push(Some(without_reset(histogram)));
         }
     }
     Series { labels: line.labels.clone(), samples, ..Series::default() }
+}
+
+/// Between the steps of a subquery there may be resets of which its histograms say nothing.
+fn without_reset(histogram: &Arc<Histogram>) -> Arc<Histogram> {
+    match histogram.counter_reset {
+        CounterReset::Reset | CounterReset::NotReset => {
+            Arc::new(Histogram { counter_reset: CounterReset::Unknown, ..(**histogram).clone() })
+        }
+        CounterReset::Unknown | CounterReset::Gauge => Arc::clone(histogram),
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod bare;
 mod columns;
+mod histograms;
 mod over_time;
 mod rate;
 mod regression;
@@ -12,12 +13,14 @@ mod regression;
 use model::{Series, Value};
 
 use super::points::{Line, Points};
+use super::remarks;
 use super::scalar::Scalar;
 use super::{ExecError, Executor, Result, Sink};
 use crate::plan::{MatrixNode, Node, WindowNode, Windowed};
 use crate::steps::{self, StepWindows};
 use crate::syntax::{Function, Signature};
 use columns::{Columns, Cursor};
+use histograms::MixedWindow;
 
 /// The float samples of one series in one window.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +99,7 @@ impl Executor<'_> {
         let keeps_name = matches!(function, Function::LastOverTime | Function::FirstOverTime);
         let check_same = !keeps_name && !self.settings.delayed_name_removal && !self.has_one_name(outer);
         self.each_series(&node.matrix, &mut |series, drop_name| {
-            let points = self.over_windows(series, &node.matrix, outer, job, function, &parameters)?;
+            let points = self.over_windows(series, node, outer, job, &parameters)?;
             if function == Function::AbsentOverTime {
                 points.floats().for_each(|(index, _)| covered[index] = true);
                 return Ok(());
@@ -148,12 +151,12 @@ impl Executor<'_> {
     fn over_windows(
         &self,
         series: &Series,
-        matrix: &MatrixNode,
+        node: &WindowNode,
         outer: &Node,
         job: Job,
-        function: Function,
         parameters: &[Scalar],
     ) -> Result<Points> {
+        let (function, matrix) = (node.function, &node.matrix);
         let columns = Columns::of(&series.samples);
         let mut floats = Cursor::over(&columns.times);
         let mut histograms = Cursor::over(&columns.histogram_times);
@@ -204,11 +207,16 @@ impl Executor<'_> {
                         points.push_value(index, value);
                     }
                 }
-                Job::Floats(_) if !in_histograms.is_empty() => {
-                    return Err(ExecError::not_supported(format!(
-                        "{} of native histograms",
-                        name_of(function)
-                    )));
+                Job::Floats(evaluate) if !in_histograms.is_empty() => {
+                    let mixed = MixedWindow {
+                        name: series.labels.metric_name(),
+                        columns: &columns,
+                        histograms: in_histograms,
+                        floats: window,
+                    };
+                    if let Some(value) = self.with_histograms(node, evaluate, &mixed) {
+                        points.push_value(index, value);
+                    }
                 }
                 Job::Floats(_) if in_floats.is_empty() => {}
                 Job::Floats(evaluate) => {
@@ -235,10 +243,7 @@ impl Executor<'_> {
         match (function, parameters) {
             (Function::QuantileOverTime, [phi]) => {
                 if let Some(phi) = all(phi, |phi| (0.0..=1.0).contains(&phi)) {
-                    let text = format!(
-                        "quantile value should be between 0 and 1, got {}",
-                        model::float::shortest(phi)
-                    );
+                    let text = remarks::quantile_out_of_range(phi);
                     self.notes.borrow_mut().warn(node.parameters[0].range, text);
                 }
                 Ok(())

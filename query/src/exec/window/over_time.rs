@@ -7,9 +7,9 @@ use model::Value;
 
 use super::RangeWindow;
 use super::columns::Columns;
-use crate::exec::compensated::{Mean, Sum};
 use crate::exec::order;
 use crate::exec::scalar::seconds;
+use crate::exec::{Mean, Sum};
 use crate::syntax::Function;
 
 /// Functions that take samples of either kind as they are.
@@ -125,6 +125,9 @@ pub(super) fn quantile(window: &RangeWindow<'_>) -> Option<f64> {
 pub(super) fn mad(window: &RangeWindow<'_>) -> Option<f64> {
     if window.values.is_empty() {
         return None;
+    }
+    if window.values.iter().any(|value| value.is_nan()) {
+        return Some(f64::NAN);
     }
     let mut values = window.values.to_vec();
     let median = order::quantile(0.5, &mut values);

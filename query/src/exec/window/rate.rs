@@ -28,24 +28,30 @@ fn extrapolated(window: &RangeWindow<'_>, counter: bool, per_s: Option<f64>) -> 
         let lost = values.windows(2).filter(|pair| pair[1] < pair[0]);
         change = lost.fold(change, |change, pair| change + pair[0]);
     }
-    let (first_ms, last_ms) = (times[0], times[times.len() - 1]);
-    let span_s = seconds(last_ms - first_ms);
-    #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
-    let average_gap_s = span_s / (values.len() - 1) as f64;
-    let edge = |distance_s: f64| {
-        if distance_s >= average_gap_s * EDGE_GAPS_MAX { average_gap_s / 2.0 } else { distance_s }
-    };
-    let mut before_s = edge(seconds(first_ms - window.start_ms));
-    if counter && change > 0.0 && *first >= 0.0 {
-        // a counter was zero once: not further back than there
-        before_s = before_s.min(span_s * (first / change));
-    }
-    let after_s = edge(seconds(window.end_ms - last_ms));
-    let mut factor = (span_s + before_s + after_s) / span_s;
+    let zero_share = (counter && change > 0.0 && *first >= 0.0).then(|| first / change);
+    let mut factor = stretch(times, window.start_ms, window.end_ms, zero_share);
     if let Some(range_s) = per_s {
         factor /= range_s;
     }
     Some(change * factor)
+}
+
+/// By how much a change between the first and the last sample is stretched to the edges of the window. A counter was
+/// zero once, `zero_share` of the time between the samples before the first: it is not stretched further back.
+pub(super) fn stretch(times: &[i64], start_ms: i64, end_ms: i64, zero_share: Option<f64>) -> f64 {
+    let [first_ms, .., last_ms] = times else { return 1.0 };
+    let span_s = seconds(last_ms - first_ms);
+    #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
+    let average_gap_s = span_s / (times.len() - 1) as f64;
+    let edge = |distance_s: f64| {
+        if distance_s >= average_gap_s * EDGE_GAPS_MAX { average_gap_s / 2.0 } else { distance_s }
+    };
+    let mut before_s = edge(seconds(first_ms - start_ms));
+    if let Some(share) = zero_share {
+        before_s = before_s.min(span_s * share);
+    }
+    let after_s = edge(seconds(end_ms - last_ms));
+    (span_s + before_s + after_s) / span_s
 }
 
 pub(super) fn irate(window: &RangeWindow<'_>) -> Option<f64> {

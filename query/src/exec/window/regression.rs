@@ -1,7 +1,7 @@
 //! Lines and curves through the samples of a window.
 
 use super::RangeWindow;
-use crate::exec::compensated::Sum;
+use crate::exec::Sum;
 use crate::exec::scalar::seconds;
 
 pub(super) fn deriv(window: &RangeWindow<'_>) -> Option<f64> {

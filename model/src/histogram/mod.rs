@@ -1,4 +1,23 @@
 //! Native histograms, as Prometheus keeps them in float form.
+//!
+//! Buckets are stored as spans; everything that computes with them sees [`Side`]s, lists of index and count.
+
+mod buckets;
+mod estimate;
+mod mean;
+mod reset;
+mod sum;
+mod text;
+mod trim;
+
+#[cfg(test)]
+mod tests;
+
+pub use buckets::Bucket;
+pub use estimate::Skew;
+pub use mean::HistogramMean;
+pub use sum::{HistogramSum, IncompatibleBuckets, SumRemarks};
+pub use trim::Trim;
 
 /// What is known about a counter reset before a histogram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -48,4 +67,22 @@ pub struct Histogram {
     pub custom_bounds: Vec<f64>,
     /// Whether this histogram continues the one before.
     pub counter_reset: CounterReset,
+}
+
+impl Histogram {
+    /// All counts times `by`.
+    #[must_use]
+    pub fn scaled(&self, by: f64) -> Self {
+        let mut sum = HistogramSum::of(self);
+        sum.scale(by);
+        sum.value()
+    }
+
+    /// All counts divided by `by`; dividing by zero leaves no buckets.
+    #[must_use]
+    pub fn divided(&self, by: f64) -> Self {
+        let mut sum = HistogramSum::of(self);
+        sum.divide(by);
+        sum.value()
+    }
 }

@@ -1,38 +1,6 @@
-//! Sums that do not lose small terms beside large ones.
+//! Means of floats.
 
-/// A sum with Neumaier's compensation.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Sum {
-    sum: f64,
-    lost: f64,
-}
-
-impl Sum {
-    /// A sum that begins with a term.
-    pub(crate) fn of(first: f64) -> Self {
-        Self { sum: first, lost: 0.0 }
-    }
-
-    pub(crate) fn add(&mut self, term: f64) {
-        let sum = self.sum + term;
-        if sum.is_infinite() {
-            self.lost = 0.0;
-        } else if self.sum.abs() >= term.abs() {
-            self.lost += (self.sum - sum) + term;
-        } else {
-            self.lost += (term - sum) + self.sum;
-        }
-        self.sum = sum;
-    }
-
-    pub(crate) fn value(&self) -> f64 {
-        self.sum + self.lost
-    }
-
-    fn scaled(&self, by: f64) -> Self {
-        Self { sum: self.sum * by, lost: self.lost * by }
-    }
-}
+use model::Compensated as Sum;
 
 /// A mean: the sum by the number of terms, or, from where the sum would overflow, updated term by term.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -52,23 +20,19 @@ impl Mean {
         if !self.incremental {
             let mut sum = self.sum;
             sum.add(term);
-            if !sum.sum.is_infinite() {
+            if !sum.is_infinite() {
                 self.sum = sum;
                 return;
             }
             self.incremental = true;
-            let before = self.count - 1.0;
-            self.sum = Sum { sum: self.sum.sum / before, lost: self.sum.lost / before };
+            self.sum = self.sum.divided(self.count - 1.0);
         }
         self.sum = self.sum.scaled((self.count - 1.0) / self.count);
         self.sum.add(term / self.count);
     }
 
     pub(crate) fn value(&self) -> f64 {
-        if self.incremental {
-            return self.sum.value();
-        }
-        self.sum.sum / self.count + self.sum.lost / self.count
+        if self.incremental { self.sum.value() } else { self.sum.divided(self.count).value() }
     }
 }
 
