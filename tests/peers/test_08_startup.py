@@ -26,9 +26,9 @@ RULE_FILES = {
 }
 
 
-def refused(folder, *arguments) -> str:
+def refused(folder, *arguments, **env) -> str:
     """Runs `mayfly serve` into its failure and returns the one line."""
-    run = run_to_end(folder, "serve", *arguments)
+    run = run_to_end(folder, "serve", *arguments, **env)
     assert run.returncode not in (0, 101), run
     assert "ready" not in run.stdout.splitlines()
     lines = run.stderr.splitlines()
@@ -98,3 +98,22 @@ def test_the_default_folder_is_mayfly_data(tmp_path, monkeypatch):
     server.start()
     assert (tmp_path / "mayfly-data").is_dir()
     assert server.stop() == 0
+
+
+def test_an_s3_that_does_not_answer(tmp_path):
+    with contextlib.closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"
+    keys = {"AWS_ACCESS_KEY_ID": "some", "AWS_SECRET_ACCESS_KEY": "some", "AWS_REGION": "us-east-1"}
+    line = refused(tmp_path, "--storage", "s3://metrics/x", "--s3.endpoint", endpoint, *FREE, **keys)
+    assert "s3://metrics" in line and endpoint in line
+
+
+def test_wrong_keys_for_s3(tmp_path, seaweedfs):
+    keys = seaweedfs.env | {"AWS_SECRET_ACCESS_KEY": "wrong"}
+    line = refused(tmp_path, "--storage", "s3://metrics/denied", *seaweedfs.flags, *FREE, **keys)
+    assert "s3://metrics" in line
+
+
+def test_no_keys_for_s3(tmp_path, seaweedfs):
+    assert "credentials" in refused(tmp_path, "--storage", "s3://metrics/denied", *seaweedfs.flags, *FREE)

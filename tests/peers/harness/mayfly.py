@@ -17,9 +17,9 @@ def built(name: str) -> Path:
 
 
 def clean_environment(**more: str) -> dict:
-    """This process's environment without what could send an AWS client elsewhere."""
+    """This process's environment without what could send an AWS client elsewhere, the machine's own role included."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-    return kept | more
+    return kept | {"AWS_EC2_METADATA_DISABLED": "true"} | more
 
 
 class Mayfly:
@@ -61,12 +61,12 @@ class Mayfly:
         self.start()
 
 
-def run_to_end(folder: Path, *arguments, seconds: float = 30) -> subprocess.CompletedProcess:
+def run_to_end(folder: Path, *arguments, seconds: float = 30, **env: str) -> subprocess.CompletedProcess:
     """`mayfly ARGUMENTS` to its own end, outputs as text."""
     command = [str(part) for part in (built("mayfly"), *arguments)]
     try:
         return subprocess.run(
-            command, cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=seconds, check=False
+            command, cwd=folder, env=clean_environment(**env), capture_output=True, text=True, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired as err:
         raise Failed(f"{command} did not end within {seconds} s: {err.stdout!r} {err.stderr!r}") from None
