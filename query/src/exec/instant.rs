@@ -13,8 +13,9 @@ use crate::steps;
 impl Executor<'_> {
     pub(super) fn instant(&self, node: &InstantNode, sink: &mut Sink<'_>) -> Result<()> {
         for series in &self.data[node.selection] {
-            let mut line =
-                Line { labels: series.labels.clone(), drop_name: false, points: self.look_up(series, node) };
+            let points =
+                if node.smoothed { self.interpolated(series, node)? } else { self.look_up(series, node) };
+            let mut line = Line { labels: series.labels.clone(), drop_name: false, points };
             if node.timestamps {
                 self.drop_name(&mut line);
             }

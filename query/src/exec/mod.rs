@@ -11,6 +11,7 @@ mod budget;
 mod call;
 mod error;
 mod instant;
+mod interpolation;
 mod mean;
 mod names;
 mod order;

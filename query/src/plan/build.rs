@@ -11,8 +11,8 @@ use super::node::{
 };
 use super::{Plan, PlanError};
 use crate::syntax::{
-    Aggregate, At, Binary, Call, Edges, Expr, ExprKind, Function, RangeSelector, Selector, Shift, Subquery,
-    ValueType,
+    Aggregate, At, Binary, ByteRange, Call, Edges, Expr, ExprKind, Function, RangeSelector, Selector, Shift,
+    Subquery, ValueType,
 };
 
 /// What planning must know beside the query.
@@ -112,7 +112,7 @@ impl Builder {
                 Built { node: node(kind), steady }
             }
             ExprKind::Selector(selector) => {
-                let instant = self.instant(selector, grid)?;
+                let instant = self.instant(selector, expr.range, grid)?;
                 Built { node: node(NodeKind::Instant(instant)), steady: selector.shift.at.is_some() }
             }
             ExprKind::Range(_) | ExprKind::Subquery(_) => {
@@ -175,7 +175,8 @@ impl Builder {
         if function == Function::Timestamp
             && let ExprKind::Selector(selector) = &call.arguments[0].without_parens().kind
         {
-            let instant = InstantNode { timestamps: true, ..self.instant(selector, grid)? };
+            let range = call.arguments[0].range;
+            let instant = InstantNode { timestamps: true, ..self.instant(selector, range, grid)? };
             return Ok((NodeKind::Instant(instant), selector.shift.at.is_some()));
         }
         let absent_labels = match function {
@@ -233,6 +234,7 @@ impl Builder {
     ) -> Result<(NodeKind, bool)> {
         let function = call.function.function;
         let (matrix, mut steady) = self.matrix(call.arguments[position].without_parens(), grid)?;
+        check_edges(matrix.edges, function, call.function.name)?;
         steady &= !depends_on_time(function, call.arguments.len());
         let mut parameters = Vec::new();
         for (index, argument) in call.arguments.iter().enumerate() {
@@ -265,11 +267,15 @@ impl Builder {
     fn range_selector(&mut self, range: &RangeSelector, expr: &Expr, grid: Grid) -> Result<MatrixNode> {
         let range_ms = positive_ms(&range.range, self.times)?;
         let times = self.shifted(&range.selector.shift, grid)?;
-        check_edges(range.selector.edges)?;
+        let edges = range.selector.edges;
+        let lookback_ms = self.limits.lookback_ms;
+        let before_ms = if edges == Edges::Plain { 0 } else { lookback_ms };
+        let after_ms = if edges == Edges::Smoothed { lookback_ms } else { 0 };
         // the millisecond before a window is asked for too: what holds there is where its steps begin
-        let selection =
-            self.select(&range.selector.matchers, times.start_ms.saturating_sub(range_ms), times.end_ms());
-        Ok(MatrixNode { of: Windowed::Selection(selection), times, range_ms, range: expr.range })
+        let start_ms = times.start_ms.saturating_sub(range_ms).saturating_sub(before_ms);
+        let end_ms = times.end_ms().saturating_add(after_ms);
+        let selection = self.select(&range.selector.matchers, start_ms, end_ms);
+        Ok(MatrixNode { of: Windowed::Selection(selection), times, range_ms, range: expr.range, edges })
     }
 
     fn subquery(&mut self, subquery: &Subquery, expr: &Expr, grid: Grid) -> Result<MatrixNode> {
@@ -288,15 +294,21 @@ impl Builder {
         let buckets = std::mem::replace(&mut self.buckets, Buckets::AlwaysNeeded);
         let inner = self.expr(&subquery.operand, inner_grid)?.part();
         self.buckets = buckets;
-        Ok(MatrixNode { of: Windowed::Subquery(inner), times, range_ms, range: expr.range })
+        let of = Windowed::Subquery(inner);
+        Ok(MatrixNode { of, times, range_ms, range: expr.range, edges: Edges::Plain })
     }
 
-    fn instant(&mut self, selector: &Selector, grid: Grid) -> Result<InstantNode> {
-        check_edges(selector.edges)?;
+    fn instant(&mut self, selector: &Selector, range: ByteRange, grid: Grid) -> Result<InstantNode> {
+        let smoothed = match selector.edges {
+            Edges::Plain => false,
+            Edges::Smoothed => true,
+            Edges::Anchored => return Err(PlanError::NotSupported { what: "anchored without a range" }),
+        };
         let times = self.shifted(&selector.shift, grid)?;
         let oldest = times.start_ms.saturating_sub(self.limits.lookback_ms).saturating_add(1);
-        let selection = self.select(&selector.matchers, oldest.min(times.start_ms), times.end_ms());
-        Ok(InstantNode { selection, times, timestamps: false })
+        let newest = times.end_ms().saturating_add(if smoothed { self.limits.lookback_ms } else { 0 });
+        let selection = self.select(&selector.matchers, oldest.min(times.start_ms), newest);
+        Ok(InstantNode { selection, times, timestamps: false, smoothed, range })
     }
 
     fn shifted(&self, shift: &Shift, grid: Grid) -> Result<Grid> {
@@ -326,12 +338,17 @@ impl Builder {
     }
 }
 
-fn check_edges(edges: Edges) -> Result<()> {
-    match edges {
-        Edges::Plain => Ok(()),
-        Edges::Anchored => Err(PlanError::NotSupported { what: "the modifier anchored" }),
-        Edges::Smoothed => Err(PlanError::NotSupported { what: "the modifier smoothed" }),
-    }
+fn check_edges(edges: Edges, function: Function, name: &'static str) -> Result<()> {
+    let rates = matches!(function, Function::Rate | Function::Increase | Function::Delta);
+    let counts = matches!(function, Function::Changes | Function::Resets);
+    let (modifier, allowed) = match edges {
+        Edges::Plain => return Ok(()),
+        Edges::Anchored if rates || counts => return Ok(()),
+        Edges::Smoothed if rates => return Ok(()),
+        Edges::Anchored => ("anchored", "changes, delta, increase, rate, resets"),
+        Edges::Smoothed => ("smoothed", "delta, increase, rate"),
+    };
+    Err(PlanError::EdgesNotAllowed { modifier, allowed, function: name })
 }
 
 /// Whether a function has another value at another time although its arguments are the same.

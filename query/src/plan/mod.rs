@@ -44,6 +44,16 @@ pub enum PlanError {
     /// A subquery with more steps than samples may be held.
     #[error("query processing would load too many samples into memory in query execution")]
     TooManySteps,
+    /// A modifier of a range selector that the function around it does not know.
+    #[error("{modifier} modifier can only be used with: {allowed} - not with {function}")]
+    EdgesNotAllowed {
+        /// `anchored` or `smoothed`.
+        modifier: &'static str,
+        /// The functions that know it.
+        allowed: &'static str,
+        /// The function around it.
+        function: &'static str,
+    },
     /// Something that is not there yet.
     #[error("{what} is not supported yet")]
     NotSupported {

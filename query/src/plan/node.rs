@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::Labels;
 
 use super::grid::Grid;
-use crate::syntax::{AggregateOp, BinaryOp, ByteRange, Function, Matching, ValueType};
+use crate::syntax::{AggregateOp, BinaryOp, ByteRange, Edges, Function, Matching, ValueType};
 
 /// Something that has a value at each time of its grid.
 #[derive(Debug)]
@@ -81,6 +81,10 @@ pub(crate) struct InstantNode {
     pub(crate) times: Grid,
     /// Whether the times of the samples are asked for instead of their values.
     pub(crate) timestamps: bool,
+    /// Whether values are interpolated between samples.
+    pub(crate) smoothed: bool,
+    /// The piece of the query that it comes from.
+    pub(crate) range: ByteRange,
 }
 
 /// Windows that end at given times.
@@ -91,6 +95,8 @@ pub(crate) struct MatrixNode {
     pub(crate) times: Grid,
     pub(crate) range_ms: i64,
     pub(crate) range: ByteRange,
+    /// What happens at the edges of the windows.
+    pub(crate) edges: Edges,
 }
 
 #[derive(Debug)]

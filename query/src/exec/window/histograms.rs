@@ -78,7 +78,7 @@ impl Executor<'_> {
         }
     }
 
-    fn warn_or_info(&self, warn: bool, node: &WindowNode, text: String) {
+    pub(super) fn warn_or_info(&self, warn: bool, node: &WindowNode, text: String) {
         let mut notes = self.notes.borrow_mut();
         if warn {
             notes.warn(node.matrix.range, text);

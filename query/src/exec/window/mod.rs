@@ -5,6 +5,7 @@
 
 mod bare;
 mod columns;
+mod edges;
 mod histograms;
 mod over_time;
 mod rate;
@@ -14,12 +15,13 @@ use model::{Series, Value};
 
 use super::points::{Line, Points};
 use super::remarks;
-use super::scalar::Scalar;
+use super::scalar::{Scalar, seconds};
 use super::{ExecError, Executor, Result, Sink};
 use crate::plan::{MatrixNode, Node, WindowNode, Windowed};
 use crate::steps::{self, StepWindows};
-use crate::syntax::{Function, Signature};
+use crate::syntax::{Edges, Function, Signature};
 use columns::{Columns, Cursor};
+use edges::EdgeWindow;
 use histograms::MixedWindow;
 
 /// The float samples of one series in one window.
@@ -162,10 +164,11 @@ impl Executor<'_> {
         let mut histograms = Cursor::over(&columns.histogram_times);
         let mut step_windows = StepWindows::over(&series.steps, self.settings.hold_interval_ms);
         let mut points = Points::default();
+        let range_s = seconds(matrix.range_ms);
         for (index, end_ms) in matrix.times.times().enumerate() {
             let start_ms = end_ms.saturating_sub(matrix.range_ms);
-            let in_floats = floats.at(start_ms, end_ms);
-            let in_histograms = histograms.at(start_ms, end_ms);
+            let mut in_floats = floats.at(start_ms, end_ms);
+            let mut in_histograms = histograms.at(start_ms, end_ms);
             let numbers = [parameter(parameters, 0, index), parameter(parameters, 1, index)];
             let newest_sample = columns.newest(&in_floats, &in_histograms);
             let steps = step_windows.at(start_ms, end_ms);
@@ -173,6 +176,9 @@ impl Executor<'_> {
             if let Some(steps) = steps.filter(|steps| {
                 newest_sample.is_none_or(|sample| series.steps.from_ms[steps.end - 1] >= sample)
             }) {
+                if matrix.edges == Edges::Smoothed {
+                    return Err(ExecError::not_supported("the modifier smoothed for pushed series"));
+                }
                 if series.steps.histograms[..].iter().any(Option::is_some) {
                     return Err(ExecError::not_supported(format!(
                         "{} of pushed native histograms",
@@ -191,6 +197,29 @@ impl Executor<'_> {
                 }
                 continue;
             }
+            match matrix.edges {
+                Edges::Plain => {}
+                Edges::Smoothed => {
+                    let window = EdgeWindow {
+                        name: series.labels.metric_name(),
+                        columns: &columns,
+                        floats: in_floats,
+                        histograms: in_histograms,
+                        start_ms,
+                        end_ms,
+                        lookback_ms: self.settings.lookback_ms,
+                    };
+                    if let Some(value) = self.smoothed(node, &window) {
+                        points.push_value(index, value);
+                    }
+                    continue;
+                }
+                Edges::Anchored => {
+                    let oldest_ms = start_ms.saturating_sub(self.settings.lookback_ms);
+                    (in_floats, in_histograms) =
+                        edges::with_anchor(&columns, in_floats, in_histograms, oldest_ms);
+                }
+            }
             let window = RangeWindow {
                 times: &columns.times[in_floats.clone()],
                 values: &columns.values[in_floats.clone()],
@@ -204,6 +233,13 @@ impl Executor<'_> {
                     if let Some(value) =
                         over_time::of_any_kind(function, &columns, &in_floats, &in_histograms)
                     {
+                        points.push_value(index, value);
+                    }
+                }
+                Job::Floats(_) if matrix.edges == Edges::Anchored && edges::changes_value(function) => {
+                    let histograms = &columns.histograms[in_histograms];
+                    let name = series.labels.metric_name();
+                    if let Some(value) = self.unstretched(node, name, window.values, histograms, range_s) {
                         points.push_value(index, value);
                     }
                 }
