@@ -61,7 +61,7 @@ fn series_get_the_labels_of_their_group() {
         &[("job", "j"), ("instance", "i")],
         "# TYPE h histogram\nh_bucket{le=\"1\",instance=\"x\"} 1\nh_sum{instance=\"x\"} 2\nh_count{instance=\"x\"} 3\n",
         concat!(
-            r#"histogram h: h_bucket{instance="i", job="j", le="1"} 1; h_bucket{instance="i", job="j", le="+Inf"} 3; "#,
+            r#"histogram h: h_bucket{instance="i", job="j", le="1.0"} 1; h_bucket{instance="i", job="j", le="+Inf"} 3; "#,
             r#"h_sum{instance="i", job="j"} 2; h_count{instance="i", job="j"} 3"#,
             "\n"
         ),
@@ -201,7 +201,7 @@ fn what_only_protobuf_can_say() {
         MetricType::Histogram,
         metric(&histogram),
         Ok(concat!(
-            r#"histogram a: a{job="j"} native; a_bucket{job="j", le="1"} 1; a_bucket{job="j", le="+Inf"} 2; "#,
+            r#"histogram a: a{job="j"} native; a_bucket{job="j", le="1.0"} 1; a_bucket{job="j", le="+Inf"} 2; "#,
             r#"a_sum{job="j"} 0; a_count{job="j"} 2"#,
             "\n"
         )),
