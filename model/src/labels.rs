@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh64::xxh64;
 
 /// A label: a name and a value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,6 +111,24 @@ impl Labels {
             }
         }
         bytes
+    }
+
+    /// The hash by which Prometheus samples series (`limit_ratio`): XXH64 over each name and each value with its length
+    /// before it, in one byte, or as 255 and three bytes.
+    pub fn prometheus_hash(&self) -> u64 {
+        let mut bytes = Vec::new();
+        for text in self.iter().flat_map(|label| [&label.name, &label.value]) {
+            match u8::try_from(text.len()) {
+                Ok(length) if length < u8::MAX => bytes.push(length),
+                _ => {
+                    bytes.push(u8::MAX);
+                    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+                    bytes.extend_from_slice(&length.to_le_bytes()[..3]);
+                }
+            }
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        xxh64(&bytes, 0)
     }
 
     /// The fingerprint that the `__series__` column holds: XXH3-64 of [`Labels::canonical_bytes`], version 1.

@@ -46,6 +46,9 @@ pub enum ExecError {
         /// The parameter.
         value: String,
     },
+    /// The parameter of `limit_ratio`.
+    #[error("Ratio value is NaN")]
+    RatioNan,
     /// A factor of `double_exponential_smoothing`.
     #[error("invalid {what} factor. Expected: 0 < {symbol} < 1, got: {value}")]
     BadFactor {

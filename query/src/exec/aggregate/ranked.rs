@@ -188,13 +188,31 @@ impl<'a> Executor<'a> {
         Ok(())
     }
 
-    pub(super) fn limit_ratio(
-        &self,
-        _node: &AggregateNode,
-        _outer: &Node,
-        _sink: &mut Sink<'_>,
-    ) -> Result<()> {
-        Err(ExecError::not_supported("the aggregation limit_ratio"))
+    pub(super) fn limit_ratio(&self, node: &AggregateNode, outer: &Node, sink: &mut Sink<'_>) -> Result<()> {
+        let ratio = self.parameter(node)?;
+        let mut ratios = Vec::with_capacity(outer.grid.count);
+        for index in 0..outer.grid.count {
+            let ratio = ratio.at(index);
+            if ratio.is_nan() {
+                return Err(ExecError::RatioNan);
+            }
+            let capped = ratio.clamp(-1.0, 1.0);
+            if let (true, Some(parameter)) = (ratio.abs() > 1.0, &node.parameter) {
+                let (got, capped) = (model::float::shortest(ratio), model::float::shortest(capped));
+                let text = format!("ratio value should be between -1 and 1, got {got}, capping to {capped}");
+                self.notes.borrow_mut().warn(parameter.range, text);
+            }
+            ratios.push(capped);
+        }
+        self.each_line(&node.operand, &mut |mut line| {
+            #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits")]
+            let place = line.labels.prometheus_hash() as f64 / u64::MAX as f64;
+            line.points.retain(|index| {
+                let ratio = ratios[index];
+                if ratio >= 0.0 { place < ratio } else { place >= 1.0 + ratio }
+            });
+            sink(line)
+        })
     }
 
     fn remark_on_histograms(&self, held: &Held<'_>, group: &Group, node: &AggregateNode) {

@@ -3,6 +3,7 @@
 //! Chains like `a + b * c - d` grow to the left without a limit, so they are walked, not recursed into: operations with
 //! a scalar wait until the series come by, a join collects both of its sides.
 
+mod fill;
 mod join;
 mod set;
 mod values;
@@ -13,7 +14,7 @@ use super::points::{Line, Points};
 use super::scalar::{Scalar, arithmetic, compare, of_scalars};
 use super::{ExecError, Executor, Held, Result, Sink, names};
 use crate::plan::{BinaryNode, Node};
-use crate::syntax::{BinaryOp, ByteRange};
+use crate::syntax::{BinaryOp, ByteRange, Side};
 
 /// The left operand of the next operation of a chain.
 enum Left<'n, 'a> {
@@ -159,13 +160,20 @@ impl<'a> Executor<'a> {
     }
 
     fn vectors(&self, link: &BinaryNode, node: &Node, left: &[Line], right: &[Line]) -> Result<Vec<Line>> {
-        if link.matching.fill_left.is_some() || link.matching.fill_right.is_some() {
-            return Err(ExecError::not_supported("the modifier fill"));
-        }
         let count = node.grid.count;
         match link.op {
             BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => set::combine(link, left, right, count),
-            _ => self.join(link, node, left, right),
+            _ => {
+                let signature = join::Signature::new(&link.matching);
+                let (mut for_left, mut for_right) = (link.matching.fill_left, link.matching.fill_right);
+                if link.matching.group.as_ref().is_some_and(|group| group.many == Side::Right) {
+                    // as in Prometheus, where the side that may have many counts as the left one
+                    std::mem::swap(&mut for_left, &mut for_right);
+                }
+                let all_left = fill::filled(left, right, &signature, for_left, count);
+                let all_right = fill::filled(right, left, &signature, for_right, count);
+                self.join(link, node, &all_left, &all_right)
+            }
         }
     }
 }

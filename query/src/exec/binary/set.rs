@@ -25,7 +25,11 @@ pub(super) fn combine(link: &BinaryNode, left: &[Line], right: &[Line], count: u
 }
 
 /// At which places any series with a signature has a value.
-fn by_signature(lines: &[Line], signature: &Signature<'_>, count: usize) -> HashMap<Labels, Vec<bool>> {
+pub(super) fn by_signature(
+    lines: &[Line],
+    signature: &Signature<'_>,
+    count: usize,
+) -> HashMap<Labels, Vec<bool>> {
     let mut groups: HashMap<Labels, Vec<&Line>> = HashMap::new();
     for line in lines {
         groups.entry(signature.of(&line.labels)).or_default().push(line);

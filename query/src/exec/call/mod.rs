@@ -7,6 +7,7 @@ mod labels;
 mod math;
 mod native_histogram;
 mod sort;
+mod sort_by_label;
 
 use model::Labels;
 
@@ -79,6 +80,9 @@ impl Executor<'_> {
             (Function::Sort | Function::SortDesc, [operand]) => self.sort(call.function, operand, node, sink),
             (Function::HistogramQuantile, [phi, operand]) => {
                 self.histogram_quantile(phi, operand, node, sink)
+            }
+            (Function::SortByLabel | Function::SortByLabelDesc, _) => {
+                self.sort_by_label(call.function, arguments, node, sink)
             }
             (Function::HistogramQuantiles, _) => self.histogram_quantiles(arguments, node, sink),
             (Function::HistogramFraction, [lower, upper, operand]) => {

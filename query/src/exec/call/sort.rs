@@ -5,6 +5,12 @@ use crate::plan::Node;
 use crate::syntax::Function;
 
 impl Executor<'_> {
+    /// The answer to a range query has one order only.
+    pub(super) fn remark_on_order(&self, node: &Node) {
+        let text = "sort is ineffective for range queries since results are always ordered by labels";
+        self.notes.borrow_mut().warn(node.range, text);
+    }
+
     /// Sorts by value; NaN comes last, whichever way. In a range query the order is that of the labels.
     pub(super) fn sort(
         &self,
@@ -14,8 +20,7 @@ impl Executor<'_> {
         sink: &mut Sink<'_>,
     ) -> Result<()> {
         if !self.settings.instant {
-            let text = "sort is ineffective for range queries since results are always ordered by labels";
-            self.notes.borrow_mut().warn(node.range, text);
+            self.remark_on_order(node);
             return self.each_line(operand, sink);
         }
         let mut held = self.collect(operand)?;
