@@ -10,6 +10,19 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
+/// The error and its causes, each once, although some quote their cause in their own text.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        if !text.contains(&cause) {
+            let separator = if text.is_empty() { "" } else { ": " };
+            text = text + separator + &cause;
+        }
+    }
+    text
+}
+
 fn main() -> ExitCode {
     let Command::Serve(flags) = Cli::parse().command;
     log::start(flags.log_level, flags.log_format);
@@ -23,9 +36,22 @@ fn main() -> ExitCode {
         Err(error) => {
             #[expect(clippy::print_stderr, reason = "the one clear line for whoever started it")]
             {
-                eprintln!("mayfly: {error:#}");
+                eprintln!("mayfly: {}", one_line(&error));
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_and_says_nothing_twice() {
+        let error = anyhow::anyhow!("no key:\n  none set")
+            .context("cannot put: no key: none set")
+            .context("--storage s3://b");
+        assert_eq!(one_line(&error), "--storage s3://b: cannot put: no key: none set");
     }
 }

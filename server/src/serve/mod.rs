@@ -14,6 +14,7 @@ use edge::{Ack, RuleQueries, Storage, StoredSeries, SystemClock};
 use gateway::Gateway;
 use model::Clock;
 use query::api::{Api, BuildInfo};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::{AckKind, Serve};
@@ -84,9 +85,10 @@ pub(crate) async fn run(flags: Serve) -> anyhow::Result<()> {
             query_port.serve(query_routes, stopped),
         )
     });
+    let stop_signal = StopSignal::listen()?;
     listen::say("ready");
 
-    signal().await?;
+    stop_signal.received().await;
     tracing::info!("stopping");
     // whoever listens may have ended already
     let _ = stop.send(true);
@@ -111,14 +113,24 @@ fn build_information() -> BuildInfo {
     }
 }
 
-/// Until somebody wants us to stop.
-async fn signal() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM or SIGINT. From the moment it is listened for, they no longer end the process by themselves.
+struct StopSignal {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignal {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?,
+        })
     }
-    Ok(())
+
+    async fn received(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
