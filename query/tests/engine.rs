@@ -198,7 +198,7 @@ async fn points_of_range_queries_are_limited() {
 async fn what_is_missing_says_so() {
     let engine = engine(Settings { syntax: mayfly_query::syntax::Options::all(), ..Settings::default() });
     let source = Fixed(vec![sampled("x", &[(0, 1.0)])]);
-    for text in ["info(x)"] {
+    for text in ["start_timestamp(x)"] {
         let expr = engine.parse(text).expect("parses");
         let error = engine.instant(&source, &expr, 0).await.expect_err(text);
         assert!(error.to_string().ends_with("is not supported yet"), "{text}: {error}");

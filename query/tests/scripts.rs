@@ -22,4 +22,4 @@ macro_rules! scripts {
     )*};
 }
 
-scripts! { aggregations edges fill functions histograms labels names operators selectors subqueries windows }
+scripts! { aggregations edges fill functions histograms info labels names operators selectors subqueries windows }

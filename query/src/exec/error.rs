@@ -46,6 +46,26 @@ pub enum ExecError {
         /// The parameter.
         value: String,
     },
+    /// An info metric with histograms.
+    #[error("this should be an info metric, with float samples: {name}")]
+    InfoNotFloat {
+        /// The metric.
+        name: String,
+    },
+    /// Two series of an info metric at the same time.
+    #[error("found duplicate series for info metric: {first}, {second}")]
+    DuplicateInfo {
+        /// One of them.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// Info metrics that say different things.
+    #[error("conflicting label: {label}")]
+    ConflictingInfo {
+        /// About what.
+        label: String,
+    },
     /// The parameter of `limit_ratio`.
     #[error("Ratio value is NaN")]
     RatioNan,

@@ -24,7 +24,7 @@ impl Executor<'_> {
         Ok(())
     }
 
-    fn look_up(&self, series: &Series, node: &InstantNode) -> Points {
+    pub(super) fn look_up(&self, series: &Series, node: &InstantNode) -> Points {
         let mut points = Points::default();
         let mut samples =
             SampleCursor { samples: &series.samples, next: 0, lookback_ms: self.settings.lookback_ms };

@@ -46,10 +46,10 @@ pub(crate) fn plan(expr: &Expr, grid: Grid, limits: Limits) -> Result<Plan, Plan
     Ok(Plan { root, selections: builder.selections, totals_only: builder.totals_only })
 }
 
-struct Builder {
+pub(super) struct Builder {
     query: Grid,
     times: QueryTimes,
-    limits: Limits,
+    pub(super) limits: Limits,
     selections: Vec<Selection>,
     totals_only: Vec<bool>,
     known: HashMap<(String, i64, i64, bool), usize>,
@@ -67,22 +67,22 @@ enum Buckets {
 }
 
 /// A node, and whether its value is the same at all times.
-struct Built {
-    node: Node,
-    steady: bool,
+pub(super) struct Built {
+    pub(super) node: Node,
+    pub(super) steady: bool,
 }
 
 impl Built {
     /// The node as a part of something that changes with time.
-    fn part(self) -> Node {
+    pub(super) fn part(self) -> Node {
         if self.steady { self.node.held() } else { self.node }
     }
 }
 
-type Result<T, E = PlanError> = std::result::Result<T, E>;
+pub(super) type Result<T, E = PlanError> = std::result::Result<T, E>;
 
 impl Builder {
-    fn expr(&mut self, expr: &Expr, grid: Grid) -> Result<Built> {
+    pub(super) fn expr(&mut self, expr: &Expr, grid: Grid) -> Result<Built> {
         let value_type = expr.value_type();
         let node = |kind| Node::new(kind, expr.range, grid, value_type);
         let built = match &expr.kind {
@@ -178,6 +178,9 @@ impl Builder {
             let range = call.arguments[0].range;
             let instant = InstantNode { timestamps: true, ..self.instant(selector, range, grid)? };
             return Ok((NodeKind::Instant(instant), selector.shift.at.is_some()));
+        }
+        if function == Function::Info {
+            return self.info(call, grid);
         }
         let absent_labels = match function {
             Function::Absent | Function::AbsentOverTime => absent_labels(&call.arguments[0]),
@@ -311,7 +314,7 @@ impl Builder {
         Ok(InstantNode { selection, times, timestamps: false, smoothed, range })
     }
 
-    fn shifted(&self, shift: &Shift, grid: Grid) -> Result<Grid> {
+    pub(super) fn shifted(&self, shift: &Shift, grid: Grid) -> Result<Grid> {
         let offset_ms = match &shift.offset {
             Some(offset) => any_ms(offset, self.times)?,
             None => 0,
@@ -325,7 +328,7 @@ impl Builder {
         Ok(base.earlier(offset_ms))
     }
 
-    fn select(&mut self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> usize {
+    pub(super) fn select(&mut self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> usize {
         let key: String = matchers.iter().map(|matcher| format!("{matcher},")).collect();
         let next = self.selections.len();
         let totals_only = self.buckets == Buckets::Skipped;

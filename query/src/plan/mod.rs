@@ -6,6 +6,7 @@
 mod build;
 mod duration;
 mod grid;
+mod info;
 mod node;
 
 pub(crate) use build::{Limits, plan};

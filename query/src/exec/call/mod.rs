@@ -3,6 +3,7 @@
 mod classic_histogram;
 mod date;
 mod histogram;
+mod info;
 mod labels;
 mod math;
 mod native_histogram;
@@ -84,6 +85,7 @@ impl Executor<'_> {
             (Function::SortByLabel | Function::SortByLabelDesc, _) => {
                 self.sort_by_label(call.function, arguments, node, sink)
             }
+            (Function::Info, [operand, info]) => self.info(operand, info, node, sink),
             (Function::HistogramQuantiles, _) => self.histogram_quantiles(arguments, node, sink),
             (Function::HistogramFraction, [lower, upper, operand]) => {
                 self.histogram_fraction(lower, upper, operand, node, sink)
