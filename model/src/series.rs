@@ -27,6 +27,8 @@ pub struct Samples {
     pub values: Vec<f64>,
     /// Empty if all samples are floats, else as long as `values`.
     pub histograms: Vec<Option<Arc<Histogram>>>,
+    /// Since when the counter has counted, 0 where that is not known; empty if it never is.
+    pub start_ms: Vec<i64>,
 }
 
 /// A step function: `values[i]` holds at every t with `from_ms[i] <= t < until_ms[i]`.
@@ -66,6 +68,9 @@ impl Samples {
         self.values.push(value);
         if !self.histograms.is_empty() {
             self.histograms.push(None);
+        }
+        if !self.start_ms.is_empty() {
+            self.start_ms.push(0);
         }
     }
 }

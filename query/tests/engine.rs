@@ -197,8 +197,10 @@ async fn points_of_range_queries_are_limited() {
 #[tokio::test]
 async fn what_is_missing_says_so() {
     let engine = engine(Settings { syntax: mayfly_query::syntax::Options::all(), ..Settings::default() });
-    let source = Fixed(vec![sampled("x", &[(0, 1.0)])]);
-    for text in ["start_timestamp(x)"] {
+    let mut series = sampled("x", &[]);
+    series.steps.push(0, 10, 1.0);
+    let source = Fixed(vec![series]);
+    for text in ["x smoothed", "start_timestamp(x)", "increase(x[5m] smoothed)"] {
         let expr = engine.parse(text).expect("parses");
         let error = engine.instant(&source, &expr, 0).await.expect_err(text);
         assert!(error.to_string().ends_with("is not supported yet"), "{text}: {error}");

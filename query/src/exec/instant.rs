@@ -6,17 +6,20 @@ use model::{Samples, Series, Steps, Value, is_stale_nan};
 
 use super::points::{Line, Points};
 use super::scalar::seconds;
-use super::{Executor, Result, Sink};
-use crate::plan::InstantNode;
+use super::{ExecError, Executor, Result, Sink};
+use crate::plan::{Asked, InstantNode};
 use crate::steps;
 
 impl Executor<'_> {
     pub(super) fn instant(&self, node: &InstantNode, sink: &mut Sink<'_>) -> Result<()> {
         for series in &self.data[node.selection] {
+            if node.asked == Asked::Start && !series.steps.is_empty() {
+                return Err(ExecError::not_supported("start_timestamp of pushed series"));
+            }
             let points =
                 if node.smoothed { self.interpolated(series, node)? } else { self.look_up(series, node) };
             let mut line = Line { labels: series.labels.clone(), drop_name: false, points };
-            if node.timestamps {
+            if node.asked != Asked::Value {
                 self.drop_name(&mut line);
             }
             sink(line)?;
@@ -37,13 +40,17 @@ impl Executor<'_> {
                 sample.is_none_or(|s| series.samples.timestamps_ms[s] <= series.steps.from_ms[step])
             });
             match (step, sample) {
-                (Some(step), _) if node.timestamps => {
+                (Some(step), _) if node.asked != Asked::Value => {
                     let seen = steps::seen_ms(&series.steps, step, at_ms, self.settings.hold_interval_ms);
                     points.push(index, seconds(seen));
                 }
                 (Some(step), _) => points.push_value(index, step_value(&series.steps, step)),
                 (None, Some(sample)) if is_stale(&series.samples, sample) => {}
-                (None, Some(sample)) if node.timestamps => {
+                (None, Some(sample)) if node.asked == Asked::Start => {
+                    let start_ms = series.samples.start_ms.get(sample).copied().unwrap_or(0);
+                    points.push(index, seconds(start_ms));
+                }
+                (None, Some(sample)) if node.asked == Asked::Time => {
                     points.push(index, seconds(series.samples.timestamps_ms[sample]));
                 }
                 (None, Some(sample)) => points.push_value(index, sample_value(&series.samples, sample)),

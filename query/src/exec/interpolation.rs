@@ -8,7 +8,7 @@ use super::instant::{is_stale, sample_value};
 use super::points::Points;
 use super::scalar::seconds;
 use super::{ExecError, Executor, Result, remarks};
-use crate::plan::InstantNode;
+use crate::plan::{Asked, InstantNode};
 
 /// The value at a share of the way from one to another. A counter that is smaller at the end counts from zero.
 pub(super) fn between(first: f64, second: f64, share: f64, counter: bool) -> f64 {
@@ -43,7 +43,7 @@ impl Executor<'_> {
         if !series.steps.is_empty() {
             return Err(ExecError::not_supported("the modifier smoothed for pushed series"));
         }
-        if node.timestamps {
+        if node.asked != Asked::Value {
             return Err(ExecError::not_supported("timestamp() of a smoothed selector"));
         }
         let samples = &series.samples;

@@ -39,6 +39,10 @@ pub(super) fn not_a_counter(name: &str) -> String {
     format!("this native histogram metric is not a counter: {}", quoted(name))
 }
 
+pub(super) fn overlapping_start(name: &str) -> String {
+    format!("sample has start time that overlaps with previous sample timestamp for metric {}", quoted(name))
+}
+
 pub(super) fn not_a_gauge(name: &str) -> String {
     format!("this native histogram metric is not a gauge: {}", quoted(name))
 }

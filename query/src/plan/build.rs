@@ -7,7 +7,7 @@ use model::{Labels, LabelsBuilder, MatchOp, Matcher, Selection};
 use super::duration::{QueryTimes, any_ms, positive_ms};
 use super::grid::Grid;
 use super::node::{
-    AggregateNode, BinaryNode, CallNode, InstantNode, MatrixNode, Node, NodeKind, WindowNode, Windowed,
+    AggregateNode, Asked, BinaryNode, CallNode, InstantNode, MatrixNode, Node, NodeKind, WindowNode, Windowed,
 };
 use super::{Plan, PlanError};
 use crate::syntax::{
@@ -172,11 +172,12 @@ impl Builder {
         if let Some(value) = self.constant(function) {
             return Ok((NodeKind::Number(value), true));
         }
-        if function == Function::Timestamp
+        let asked = if function == Function::StartTimestamp { Asked::Start } else { Asked::Time };
+        if matches!(function, Function::Timestamp | Function::StartTimestamp)
             && let ExprKind::Selector(selector) = &call.arguments[0].without_parens().kind
         {
             let range = call.arguments[0].range;
-            let instant = InstantNode { timestamps: true, ..self.instant(selector, range, grid)? };
+            let instant = InstantNode { asked, ..self.instant(selector, range, grid)? };
             return Ok((NodeKind::Instant(instant), selector.shift.at.is_some()));
         }
         if function == Function::Info {
@@ -311,7 +312,7 @@ impl Builder {
         let oldest = times.start_ms.saturating_sub(self.limits.lookback_ms).saturating_add(1);
         let newest = times.end_ms().saturating_add(if smoothed { self.limits.lookback_ms } else { 0 });
         let selection = self.select(&selector.matchers, oldest.min(times.start_ms), newest);
-        Ok(InstantNode { selection, times, timestamps: false, smoothed, range })
+        Ok(InstantNode { selection, times, asked: Asked::Value, smoothed, range })
     }
 
     pub(super) fn shifted(&self, shift: &Shift, grid: Grid) -> Result<Grid> {

@@ -5,7 +5,7 @@ use model::{Labels, MatchOp, Matcher};
 use super::PlanError;
 use super::build::{Builder, Result};
 use super::grid::Grid;
-use super::node::{CallNode, InstantNode, Node, NodeKind};
+use super::node::{Asked, CallNode, InstantNode, Node, NodeKind};
 use crate::syntax::{Call, Expr, ExprKind, ValueType};
 
 /// The info metric that is meant if none is named.
@@ -25,7 +25,7 @@ impl Builder {
         let oldest = times.start_ms.saturating_sub(self.limits.lookback_ms).saturating_add(1);
         let selection = self.select(&with_name(matchers)?, oldest, times.end_ms());
         let range = call.arguments.get(1).unwrap_or(&call.arguments[0]).range;
-        let instant = InstantNode { selection, times, timestamps: false, smoothed: false, range };
+        let instant = InstantNode { selection, times, asked: Asked::Value, smoothed: false, range };
         let info = Node::new(NodeKind::Instant(instant), range, grid, ValueType::Vector);
         let node = CallNode {
             function: call.function.function,

@@ -12,7 +12,7 @@ mod node;
 pub(crate) use build::{Limits, plan};
 pub(crate) use grid::Grid;
 pub(crate) use node::{
-    AggregateNode, BinaryNode, CallNode, InstantNode, MatrixNode, Node, NodeKind, WindowNode, Windowed,
+    AggregateNode, Asked, BinaryNode, CallNode, InstantNode, MatrixNode, Node, NodeKind, WindowNode, Windowed,
 };
 
 use model::Selection;

@@ -79,12 +79,21 @@ pub(crate) struct InstantNode {
     pub(crate) selection: usize,
     /// The times that are looked up, one per time of the grid: `offset` and `@` are applied.
     pub(crate) times: Grid,
-    /// Whether the times of the samples are asked for instead of their values.
-    pub(crate) timestamps: bool,
+    pub(crate) asked: Asked,
     /// Whether values are interpolated between samples.
     pub(crate) smoothed: bool,
     /// The piece of the query that it comes from.
     pub(crate) range: ByteRange,
+}
+
+/// What is asked of samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Value,
+    /// When it was taken.
+    Time,
+    /// Since when it has counted.
+    Start,
 }
 
 /// Windows that end at given times.

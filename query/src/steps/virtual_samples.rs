@@ -123,6 +123,7 @@ fn as_samples(function: Function, window: StepWindow<'_>, parameters: [f64; 2]) 
     Some(evaluate(&RangeWindow {
         times: &times,
         values: &values,
+        starts: &[],
         start_ms: window.start_ms,
         end_ms: window.end_ms,
         eval_ms: window.end_ms,

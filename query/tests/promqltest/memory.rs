@@ -12,6 +12,8 @@ use model::{CounterReset, Histogram, Labels, Samples, Selection, Series};
 #[derive(Default)]
 pub(crate) struct Memory {
     series: BTreeMap<Labels, BTreeMap<i64, Sample>>,
+    /// Start timestamps, by series and time of the sample.
+    starts: BTreeMap<Labels, BTreeMap<i64, i64>>,
 }
 
 #[derive(Clone)]
@@ -21,6 +23,16 @@ enum Sample {
 }
 
 impl Memory {
+    /// Adds start timestamps, given relative to samples at 0, `step_ms` and so on.
+    pub(crate) fn load_starts(&mut self, labels: &Labels, offsets_ms: &[Option<i64>], step_ms: i64) {
+        let starts = self.starts.entry(labels.clone()).or_default();
+        for (at_ms, offset_ms) in (0..).map(|index: i64| index * step_ms).zip(offsets_ms) {
+            if let Some(offset_ms) = offset_ms {
+                starts.insert(at_ms, at_ms + offset_ms);
+            }
+        }
+    }
+
     /// Adds samples: the first at 0, each `step_ms` behind the one before.
     pub(crate) fn load(&mut self, labels: &Labels, items: &[SeriesItem], step_ms: i64) {
         let samples = self.series.entry(labels.clone()).or_default();
@@ -86,6 +98,10 @@ impl SeriesSource for Memory {
                 } else if !samples.histograms.is_empty() {
                     samples.histograms.push(None);
                 }
+            }
+            if let Some(starts) = self.starts.get(labels) {
+                let start = |at_ms: &i64| starts.get(at_ms).copied().unwrap_or(0);
+                samples.start_ms = samples.timestamps_ms.iter().map(start).collect();
             }
             if !samples.is_empty() {
                 result.push(Series { labels: labels.clone(), samples, ..Series::default() });

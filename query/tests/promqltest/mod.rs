@@ -6,5 +6,6 @@ mod memory;
 mod rewrite;
 mod run;
 mod script;
+mod starts;
 
 pub(crate) use run::run_with;

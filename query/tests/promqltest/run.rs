@@ -12,7 +12,7 @@ use testkit::ManualClock;
 use super::custom_buckets::of_classic;
 use super::memory::Memory;
 use super::script::{Command, Eval, Expected, Kind, Times, parse};
-use super::{check, rewrite};
+use super::{check, rewrite, starts};
 
 /// What became of the queries of a script.
 #[derive(Debug, Default)]
@@ -49,6 +49,17 @@ pub(crate) fn run_with(text: &str, settings: Settings) -> Report {
             Kind::Load { step_ms, custom_buckets, lines } => {
                 let mut all = Vec::new();
                 for line in &lines {
+                    match starts::parse(line) {
+                        None => {}
+                        Some(Ok(starts)) => {
+                            memory.load_starts(&starts.labels, &starts.offsets_ms, step_ms);
+                            continue;
+                        }
+                        Some(Err(error)) => {
+                            broken = Some(format!("cannot load {line:?}: {error}"));
+                            continue;
+                        }
+                    }
                     match parse_series(line) {
                         Ok(series) => all.push(series),
                         Err(error) => broken = Some(format!("cannot load {line:?}: {error}")),

@@ -196,6 +196,7 @@ fn many_values(series: SeriesRecord) -> Result<(Labels, Samples), CodecError> {
         timestamps_ms: series.timestamps_ms,
         values: series.values,
         histograms: histograms.collect::<Result<_, _>>()?,
+        ..Samples::default()
     };
     Ok((Labels::from_pairs(pairs), samples))
 }

@@ -60,5 +60,6 @@ fn merge(parts: &[(&Segment, Range<usize>)]) -> Samples {
         timestamps_ms: order.iter().map(|(at_us, ..)| at_us.div_euclid(1_000)).collect(),
         values: order.iter().map(|(_, segment, row)| segment.rows.values[*row]).collect(),
         histograms,
+        ..Samples::default()
     }
 }

@@ -183,6 +183,6 @@ fn long_to(samples: &Samples, end: usize) -> Samples {
     Samples {
         timestamps_ms: samples.timestamps_ms[..end].to_vec(),
         values: samples.values[..end].to_vec(),
-        histograms: Vec::new(),
+        ..Samples::default()
     }
 }

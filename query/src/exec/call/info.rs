@@ -6,7 +6,7 @@ use model::{Labels, LabelsBuilder, Matcher, Series};
 
 use crate::exec::points::{Line, Points};
 use crate::exec::{ExecError, Executor, Result, Sink, names};
-use crate::plan::{InstantNode, Node, NodeKind};
+use crate::plan::{Asked, InstantNode, Node, NodeKind};
 
 /// The labels by which info series and others find each other.
 const IDENTIFYING: [&str; 2] = ["instance", "job"];
@@ -79,7 +79,7 @@ impl Executor<'_> {
 
     /// The info series by what identifies them.
     fn info_series(&self, info: &InstantNode) -> Result<HashMap<Labels, Vec<Info<'_>>>> {
-        let times = InstantNode { timestamps: true, ..info.clone() };
+        let times = InstantNode { asked: Asked::Time, ..info.clone() };
         let mut infos: HashMap<Labels, Vec<Info<'_>>> = HashMap::new();
         for series in &self.data[info.selection] {
             if has_histograms(series) {

@@ -75,6 +75,8 @@ impl Executor<'_> {
                 *points = times;
                 Ok(())
             }),
+            // only a selector knows starts; computed values have none
+            (Function::StartTimestamp, _) => Ok(()),
             (Function::Absent, [operand]) => self.absent(call, operand, node, sink),
             (Function::LabelReplace, _) => self.label_replace(arguments, sink),
             (Function::LabelJoin, _) => self.label_join(arguments, sink),

@@ -17,6 +17,9 @@ pub(super) struct Columns<'a> {
     pub(super) values: Cow<'a, [f64]>,
     pub(super) histogram_times: Vec<i64>,
     pub(super) histograms: Vec<Arc<Histogram>>,
+    /// Start timestamps of the floats and of the histograms; empty if none is known.
+    pub(super) starts: Cow<'a, [i64]>,
+    pub(super) histogram_starts: Vec<i64>,
 }
 
 impl<'a> Columns<'a> {
@@ -29,10 +32,13 @@ impl<'a> Columns<'a> {
                 values: Cow::Borrowed(&samples.values),
                 histogram_times: Vec::new(),
                 histograms: Vec::new(),
+                starts: Cow::Borrowed(&samples.start_ms),
+                histogram_starts: Vec::new(),
             };
         }
         let (mut times, mut values) = (Vec::new(), Vec::new());
         let (mut histogram_times, mut histograms) = (Vec::new(), Vec::new());
+        let (mut starts, mut histogram_starts) = (Vec::new(), Vec::new());
         for (index, &time) in samples.timestamps_ms.iter().enumerate() {
             if is_stale(samples, index) {
                 continue;
@@ -41,14 +47,23 @@ impl<'a> Columns<'a> {
                 Some(Some(histogram)) => {
                     histogram_times.push(time);
                     histograms.push(Arc::clone(histogram));
+                    histogram_starts.extend(samples.start_ms.get(index));
                 }
                 _ => {
                     times.push(time);
                     values.push(samples.values[index]);
+                    starts.extend(samples.start_ms.get(index));
                 }
             }
         }
-        Self { times: Cow::Owned(times), values: Cow::Owned(values), histogram_times, histograms }
+        Self {
+            times: Cow::Owned(times),
+            values: Cow::Owned(values),
+            histogram_times,
+            histograms,
+            starts: Cow::Owned(starts),
+            histogram_starts,
+        }
     }
 
     /// The time of the last sample of either kind in a window.

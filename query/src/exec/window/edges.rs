@@ -7,6 +7,7 @@ use std::sync::Arc;
 use model::{CounterReset, Histogram, Value};
 
 use super::columns::Columns;
+use super::histograms::Counting;
 use crate::exec::interpolation::{self, between};
 use crate::exec::scalar::seconds;
 use crate::exec::{Executor, remarks};
@@ -163,7 +164,11 @@ impl Executor<'_> {
                 Some(Value::Float(change / divisor))
             }
             ([], _) => {
-                let mut change = self.difference(node, name, histograms, counter)?;
+                let mut change = {
+                    let anew = |index: usize| histograms[index].starts_anew_after(&histograms[index - 1]);
+                    let counting = Counting { counter, from_zero: false, anew: &anew };
+                    self.difference(node, name, histograms, &counting)?
+                };
                 change.divide(divisor);
                 Some(Value::Histogram(Arc::new(change.value())))
             }

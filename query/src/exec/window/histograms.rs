@@ -6,7 +6,8 @@ use std::sync::Arc;
 use model::{CounterReset, Histogram, HistogramMean, HistogramSum, Value};
 
 use super::columns::Columns;
-use super::{RangeFunction, RangeWindow, rate};
+use super::rate::Before;
+use super::{RangeFunction, RangeWindow, rate, starts};
 use crate::exec::Executor;
 use crate::exec::remarks::{self, Combination};
 use crate::exec::scalar::seconds;
@@ -20,6 +21,16 @@ pub(super) struct MixedWindow<'a> {
     pub(super) histograms: Range<usize>,
     /// The floats among them, and the bounds of the window.
     pub(super) floats: RangeWindow<'a>,
+}
+
+/// How histograms are to be subtracted.
+pub(super) struct Counting<'a> {
+    /// Whether they are counters, which may start anew.
+    pub(super) counter: bool,
+    /// Whether the first is known to have counted from zero.
+    pub(super) from_zero: bool,
+    /// Whether the one at an index starts anew.
+    pub(super) anew: &'a dyn Fn(usize) -> bool,
 }
 
 /// A sample of either kind.
@@ -36,6 +47,10 @@ impl<'a> MixedWindow<'a> {
 
     fn histograms(&self) -> &'a [Arc<Histogram>] {
         &self.columns.histograms[self.histograms.clone()]
+    }
+
+    fn starts(&self) -> &'a [i64] {
+        self.columns.histogram_starts.get(self.histograms.clone()).unwrap_or(&[])
     }
 
     fn is_mixed(&self) -> bool {
@@ -67,7 +82,16 @@ impl Executor<'_> {
             Function::Irate | Function::Idelta => self.last_change(node, window),
             Function::SumOverTime | Function::AvgOverTime => as_histogram(self.together(node, window)),
             Function::Changes => Some(Value::Float(count_pairs(window, changed))),
-            Function::Resets => Some(Value::Float(count_pairs(window, reset))),
+            Function::Resets if window.is_mixed() => Some(Value::Float(count_pairs(window, reset))),
+            Function::Resets => {
+                let (all, times, starts) = (window.histograms(), window.times(), window.starts());
+                let anew = |index: &usize| {
+                    all[*index].starts_anew_after(&all[index - 1])
+                        || starts::begins_anew(times, starts, *index)
+                };
+                #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
+                Some(Value::Float((1..all.len()).filter(anew).count() as f64))
+            }
             Function::TsOfFirstOverTime => window.samples().first().map(|(at, _)| Value::Float(seconds(*at))),
             Function::TsOfLastOverTime => window.samples().last().map(|(at, _)| Value::Float(seconds(*at))),
             _ if window.is_mixed() => {
@@ -95,15 +119,22 @@ impl Executor<'_> {
         }
         let histograms = window.histograms();
         let counter = node.function != Function::Delta;
-        if histograms.len() < 2 {
+        let (times, starts) = (window.times(), window.starts());
+        let zero_ms = starts::zero_inside(times, starts, window.floats.start_ms).filter(|_| counter);
+        if histograms.len() < 2 && zero_ms.is_none() {
             return None;
         }
-        let mut change = self.difference(node, window.name, histograms, counter)?;
-        let times = window.times();
+        let anew = |index: usize| {
+            histograms[index].starts_anew_after(&histograms[index - 1])
+                || starts::begins_anew(times, starts, index)
+        };
+        let counting = Counting { counter, from_zero: zero_ms.is_some(), anew: &anew };
+        let mut change = self.difference(node, window.name, histograms, &counting)?;
         let count = change.value().count;
         let zero_share =
             (counter && count > 0.0 && histograms[0].count >= 0.0).then(|| histograms[0].count / count);
-        let mut factor = rate::stretch(times, window.floats.start_ms, window.floats.end_ms, zero_share);
+        let before = zero_ms.map_or(Before::Share(zero_share), Before::Zero);
+        let mut factor = rate::stretch(times, window.floats.start_ms, window.floats.end_ms, before);
         if node.function == Function::Rate {
             factor /= seconds(window.floats.end_ms - window.floats.start_ms);
         }
@@ -117,8 +148,9 @@ impl Executor<'_> {
         node: &WindowNode,
         name: &str,
         histograms: &[Arc<Histogram>],
-        counter: bool,
+        counting: &Counting<'_>,
     ) -> Option<HistogramSum> {
+        let counter = counting.counter;
         let (first, last) = (histograms.first()?, histograms.last()?);
         let is_gauge = |histogram: &Arc<Histogram>| histogram.counter_reset == CounterReset::Gauge;
         if counter && histograms.iter().any(is_gauge) {
@@ -128,8 +160,9 @@ impl Executor<'_> {
             self.warn_or_info(true, node, remarks::not_a_gauge(name));
         }
         // what a reset ends at once does not matter, not even how its buckets lie
-        let skip_first = counter && histograms.len() > 1 && histograms[1].starts_anew_after(first);
-        let relevant = if skip_first { &histograms[1..] } else { histograms };
+        let skip_first = counter && histograms.len() > 1 && (counting.anew)(1) && !counting.from_zero;
+        let skipped = usize::from(skip_first);
+        let relevant = &histograms[skipped..];
         let between = if counter { relevant } else { &[Arc::clone(first), Arc::clone(last)][..] };
         if between.iter().any(|one| one.has_custom_bounds() != last.has_custom_bounds()) {
             self.warn_or_info(true, node, remarks::mixed_buckets(name));
@@ -137,12 +170,12 @@ impl Executor<'_> {
         }
         let mut change = HistogramSum::of(last);
         let (mut subtracted, mut added) = (false, false);
-        if !skip_first {
+        if !skip_first && !counting.from_zero {
             subtracted = change.subtract(first).ok()?.bounds_reconciled;
         }
         if counter {
-            for pair in relevant.windows(2).filter(|pair| pair[1].starts_anew_after(&pair[0])) {
-                added |= change.add(&pair[0]).ok()?.bounds_reconciled;
+            for index in (skipped + 1..histograms.len()).filter(|&index| (counting.anew)(index)) {
+                added |= change.add(&histograms[index - 1]).ok()?.bounds_reconciled;
             }
             for one in relevant {
                 change.coarsen_to(one.schema);
@@ -161,6 +194,9 @@ impl Executor<'_> {
     /// The change between the last two samples.
     fn last_change(&self, node: &WindowNode, window: &MixedWindow<'_>) -> Option<Value> {
         let samples = window.samples();
+        let starts = window.starts();
+        let anew = window.histograms().len() > 1
+            && starts::begins_anew(window.times(), starts, window.times().len() - 1);
         let [.., (before_ms, before), (last_ms, last)] = samples.as_slice() else { return None };
         let elapsed_s = seconds(last_ms - before_ms);
         let per_s = node.function == Function::Irate;
@@ -175,7 +211,7 @@ impl Executor<'_> {
                     self.warn_or_info(true, node, remarks::not_a_gauge(window.name));
                 }
                 let mut change = HistogramSum::of(last);
-                if !per_s || !last.starts_anew_after(before) {
+                if !per_s || !(anew || last.starts_anew_after(before)) {
                     match change.subtract(before) {
                         Ok(found) if found.bounds_reconciled => {
                             let text = remarks::bounds_reconciled(Combination::Subtraction);

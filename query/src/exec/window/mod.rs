@@ -10,6 +10,7 @@ mod histograms;
 mod over_time;
 mod rate;
 mod regression;
+mod starts;
 
 use model::{Series, Value};
 
@@ -29,6 +30,8 @@ use histograms::MixedWindow;
 pub(crate) struct RangeWindow<'a> {
     pub(crate) times: &'a [i64],
     pub(crate) values: &'a [f64],
+    /// Start timestamps, 0 where not known; empty if none is.
+    pub(crate) starts: &'a [i64],
     /// The window is `(start_ms, end_ms]`.
     pub(crate) start_ms: i64,
     pub(crate) end_ms: i64,
@@ -223,11 +226,19 @@ impl Executor<'_> {
             let window = RangeWindow {
                 times: &columns.times[in_floats.clone()],
                 values: &columns.values[in_floats.clone()],
+                starts: columns.starts.get(in_floats.clone()).unwrap_or(&[]),
                 start_ms,
                 end_ms,
                 eval_ms: outer.grid.at(index),
                 parameters: numbers,
             };
+            if matches!(function, Function::Rate | Function::Increase) {
+                let times = columns.histogram_times.get(in_histograms.clone()).unwrap_or(&[]);
+                let starts = columns.histogram_starts.get(in_histograms.clone()).unwrap_or(&[]);
+                if starts::overlap(window.times, window.starts) || starts::overlap(times, starts) {
+                    self.warn_or_info(true, node, remarks::overlapping_start(series.labels.metric_name()));
+                }
+            }
             match job {
                 Job::Samples(function) => {
                     if let Some(value) =

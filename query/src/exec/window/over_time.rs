@@ -65,7 +65,8 @@ pub(super) fn changes(window: &RangeWindow<'_>) -> Option<f64> {
 }
 
 pub(super) fn resets(window: &RangeWindow<'_>) -> Option<f64> {
-    Some(count(window.values.windows(2).filter(|pair| pair[1] < pair[0]).count()))
+    let anew = |index: &usize| window.counts_anew(*index);
+    Some(count((1..window.values.len()).filter(anew).count()))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a number of samples")]

@@ -1,6 +1,6 @@
 //! How fast values change: `rate`, `increase`, `delta`, `irate`, `idelta`.
 
-use super::RangeWindow;
+use super::{RangeWindow, starts};
 use crate::exec::scalar::seconds;
 
 /// Gaps at the edges of a window up to this many average distances are bridged.
@@ -22,41 +22,68 @@ pub(super) fn delta(window: &RangeWindow<'_>) -> Option<f64> {
 /// The change between the first and the last sample, stretched to the edges of the window if they are near.
 fn extrapolated(window: &RangeWindow<'_>, counter: bool, per_s: Option<f64>) -> Option<f64> {
     let (times, values) = (window.times, window.values);
-    let [first, .., last] = values else { return None };
+    let (first, last) = (values.first()?, values.last()?);
+    let zero_ms = if counter { starts::zero_inside(times, window.starts, window.start_ms) } else { None };
+    if values.len() < 2 && zero_ms.is_none() {
+        return None;
+    }
     let mut change = last - first;
     if counter {
-        let lost = values.windows(2).filter(|pair| pair[1] < pair[0]);
-        change = lost.fold(change, |change, pair| change + pair[0]);
+        let anew = (1..values.len()).filter(|&index| window.counts_anew(index));
+        change = anew.fold(change, |change, index| change + values[index - 1]);
+    }
+    if zero_ms.is_some() {
+        change += first;
     }
     let zero_share = (counter && change > 0.0 && *first >= 0.0).then(|| first / change);
-    let mut factor = stretch(times, window.start_ms, window.end_ms, zero_share);
+    let before = zero_ms.map_or(Before::Share(zero_share), Before::Zero);
+    let mut factor = stretch(times, window.start_ms, window.end_ms, before);
     if let Some(range_s) = per_s {
         factor /= range_s;
     }
     Some(change * factor)
 }
 
-/// By how much a change between the first and the last sample is stretched to the edges of the window. A counter was
-/// zero once, `zero_share` of the time between the samples before the first: it is not stretched further back.
-pub(super) fn stretch(times: &[i64], start_ms: i64, end_ms: i64, zero_share: Option<f64>) -> f64 {
-    let [first_ms, .., last_ms] = times else { return 1.0 };
-    let span_s = seconds(last_ms - first_ms);
+impl RangeWindow<'_> {
+    /// Whether a counter started from zero between a sample and the one before.
+    pub(super) fn counts_anew(&self, index: usize) -> bool {
+        self.values[index] < self.values[index - 1] || starts::begins_anew(self.times, self.starts, index)
+    }
+}
+
+/// What is known about a counter before its first sample.
+#[derive(Clone, Copy)]
+pub(super) enum Before {
+    /// It was zero once, not further back than this share of the time between the samples.
+    Share(Option<f64>),
+    /// It was zero at this time, inside of the window.
+    Zero(i64),
+}
+
+/// By how much a change between the first and the last sample is stretched to the edges of the window. Before the zero
+/// of a counter it is not stretched.
+pub(super) fn stretch(times: &[i64], start_ms: i64, end_ms: i64, before: Before) -> f64 {
+    let (Some(&first_ms), Some(&last_ms)) = (times.first(), times.last()) else { return 1.0 };
+    let between_s = seconds(last_ms - first_ms);
     #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
-    let average_gap_s = span_s / (times.len() - 1) as f64;
+    let average_gap_s = if times.len() > 1 { between_s / (times.len() - 1) as f64 } else { 0.0 };
     let edge = |distance_s: f64| {
         if distance_s >= average_gap_s * EDGE_GAPS_MAX { average_gap_s / 2.0 } else { distance_s }
     };
-    let mut before_s = edge(seconds(first_ms - start_ms));
-    if let Some(share) = zero_share {
-        before_s = before_s.min(span_s * share);
-    }
+    let (span_s, before_s) = match before {
+        Before::Zero(zero_ms) => (seconds(last_ms - zero_ms), 0.0),
+        Before::Share(share) => {
+            let edge_s = edge(seconds(first_ms - start_ms));
+            (between_s, share.map_or(edge_s, |share| edge_s.min(between_s * share)))
+        }
+    };
     let after_s = edge(seconds(end_ms - last_ms));
     (span_s + before_s + after_s) / span_s
 }
 
 pub(super) fn irate(window: &RangeWindow<'_>) -> Option<f64> {
     let (previous, last, elapsed_ms) = last_two(window)?;
-    let change = if last < previous { last } else { last - previous };
+    let change = if window.counts_anew(window.values.len() - 1) { last } else { last - previous };
     (elapsed_ms > 0).then(|| change / seconds(elapsed_ms))
 }
 
