@@ -96,7 +96,7 @@ pub enum ExecError {
         name: String,
     },
     /// A label that `count_values` cannot set.
-    #[error("invalid label name {name:?}")]
+    #[error("invalid label name {}", crate::syntax::quoted(name))]
     BadValueLabel {
         /// The name.
         name: String,

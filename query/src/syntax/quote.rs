@@ -1,7 +1,17 @@
 //! String literals: Go's escapes, both ways.
+//!
+//! A literal may hold bytes that are no UTF-8 (`"\xc5"`), a text may not: such a byte stands in it as a character of
+//! Unicode's last private plane, which is written as the byte again.
 
-/// What a literal with its quotes stands for; `None` if an escape is wrong. Bytes that are no UTF-8 (`\xc5`) become
-/// the replacement character.
+/// The characters that stand for bytes which are no UTF-8.
+const BYTES: std::ops::RangeInclusive<u32> = 0x10_ff80..=0x10_ffff;
+
+/// Whether a text stands for something that is no UTF-8.
+pub(crate) fn has_raw_bytes(text: &str) -> bool {
+    text.chars().any(|character| BYTES.contains(&u32::from(character)))
+}
+
+/// What a literal with its quotes stands for; `None` if an escape is wrong.
 pub(crate) fn unquote(literal: &str) -> Option<String> {
     let quote = literal.chars().next()?;
     let inner = literal.strip_prefix(quote)?.strip_suffix(quote)?;
@@ -40,9 +50,17 @@ pub(crate) fn unquote(literal: &str) -> Option<String> {
         };
         out.push(simple);
     }
-    Some(
-        String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
-    )
+    Some(String::from_utf8(out).unwrap_or_else(|error| with_raw_bytes(error.as_bytes())))
+}
+
+fn with_raw_bytes(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        let raw = chunk.invalid().iter().filter_map(|&byte| char::from_u32(0x10_ff00 + u32::from(byte)));
+        text.extend(raw);
+    }
+    text
 }
 
 fn push_char(out: &mut Vec<u8>, character: char) {
@@ -78,6 +96,9 @@ pub fn quoted(text: &str) -> String {
             hidden if hidden.is_control() || matches!(hidden, '\u{feff}' | '\u{a0}' | '\u{ad}') => {
                 out.push_str(&format!("\\u{:04x}", u32::from(hidden)));
             }
+            raw if BYTES.contains(&u32::from(raw)) => {
+                out.push_str(&format!("\\x{:02x}", u32::from(raw) & 0xff));
+            }
             other => out.push(other),
         }
     }
@@ -99,7 +120,7 @@ mod tests {
         check(r"`a\d\`", Some(r"a\d\"));
         check(r#""\n\t\\\x41\101\u00e9\U0001F600""#, Some("\n\t\\AA\u{e9}\u{1F600}"));
         check(r#""\xc3\xa9""#, Some("é"));
-        check(r#""a\xc5z""#, Some("a\u{fffd}z"));
+        check(r#""a\xc5z""#, Some("a\u{10ffc5}z"));
         check(r#""\d""#, None);
         check(r#""\'""#, None);
         check(r#""\x4""#, None);
@@ -109,5 +130,6 @@ mod tests {
     #[test]
     fn quotes_like_go() {
         assert_eq!(quoted("a\"\\\n\u{1}é"), r#""a\"\\\n\x01é""#);
+        assert_eq!(quoted(&unquote(r#""a\xc5z""#).expect("a literal")), r#""a\xc5z""#);
     }
 }

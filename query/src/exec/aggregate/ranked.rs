@@ -11,7 +11,7 @@ use crate::exec::remarks;
 use crate::exec::scalar::Scalar;
 use crate::exec::{ExecError, Executor, Held, Result, Sink, order};
 use crate::plan::{AggregateNode, Node};
-use crate::syntax::AggregateOp;
+use crate::syntax::{AggregateOp, has_raw_bytes};
 
 /// The series of a group, by their place among all series.
 struct Group {
@@ -73,7 +73,7 @@ impl<'a> Executor<'a> {
             Some(parameter) => self.text(parameter)?,
             None => return Err(ExecError::Internal { what: "an aggregation lacks its parameter" }),
         };
-        if label.is_empty() || label.contains('\u{fffd}') {
+        if label.is_empty() || has_raw_bytes(label) {
             return Err(ExecError::BadValueLabel { name: label.to_owned() });
         }
         let (held, groups) = self.grouped(node)?;

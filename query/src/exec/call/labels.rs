@@ -58,7 +58,7 @@ impl Executor<'_> {
 }
 
 pub(super) fn check_name(role: &'static str, function: &'static str, name: &str) -> Result<()> {
-    if name.is_empty() || name.contains('\u{fffd}') {
+    if name.is_empty() || crate::syntax::has_raw_bytes(name) {
         return Err(ExecError::BadLabelName { role, function, name: name.to_owned() });
     }
     Ok(())
