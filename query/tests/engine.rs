@@ -194,6 +194,44 @@ async fn points_of_range_queries_are_limited() {
     assert_eq!(error.kind(), ErrorKind::BadData);
 }
 
+/// A histogram with this many observations in the bucket (1, 2], each of 2.
+fn observed(count: f64) -> model::Value {
+    model::Value::Histogram(Arc::new(model::Histogram {
+        count,
+        sum: 2.0 * count,
+        positive_spans: vec![model::Span { offset: 1, length: 1 }],
+        positive_counts: vec![count],
+        ..model::Histogram::default()
+    }))
+}
+
+#[tokio::test]
+async fn pushed_histograms_are_exact_on_their_steps() {
+    let mut histograms = series("h");
+    for (from_s, until_s, count) in [(30, 90, 4.0), (90, 150, 6.0), (150, 210, 1.0)] {
+        histograms.steps.push_value(from_s * 1_000, until_s * 1_000, &observed(count));
+    }
+    let source = Fixed(vec![histograms]);
+    for (text, at_s, expect) in [
+        ("histogram_count(h)", 60, Some(4.0)),
+        ("histogram_count(h)", 210, None),
+        ("histogram_count(increase(h[1m]))", 120, Some(2.0)),
+        ("histogram_sum(increase(h[1m]))", 120, Some(4.0)),
+        // a fall is a reset: all that is there is new
+        ("histogram_count(increase(h[2m]))", 180, Some(3.0)),
+        ("histogram_count(rate(h[100s]))", 120, Some(0.02)),
+        ("resets(h[2m])", 180, Some(1.0)),
+        ("changes(h[2m])", 180, Some(2.0)),
+        ("histogram_count(last_over_time(h[5m]))", 240, Some(1.0)),
+        ("histogram_count(first_over_time(h[5m]))", 240, Some(4.0)),
+        // four virtual samples of 4, two of 6
+        ("count_over_time(h[90s])", 105, Some(6.0)),
+        ("histogram_count(sum_over_time(h[90s]))", 105, Some(28.0)),
+    ] {
+        assert_eq!(number(&source, text, at_s).await, expect, "{text} at {at_s}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_missing_says_so() {
     let engine = engine(Settings { syntax: mayfly_query::syntax::Options::all(), ..Settings::default() });

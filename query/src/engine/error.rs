@@ -61,7 +61,9 @@ impl QueryError {
     /// What a caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Plan(PlanError::NotSupported { .. } | PlanError::TooManySteps) => ErrorKind::Execution,
+            Self::Plan(
+                PlanError::NotSupported { .. } | PlanError::TooManySteps | PlanError::EdgesNotAllowed { .. },
+            ) => ErrorKind::Execution,
             Self::Parse(_)
             | Self::Plan(_)
             | Self::NotForRange { .. }

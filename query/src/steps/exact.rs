@@ -22,6 +22,10 @@ pub(super) fn evaluate(function: Function, window: StepWindow<'_>) -> Option<Opt
             window.inside().reduce(|most, value| if value > most || most.is_nan() { value } else { most })
         }
         Function::PresentOverTime | Function::AbsentOverTime => Some(1.0),
+        Function::TsOfFirstOverTime => Some(seconds(window.first_ms_inside())),
+        Function::TsOfLastOverTime => Some(seconds(window.last_ms(window.end - 1))),
+        Function::TsOfMinOverTime => Some(time_of(window, |value, least| value <= least)),
+        Function::TsOfMaxOverTime => Some(time_of(window, |value, most| value >= most)),
         _ => return None,
     };
     Some(result)
@@ -37,14 +41,24 @@ impl StepWindow<'_> {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "ranges are far below 2^53 ms")]
-    fn range_s(&self) -> f64 {
+    pub(crate) fn range_s(&self) -> f64 {
         (self.end_ms - self.start_ms) as f64 / 1_000.0
     }
 
     /// The first step that holds inside of the window, and not only at its start.
-    pub(super) fn first_inside(&self) -> usize {
+    pub(crate) fn first_inside(&self) -> usize {
         let ends_at_start = self.steps.until_ms[self.first] <= self.start_ms.saturating_add(1);
         self.first + usize::from(ends_at_start)
+    }
+
+    /// The first millisecond of the window in which the series holds.
+    fn first_ms_inside(&self) -> i64 {
+        self.steps.from_ms[self.first_inside()].max(self.start_ms.saturating_add(1))
+    }
+
+    /// The last millisecond of the window in which a step holds.
+    fn last_ms(&self, step: usize) -> i64 {
+        (self.steps.until_ms[step] - 1).min(self.end_ms)
     }
 
     /// The values of the steps that hold inside of the window.
@@ -98,6 +112,23 @@ fn changes(window: StepWindow<'_>) -> f64 {
 
 fn resets(window: StepWindow<'_>) -> f64 {
     count((window.first + 1..window.end).filter(|&step| window.starts_anew(step)).count())
+}
+
+/// The last time at which the value is as good as the best in the window, in seconds.
+fn time_of(window: StepWindow<'_>, as_good: fn(f64, f64) -> bool) -> f64 {
+    let first = window.first_inside();
+    let mut best = first;
+    for step in first..window.end {
+        if as_good(window.value(step), window.value(best)) || window.value(best).is_nan() {
+            best = step;
+        }
+    }
+    seconds(window.last_ms(best))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "times are far below 2^53 ms")]
+fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1_000.0
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a number of steps in memory")]

@@ -5,7 +5,8 @@
 //! at a.
 //!
 //! * Exact on the steps: `increase`, `rate`, `delta`, `irate`, `idelta`, `changes`, `resets`, `first`, `last`, `min`,
-//!   `max`, `present` and `absent_over_time`. An increase by 1 is 1 in every window that contains it; a value that is
+//!   `max`, `present`, `absent_over_time` and `ts_of_*` (the first or last millisecond at which the value holds in the
+//!   window). An increase by 1 is 1 in every window that contains it; a value that is
 //!   held is a rate of 0; a window in which the series holds nowhere has no result. A gap between two steps is no reset.
 //! * What weights by number of samples (`avg`, `sum`, `count`, `stddev`, `stdvar`, `quantile_over_time` and the like,
 //!   `deriv`, `predict_linear`, smoothing) sees *virtual samples*: the value at every multiple of the hold interval

@@ -187,3 +187,17 @@ fn values_are_seen_at_virtual_samples_or_when_they_begin() {
     check(29, 15);
     check(3_000, 3_000);
 }
+
+#[test]
+fn times_are_those_at_which_a_value_holds() {
+    let list = steps(&[(0, 50, 5.0), (50, 80, 7.0), (80, 90, 5.0)]);
+    let check = |function: Function, t: i64, range: i64, expect: f64| {
+        assert_eq!(over(function, &list, t, range), Some(expect), "{function:?} over {range} s at {t}");
+    };
+    check(Function::TsOfFirstOverTime, 60, 30, 30.001);
+    check(Function::TsOfFirstOverTime, 60, 100, 0.0);
+    check(Function::TsOfLastOverTime, 60, 30, 60.0);
+    check(Function::TsOfLastOverTime, 100, 60, 89.999);
+    check(Function::TsOfMaxOverTime, 100, 100, 79.999);
+    check(Function::TsOfMinOverTime, 100, 100, 89.999);
+}

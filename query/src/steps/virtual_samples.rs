@@ -32,10 +32,15 @@ pub(super) fn evaluate(
 impl StepWindow<'_> {
     /// The values that have virtual samples in the window, and how many.
     fn sampled(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        self.sampled_steps().map(|(step, count)| (self.value(step), count))
+    }
+
+    /// The steps that have virtual samples in the window, and how many.
+    pub(crate) fn sampled_steps(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
         (self.first..self.end).filter_map(|step| {
             let (first, end) = self.multiples(step);
             #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-            (first < end).then(|| (self.value(step), (end - first) as f64))
+            (first < end).then(|| (step, (end - first) as f64))
         })
     }
 

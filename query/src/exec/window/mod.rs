@@ -8,6 +8,7 @@ mod columns;
 mod edges;
 mod histograms;
 mod over_time;
+mod pushed;
 mod rate;
 mod regression;
 mod starts;
@@ -182,11 +183,12 @@ impl Executor<'_> {
                 if matrix.edges == Edges::Smoothed {
                     return Err(ExecError::not_supported("the modifier smoothed for pushed series"));
                 }
-                if series.steps.histograms[..].iter().any(Option::is_some) {
-                    return Err(ExecError::not_supported(format!(
-                        "{} of pushed native histograms",
-                        name_of(function)
-                    )));
+                if pushed::has_histograms(&steps) {
+                    let name = series.labels.metric_name();
+                    if let Some(value) = self.pushed_histograms(node, name, steps, numbers)? {
+                        points.push_value(index, value);
+                    }
+                    continue;
                 }
                 match steps::evaluate(function, steps, numbers) {
                     Some(Some(value)) => points.push(index, value),

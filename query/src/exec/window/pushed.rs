@@ -1,0 +1,112 @@
+//! Windows over pushed series that hold native histograms.
+//!
+//! As for floats, what changed is exact on the steps, and what weights by number of samples sees the virtual samples.
+
+use std::sync::Arc;
+
+use model::{Histogram, HistogramSum, Value};
+
+use super::histograms::Counting;
+use super::name_of;
+use crate::exec::{ExecError, Executor, Result, remarks};
+use crate::plan::WindowNode;
+use crate::steps::{self, StepWindow};
+use crate::syntax::Function;
+
+/// Whether histograms are among the steps of a window.
+pub(super) fn has_histograms(window: &StepWindow<'_>) -> bool {
+    window.steps.histograms.get(window.first..window.end).unwrap_or(&[]).iter().any(Option::is_some)
+}
+
+impl Executor<'_> {
+    /// What a function makes of a window in which native histograms hold.
+    pub(super) fn pushed_histograms(
+        &self,
+        node: &WindowNode,
+        name: &str,
+        window: StepWindow<'_>,
+        parameters: [f64; 2],
+    ) -> Result<Option<Value>> {
+        let function = node.function;
+        let all = &window.steps.histograms[window.first..window.end];
+        let at = |step: usize| match &window.steps.histograms[step] {
+            Some(histogram) => Value::Histogram(Arc::clone(histogram)),
+            None => Value::Float(window.steps.values[step]),
+        };
+        match function {
+            Function::LastOverTime => return Ok(Some(at(window.end - 1))),
+            Function::FirstOverTime => return Ok(Some(at(window.first_inside()))),
+            Function::CountOverTime | Function::PresentOverTime | Function::AbsentOverTime => {
+                return Ok(steps::evaluate(function, window, parameters).flatten().map(Value::Float));
+            }
+            _ => {}
+        }
+        let histograms: Vec<Arc<Histogram>> = all.iter().flatten().cloned().collect();
+        if histograms.len() < all.len() {
+            self.warn_or_info(true, node, remarks::mixed_kinds(name));
+            return Ok(None);
+        }
+        let from_zero = |index: usize| window.steps.from_zero[window.first + index];
+        let anew =
+            |index: usize| from_zero(index) || histograms[index].starts_anew_after(&histograms[index - 1]);
+        let value = match function {
+            Function::Rate | Function::Increase | Function::Delta => {
+                let counter = function != Function::Delta;
+                let begins_inside = window.steps.from_ms[window.first] > window.start_ms;
+                let from_zero = counter && begins_inside && from_zero(0);
+                let counting = Counting { counter, from_zero, anew: &anew };
+                let Some(mut change) = self.difference(node, name, &histograms, &counting) else {
+                    return Ok(None);
+                };
+                if function == Function::Rate {
+                    change.divide(window.range_s());
+                }
+                Value::Histogram(Arc::new(change.value()))
+            }
+            Function::Resets => Value::Float(count((1..histograms.len()).filter(|&index| anew(index)))),
+            Function::Changes => {
+                let changed = |index: &usize| !histograms[*index].same_data(&histograms[index - 1]);
+                Value::Float(count((1..histograms.len()).filter(changed)))
+            }
+            Function::SumOverTime | Function::AvgOverTime => {
+                return Ok(self.sampled_together(node, name, window));
+            }
+            _ => {
+                return Err(ExecError::not_supported(format!(
+                    "{} of pushed native histograms",
+                    name_of(function)
+                )));
+            }
+        };
+        Ok(Some(value))
+    }
+
+    /// The sum or the mean of the virtual samples.
+    fn sampled_together(&self, node: &WindowNode, name: &str, window: StepWindow<'_>) -> Option<Value> {
+        let mut sum: Option<HistogramSum> = None;
+        let mut total = 0.0;
+        for (step, count) in window.sampled_steps() {
+            let histogram = window.steps.histograms[step].as_ref()?.scaled(count);
+            total += count;
+            match &mut sum {
+                None => sum = Some(HistogramSum::of(&histogram)),
+                Some(sum) => {
+                    if sum.add(&histogram).is_err() {
+                        self.warn_or_info(true, node, remarks::mixed_buckets(name));
+                        return None;
+                    }
+                }
+            }
+        }
+        let mut sum = sum?;
+        if node.function == Function::AvgOverTime {
+            sum.divide(total);
+        }
+        Some(Value::Histogram(Arc::new(sum.value())))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a number of steps in memory")]
+fn count(steps: impl Iterator<Item = usize>) -> f64 {
+    steps.count() as f64
+}
