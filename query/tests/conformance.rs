@@ -57,3 +57,42 @@ fn prometheus_own_tests_pass() {
     println!("all {passed}/{total}");
     assert!(worse.is_empty(), "fewer queries pass than before: {worse:?}");
 }
+
+/// A runner that lets everything pass would show nothing: with one expectation altered, each file must fail.
+#[test]
+fn an_altered_expectation_fails() {
+    let Some(folder) = variable("MAYFLY_CONFORMANCE") else { return };
+    let folder = PathBuf::from(folder).join("promql");
+    for file in MINIMUM.lines().filter(|line| !line.starts_with('#')) {
+        let file = file.split(' ').next().expect("a name");
+        let text = std::fs::read_to_string(folder.join(format!("{file}.test"))).expect(file);
+        let altered = altered(&text).unwrap_or_else(|| panic!("{file} expects nothing"));
+        let settings = Settings { delayed_name_removal: true, syntax: Options::all(), ..Settings::default() };
+        let report = promqltest::run_with(&altered, settings);
+        assert!(!report.failures.is_empty(), "{file} passes although an expectation was altered");
+    }
+}
+
+/// The script with another number at the end of the first expectation that ends with one.
+fn altered(text: &str) -> Option<String> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    let mut in_eval = false;
+    for index in 0..lines.len() {
+        let line = lines[index].trim();
+        if line.is_empty() || line.starts_with('#') || line.starts_with("expect") {
+            in_eval &= !line.is_empty();
+            continue;
+        }
+        if !in_eval {
+            in_eval = line.starts_with("eval");
+            continue;
+        }
+        let (rest, last) = line.rsplit_once(' ').unwrap_or(("", line));
+        if last.parse::<f64>().is_ok() {
+            let changed = format!("  {rest} 12345.678");
+            lines[index] = &changed;
+            return Some(lines.join("\n"));
+        }
+    }
+    None
+}
