@@ -224,6 +224,7 @@ async fn pushed_histograms_are_exact_on_their_steps() {
         ("changes(h[2m])", 180, Some(2.0)),
         ("histogram_count(last_over_time(h[5m]))", 240, Some(1.0)),
         ("histogram_count(first_over_time(h[5m]))", 240, Some(4.0)),
+        ("max_over_time(h[5m])", 240, None),
         // four virtual samples of 4, two of 6
         ("count_over_time(h[90s])", 105, Some(6.0)),
         ("histogram_count(sum_over_time(h[90s]))", 105, Some(28.0)),

@@ -36,10 +36,27 @@ impl Executor<'_> {
         match function {
             Function::LastOverTime => return Ok(Some(at(window.end - 1))),
             Function::FirstOverTime => return Ok(Some(at(window.first_inside()))),
-            Function::CountOverTime | Function::PresentOverTime | Function::AbsentOverTime => {
+            Function::CountOverTime
+            | Function::PresentOverTime
+            | Function::AbsentOverTime
+            | Function::TsOfFirstOverTime
+            | Function::TsOfLastOverTime => {
                 return Ok(steps::evaluate(function, window, parameters).flatten().map(Value::Float));
             }
-            _ => {}
+            Function::Rate
+            | Function::Increase
+            | Function::Delta
+            | Function::Resets
+            | Function::Changes
+            | Function::SumOverTime
+            | Function::AvgOverTime => {}
+            // all others but these look at floats only
+            _ if all.iter().all(Option::is_some)
+                && !matches!(function, Function::Irate | Function::Idelta) =>
+            {
+                return Ok(None);
+            }
+            _ => return Err(not_supported(function)),
         }
         let histograms: Vec<Arc<Histogram>> = all.iter().flatten().cloned().collect();
         if histograms.len() < all.len() {
@@ -71,12 +88,7 @@ impl Executor<'_> {
             Function::SumOverTime | Function::AvgOverTime => {
                 return Ok(self.sampled_together(node, name, window));
             }
-            _ => {
-                return Err(ExecError::not_supported(format!(
-                    "{} of pushed native histograms",
-                    name_of(function)
-                )));
-            }
+            _ => return Err(not_supported(function)),
         };
         Ok(Some(value))
     }
@@ -104,6 +116,10 @@ impl Executor<'_> {
         }
         Some(Value::Histogram(Arc::new(sum.value())))
     }
+}
+
+fn not_supported(function: Function) -> ExecError {
+    ExecError::not_supported(format!("{} of pushed native histograms", name_of(function)))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a number of steps in memory")]
