@@ -1,6 +1,6 @@
 //! Native histograms, as Prometheus keeps them in float form.
 //!
-//! Buckets are stored as spans; everything that computes with them sees [`Side`]s, lists of index and count.
+//! Buckets are stored as spans; everything that computes with them sees sides, lists of index and count.
 
 mod buckets;
 mod estimate;
