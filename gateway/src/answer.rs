@@ -20,6 +20,7 @@ fn status(error: &GatewayError) -> StatusCode {
         GatewayError::Grouping(_) | GatewayError::Receive(_) | GatewayError::Intake(_) => {
             StatusCode::BAD_REQUEST
         }
+        GatewayError::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
         GatewayError::Busy { .. } | GatewayError::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
         GatewayError::Write(error) => match error.kind() {
             WriteErrorKind::Busy | WriteErrorKind::Unavailable | WriteErrorKind::Closed => {

@@ -15,6 +15,12 @@ pub enum GatewayError {
     /// The body could not be received.
     #[error("body could not be read: {0}")]
     Receive(#[source] axum::Error),
+    /// The body did not come in time.
+    #[error("the body did not come within {max_ms} ms, which is body_timeout_ms")]
+    SlowBody {
+        /// The limit.
+        max_ms: u64,
+    },
     /// The body was refused.
     #[error(transparent)]
     Intake(#[from] IntakeError),

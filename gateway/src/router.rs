@@ -1,6 +1,7 @@
 //! Requests to the gateway and back. There are no decisions here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body as HttpBody;
@@ -11,6 +12,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, Head
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::LengthLimitError;
 use model::{Change, Labels};
+use tokio::time::timeout;
 use wire::encoding::Encoding;
 use wire::{Accepted, BodyFormat};
 
@@ -19,6 +21,7 @@ use crate::error::GatewayError;
 use crate::gateway::Gateway;
 use crate::intake::{Body, IntakeError};
 use crate::path::{Destination, GroupPath, Resource, destination, grouping_labels};
+use crate::settings::Settings;
 
 #[cfg(test)]
 mod tests;
@@ -97,14 +100,16 @@ async fn push(
     let body = Body {
         format: BodyFormat::of_header(header(&head.headers, &CONTENT_TYPE)),
         encoding: Encoding::of_header(header(&head.headers, &CONTENT_ENCODING)),
-        bytes: receive(body, gateway.settings().body_bytes_max).await?,
+        bytes: receive(body, gateway.settings()).await?,
     };
     gateway.push(change, group, body).await?;
     Ok(answer::empty(StatusCode::OK))
 }
 
-async fn receive(body: HttpBody, max: usize) -> Result<bytes::Bytes, GatewayError> {
-    axum::body::to_bytes(body, max).await.map_err(|error| {
+async fn receive(body: HttpBody, settings: &Settings) -> Result<bytes::Bytes, GatewayError> {
+    let (max, max_ms) = (settings.body_bytes_max, settings.body_timeout_ms);
+    let received = timeout(Duration::from_millis(max_ms), axum::body::to_bytes(body, max)).await;
+    received.map_err(|_| GatewayError::SlowBody { max_ms })?.map_err(|error| {
         if std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) {
             IntakeError::TooLarge { what: "body", limit: "body_bytes_max", max }.into()
         } else {

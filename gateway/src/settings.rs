@@ -11,6 +11,8 @@ pub struct Settings {
     pub utf8_names: bool,
     /// Pushes that are worked on at once; one more is answered 503.
     pub pushes_in_flight_max: usize,
+    /// How long a client may take to send a body; whoever is slower only loses its own place.
+    pub body_timeout_ms: u64,
     /// Bytes of a body as it is sent.
     pub body_bytes_max: usize,
     /// Bytes of a body once it is inflated.
@@ -36,6 +38,7 @@ impl Default for Settings {
         Self {
             utf8_names: false,
             pushes_in_flight_max: 512,
+            body_timeout_ms: 30_000,
             body_bytes_max: 16 << 20,
             inflated_body_bytes_max: 64 << 20,
             series_per_push_max: 250_000,

@@ -10,7 +10,7 @@ pub struct WriterSettings {
     pub writer: u64,
     /// A segment is closed when it holds about this many bytes of rows.
     pub segment_bytes_max: usize,
-    /// Pushes beyond this many bytes of rows that wait to be written are refused as busy.
+    /// While this many bytes of rows wait to be written, pushes are refused as busy. The last one taken may exceed it.
     pub buffer_bytes_max: usize,
 }
 

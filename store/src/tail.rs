@@ -56,8 +56,8 @@ impl<E: Entry> Tail<E> {
     ) -> Result<Arc<Stamped<E>>, Full> {
         let bytes = entry.memory_bytes();
         let mut inner = self.lock();
-        // an empty tail takes any entry that the gateway's own limits let through
-        if !inner.entries.is_empty() && inner.bytes + bytes > bytes_max {
+        // whatever the gateway's own limits let through fits, so the tail is full only when it is, and not for some
+        if inner.bytes >= bytes_max {
             return Err(Full { waiting: inner.bytes });
         }
         let at_us = now_us.max(inner.last_us + 1);

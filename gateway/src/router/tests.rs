@@ -269,3 +269,13 @@ async fn who_is_busy_says_so_and_when_to_come_back() {
     let small_buffer = WriterSettings { buffer_bytes_max: 1, ..WriterSettings::of_writer(1) };
     check_second(Settings::default(), small_buffer, "bytes of pushes are waiting to be written").await;
 }
+
+#[tokio::test]
+async fn a_client_that_stops_in_mid_body_loses_its_place() {
+    let settings = Settings { body_timeout_ms: 20, pushes_in_flight_max: 1, ..Settings::default() };
+    let bench = Bench::over(Arc::new(InMemory::new()), settings, WriterSettings::of_writer(1));
+    let stalled = Body::from_stream(futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
+    let expect = (408, "the body did not come within 20 ms, which is body_timeout_ms\n");
+    bench.push("PUT", "/metrics/job/j", stalled, expect).await;
+    bench.push("PUT", "/metrics/job/j", "a 1\n", (200, "")).await;
+}

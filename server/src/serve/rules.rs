@@ -85,6 +85,10 @@ pub(super) async fn evaluate(
 ) {
     /// What did not work is tried again after this long.
     const RETRY_MS: i64 = 5_000;
+    // a start without rules is no order to forget what is known about them
+    if evaluator.rules().rule_count() == 0 {
+        return;
+    }
     let mut failing = false;
     loop {
         let ticked = evaluator.tick(clock.now_ms()).await;

@@ -59,8 +59,11 @@ impl Folder {
 
 impl LogFiles for Folder {
     fn create(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
-        let file = File::options().append(true).create_new(true).open(self.path(name))?;
+        // locked before it has the name by which a replay would find it
+        let unborn = self.path(&format!("{name}.new"));
+        let file = File::options().append(true).create_new(true).open(&unborn)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        fs::rename(&unborn, self.path(name))?;
         Ok(Box::new(file))
     }
 

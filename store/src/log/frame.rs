@@ -48,11 +48,10 @@ pub(super) fn read(bytes: &[u8]) -> Content<'_> {
                 payloads.push(payload);
                 offset += HEAD_BYTES + payload.len();
             }
-            Err(claimed_length) => {
-                // the last record may be torn; a whole one with a wrong checksum is damaged if another follows it
-                let follows = claimed_length
-                    .and_then(|length| bytes.get(offset + HEAD_BYTES + length..))
-                    .is_some_and(|rest| record(rest).is_ok());
+            Err(NoRecord) => {
+                // the last record may be torn; where a whole one follows, wherever it begins, this one is damaged
+                let follows =
+                    (offset + 1..bytes.len()).any(|at| record(&bytes[at..]).is_ok_and(|p| !p.is_empty()));
                 let end = if follows { End::Damaged { offset } } else { End::Torn };
                 return Content { payloads, end };
             }
@@ -61,16 +60,19 @@ pub(super) fn read(bytes: &[u8]) -> Content<'_> {
     Content { payloads, end: End::Clean }
 }
 
-/// The payload of the record that the bytes begin with; else the length that it claims, if there is one.
-fn record(bytes: &[u8]) -> Result<&[u8], Option<usize>> {
-    let (length, rest) = bytes.split_first_chunk::<4>().ok_or(None)?;
-    let (checksum, rest) = rest.split_first_chunk::<8>().ok_or(None)?;
+/// The bytes begin with no whole record.
+struct NoRecord;
+
+/// The payload of the record that the bytes begin with.
+fn record(bytes: &[u8]) -> Result<&[u8], NoRecord> {
+    let (length, rest) = bytes.split_first_chunk::<4>().ok_or(NoRecord)?;
+    let (checksum, rest) = rest.split_first_chunk::<8>().ok_or(NoRecord)?;
     let length = u32::from_le_bytes(*length) as usize;
     if length > PAYLOAD_BYTES_MAX {
-        return Err(None);
+        return Err(NoRecord);
     }
-    let payload = rest.get(..length).ok_or(Some(length))?;
-    if xxh3_64(payload) == u64::from_le_bytes(*checksum) { Ok(payload) } else { Err(Some(length)) }
+    let payload = rest.get(..length).ok_or(NoRecord)?;
+    if xxh3_64(payload) == u64::from_le_bytes(*checksum) { Ok(payload) } else { Err(NoRecord) }
 }
 
 #[cfg(test)]
@@ -102,6 +104,12 @@ mod tests {
         let mut bytes = file(&[b"one", b"two", b"three"]);
         bytes[MAGIC.len() + HEAD_BYTES] ^= 1;
         assert_eq!(read(&bytes), Content { payloads: vec![], end: End::Damaged { offset: MAGIC.len() } });
+        // a length that is damaged hides nothing
+        let mut bytes = file(&[b"one", b"two", b"three"]);
+        bytes[MAGIC.len()] ^= 1;
+        assert_eq!(read(&bytes).end, End::Damaged { offset: MAGIC.len() });
+        bytes[MAGIC.len() + 3] ^= 0x80;
+        assert_eq!(read(&bytes).end, End::Damaged { offset: MAGIC.len() });
         let mut bytes = file(&[b"one", b"two"]);
         let last = bytes.len() - 1;
         bytes[last] ^= 1;

@@ -168,7 +168,7 @@ impl Reader {
             .try_collect()
             .await?;
         if let Some((writer, entries)) = tail {
-            segments.push(Arc::new(E::segment(writer, &entries)));
+            segments.push(Arc::new(compute(move || E::segment(writer, &entries)).await?));
         }
         Ok(segments)
     }
