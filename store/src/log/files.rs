@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 use rustix::fs::{FlockOperation, flock};
@@ -84,7 +84,7 @@ impl LogFiles for Folder {
 
     fn claim(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
         let path = self.path(name);
-        let file = match File::open(&path) {
+        let mut file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -93,7 +93,9 @@ impl LogFiles for Folder {
             return Ok(None);
         }
         // the lock ends here; whoever replays the same file at the same time writes the same segment
-        fs::read(&path).map(Some)
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

@@ -95,7 +95,10 @@ impl<E: Entry> Committer<E> {
         }
         drop(sealed);
         let _ = stopping.send(true);
-        if let Err(error) = flusher.await {
+        // cancelled: the runtime is going down, and the log has what was acknowledged
+        if let Err(error) = flusher.await
+            && !error.is_cancelled()
+        {
             tracing::error!(%error, "flusher ended badly");
         }
     }

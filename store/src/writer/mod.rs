@@ -237,6 +237,7 @@ impl<E: Entry> Writer<E> {
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task
             && let Err(error) = task.await
+            && !error.is_cancelled()
         {
             tracing::error!(%error, "writer ended badly");
         }
