@@ -98,36 +98,14 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// A duration as Prometheus writes it: `1m30s`, `250ms`, `0`.
+/// A duration as Prometheus writes it: `1m30s`, `250ms`; not 0.
 fn duration(text: &str) -> Result<Duration, String> {
-    const UNITS: [(&str, u64); 7] = [
-        ("y", 31_536_000_000),
-        ("w", 604_800_000),
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ];
-    let bad = || format!("{text:?} is no duration: expected one like 30s, 1m or 1h30m");
-    let (mut rest, mut total_ms, mut first_unit) = (text, 0u64, 0);
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
-        let number: u64 = rest[..digits].parse().map_err(|_| bad())?;
-        let unit_end = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |n| digits + n);
-        let unit = UNITS.iter().position(|(name, _)| *name == &rest[digits..unit_end]).ok_or_else(bad)?;
-        if unit < first_unit {
-            return Err(bad());
-        }
-        first_unit = unit + 1;
-        let ms = number.checked_mul(UNITS[unit].1).ok_or_else(bad)?;
-        total_ms = total_ms.checked_add(ms).ok_or_else(bad)?;
-        rest = &rest[unit_end..];
+    let ms = alert::parse_duration(text)
+        .map_err(|_| format!("{text:?} is no duration: expected one like 30s, 1m or 1h30m"))?;
+    match u64::try_from(ms) {
+        Ok(ms) if ms > 0 => Ok(Duration::from_millis(ms)),
+        _ => Err(format!("{text:?} is too short: expected a duration above 0, like 30s")),
     }
-    if total_ms == 0 {
-        return Err(format!("{text:?} is too short: expected a duration above 0, like 30s"));
-    }
-    Ok(Duration::from_millis(total_ms))
 }
 
 #[cfg(test)]

@@ -77,9 +77,6 @@ pub fn format_duration_ms(ms: i64) -> String {
         if (whole_only && !rest.is_multiple_of(size)) || rest < size {
             continue;
         }
-        if whole_only && unit == "w" && !rest.is_multiple_of(size) {
-            continue;
-        }
         out.push_str(&format!("{}{unit}", rest / size));
         rest %= size;
     }

@@ -3,6 +3,8 @@
 //! A gateway writes a failure only when there is one, since it never reads first. So where a group is there, which its
 //! `push_time_seconds` says, and no failure is held, the value is 0.
 
+use std::collections::HashMap;
+
 use model::{Labels, OPEN_END_MS, Selection, Series, Steps};
 
 use crate::fold::PUSH_FAILURE_FAMILY;
@@ -23,11 +25,18 @@ pub(super) fn also_needed(selection: &Selection) -> Option<Selection> {
 
 /// Adds to `series`, which were selected, the zeros of the groups whose push times are given.
 pub(super) fn add_zeros(series: &mut Vec<Series>, push_times: &[Series]) {
+    // looked up once per group, so found by a map
+    let mut known: HashMap<Labels, usize> = HashMap::new();
+    for (index, series) in series.iter().enumerate() {
+        if series.labels.metric_name() == PUSH_FAILURE_FAMILY {
+            known.insert(series.labels.clone(), index);
+        }
+    }
     for group in push_times {
         let mut labels = group.labels.to_builder();
         let labels = labels.set(Labels::NAME, PUSH_FAILURE_FAMILY).build();
-        match series.iter_mut().find(|series| series.labels == labels) {
-            Some(known) => known.steps = filled(&group.steps, &known.steps),
+        match known.get(&labels) {
+            Some(&index) => series[index].steps = filled(&group.steps, &series[index].steps),
             None => {
                 let steps = filled(&group.steps, &Steps::default());
                 series.push(Series { labels, steps, ..Series::default() });
