@@ -10,7 +10,9 @@ from .process import Failed, Process
 
 def built(name: str) -> Path:
     """A binary of the build that `make test-peers` has just made."""
-    path = Path(os.environ.get("CARGO_TARGET_DIR", TOP / "target")) / os.environ.get("PROFILE", "debug") / name
+    # absolute: tests start the binaries in folders of their own; a relative target folder is cargo's, below the workspace
+    target = TOP / os.environ.get("CARGO_TARGET_DIR", "target")
+    path = target / os.environ.get("PROFILE", "debug") / name
     if not path.is_file():
         raise Failed(f"{path} does not exist; `make test-peers` builds it")
     return path
