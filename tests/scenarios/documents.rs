@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/compatibility.md"];
+const DOCUMENTS: [&str; 5] =
+    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/compatibility.md", "infra/README.md"];
 
 /// Texts between backticks that name something in this repository.
 fn paths(text: &str) -> impl Iterator<Item = &str> {

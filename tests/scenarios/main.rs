@@ -7,3 +7,4 @@ mod s02_kill_and_restart;
 mod s03_function;
 mod s04_alert;
 mod s05_demo;
+mod s06_infra;

@@ -1,0 +1,66 @@
+"""10: what `infra/` describes is what AWS and Grafana accept."""
+
+import json
+import subprocess
+
+import yaml
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+from harness import TOP, VENV
+
+TEMPLATE = TOP / "infra" / "sam" / "template.yaml"
+
+
+class NoManagedPolicies:
+    """SAM asks for AWS' managed policies only where a template names one."""
+
+    def load(self):
+        return {}
+
+
+def translated() -> dict:
+    """The CloudFormation template that SAM makes of ours, as it stands after `sam build`: code is in a bucket."""
+    template = yaml_parse(TEMPLATE.read_text())
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = "s3://built/code.zip"
+    return transform(template, {}, NoManagedPolicies())
+
+
+def lint(tmp_path, template: dict) -> subprocess.CompletedProcess:
+    path = tmp_path / "template.json"
+    path.write_text(json.dumps(template))
+    command = [VENV / "cfn-lint", "--regions", "eu-west-1", "--", path]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_template_has_no_finding(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    run = lint(tmp_path, translated())
+    assert (run.returncode, run.stdout) == (0, ""), run.stdout + run.stderr
+
+
+def test_a_mistake_would_be_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    template = translated()
+    template["Outputs"]["PushUrl"]["Value"] = {"Fn::GetAtt": ["Gone", "FunctionUrl"]}
+    assert "Gone" in lint(tmp_path, template).stdout
+
+
+def test_the_function_may_do_what_it_needs_and_no_more(monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    role = translated()["Resources"]["PushRole"]["Properties"]
+    allowed = {}
+    for policy in role["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            actions = statement["Action"]
+            allowed[statement["Sid"]] = {actions} if isinstance(actions, str) else set(actions)
+    assert allowed == {"List": {"s3:ListBucket"}, "Objects": {"s3:GetObject", "s3:PutObject"}, "Probe": {"s3:DeleteObject"}}
+
+
+def test_the_data_source_is_what_grafana_provisions():
+    path = TOP / "infra" / "grafana" / "provisioning" / "datasources" / "mayfly.yaml"
+    (source,) = yaml.safe_load(path.read_text())["datasources"]
+    assert (source["type"], source["access"]) == ("prometheus", "proxy")
+    assert source["jsonData"]["httpMethod"] == "POST"
