@@ -194,6 +194,46 @@ async fn points_of_range_queries_are_limited() {
     assert_eq!(error.kind(), ErrorKind::BadData);
 }
 
+#[tokio::test]
+async fn pushes_can_be_read_as_if_they_had_been_scraped() {
+    let source = Fixed(vec![pushed("runs_total", &[(10, 130, 1.0), (130, 200, 4.0)])]);
+    let by_flag = Settings { as_scraped_ms: Some(15_000), ..Settings::default() };
+    let check = async |text: &str, at_s: i64, held: Option<f64>, scraped: Option<f64>| {
+        assert_eq!(number(&source, text, at_s).await, held, "{text} at {at_s}, held");
+        let by_query = QueryOptions { as_scraped_ms: Some(15_000), ..QueryOptions::default() };
+        let back = QueryOptions { as_scraped_ms: Some(0), ..QueryOptions::default() };
+        for (settings, options, expect) in [
+            (by_flag.clone(), QueryOptions::default(), scraped),
+            (Settings::default(), by_query, scraped),
+            (by_flag.clone(), back, held),
+        ] {
+            let engine = engine(settings);
+            let expr = engine.parse(text).expect(text);
+            let loaded = engine.load(&source, &expr, Times::At(at_s * 1_000), options).await.expect(text);
+            let value = loaded.execute().expect(text).value;
+            let Value::Vector(samples) = value else { panic!("{text}: {value:?}") };
+            let found = samples.first().map(|sample| sample.value.clone());
+            assert_eq!(found, expect.map(model::Value::Float), "{text} at {at_s}, {options:?}");
+        }
+    };
+    // not scraped yet; seen; gone, but only the scrape after that tells
+    check("runs_total", 12, Some(1.0), None).await;
+    check("runs_total", 131, Some(4.0), Some(1.0)).await;
+    check("runs_total", 200, None, Some(4.0)).await;
+    check("runs_total", 210, None, None).await;
+    check("timestamp(runs_total)", 50, Some(45.0), Some(45.0)).await;
+    check("count_over_time(runs_total[1m])", 165, Some(4.0), Some(4.0)).await;
+    // the scrapes from 120 to 165 saw 1 1 4 4 from second 105 on: 3 in 45 s, stretched to both edges of 60 s
+    check("increase(runs_total[1m])", 165, Some(3.0), Some(4.0)).await;
+    check("changes(runs_total[5m])", 300, Some(1.0), Some(1.0)).await;
+    let few = engine(Settings { samples_max: 10, ..by_flag });
+    let expr = few.parse("count_over_time(runs_total[1m])").expect("parses");
+    assert!(few.instant(&source, &expr, 100_000).await.is_ok());
+    let expr = few.parse("count_over_time(runs_total[1h])").expect("parses");
+    let error = few.instant(&source, &expr, 3_600_000).await.expect_err("too many scrapes");
+    assert!(error.to_string().ends_with("too many samples into memory in query execution"), "{error}");
+}
+
 /// A histogram with this many observations in the bucket (1, 2], each of 2.
 fn observed(count: f64) -> model::Value {
     model::Value::Histogram(Arc::new(model::Histogram {

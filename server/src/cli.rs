@@ -53,6 +53,11 @@ pub(crate) struct Serve {
     #[arg(long = "query.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
     pub(crate) query: SocketAddr,
 
+    /// Answer queries and rules as if what was pushed had been scraped this often, as Prometheus scrapes a Pushgateway;
+    /// for comparing. A query may ask for it with a parameter as_scraped [default: step functions]
+    #[arg(long = "query.as-scraped", value_name = "DURATION", value_parser = duration)]
+    pub(crate) as_scraped: Option<Duration>,
+
     /// A Prometheus rule file; may be given several times
     #[arg(long, value_name = "FILE")]
     pub(crate) rules: Vec<PathBuf>,

@@ -88,6 +88,24 @@ async fn instant_queries() {
 }
 
 #[tokio::test]
+async fn a_query_may_ask_for_what_scraping_would_have_seen() {
+    let empty = r#"{"resultType":"vector","result":[]}"#;
+    check("/api/v1/query?query=runs_total&time=35&as_scraped=40s", empty).await;
+    check(
+        "/api/v1/query?query=runs_total&time=35&as_scraped=0",
+        r#"{"resultType":"vector","result":[{"metric":{"__name__":"runs_total","job":"b"},"value":[35,"1"]}]}"#,
+    )
+    .await;
+    fails(
+        "/api/v1/query?query=runs_total&as_scraped=-1",
+        400,
+        "bad_data",
+        "invalid parameter \"as_scraped\": a scrape interval cannot be negative",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn range_queries() {
     check(
         "/api/v1/query_range?query=runs_total&start=0&end=120&step=30",

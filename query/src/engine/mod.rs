@@ -5,23 +5,25 @@
 //! thread of its own.
 
 mod error;
+mod loaded;
 mod resets;
 mod settings;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use futures::future::try_join_all;
-use model::{Clock, Series};
+use model::Clock;
 
 use crate::annotations::Annotations;
-use crate::exec::{self, Budget, ExecSettings, Executor, Line, histogram_weight};
-use crate::plan::{self, Grid, Limits, NodeKind, Plan};
+use crate::exec::{Budget, ExecSettings};
+use crate::plan::{self, Grid, Limits};
 use crate::source::SeriesSource;
 use crate::syntax::{self, Expr, ParseError, ValueType};
-use crate::value::{MatrixSeries, Value, VectorSample};
+use crate::value::Value;
 
 pub use error::{ErrorKind, QueryError};
+pub use loaded::{CancelOnDrop, Loaded};
 pub use settings::{QueryOptions, Settings};
 
 /// Evaluates expressions. Cheap to clone.
@@ -128,22 +130,18 @@ impl Engine {
         let canceled = Arc::new(AtomicBool::new(false));
         let budget =
             Budget::new(self.settings.samples_max, deadline_ms, self.clock.clone(), canceled.clone());
-        let mut data = try_join_all(plan.selections.iter().map(|selection| source.select(selection))).await?;
-        for series in &mut data {
-            // the order in which everything is added
-            series.sort_by(|a, b| a.labels.cmp(&b.labels));
-            budget.hold(series.iter().map(weight).sum())?;
+        let data = try_join_all(plan.selections.iter().map(|selection| source.select(selection))).await?;
+        for series in &data {
+            budget.hold(series.iter().map(loaded::weight).sum())?;
         }
-        for (series, _) in data.iter_mut().zip(&plan.totals_only).filter(|(_, totals_only)| **totals_only) {
-            series.iter_mut().for_each(|series| resets::state(&mut series.samples));
-        }
+        let as_scraped_ms = options.as_scraped_ms.or(self.settings.as_scraped_ms).filter(|&ms| ms > 0);
         let settings = ExecSettings {
             lookback_ms,
             hold_interval_ms: self.settings.hold_interval_ms.max(1),
             delayed_name_removal: self.settings.delayed_name_removal,
             instant: matches!(times, Times::At(_)),
         };
-        Ok(Loaded { plan, data, settings, budget, canceled })
+        Ok(Loaded { plan, data, settings, as_scraped_ms, budget, canceled })
     }
 
     fn grid(&self, expr: &Expr, times: Times) -> Result<Grid, QueryError> {
@@ -164,83 +162,4 @@ impl Engine {
         }
         Ok(grid)
     }
-}
-
-/// How many samples a series counts as.
-fn weight(series: &Series) -> u64 {
-    let histograms = series.samples.histograms.iter().chain(&series.steps.histograms).flatten();
-    let histograms: u64 = histograms.map(|histogram| histogram_weight(histogram)).sum();
-    (series.samples.len() + series.steps.len()) as u64 + histograms
-}
-
-/// A query whose data are in memory.
-#[derive(Debug)]
-pub struct Loaded {
-    plan: Plan,
-    data: Vec<Vec<Series>>,
-    settings: ExecSettings,
-    budget: Budget,
-    canceled: Arc<AtomicBool>,
-}
-
-/// Stops an evaluation when it is dropped.
-#[derive(Debug)]
-pub struct CancelOnDrop(Arc<AtomicBool>);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Loaded {
-    /// Something to hold while the answer is wanted.
-    pub fn cancel_on_drop(&self) -> CancelOnDrop {
-        CancelOnDrop(Arc::clone(&self.canceled))
-    }
-
-    /// Evaluates the query. This computes, and does nothing else.
-    ///
-    /// # Errors
-    /// If it cannot be evaluated.
-    pub fn execute(self) -> Result<Outcome, QueryError> {
-        let executor = Executor::new(&self.plan, &self.data, self.settings, &self.budget);
-        let root = &self.plan.root;
-        let grid = root.grid;
-        let value = match (&root.kind, root.value_type) {
-            (NodeKind::String(text), _) => Value::String { at_ms: grid.start_ms, value: text.clone() },
-            (_, ValueType::Scalar) => self.scalar(executor.root_scalar()?),
-            (_, ValueType::Matrix) => Value::Matrix(in_order(executor.root_matrix()?)),
-            _ if self.settings.instant => {
-                let lines = executor.root_lines()?;
-                Value::Vector(lines.iter().filter_map(|line| sample(line, grid.start_ms)).collect())
-            }
-            _ => {
-                let lines = executor.root_lines()?;
-                let series = lines.iter().map(|line| exec::into_matrix_series(line, |index| grid.at(index)));
-                Value::Matrix(in_order(series.collect()))
-            }
-        };
-        Ok(Outcome { value, annotations: executor.into_annotations() })
-    }
-
-    fn scalar(&self, values: Vec<f64>) -> Value {
-        let grid = self.plan.root.grid;
-        match values.as_slice() {
-            [value] if self.settings.instant => Value::Scalar { at_ms: grid.start_ms, value: *value },
-            _ => {
-                let floats = grid.times().zip(values).collect();
-                Value::Matrix(vec![MatrixSeries { floats, ..MatrixSeries::default() }])
-            }
-        }
-    }
-}
-
-fn sample(line: &Line, at_ms: i64) -> Option<VectorSample> {
-    exec::first_value(line).map(|value| VectorSample { labels: line.labels.clone(), at_ms, value })
-}
-
-fn in_order(mut series: Vec<MatrixSeries>) -> Vec<MatrixSeries> {
-    series.sort_by(|a, b| a.labels.cmp(&b.labels));
-    series
 }

@@ -12,6 +12,8 @@ pub struct Settings {
     pub lookback_ms: i64,
     /// Where functions that weight by number of samples see what was pushed: at every multiple of this.
     pub hold_interval_ms: i64,
+    /// Evaluate what was pushed as if it had been scraped at every multiple of this, instead of as step functions.
+    pub as_scraped_ms: Option<i64>,
     /// The step of subqueries that state none.
     pub subquery_step_ms: i64,
     /// How many samples a query may hold in memory.
@@ -31,6 +33,7 @@ impl Default for Settings {
         Self {
             lookback_ms: 5 * 60_000,
             hold_interval_ms: 15_000,
+            as_scraped_ms: None,
             subquery_step_ms: 60_000,
             samples_max: 50_000_000,
             points_max: 11_000,
@@ -48,4 +51,6 @@ pub struct QueryOptions {
     pub lookback_ms: Option<i64>,
     /// At most the engine's.
     pub timeout_ms: Option<i64>,
+    /// Instead of the engine's; 0 for step functions.
+    pub as_scraped_ms: Option<i64>,
 }

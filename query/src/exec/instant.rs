@@ -62,7 +62,7 @@ impl Executor<'_> {
 }
 
 /// The value of a sample.
-pub(super) fn sample_value(samples: &Samples, index: usize) -> Value {
+pub(crate) fn sample_value(samples: &Samples, index: usize) -> Value {
     match samples.histograms.get(index) {
         Some(Some(histogram)) => Value::Histogram(Arc::clone(histogram)),
         _ => Value::Float(samples.values[index]),
@@ -70,7 +70,7 @@ pub(super) fn sample_value(samples: &Samples, index: usize) -> Value {
 }
 
 /// The value of a step.
-pub(super) fn step_value(steps: &Steps, index: usize) -> Value {
+pub(crate) fn step_value(steps: &Steps, index: usize) -> Value {
     match steps.histograms.get(index) {
         Some(Some(histogram)) => Value::Histogram(Arc::clone(histogram)),
         _ => Value::Float(steps.values[index]),

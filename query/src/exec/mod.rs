@@ -22,6 +22,7 @@ mod window;
 
 pub(crate) use budget::Budget;
 pub use error::ExecError;
+pub(crate) use instant::{sample_value, step_value};
 pub(crate) use mean::Mean;
 pub(crate) use model::Compensated as Sum;
 pub(crate) use order::nan_first;

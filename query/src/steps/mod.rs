@@ -13,6 +13,7 @@
 //!   since the epoch, which is what scraping at that interval would have stored.
 
 mod exact;
+mod scraped;
 mod virtual_samples;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ use model::Steps;
 
 use crate::syntax::Function;
 
+pub(crate) use scraped::Scrapes;
 pub(crate) use virtual_samples::bare;
 
 /// A window over the steps of one series.
