@@ -4,7 +4,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # cargo-nextest where it is installed
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: check fmt clippy docs deny build test test-peers demo bench-store
+.PHONY: check fmt clippy docs deny build test test-peers demo bench-store bench-promql
 
 # what CI runs
 check: fmt clippy docs test test-peers
@@ -42,6 +42,10 @@ test-peers: build
 # bytes per sample, samples per second of processor time (docs/benchmarks.md)
 bench-store:
 	$(CARGO) run --release --locked -p mayfly-bench --bin bench-store
+
+# microseconds to parse, samples per second of processor time to evaluate
+bench-promql:
+	$(CARGO) run --release --locked -p mayfly-bench --bin bench-promql
 
 # a batch job, its metrics, a question, an alert; ONCE=1 ends after the story, DEMO_INPUT=FOLDER is what the job reads
 demo: build
