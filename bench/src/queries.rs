@@ -36,7 +36,10 @@ pub const SHAPES: &[Shape] = &[
     Shape { name: "topk", text: "topk(5, requests_total)" },
     Shape { name: "with a number", text: "requests_total * 8 > 100" },
     Shape { name: "join, one to one", text: "errors_total / requests_total" },
-    Shape { name: "join, many to one", text: "requests_total * on (instance) group_left (version) build_info" },
+    Shape {
+        name: "join, many to one",
+        text: "requests_total * on (instance) group_left (version) build_info",
+    },
     Shape { name: "and", text: "requests_total and on (instance) build_info" },
     Shape { name: "subquery", text: "max_over_time(rate(requests_total[5m])[30m:1m])" },
     Shape { name: "pushed: selector", text: "runs_total" },
@@ -90,7 +93,8 @@ impl InMemory {
                 series.push(counter(labels, &mut rng, 5.0 * (nth + 1) as f64));
             }
             let version = format!("1.{}", instance % 3);
-            let mut info = Series { labels: with("build_info", &[("version", version)]), ..Series::default() };
+            let mut info =
+                Series { labels: with("build_info", &[("version", version)]), ..Series::default() };
             (0..SAMPLES).for_each(|nth| info.samples.push(START_MS + nth * INTERVAL_MS, 1.0));
             series.push(info);
             series.push(pushed(with("runs_total", &[]), &mut rng));
@@ -108,7 +112,11 @@ fn counter(labels: Labels, rng: &mut StdRng, increment_max: f64) -> Series {
     let shift_ms = rng.random_range(0..INTERVAL_MS);
     let mut value = 0.0;
     for nth in 0..SAMPLES {
-        value = if rng.random_range(0..500) == 0 { 0.0 } else { value + (rng.random::<f64>() * increment_max).floor() };
+        value = if rng.random_range(0..500) == 0 {
+            0.0
+        } else {
+            value + (rng.random::<f64>() * increment_max).floor()
+        };
         series.samples.push(START_MS + shift_ms + nth * INTERVAL_MS, value);
     }
     series

@@ -37,7 +37,9 @@ async fn main() -> anyhow::Result<()> {
     if is_wanted("parse") {
         parsing(&engine)?;
     }
-    println!("\n| shape | query | samples read | M samples/s | points/s | allocations per series |\n|---|---|---|---|---|---|");
+    println!(
+        "\n| shape | query | samples read | M samples/s | points/s | allocations per series |\n|---|---|---|---|---|---|"
+    );
     let source = InMemory::of_instances(INSTANCES);
     for shape in SHAPES.iter().filter(|shape| is_wanted(shape.name)) {
         evaluation(&engine, &source, shape.name, shape.text).await?;

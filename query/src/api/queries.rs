@@ -58,7 +58,9 @@ fn options(parameters: &Parameters) -> Result<QueryOptions, ApiError> {
         timeout_ms: parameters.optional_duration_ms("timeout")?,
         lookback_ms: parameters.optional_duration_ms("lookback_delta")?.filter(|&ms| ms > 0),
         as_scraped_ms: match parameters.optional_duration_ms("as_scraped")? {
-            Some(..0) => return Err(ApiError::parameter("as_scraped", "a scrape interval cannot be negative")),
+            Some(..0) => {
+                return Err(ApiError::parameter("as_scraped", "a scrape interval cannot be negative"));
+            }
             other => other,
         },
     })

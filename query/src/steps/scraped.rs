@@ -135,7 +135,10 @@ mod tests {
         check(&[(10, 46, 1.0)], &[(15, Some(1.0)), (30, Some(1.0)), (45, Some(1.0)), (60, None)]);
         check(&[(15, 30, 1.0), (30, 31, 2.0)], &[(15, Some(1.0)), (30, Some(2.0)), (45, None)]);
         // a gap between two scrapes is not seen, nor what held only there
-        check(&[(15, 17, 1.0), (20, 22, 7.0), (25, 31, 2.0)], &[(15, Some(1.0)), (30, Some(2.0)), (45, None)]);
+        check(
+            &[(15, 17, 1.0), (20, 22, 7.0), (25, 31, 2.0)],
+            &[(15, Some(1.0)), (30, Some(2.0)), (45, None)],
+        );
         check(&[(16, 29, 1.0)], &[]);
         check(&[(30, 45, 1.0), (60, 75, 2.0)], &[(30, Some(1.0)), (45, None), (60, Some(2.0)), (75, None)]);
         // what still holds has no end; what ends behind the range has none in it
