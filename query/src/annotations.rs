@@ -45,6 +45,13 @@ impl Annotations {
         }
     }
 
+    /// Adds all of `other` that are not there yet.
+    pub fn append(&mut self, other: Self) {
+        for Annotation { severity, text, range } in other.list {
+            self.add(severity, range, text);
+        }
+    }
+
     /// All remarks of one kind with prefix and position: `PromQL warning: … (1:5)`.
     pub fn texts(&self, severity: Severity, query: &str) -> Vec<String> {
         let prefix = match severity {

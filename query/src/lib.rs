@@ -11,6 +11,7 @@ mod source;
 
 mod calendar;
 mod exec;
+mod fragment;
 mod steps;
 
 mod annotations;

@@ -7,6 +7,7 @@ use model::{Selection, Series};
 
 use super::{Outcome, QueryError, resets};
 use crate::exec::{self, Budget, ExecSettings, Executor, Line, histogram_weight};
+use crate::fragment::LocalRunner;
 use crate::plan::{NodeKind, Plan};
 use crate::steps::Scrapes;
 use crate::syntax::ValueType;
@@ -27,6 +28,8 @@ pub struct Loaded {
     pub(super) settings: ExecSettings,
     /// Whether pushed series are to be read as if they had been scraped, and how often.
     pub(super) as_scraped_ms: Option<i64>,
+    /// How many threads compute at the same time.
+    pub(super) threads: usize,
     pub(super) budget: Budget,
     pub(super) canceled: Arc<AtomicBool>,
 }
@@ -53,7 +56,8 @@ impl Loaded {
     /// If it cannot be evaluated.
     pub fn execute(mut self) -> Result<Outcome, QueryError> {
         self.prepare()?;
-        let executor = Executor::new(&self.plan, &self.data, self.settings, &self.budget);
+        let runner = LocalRunner { data: &self.data, budget: &self.budget, threads: self.threads };
+        let executor = Executor::new(&self.plan, &self.data, &runner, self.settings, &self.budget);
         let root = &self.plan.root;
         let grid = root.grid;
         let value = match (&root.kind, root.value_type) {

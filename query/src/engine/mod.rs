@@ -141,7 +141,8 @@ impl Engine {
             delayed_name_removal: self.settings.delayed_name_removal,
             instant: matches!(times, Times::At(_)),
         };
-        Ok(Loaded { plan, data, settings, as_scraped_ms, budget, canceled })
+        let threads = self.settings.threads;
+        Ok(Loaded { plan, data, settings, as_scraped_ms, threads, budget, canceled })
     }
 
     fn grid(&self, expr: &Expr, times: Times) -> Result<Grid, QueryError> {

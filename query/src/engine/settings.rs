@@ -22,6 +22,8 @@ pub struct Settings {
     pub points_max: usize,
     /// How long a query may take.
     pub timeout_ms: i64,
+    /// How many threads compute one query. Results do not depend on it, to the bit.
+    pub threads: usize,
     /// Whether names go away at the end of a query instead of with the first operation.
     pub delayed_name_removal: bool,
     /// Which experimental parts of the language are switched on.
@@ -38,6 +40,7 @@ impl Default for Settings {
             samples_max: 50_000_000,
             points_max: 11_000,
             timeout_ms: 2 * 60_000,
+            threads: 1,
             delayed_name_removal: false,
             syntax: Options::stable(),
         }

@@ -37,6 +37,13 @@ impl Budget {
         }
     }
 
+    /// Counts samples for as long as the answer lives.
+    pub(crate) fn held(&self, samples: u64) -> Result<HeldSamples<'_>, ExecError> {
+        let held = HeldSamples { budget: self, samples };
+        self.hold(samples)?;
+        Ok(held)
+    }
+
     /// Samples are gone.
     pub(crate) fn release(&self, samples: u64) {
         self.held.fetch_sub(samples, Ordering::Relaxed);
@@ -51,5 +58,18 @@ impl Budget {
         } else {
             Ok(())
         }
+    }
+}
+
+/// Samples in memory; they count until this is dropped.
+#[derive(Debug)]
+pub(crate) struct HeldSamples<'b> {
+    budget: &'b Budget,
+    samples: u64,
+}
+
+impl Drop for HeldSamples<'_> {
+    fn drop(&mut self) {
+        self.budget.release(self.samples);
     }
 }

@@ -6,58 +6,87 @@ use model::{Samples, Series, Steps, Value, is_stale_nan};
 
 use super::points::{Line, Points};
 use super::scalar::seconds;
-use super::{ExecError, Executor, Result, Sink};
+use super::{Context, ExecError, Result};
 use crate::plan::{Asked, InstantNode};
 use crate::steps;
 
-impl Executor<'_> {
-    pub(super) fn instant(&self, node: &InstantNode, sink: &mut Sink<'_>) -> Result<()> {
-        for series in &self.data[node.selection] {
-            if node.asked == Asked::Start && !series.steps.is_empty() {
-                return Err(ExecError::not_supported("start_timestamp of pushed series"));
-            }
-            let points =
-                if node.smoothed { self.interpolated(series, node)? } else { self.look_up(series, node) };
-            let mut line = Line { labels: series.labels.clone(), drop_name: false, points };
-            if node.asked != Asked::Value {
-                self.drop_name(&mut line);
-            }
-            sink(line)?;
+impl Context<'_> {
+    /// The line that a selector makes of a series.
+    pub(super) fn instant_line(
+        &self,
+        series: &Series,
+        node: &InstantNode,
+        mut points: Points,
+    ) -> Result<Line> {
+        if node.asked == Asked::Start && !series.steps.is_empty() {
+            return Err(ExecError::not_supported("start_timestamp of pushed series"));
         }
-        Ok(())
+        if node.smoothed {
+            self.interpolated(series, node, &mut points)?;
+        } else {
+            self.look_up(series, node, &mut points);
+        }
+        let mut line = Line { labels: series.labels.clone(), drop_name: false, points };
+        if node.asked != Asked::Value {
+            self.drop_name(&mut line);
+        }
+        Ok(line)
     }
 
-    pub(super) fn look_up(&self, series: &Series, node: &InstantNode) -> Points {
-        let mut points = Points::default();
-        let mut samples =
-            SampleCursor { samples: &series.samples, next: 0, lookback_ms: self.settings.lookback_ms };
-        let mut steps = StepCursor { steps: &series.steps, next: 0 };
-        for (index, at_ms) in node.times.times().enumerate() {
-            let sample = samples.newest(at_ms);
-            let step = steps.holding(at_ms);
+    pub(super) fn look_up(&self, series: &Series, node: &InstantNode, points: &mut Points) {
+        let (samples, steps) = (&series.samples, &series.steps);
+        let places = node.times.places(self.first_ms(series), self.last_ms(series));
+        points.reserve(places.clone());
+        let lookback_ms = self.settings.lookback_ms;
+        let mut newest_samples = SampleCursor { samples, next: 0, lookback_ms };
+        if steps.is_empty() && samples.histograms.is_empty() && node.asked == Asked::Value {
+            for index in places {
+                match newest_samples.newest(node.times.at(index)).map(|sample| samples.values[sample]) {
+                    Some(value) if !is_stale_nan(value) => points.push(index, value),
+                    _ => {}
+                }
+            }
+            return;
+        }
+        let mut holding_steps = StepCursor { steps, next: 0 };
+        for index in places {
+            let at_ms = node.times.at(index);
+            let sample = newest_samples.newest(at_ms);
             // what is newer counts; a sample and a step of the same time: the step
-            let step = step.filter(|&step| {
-                sample.is_none_or(|s| series.samples.timestamps_ms[s] <= series.steps.from_ms[step])
-            });
+            let step = holding_steps
+                .holding(at_ms)
+                .filter(|&step| sample.is_none_or(|s| samples.timestamps_ms[s] <= steps.from_ms[step]));
             match (step, sample) {
                 (Some(step), _) if node.asked != Asked::Value => {
-                    let seen = steps::seen_ms(&series.steps, step, at_ms, self.settings.hold_interval_ms);
+                    let seen = steps::seen_ms(steps, step, at_ms, self.settings.hold_interval_ms);
                     points.push(index, seconds(seen));
                 }
-                (Some(step), _) => points.push_value(index, step_value(&series.steps, step)),
-                (None, Some(sample)) if is_stale(&series.samples, sample) => {}
+                (Some(step), _) => points.push_value(index, step_value(steps, step)),
+                (None, Some(sample)) if is_stale(samples, sample) => {}
                 (None, Some(sample)) if node.asked == Asked::Start => {
-                    let start_ms = series.samples.start_ms.get(sample).copied().unwrap_or(0);
+                    let start_ms = samples.start_ms.get(sample).copied().unwrap_or(0);
                     points.push(index, seconds(start_ms));
                 }
                 (None, Some(sample)) if node.asked == Asked::Time => {
-                    points.push(index, seconds(series.samples.timestamps_ms[sample]));
+                    points.push(index, seconds(samples.timestamps_ms[sample]));
                 }
-                (None, Some(sample)) => points.push_value(index, sample_value(&series.samples, sample)),
+                (None, Some(sample)) => points.push_value(index, sample_value(samples, sample)),
                 (None, None) => {}
             }
         }
-        points
+    }
+
+    /// The first time at which a series can have a value.
+    fn first_ms(&self, series: &Series) -> i64 {
+        let first = |times: &[i64]| times.first().copied().unwrap_or(i64::MAX);
+        first(&series.samples.timestamps_ms).min(first(&series.steps.from_ms))
+    }
+
+    /// The last time at which a series can have a value.
+    fn last_ms(&self, series: &Series) -> i64 {
+        let sampled = series.samples.timestamps_ms.last();
+        let sampled = sampled.map_or(i64::MIN, |last| last.saturating_add(self.settings.lookback_ms));
+        sampled.max(series.steps.until_ms.last().copied().unwrap_or(i64::MIN))
     }
 }
 

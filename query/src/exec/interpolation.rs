@@ -7,7 +7,7 @@ use model::{CounterReset, Histogram, HistogramSum, Series, Value};
 use super::instant::{is_stale, sample_value};
 use super::points::Points;
 use super::scalar::seconds;
-use super::{ExecError, Executor, Result, remarks};
+use super::{Context, ExecError, Result, remarks};
 use crate::plan::{Asked, InstantNode};
 
 /// The value at a share of the way from one to another. A counter that is smaller at the end counts from zero.
@@ -37,9 +37,14 @@ pub(super) fn between_histograms(
     Some(Arc::new(Histogram { counter_reset, ..between.value() }))
 }
 
-impl Executor<'_> {
+impl Context<'_> {
     /// The values of a series, interpolated between the samples around each time.
-    pub(super) fn interpolated(&self, series: &Series, node: &InstantNode) -> Result<Points> {
+    pub(super) fn interpolated(
+        &self,
+        series: &Series,
+        node: &InstantNode,
+        points: &mut Points,
+    ) -> Result<()> {
         if !series.steps.is_empty() {
             return Err(ExecError::not_supported("the modifier smoothed for pushed series"));
         }
@@ -51,7 +56,6 @@ impl Executor<'_> {
         let time = |place: usize| samples.timestamps_ms[seen[place]];
         let name = series.labels.metric_name();
         let lookback_ms = self.settings.lookback_ms;
-        let mut points = Points::default();
         for (index, at_ms) in node.times.times().enumerate() {
             let first =
                 seen.partition_point(|&i| samples.timestamps_ms[i] <= at_ms.saturating_sub(lookback_ms));
@@ -86,6 +90,6 @@ impl Executor<'_> {
                 _ => {}
             }
         }
-        Ok(points)
+        Ok(())
     }
 }

@@ -31,6 +31,29 @@ impl Mean {
         self.sum.add(term / self.count);
     }
 
+    /// Adds what other terms have come to.
+    pub(crate) fn merge(&mut self, other: Self) {
+        if other.count <= 1.0 {
+            if other.count > 0.0 {
+                self.add(other.sum.value());
+            }
+            return;
+        }
+        let count = self.count + other.count;
+        if !self.incremental && !other.incremental {
+            let mut sum = self.sum;
+            sum.add_sum(other.sum);
+            if !sum.is_infinite() {
+                (self.sum, self.count) = (sum, count);
+                return;
+            }
+        }
+        let of_own = |mean: Self| if mean.incremental { mean.sum } else { mean.sum.divided(mean.count) };
+        let mut mean = of_own(*self).scaled(self.count / count);
+        mean.add_sum(of_own(other).scaled(other.count / count));
+        *self = Self { sum: mean, count, incremental: true };
+    }
+
     pub(crate) fn value(&self) -> f64 {
         if self.incremental { self.sum.value() } else { self.sum.divided(self.count).value() }
     }
@@ -64,5 +87,15 @@ mod tests {
     fn a_mean_may_be_finite_where_the_sum_is_not() {
         assert_eq!(mean(&[f64::MAX, f64::MAX]), f64::MAX);
         assert_eq!(mean(&[f64::INFINITY, 1.0]), f64::INFINITY);
+        let of = |terms: &[f64]| {
+            let mut mean = Mean::default();
+            terms.iter().for_each(|&term| mean.add(term));
+            mean
+        };
+        let mut merged = of(&[f64::MAX, f64::MAX]);
+        merged.merge(of(&[f64::MAX, f64::MAX, f64::MAX]));
+        assert!(merged.value() > f64::MAX * 0.999_999 && merged.value().is_finite());
+        merged.merge(of(&[f64::INFINITY]));
+        assert_eq!(merged.value(), f64::INFINITY);
     }
 }

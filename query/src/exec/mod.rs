@@ -9,6 +9,7 @@ mod aggregate;
 mod binary;
 mod budget;
 mod call;
+mod context;
 mod error;
 mod instant;
 mod interpolation;
@@ -18,32 +19,36 @@ mod order;
 mod points;
 mod remarks;
 mod scalar;
+mod scan;
 mod window;
 
+pub(crate) use aggregate::Running;
 pub(crate) use budget::Budget;
+pub(crate) use context::Context;
 pub use error::ExecError;
 pub(crate) use instant::{sample_value, step_value};
 pub(crate) use mean::Mean;
 pub(crate) use model::Compensated as Sum;
 pub(crate) use order::nan_first;
-pub(crate) use points::{Line, histogram_weight};
+pub(crate) use points::{Line, Points, histogram_weight};
+pub(crate) use scalar::Scalar;
+pub(crate) use scan::evaluate;
 pub(crate) use window::{RangeWindow, over_samples};
 
 use binary::presence;
 
-use std::cell::RefCell;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use model::{Series, Value};
 
 use crate::annotations::Annotations;
+use crate::fragment::{FragmentRunner, Leaf};
 use crate::plan::{Node, NodeKind, Plan};
 use crate::value::MatrixSeries;
 
-use points::Points;
-
 /// What the executor must know beside the plan.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ExecSettings {
     pub(crate) lookback_ms: i64,
     pub(crate) hold_interval_ms: i64,
@@ -57,9 +62,17 @@ pub(crate) struct Executor<'a> {
     plan: &'a Plan,
     /// What was read for each selection of the plan, in the order of labels.
     data: &'a [Vec<Series>],
-    settings: ExecSettings,
-    budget: &'a Budget,
-    notes: RefCell<Annotations>,
+    /// Who evaluates what needs the series of one selection only.
+    runner: &'a dyn FragmentRunner,
+    context: Context<'a>,
+}
+
+impl<'a> Deref for Executor<'a> {
+    type Target = Context<'a>;
+
+    fn deref(&self) -> &Context<'a> {
+        &self.context
+    }
 }
 
 /// Takes the series of a node.
@@ -84,15 +97,16 @@ impl<'a> Executor<'a> {
     pub(crate) fn new(
         plan: &'a Plan,
         data: &'a [Vec<Series>],
+        runner: &'a dyn FragmentRunner,
         settings: ExecSettings,
         budget: &'a Budget,
     ) -> Self {
-        Self { plan, data, settings, budget, notes: RefCell::default() }
+        Self { plan, data, runner, context: Context::new(settings, budget) }
     }
 
     /// The remarks that the evaluation left.
     pub(crate) fn into_annotations(self) -> Annotations {
-        self.notes.into_inner()
+        self.context.into_annotations()
     }
 
     /// The number at each time of the root.
@@ -132,7 +146,9 @@ impl<'a> Executor<'a> {
             NodeKind::Once(inner) => self.each_line(inner, &mut |line| {
                 sink(Line { points: line.points.held(node.grid.count), ..line })
             }),
-            NodeKind::Instant(instant) => self.instant(instant, sink),
+            NodeKind::Instant(instant) => {
+                self.leaf_lines(instant.selection, Leaf::Instant(instant.clone()), sink)
+            }
             NodeKind::Window(window) => self.windows(window, node, sink),
             NodeKind::Negate(operand) => self.negate(operand, sink),
             NodeKind::Binary(binary) => self.binary(binary, node, sink),
@@ -159,15 +175,6 @@ impl<'a> Executor<'a> {
         held.weight += weight;
         held.lines.push(line);
         self.budget.hold(weight)
-    }
-
-    /// Says that a series is no longer what its name says.
-    fn drop_name(&self, line: &mut Line) {
-        if self.settings.delayed_name_removal {
-            line.drop_name = true;
-        } else {
-            line.labels = names::without_metadata(&line.labels);
-        }
     }
 
     /// Computes with every series of a node, so that they lose their names. Series that become the same are joined.

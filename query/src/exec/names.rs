@@ -53,7 +53,7 @@ impl Executor<'_> {
         match &node.kind {
             NodeKind::Once(inner) => self.has_one_name(inner),
             NodeKind::Instant(instant) => self.selects_one_name(instant.selection),
-            NodeKind::Window(window) => match &window.matrix.of {
+            NodeKind::Window(window) => match &window.of {
                 Windowed::Selection(selection) => self.selects_one_name(*selection),
                 Windowed::Subquery(inner) => self.has_one_name(inner),
             },

@@ -1,5 +1,6 @@
 //! The values of one series along a grid.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use model::{Histogram, Labels, STALE_NAN, Value, is_stale_nan, stale_nan};
@@ -60,6 +61,18 @@ impl Points {
         if !self.histograms.is_empty() {
             self.histograms.push(None);
         }
+    }
+
+    /// Makes room for floats at these places, so that adding them one by one does not.
+    pub(crate) fn reserve(&mut self, places: Range<usize>) {
+        self.floats.reserve(places.len());
+    }
+
+    /// Takes everything away, but not the room.
+    pub(crate) fn clear(&mut self) {
+        self.first = 0;
+        self.floats.clear();
+        self.histograms.clear();
     }
 
     /// Adds a value behind all others.
@@ -145,7 +158,7 @@ impl Points {
     }
 
     /// The places that may have a value.
-    pub(crate) fn places(&self) -> std::ops::Range<usize> {
+    pub(crate) fn places(&self) -> Range<usize> {
         self.first..self.first + self.floats.len()
     }
 
@@ -155,6 +168,16 @@ impl Points {
         with_place
             .filter(|(_, value)| !is_stale_nan(**value))
             .map(|(place, &value)| (self.first + place, value))
+    }
+
+    /// Calls `take` with each float and what stands at its place in `along`.
+    pub(crate) fn each_float<T>(&self, along: &mut [T], mut take: impl FnMut(&mut T, f64)) {
+        let along = along.get_mut(self.first..).unwrap_or_default();
+        for (slot, &value) in along.iter_mut().zip(&self.floats) {
+            if !is_stale_nan(value) {
+                take(slot, value);
+            }
+        }
     }
 
     /// All histograms and their places.

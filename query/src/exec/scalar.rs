@@ -5,8 +5,8 @@ use crate::plan::{CallNode, Node, NodeKind};
 use crate::syntax::{BinaryOp, Function, ValueType};
 
 /// A number at each time of a grid.
-#[derive(Clone, Debug)]
-pub(super) enum Scalar {
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Scalar {
     Constant(f64),
     Steps(Vec<f64>),
 }

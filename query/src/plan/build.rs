@@ -7,7 +7,8 @@ use model::{Labels, LabelsBuilder, MatchOp, Matcher, Selection};
 use super::duration::{QueryTimes, any_ms, positive_ms};
 use super::grid::Grid;
 use super::node::{
-    AggregateNode, Asked, BinaryNode, CallNode, InstantNode, MatrixNode, Node, NodeKind, WindowNode, Windowed,
+    AggregateNode, Asked, BinaryNode, CallNode, InstantNode, MatrixNode, Node, NodeKind, WindowNode,
+    Windowed, Windows,
 };
 use super::{Plan, PlanError};
 use crate::syntax::{
@@ -249,7 +250,9 @@ impl Builder {
         steady &= parameters.iter().all(|parameter| parameter.steady);
         let settle = |built: Built| if steady { built.node } else { built.part() };
         let parameters = parameters.into_iter().map(settle).collect();
-        let node = WindowNode { function, matrix, parameters, absent_labels: absent };
+        let MatrixNode { of, times, range_ms, range, edges } = matrix;
+        let windows = Windows { function, times, range_ms, edges, grid, range };
+        let node = WindowNode { of, windows, parameters, absent_labels: absent };
         Ok((NodeKind::Window(Box::new(node)), steady))
     }
 

@@ -1,5 +1,7 @@
 //! Evenly spaced times.
 
+use std::ops::Range;
+
 /// `count` times, from `start_ms` on, `step_ms` apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Grid {
@@ -38,6 +40,24 @@ impl Grid {
         Self { start_ms: at_ms, step_ms: 0, count: self.count }
     }
 
+    /// The places of the times from `first_ms` to `last_ms`, both included.
+    pub(crate) fn places(&self, first_ms: i64, last_ms: i64) -> Range<usize> {
+        if first_ms > last_ms {
+            return 0..0;
+        }
+        if self.step_ms <= 0 {
+            let inside = (first_ms..=last_ms).contains(&self.start_ms);
+            return 0..if inside { self.count } else { 0 };
+        }
+        // how many times lie before a point in time
+        let before = |at_ms: i128| {
+            let steps = (at_ms - i128::from(self.start_ms) + i128::from(self.step_ms) - 1)
+                .div_euclid(i128::from(self.step_ms));
+            usize::try_from(steps.max(0)).unwrap_or(usize::MAX).min(self.count)
+        };
+        before(i128::from(first_ms))..before(i128::from(last_ms) + 1)
+    }
+
     /// All times, in order.
     pub(crate) fn times(&self) -> impl Iterator<Item = i64> + use<> {
         let grid = *self;
@@ -57,5 +77,20 @@ mod tests {
         assert_eq!(times(Grid::over(3, 3, 5)), [3]);
         assert_eq!(times(Grid::over(5, 3, 5)), [0_i64; 0]);
         assert_eq!(times(Grid::over(0, 10, 5).earlier(2).pinned(7)), [7, 7, 7]);
+    }
+
+    #[test]
+    fn places_are_those_of_the_times_between() {
+        let grid = Grid::over(100, 200, 10);
+        for first in 80..220 {
+            for last in 80..220 {
+                let expect: Vec<usize> =
+                    (0..grid.count).filter(|&index| (first..=last).contains(&grid.at(index))).collect();
+                assert_eq!(grid.places(first, last).collect::<Vec<_>>(), expect, "{first} to {last}");
+            }
+        }
+        assert_eq!(grid.places(i64::MIN, i64::MAX), 0..11);
+        assert_eq!(grid.pinned(7).places(7, 7), 0..11);
+        assert_eq!(grid.pinned(7).places(8, i64::MAX), 0..0);
     }
 }

@@ -12,7 +12,8 @@ mod node;
 pub(crate) use build::{Limits, plan};
 pub(crate) use grid::Grid;
 pub(crate) use node::{
-    AggregateNode, Asked, BinaryNode, CallNode, InstantNode, MatrixNode, Node, NodeKind, WindowNode, Windowed,
+    AggregateNode, Asked, BinaryNode, CallNode, InstantNode, MatrixNode, Node, NodeKind, WindowNode,
+    Windowed, Windows,
 };
 
 use model::Selection;

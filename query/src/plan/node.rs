@@ -64,16 +64,31 @@ pub(crate) struct CallNode {
 
 #[derive(Debug)]
 pub(crate) struct WindowNode {
-    pub(crate) function: Function,
-    pub(crate) matrix: MatrixNode,
+    pub(crate) of: Windowed,
+    pub(crate) windows: Windows,
     /// The arguments that are no windows.
     pub(crate) parameters: Vec<Node>,
     /// What `absent_over_time` gives its result.
     pub(crate) absent_labels: Labels,
 }
 
+/// A function over windows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Windows {
+    pub(crate) function: Function,
+    /// The ends of the windows, one per time of the grid: `offset` and `@` are applied.
+    pub(crate) times: Grid,
+    pub(crate) range_ms: i64,
+    /// What happens at the edges of the windows.
+    pub(crate) edges: Edges,
+    /// The times of the evaluation.
+    pub(crate) grid: Grid,
+    /// The piece of the query that the windows come from.
+    pub(crate) range: ByteRange,
+}
+
 /// The values of a selection at single times.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct InstantNode {
     /// Which of the plan's selections.
     pub(crate) selection: usize,
@@ -161,7 +176,8 @@ impl Node {
             }
             NodeKind::Call(call) => call.arguments.iter_mut().for_each(Self::shrink),
             NodeKind::Window(window) => {
-                window.matrix.times.count = window.matrix.times.count.min(1);
+                window.windows.times.count = window.windows.times.count.min(1);
+                window.windows.grid.count = window.windows.grid.count.min(1);
                 window.parameters.iter_mut().for_each(Self::shrink);
             }
             NodeKind::Instant(instant) => instant.times.count = instant.times.count.min(1),

@@ -17,7 +17,8 @@ pub(super) struct Trouble {
 }
 
 /// The histograms of one group at each time of a grid.
-pub(super) struct Histograms {
+#[derive(Clone, Debug)]
+pub(crate) struct Histograms {
     mean: bool,
     count: usize,
     /// Empty until there is one.
@@ -25,7 +26,7 @@ pub(super) struct Histograms {
     trouble: Trouble,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 enum Slot {
     Empty,
     Sum(HistogramSum),

@@ -23,7 +23,7 @@ struct Group {
 impl<'a> Executor<'a> {
     fn grouped(&self, node: &AggregateNode) -> Result<(Held<'a>, Vec<Group>)> {
         let held = self.collect(&node.operand)?;
-        let mut groups = Groups::new(node);
+        let mut groups = Groups::of(node);
         let mut members: Vec<Vec<usize>> = Vec::new();
         for (index, line) in held.lines.iter().enumerate() {
             let place = groups.place(line);
@@ -217,7 +217,7 @@ impl<'a> Executor<'a> {
 
     fn remark_on_histograms(&self, held: &Held<'_>, group: &Group, node: &AggregateNode) {
         if group.members.iter().any(|&member| held.lines[member].points.has_histograms()) {
-            self.remark_on_ignored(node);
+            self.remark_on_ignored(node.op, node.operand.range);
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Aggregations that take one series after the other.
 
 use crate::exec::points::Points;
-use crate::exec::{Mean, Sum};
+use crate::exec::{ExecError, Mean, Result, Sum};
 use crate::syntax::AggregateOp;
 
 use super::histograms::{Histograms, Trouble};
 
 /// What one group has come to at each time of a grid.
-pub(super) enum Running {
+#[derive(Clone, Debug)]
+pub(crate) enum Running {
     Sum(Vec<Option<Sum>>, Histograms),
     Mean(Vec<Option<Mean>>, Histograms),
     Count(Vec<f64>),
@@ -17,8 +18,8 @@ pub(super) enum Running {
 }
 
 /// Welford's variance.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Spread {
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spread {
     count: f64,
     mean: f64,
     squares: f64,
@@ -31,10 +32,49 @@ impl Spread {
         self.mean += distance / self.count;
         self.squares += distance * (value - self.mean);
     }
+
+    /// Adds what other values have come to (Chan's formula).
+    fn merge(&mut self, other: Self) {
+        if other.count <= 1.0 {
+            if other.count > 0.0 {
+                self.add(other.mean);
+            }
+            return;
+        }
+        if self.count <= 0.0 {
+            *self = other;
+            return;
+        }
+        let count = self.count + other.count;
+        let distance = other.mean - self.mean;
+        self.mean += distance * (other.count / count);
+        self.squares += other.squares + distance * distance * (self.count * other.count / count);
+        self.count = count;
+    }
+}
+
+/// Takes `value` if it goes further than what is known.
+fn reach(known: &mut Option<f64>, value: f64, most: bool) {
+    let known = known.get_or_insert(value);
+    let further = if most { value > *known } else { value < *known };
+    if further || known.is_nan() {
+        *known = value;
+    }
+}
+
+/// Brings each value of `other` to the one at the same place.
+fn each<T: Copy>(own: &mut [Option<T>], other: &[Option<T>], mut merge: impl FnMut(&mut T, T)) {
+    for (own, other) in own.iter_mut().zip(other) {
+        match (own, *other) {
+            (Some(own), Some(other)) => merge(own, other),
+            (own @ None, other) => *own = other,
+            (Some(_), None) => {}
+        }
+    }
 }
 
 impl Running {
-    pub(super) fn new(op: AggregateOp, count: usize) -> Self {
+    pub(in crate::exec) fn new(op: AggregateOp, count: usize) -> Self {
         match op {
             AggregateOp::Avg => Self::Mean(vec![None; count], Histograms::mean(count)),
             AggregateOp::Count => Self::Count(vec![0.0; count]),
@@ -49,48 +89,84 @@ impl Running {
         }
     }
 
-    /// Adds a series.
-    pub(super) fn add(&mut self, points: &Points) {
+    /// Adds a series, but for histograms that [`Running::add_histograms`] adds.
+    pub(in crate::exec) fn add(&mut self, points: &Points) {
         match self {
             Self::Count(counts) => {
-                points.floats().for_each(|(index, _)| counts[index] += 1.0);
+                points.each_float(counts, |count, _| *count += 1.0);
                 points.histograms().for_each(|(index, _)| counts[index] += 1.0);
             }
             Self::Group(present) => {
-                points.floats().for_each(|(index, _)| present[index] = true);
+                points.each_float(present, |present, _| *present = true);
                 points.histograms().for_each(|(index, _)| present[index] = true);
             }
-            Self::Sum(sums, histograms) => {
-                histograms.add(points);
-                for (index, value) in points.floats() {
-                    match &mut sums[index] {
-                        Some(sum) => sum.add(value),
-                        empty => *empty = Some(Sum::of(value)),
-                    }
-                }
-            }
-            Self::Mean(means, histograms) => {
-                histograms.add(points);
-                points.floats().for_each(|(index, value)| means[index].get_or_insert_default().add(value));
+            Self::Sum(sums, _) => points.each_float(sums, |sum, value| match sum {
+                Some(sum) => sum.add(value),
+                empty => *empty = Some(Sum::of(value)),
+            }),
+            Self::Mean(means, _) => {
+                points.each_float(means, |mean, value| mean.get_or_insert_default().add(value));
             }
             Self::Extreme { most, values } => {
-                for (index, value) in points.floats() {
-                    let known = values[index].get_or_insert(value);
-                    let better = if *most { value > *known } else { value < *known };
-                    if better || known.is_nan() {
-                        *known = value;
-                    }
-                }
+                points.each_float(values, |known, value| reach(known, value, *most));
             }
-            Self::Spread { values, .. } => {
-                points.floats().for_each(|(index, value)| values[index].add(value));
-            }
+            Self::Spread { values, .. } => points.each_float(values, Spread::add),
         }
     }
 
+    /// Adds the native histograms of a series, where they are added up.
+    pub(in crate::exec) fn add_histograms(&mut self, points: &Points) {
+        if let Self::Sum(_, histograms) | Self::Mean(_, histograms) = self {
+            histograms.add(points);
+        }
+    }
+
+    /// Adds what further series of the group have come to, but for native histograms.
+    pub(in crate::exec) fn merge(&mut self, other: &Self) -> Result<()> {
+        match (self, other) {
+            (Self::Sum(own, _), Self::Sum(other, _)) => each(own, other, Sum::add_sum),
+            (Self::Mean(own, _), Self::Mean(other, _)) => each(own, other, Mean::merge),
+            (Self::Count(own), Self::Count(other)) => {
+                own.iter_mut().zip(other).for_each(|(own, other)| *own += other);
+            }
+            (Self::Group(own), Self::Group(other)) => {
+                own.iter_mut().zip(other).for_each(|(own, other)| *own |= other);
+            }
+            (Self::Extreme { most, values: own }, Self::Extreme { values: other, .. }) => {
+                let with_values = own.iter_mut().zip(other);
+                with_values.for_each(|(own, other)| {
+                    other.iter().for_each(|&value| reach(own, value, *most));
+                });
+            }
+            (Self::Spread { values: own, .. }, Self::Spread { values: other, .. }) => {
+                own.iter_mut().zip(other).for_each(|(own, other)| own.merge(*other));
+            }
+            _ => return Err(ExecError::Internal { what: "parts of two aggregations were mixed up" }),
+        }
+        Ok(())
+    }
+
     /// Whether histograms have no meaning for this aggregation.
-    pub(super) fn ignores_histograms(&self) -> bool {
+    pub(in crate::exec) fn ignores_histograms(&self) -> bool {
         matches!(self, Self::Extreme { .. } | Self::Spread { .. })
+    }
+
+    /// Whether histograms are added up.
+    pub(in crate::exec) fn adds_histograms(&self) -> bool {
+        matches!(self, Self::Sum(..) | Self::Mean(..))
+    }
+
+    /// How many samples this counts as.
+    pub(crate) fn weight(&self) -> u64 {
+        let count = match self {
+            Self::Sum(sums, _) => sums.len(),
+            Self::Mean(means, _) => means.len(),
+            Self::Count(counts) => counts.len(),
+            Self::Group(present) => present.len(),
+            Self::Extreme { values, .. } => values.len(),
+            Self::Spread { values, .. } => values.len(),
+        };
+        count as u64
     }
 
     /// The values of the group, and what was wrong with them.
@@ -114,5 +190,53 @@ impl Running {
             }),
         };
         (points, Trouble::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However series are cut into parts, the parts come to the same.
+    #[test]
+    fn parts_come_to_what_the_whole_comes_to() {
+        let series: Vec<Points> = (0..9)
+            .map(|nth| {
+                let mut points = Points::default();
+                (0..5).filter(|place| (place + nth) % 4 != 0).for_each(|place| {
+                    #[expect(clippy::cast_precision_loss, reason = "small")]
+                    points.push(place, (nth * nth) as f64 / 8.0 - place as f64);
+                });
+                points
+            })
+            .collect();
+        for op in [
+            AggregateOp::Sum,
+            AggregateOp::Avg,
+            AggregateOp::Count,
+            AggregateOp::Group,
+            AggregateOp::Min,
+            AggregateOp::Max,
+            AggregateOp::Stddev,
+            AggregateOp::Stdvar,
+        ] {
+            let fold = |series: &[Points]| {
+                let mut running = Running::new(op, 6);
+                series.iter().for_each(|points| running.add(points));
+                running
+            };
+            let whole: Vec<_> = fold(&series).finish().0.floats().collect();
+            for cut in 0..series.len() {
+                let mut merged = fold(&series[..cut]);
+                merged.merge(&fold(&series[cut..])).expect("the same aggregation");
+                let merged: Vec<_> = merged.finish().0.floats().collect();
+                assert_eq!(merged.len(), whole.len(), "{op} cut at {cut}");
+                for (a, b) in merged.iter().zip(&whole) {
+                    assert!(a.0 == b.0 && (a.1 - b.1).abs() < 1e-12, "{op} cut at {cut}: {a:?} and {b:?}");
+                }
+            }
+        }
+        let mut sum = Running::new(AggregateOp::Sum, 1);
+        assert!(sum.merge(&Running::new(AggregateOp::Count, 1)).is_err());
     }
 }

@@ -86,7 +86,8 @@ impl Executor<'_> {
                 return Err(ExecError::InfoNotFloat { name: series.labels.metric_name().to_owned() });
             }
             let Some(identity) = identity(&series.labels) else { continue };
-            let seen = self.look_up(series, &times);
+            let mut seen = Points::default();
+            self.look_up(series, &times, &mut seen);
             infos.entry(identity).or_default().push(Info { labels: &series.labels, seen });
         }
         Ok(infos)

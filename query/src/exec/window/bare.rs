@@ -2,9 +2,9 @@
 
 use model::{Samples, Series};
 
-use super::columns::{Columns, Cursor};
+use super::columns::{self, Columns, Cursor};
 use crate::exec::{Executor, Result};
-use crate::plan::MatrixNode;
+use crate::plan::{MatrixNode, Windowed};
 use crate::steps::{self, StepWindows};
 use crate::value::MatrixSeries;
 
@@ -14,7 +14,7 @@ impl Executor<'_> {
         let mut result = Vec::new();
         let end_ms = matrix.times.at(0);
         let start_ms = end_ms.saturating_sub(matrix.range_ms);
-        self.each_series(matrix, &mut |series, drop_name| {
+        self.each_bare(matrix, &mut |series, drop_name| {
             let mut found = of_samples(&series.samples, start_ms, end_ms);
             self.add_steps(series, start_ms, end_ms, &mut found);
             if !found.floats.is_empty() || !found.histograms.is_empty() {
@@ -27,6 +27,25 @@ impl Executor<'_> {
             Ok(())
         })?;
         Ok(result)
+    }
+
+    /// Hands over each series that the windows are laid over, and whether its name is to go.
+    fn each_bare(
+        &self,
+        matrix: &MatrixNode,
+        each: &mut dyn FnMut(&Series, bool) -> Result<()>,
+    ) -> Result<()> {
+        match &matrix.of {
+            Windowed::Selection(selection) => {
+                for series in &self.data[*selection] {
+                    self.budget.check_time()?;
+                    each(series, false)?;
+                }
+                Ok(())
+            }
+            Windowed::Subquery(inner) => self
+                .each_line(inner, &mut |line| each(&columns::as_series(&line, inner.grid), line.drop_name)),
+        }
     }
 
     /// Adds what was pushed. Where a sample has the same time, the sample stays.

@@ -10,8 +10,8 @@ use super::columns::Columns;
 use super::histograms::Counting;
 use crate::exec::interpolation::{self, between};
 use crate::exec::scalar::seconds;
-use crate::exec::{Executor, remarks};
-use crate::plan::WindowNode;
+use crate::exec::{Context, remarks};
+use crate::plan::Windows;
 use crate::syntax::Function;
 
 /// The samples inside of a window, with those around it within reach.
@@ -101,9 +101,9 @@ impl EdgeWindow<'_> {
     }
 }
 
-impl Executor<'_> {
+impl Context<'_> {
     /// The change between the interpolated values at the edges of a window.
-    pub(super) fn smoothed(&self, node: &WindowNode, window: &EdgeWindow<'_>) -> Option<Value> {
+    pub(super) fn smoothed(&self, node: &Windows, window: &EdgeWindow<'_>) -> Option<Value> {
         let columns = window.columns;
         let counter = node.function != Function::Delta;
         let range_s = seconds(window.end_ms - window.start_ms);
@@ -145,7 +145,7 @@ impl Executor<'_> {
     /// The change between the first and the last value, by the width of the window if a rate is asked for.
     pub(super) fn unstretched(
         &self,
-        node: &WindowNode,
+        node: &Windows,
         name: &str,
         floats: &[f64],
         histograms: &[Arc<Histogram>],

@@ -8,10 +8,10 @@ use model::{CounterReset, Histogram, HistogramMean, HistogramSum, Value};
 use super::columns::Columns;
 use super::rate::Before;
 use super::{RangeFunction, RangeWindow, rate, starts};
-use crate::exec::Executor;
+use crate::exec::Context;
 use crate::exec::remarks::{self, Combination};
 use crate::exec::scalar::seconds;
-use crate::plan::WindowNode;
+use crate::plan::Windows;
 use crate::syntax::Function;
 
 /// The samples of one series in one window; at least one is a histogram.
@@ -68,11 +68,11 @@ impl<'a> MixedWindow<'a> {
     }
 }
 
-impl Executor<'_> {
+impl Context<'_> {
     /// What a function makes of a window with histograms in it.
     pub(super) fn with_histograms(
         &self,
-        node: &WindowNode,
+        node: &Windows,
         of_floats: RangeFunction,
         window: &MixedWindow<'_>,
     ) -> Option<Value> {
@@ -102,17 +102,17 @@ impl Executor<'_> {
         }
     }
 
-    pub(super) fn warn_or_info(&self, warn: bool, node: &WindowNode, text: String) {
+    pub(super) fn warn_or_info(&self, warn: bool, node: &Windows, text: String) {
         let mut notes = self.notes.borrow_mut();
         if warn {
-            notes.warn(node.matrix.range, text);
+            notes.warn(node.range, text);
         } else {
-            notes.info(node.matrix.range, text);
+            notes.info(node.range, text);
         }
     }
 
     /// The change between the first and the last histogram, stretched to the edges of the window if they are near.
-    fn change(&self, node: &WindowNode, window: &MixedWindow<'_>) -> Option<Histogram> {
+    fn change(&self, node: &Windows, window: &MixedWindow<'_>) -> Option<Histogram> {
         if window.is_mixed() {
             self.warn_or_info(true, node, remarks::mixed_kinds(window.name));
             return None;
@@ -145,7 +145,7 @@ impl Executor<'_> {
     /// Last minus first, with what resets have taken away if they are counters.
     pub(super) fn difference(
         &self,
-        node: &WindowNode,
+        node: &Windows,
         name: &str,
         histograms: &[Arc<Histogram>],
         counting: &Counting<'_>,
@@ -192,7 +192,7 @@ impl Executor<'_> {
     }
 
     /// The change between the last two samples.
-    fn last_change(&self, node: &WindowNode, window: &MixedWindow<'_>) -> Option<Value> {
+    fn last_change(&self, node: &Windows, window: &MixedWindow<'_>) -> Option<Value> {
         let samples = window.samples();
         let starts = window.starts();
         let anew = window.histograms().len() > 1
@@ -242,7 +242,7 @@ impl Executor<'_> {
     }
 
     /// The sum or the mean.
-    fn together(&self, node: &WindowNode, window: &MixedWindow<'_>) -> Option<Histogram> {
+    fn together(&self, node: &Windows, window: &MixedWindow<'_>) -> Option<Histogram> {
         if window.is_mixed() {
             self.warn_or_info(true, node, remarks::mixed_kinds(window.name));
             return None;

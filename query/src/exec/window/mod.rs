@@ -11,20 +11,19 @@ mod over_time;
 mod pushed;
 mod rate;
 mod regression;
+mod series;
 mod starts;
 
-use model::{Series, Value};
+use std::collections::HashSet;
 
 use super::points::{Line, Points};
 use super::remarks;
-use super::scalar::{Scalar, seconds};
+use super::scalar::Scalar;
 use super::{ExecError, Executor, Result, Sink};
-use crate::plan::{MatrixNode, Node, WindowNode, Windowed};
-use crate::steps::{self, StepWindows};
-use crate::syntax::{Edges, Function, Signature};
-use columns::{Columns, Cursor};
-use edges::EdgeWindow;
-use histograms::MixedWindow;
+use crate::fragment::Leaf;
+use crate::plan::{Node, WindowNode, Windowed};
+use crate::syntax::{Function, Signature};
+use series::keeps_name;
 
 /// The float samples of one series in one window.
 #[derive(Clone, Copy, Debug)]
@@ -74,222 +73,71 @@ pub(crate) fn over_samples(function: Function) -> Option<RangeFunction> {
     })
 }
 
-/// How a function is evaluated.
-#[derive(Clone, Copy)]
-enum Job {
-    Floats(RangeFunction),
-    /// Functions that ask only which samples there are, of whatever kind.
-    Samples(Function),
-}
-
 impl Executor<'_> {
     pub(super) fn windows(&self, node: &WindowNode, outer: &Node, sink: &mut Sink<'_>) -> Result<()> {
-        let function = node.function;
-        let job = match function {
-            Function::CountOverTime
-            | Function::PresentOverTime
-            | Function::LastOverTime
-            | Function::FirstOverTime
-            | Function::AbsentOverTime => Job::Samples(function),
-            _ => match over_samples(function) {
-                Some(evaluate) => Job::Floats(evaluate),
-                None => return Err(ExecError::not_supported(format!("the function {}", name_of(function)))),
-            },
-        };
-        let parameters =
-            node.parameters.iter().map(|parameter| self.scalar(parameter)).collect::<Result<Vec<_>>>()?;
-        self.check_parameters(function, &parameters, node, outer)?;
-        let count = outer.grid.count;
-        let mut covered = vec![false; if function == Function::AbsentOverTime { count } else { 0 }];
-        let mut seen = std::collections::HashSet::new();
-        let keeps_name = matches!(function, Function::LastOverTime | Function::FirstOverTime);
-        let check_same = !keeps_name && !self.settings.delayed_name_removal && !self.has_one_name(outer);
-        self.each_series(&node.matrix, &mut |series, drop_name| {
-            let points = self.over_windows(series, node, outer, job, &parameters)?;
-            if function == Function::AbsentOverTime {
-                points.floats().for_each(|(index, _)| covered[index] = true);
-                return Ok(());
-            }
-            if points.is_empty() {
-                return Ok(());
-            }
-            let mut line = Line { labels: series.labels.clone(), drop_name, points };
-            if !keeps_name {
-                self.drop_name(&mut line);
-            }
+        let windows = &node.windows;
+        let parameters = self.window_parameters(node)?;
+        if windows.function == Function::AbsentOverTime {
+            return self.absent_over_time(node, &parameters, sink);
+        }
+        let mut seen = HashSet::new();
+        let check_same = self.may_collide(node, outer);
+        self.window_lines(node, &parameters, &mut |line| {
             if check_same && !seen.insert(line.labels.clone()) {
                 return Err(ExecError::SameLabelset);
             }
-            self.remark_on_counter(function, series, &line.points, node);
             sink(line)
-        })?;
-        if function == Function::AbsentOverTime {
-            let points = Points::of_floats(count, |index| (!covered[index]).then_some(1.0));
-            sink(Line { labels: node.absent_labels.clone(), drop_name: false, points })?;
-        }
-        Ok(())
+        })
     }
 
-    /// Hands over each series that windows are laid over, and whether its name is to go.
-    fn each_series(
-        &self,
-        matrix: &MatrixNode,
-        each: &mut dyn FnMut(&Series, bool) -> Result<()>,
-    ) -> Result<()> {
-        match &matrix.of {
+    /// Whether series may become the same by losing their names.
+    pub(super) fn may_collide(&self, node: &WindowNode, outer: &Node) -> bool {
+        !keeps_name(node.windows.function) && !self.settings.delayed_name_removal && !self.has_one_name(outer)
+    }
+
+    /// The arguments that are numbers, checked.
+    pub(super) fn window_parameters(&self, node: &WindowNode) -> Result<Vec<Scalar>> {
+        let parameters =
+            node.parameters.iter().map(|parameter| self.scalar(parameter)).collect::<Result<Vec<_>>>()?;
+        self.check_parameters(&parameters, node)?;
+        Ok(parameters)
+    }
+
+    fn window_lines(&self, node: &WindowNode, parameters: &[Scalar], sink: &mut Sink<'_>) -> Result<()> {
+        match &node.of {
             Windowed::Selection(selection) => {
-                for series in &self.data[*selection] {
-                    self.budget.check_time()?;
-                    each(series, false)?;
-                }
-                Ok(())
+                let leaf = Leaf::Windows(node.windows.clone(), parameters.to_vec());
+                self.leaf_lines(*selection, leaf, sink)
             }
             Windowed::Subquery(inner) => self.each_line(inner, &mut |line| {
                 let weight = line.points.weight();
                 self.budget.hold(weight)?;
-                let done = each(&columns::as_series(&line, inner.grid), line.drop_name);
+                let series = columns::as_series(&line, inner.grid);
+                let line =
+                    self.window_line(&series, line.drop_name, &node.windows, parameters, Points::default())?;
                 self.budget.release(weight);
-                done
+                if line.points.is_empty() { Ok(()) } else { sink(line) }
             }),
         }
     }
 
-    fn over_windows(
-        &self,
-        series: &Series,
-        node: &WindowNode,
-        outer: &Node,
-        job: Job,
-        parameters: &[Scalar],
-    ) -> Result<Points> {
-        let (function, matrix) = (node.function, &node.matrix);
-        let columns = Columns::of(&series.samples);
-        let mut floats = Cursor::over(&columns.times);
-        let mut histograms = Cursor::over(&columns.histogram_times);
-        let mut step_windows = StepWindows::over(&series.steps, self.settings.hold_interval_ms);
-        let mut points = Points::default();
-        let range_s = seconds(matrix.range_ms);
-        for (index, end_ms) in matrix.times.times().enumerate() {
-            let start_ms = end_ms.saturating_sub(matrix.range_ms);
-            let mut in_floats = floats.at(start_ms, end_ms);
-            let mut in_histograms = histograms.at(start_ms, end_ms);
-            let numbers = [parameter(parameters, 0, index), parameter(parameters, 1, index)];
-            let newest_sample = columns.newest(&in_floats, &in_histograms);
-            let steps = step_windows.at(start_ms, end_ms);
-            // the window belongs to the stream that holds its newest fact
-            if let Some(steps) = steps.filter(|steps| {
-                newest_sample.is_none_or(|sample| series.steps.from_ms[steps.end - 1] >= sample)
-            }) {
-                if matrix.edges == Edges::Smoothed {
-                    return Err(ExecError::not_supported("the modifier smoothed for pushed series"));
-                }
-                if pushed::has_histograms(&steps) {
-                    let name = series.labels.metric_name();
-                    if let Some(value) = self.pushed_histograms(node, name, steps, numbers)? {
-                        points.push_value(index, value);
-                    }
-                    continue;
-                }
-                match steps::evaluate(function, steps, numbers) {
-                    Some(Some(value)) => points.push(index, value),
-                    Some(None) => {}
-                    None => {
-                        return Err(ExecError::not_supported(format!(
-                            "{} of pushed series",
-                            name_of(function)
-                        )));
-                    }
-                }
-                continue;
-            }
-            match matrix.edges {
-                Edges::Plain => {}
-                Edges::Smoothed => {
-                    let window = EdgeWindow {
-                        name: series.labels.metric_name(),
-                        columns: &columns,
-                        floats: in_floats,
-                        histograms: in_histograms,
-                        start_ms,
-                        end_ms,
-                        lookback_ms: self.settings.lookback_ms,
-                    };
-                    if let Some(value) = self.smoothed(node, &window) {
-                        points.push_value(index, value);
-                    }
-                    continue;
-                }
-                Edges::Anchored => {
-                    let oldest_ms = start_ms.saturating_sub(self.settings.lookback_ms);
-                    (in_floats, in_histograms) =
-                        edges::with_anchor(&columns, in_floats, in_histograms, oldest_ms);
-                }
-            }
-            let window = RangeWindow {
-                times: &columns.times[in_floats.clone()],
-                values: &columns.values[in_floats.clone()],
-                starts: columns.starts.get(in_floats.clone()).unwrap_or(&[]),
-                start_ms,
-                end_ms,
-                eval_ms: outer.grid.at(index),
-                parameters: numbers,
-            };
-            if matches!(function, Function::Rate | Function::Increase) {
-                let times = columns.histogram_times.get(in_histograms.clone()).unwrap_or(&[]);
-                let starts = columns.histogram_starts.get(in_histograms.clone()).unwrap_or(&[]);
-                if starts::overlap(window.times, window.starts) || starts::overlap(times, starts) {
-                    self.warn_or_info(true, node, remarks::overlapping_start(series.labels.metric_name()));
-                }
-            }
-            match job {
-                Job::Samples(function) => {
-                    if let Some(value) =
-                        over_time::of_any_kind(function, &columns, &in_floats, &in_histograms)
-                    {
-                        points.push_value(index, value);
-                    }
-                }
-                Job::Floats(_) if matrix.edges == Edges::Anchored && edges::changes_value(function) => {
-                    let histograms = &columns.histograms[in_histograms];
-                    let name = series.labels.metric_name();
-                    if let Some(value) = self.unstretched(node, name, window.values, histograms, range_s) {
-                        points.push_value(index, value);
-                    }
-                }
-                Job::Floats(evaluate) if !in_histograms.is_empty() => {
-                    let mixed = MixedWindow {
-                        name: series.labels.metric_name(),
-                        columns: &columns,
-                        histograms: in_histograms,
-                        floats: window,
-                    };
-                    if let Some(value) = self.with_histograms(node, evaluate, &mixed) {
-                        points.push_value(index, value);
-                    }
-                }
-                Job::Floats(_) if in_floats.is_empty() => {}
-                Job::Floats(evaluate) => {
-                    if let Some(value) = evaluate(&window) {
-                        points.push_value(index, Value::Float(value));
-                    }
-                }
-            }
-        }
-        Ok(points)
+    fn absent_over_time(&self, node: &WindowNode, parameters: &[Scalar], sink: &mut Sink<'_>) -> Result<()> {
+        let count = node.windows.grid.count;
+        let mut covered = vec![false; count];
+        self.window_lines(node, parameters, &mut |line| {
+            line.points.floats().for_each(|(index, _)| covered[index] = true);
+            Ok(())
+        })?;
+        let points = Points::of_floats(count, |index| (!covered[index]).then_some(1.0));
+        sink(Line { labels: node.absent_labels.clone(), drop_name: false, points })
     }
 
-    fn check_parameters(
-        &self,
-        function: Function,
-        parameters: &[Scalar],
-        node: &WindowNode,
-        outer: &Node,
-    ) -> Result<()> {
-        let count = outer.grid.count;
+    fn check_parameters(&self, parameters: &[Scalar], node: &WindowNode) -> Result<()> {
+        let count = node.windows.grid.count;
         let all = |parameter: &Scalar, accept: fn(f64) -> bool| {
             (0..count).map(|index| parameter.at(index)).find(|value| !accept(*value))
         };
-        match (function, parameters) {
+        match (node.windows.function, parameters) {
             (Function::QuantileOverTime, [phi]) => {
                 if let Some(phi) = all(phi, |phi| (0.0..=1.0).contains(&phi)) {
                     let text = remarks::quantile_out_of_range(phi);
@@ -308,27 +156,6 @@ impl Executor<'_> {
             _ => Ok(()),
         }
     }
-
-    /// A rate of something that is not named like a counter deserves a remark.
-    fn remark_on_counter(&self, function: Function, series: &Series, points: &Points, node: &WindowNode) {
-        if !matches!(function, Function::Rate | Function::Increase) || points.floats().next().is_none() {
-            return;
-        }
-        let name = series.labels.metric_name();
-        let like_a_counter =
-            ["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| name.ends_with(suffix));
-        if !name.is_empty() && !like_a_counter {
-            let text = format!(
-                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {}",
-                crate::syntax::quoted(name)
-            );
-            self.notes.borrow_mut().info(node.matrix.range, text);
-        }
-    }
-}
-
-fn parameter(parameters: &[Scalar], which: usize, index: usize) -> f64 {
-    parameters.get(which).map_or(0.0, |parameter| parameter.at(index))
 }
 
 /// The name of a function, for messages.

@@ -8,8 +8,8 @@ use model::{Histogram, HistogramSum, Value};
 
 use super::histograms::Counting;
 use super::name_of;
-use crate::exec::{ExecError, Executor, Result, remarks};
-use crate::plan::WindowNode;
+use crate::exec::{Context, ExecError, Result, remarks};
+use crate::plan::Windows;
 use crate::steps::{self, StepWindow};
 use crate::syntax::Function;
 
@@ -18,11 +18,11 @@ pub(super) fn has_histograms(window: &StepWindow<'_>) -> bool {
     window.steps.histograms.get(window.first..window.end).unwrap_or(&[]).iter().any(Option::is_some)
 }
 
-impl Executor<'_> {
+impl Context<'_> {
     /// What a function makes of a window in which native histograms hold.
     pub(super) fn pushed_histograms(
         &self,
-        node: &WindowNode,
+        node: &Windows,
         name: &str,
         window: StepWindow<'_>,
         parameters: [f64; 2],
@@ -94,7 +94,7 @@ impl Executor<'_> {
     }
 
     /// The sum or the mean of the virtual samples.
-    fn sampled_together(&self, node: &WindowNode, name: &str, window: StepWindow<'_>) -> Option<Value> {
+    fn sampled_together(&self, node: &Windows, name: &str, window: StepWindow<'_>) -> Option<Value> {
         let mut sum: Option<HistogramSum> = None;
         let mut total = 0.0;
         for (step, count) in window.sampled_steps() {

@@ -1,0 +1,100 @@
+//! Evaluates a fragment over some of its series, one after the other, and folds them as they come.
+
+use model::Series;
+
+use super::aggregate::{Groups, Running};
+use super::points::{Line, Points};
+use super::{Budget, Context, ExecError, Executor, Result, Sink};
+use crate::fragment::{Fold, Fragment, GroupState, Leaf, Partial, Yield};
+
+/// What a fragment makes of some of its series. This computes, and depends on nothing but its arguments; the budget can
+/// only stop it.
+pub(crate) fn evaluate(fragment: &Fragment, series: &[Series], budget: &Budget) -> Result<Partial> {
+    let context = Context::new(fragment.settings, budget);
+    let yields = match &fragment.fold {
+        None => lines(&context, fragment, series)?,
+        Some(fold) => groups(&context, fragment, fold, series)?,
+    };
+    Ok(Partial { yields, notes: context.into_annotations() })
+}
+
+fn line(context: &Context<'_>, leaf: &Leaf, series: &Series, points: Points) -> Result<Line> {
+    context.budget.check_time()?;
+    match leaf {
+        Leaf::Instant(node) => context.instant_line(series, node, points),
+        Leaf::Windows(node, parameters) => context.window_line(series, false, node, parameters, points),
+    }
+}
+
+fn lines(context: &Context<'_>, fragment: &Fragment, series: &[Series]) -> Result<Yield> {
+    let mut lines = Vec::with_capacity(series.len());
+    for one in series {
+        let line = line(context, &fragment.leaf, one, Points::default())?;
+        if !line.points.is_empty() {
+            lines.push(line);
+        }
+    }
+    Ok(Yield::Lines(lines))
+}
+
+fn groups(context: &Context<'_>, fragment: &Fragment, fold: &Fold, series: &[Series]) -> Result<Yield> {
+    let count = fragment.leaf.count();
+    let mut groups = Groups::new(fold.without, &fold.labels);
+    let mut running: Vec<Running> = Vec::new();
+    let mut histograms = Vec::new();
+    let mut points = Points::default();
+    for one in series {
+        points.clear();
+        let mut line = line(context, &fragment.leaf, one, points)?;
+        if !line.points.is_empty() {
+            let place = groups.place(&line);
+            if place == running.len() {
+                running.push(Running::new(fold.op, count));
+            }
+            running[place].add(&line.points);
+            if line.points.has_histograms() {
+                if running[place].ignores_histograms() {
+                    context.remark_on_ignored(fold.op, fold.range);
+                } else if running[place].adds_histograms() {
+                    histograms.push((place, std::mem::take(&mut line.points)));
+                }
+            }
+        }
+        points = line.points;
+    }
+    let groups = groups.labels.into_iter().zip(running);
+    let groups =
+        groups.map(|((labels, drop_name), running)| GroupState { labels, drop_name, running }).collect();
+    Ok(Yield::Groups { groups, histograms })
+}
+
+impl Leaf {
+    /// At how many times it is asked for.
+    fn count(&self) -> usize {
+        match self {
+            Self::Instant(node) => node.times.count,
+            Self::Windows(node, _) => node.grid.count,
+        }
+    }
+}
+
+impl Executor<'_> {
+    /// What has to be computed of a selection.
+    pub(super) fn fragment(&self, selected: usize, leaf: Leaf, fold: Option<Fold>) -> Fragment {
+        let selection = self.plan.selections[selected].clone();
+        Fragment { selection, selected, leaf, fold, settings: self.settings }
+    }
+
+    /// Hands over the line of each series of a selection.
+    pub(super) fn leaf_lines(&self, selected: usize, leaf: Leaf, sink: &mut Sink<'_>) -> Result<()> {
+        self.runner.run(&self.fragment(selected, leaf, None), &mut |partial| {
+            self.notes.borrow_mut().append(partial.notes);
+            match partial.yields {
+                Yield::Lines(lines) => lines.into_iter().try_for_each(&mut *sink),
+                Yield::Groups { .. } => {
+                    Err(ExecError::Internal { what: "a fragment gave groups instead of lines" })
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,261 @@
+//! One series under windows.
+
+use std::ops::Range;
+
+use model::{Series, Value};
+
+use super::columns::{Columns, Cursor};
+use super::edges::EdgeWindow;
+use super::histograms::MixedWindow;
+use super::{RangeFunction, RangeWindow, edges, name_of, over_samples, over_time, pushed, starts};
+use crate::exec::points::{Line, Points};
+use crate::exec::scalar::{Scalar, seconds};
+use crate::exec::{Context, ExecError, Result, remarks};
+use crate::plan::Windows;
+use crate::steps::{self, StepWindow, StepWindows};
+use crate::syntax::{Edges, Function};
+
+/// How a function is evaluated.
+#[derive(Clone, Copy)]
+enum Job {
+    Floats(RangeFunction),
+    /// Functions that ask only which samples there are, of whatever kind.
+    Samples(Function),
+}
+
+impl Job {
+    fn of(function: Function) -> Result<Self> {
+        match function {
+            Function::CountOverTime
+            | Function::PresentOverTime
+            | Function::LastOverTime
+            | Function::FirstOverTime
+            | Function::AbsentOverTime => Ok(Self::Samples(function)),
+            _ => match over_samples(function) {
+                Some(evaluate) => Ok(Self::Floats(evaluate)),
+                None => Err(ExecError::not_supported(format!("the function {}", name_of(function)))),
+            },
+        }
+    }
+}
+
+/// How many windows are evaluated between two looks at the time.
+const WINDOWS_BETWEEN_CHECKS: usize = 256;
+
+/// The windows of one series at one time.
+struct At<'a> {
+    /// Its place in the grid.
+    index: usize,
+    start_ms: i64,
+    end_ms: i64,
+    floats: Range<usize>,
+    histograms: Range<usize>,
+    columns: &'a Columns<'a>,
+    name: &'a str,
+}
+
+impl Context<'_> {
+    /// The line that the function makes of a series.
+    pub(in crate::exec) fn window_line(
+        &self,
+        series: &Series,
+        drop_name: bool,
+        node: &Windows,
+        parameters: &[Scalar],
+        mut points: Points,
+    ) -> Result<Line> {
+        self.over_windows(series, node, parameters, &mut points)?;
+        let mut line = Line { labels: series.labels.clone(), drop_name, points };
+        if !line.points.is_empty() {
+            self.remark_on_counter(series.labels.metric_name(), node, &line.points);
+            if !keeps_name(node.function) {
+                self.drop_name(&mut line);
+            }
+        }
+        Ok(line)
+    }
+
+    /// What the function makes of each window over a series.
+    pub(super) fn over_windows(
+        &self,
+        series: &Series,
+        node: &Windows,
+        parameters: &[Scalar],
+        points: &mut Points,
+    ) -> Result<()> {
+        let job = Job::of(node.function)?;
+        let columns = Columns::of(&series.samples);
+        let numbers = |index: usize| [parameter(parameters, 0, index), parameter(parameters, 1, index)];
+        let only_floats = series.steps.is_empty() && columns.histogram_times.is_empty();
+        if let (Job::Floats(evaluate), Edges::Plain, true) = (job, node.edges, only_floats) {
+            return self.over_floats(&columns, node, series.labels.metric_name(), evaluate, numbers, points);
+        }
+        let mut floats = Cursor::over(&columns.times);
+        let mut histograms = Cursor::over(&columns.histogram_times);
+        let mut step_windows = StepWindows::over(&series.steps, self.settings.hold_interval_ms);
+        for (index, end_ms) in node.times.times().enumerate() {
+            if index % WINDOWS_BETWEEN_CHECKS == 0 {
+                self.budget.check_time()?;
+            }
+            let start_ms = end_ms.saturating_sub(node.range_ms);
+            let at = At {
+                index,
+                start_ms,
+                end_ms,
+                floats: floats.at(start_ms, end_ms),
+                histograms: histograms.at(start_ms, end_ms),
+                columns: &columns,
+                name: series.labels.metric_name(),
+            };
+            let newest_sample = columns.newest(&at.floats, &at.histograms);
+            // the window belongs to the stream that holds its newest fact
+            let steps = step_windows.at(start_ms, end_ms).filter(|steps| {
+                newest_sample.is_none_or(|sample| series.steps.from_ms[steps.end - 1] >= sample)
+            });
+            let value = match steps {
+                Some(steps) => self.of_steps(node, at.name, steps, numbers(index))?,
+                None => self.of_samples(node, job, at, numbers(index)),
+            };
+            value.into_iter().for_each(|value| points.push_value(index, value));
+        }
+        Ok(())
+    }
+
+    /// Windows over floats alone.
+    fn over_floats(
+        &self,
+        columns: &Columns<'_>,
+        node: &Windows,
+        name: &str,
+        evaluate: RangeFunction,
+        numbers: impl Fn(usize) -> [f64; 2],
+        points: &mut Points,
+    ) -> Result<()> {
+        let (times, values): (&[i64], &[f64]) = (&columns.times, &columns.values);
+        let (Some(&oldest_ms), Some(&newest_ms)) = (times.first(), times.last()) else { return Ok(()) };
+        let places = node.times.places(oldest_ms, newest_ms.saturating_add(node.range_ms - 1));
+        let looks_at_starts =
+            !columns.starts.is_empty() && matches!(node.function, Function::Rate | Function::Increase);
+        points.reserve(places.clone());
+        let mut cursor = Cursor::over(times);
+        for index in places {
+            if index % WINDOWS_BETWEEN_CHECKS == 0 {
+                self.budget.check_time()?;
+            }
+            let end_ms = node.times.at(index);
+            let start_ms = end_ms.saturating_sub(node.range_ms);
+            let inside = cursor.at(start_ms, end_ms);
+            if inside.is_empty() {
+                continue;
+            }
+            let window = RangeWindow {
+                times: &times[inside.clone()],
+                values: &values[inside.clone()],
+                starts: columns.starts.get(inside).unwrap_or(&[]),
+                start_ms,
+                end_ms,
+                eval_ms: node.grid.at(index),
+                parameters: numbers(index),
+            };
+            if looks_at_starts && starts::overlap(window.times, window.starts) {
+                self.warn_or_info(true, node, remarks::overlapping_start(name));
+            }
+            if let Some(value) = evaluate(&window) {
+                points.push(index, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// What was pushed, in one window.
+    fn of_steps(
+        &self,
+        node: &Windows,
+        name: &str,
+        steps: StepWindow<'_>,
+        numbers: [f64; 2],
+    ) -> Result<Option<Value>> {
+        if node.edges == Edges::Smoothed {
+            return Err(ExecError::not_supported("the modifier smoothed for pushed series"));
+        }
+        if pushed::has_histograms(&steps) {
+            return self.pushed_histograms(node, name, steps, numbers);
+        }
+        match steps::evaluate(node.function, steps, numbers) {
+            Some(value) => Ok(value.map(Value::Float)),
+            None => Err(ExecError::not_supported(format!("{} of pushed series", name_of(node.function)))),
+        }
+    }
+
+    /// Samples of any kind in one window.
+    fn of_samples(&self, node: &Windows, job: Job, at: At<'_>, numbers: [f64; 2]) -> Option<Value> {
+        let At { index, start_ms, end_ms, mut floats, mut histograms, columns, name } = at;
+        match node.edges {
+            Edges::Plain => {}
+            Edges::Smoothed => {
+                let lookback_ms = self.settings.lookback_ms;
+                let window = EdgeWindow { name, columns, floats, histograms, start_ms, end_ms, lookback_ms };
+                return self.smoothed(node, &window);
+            }
+            Edges::Anchored => {
+                let oldest_ms = start_ms.saturating_sub(self.settings.lookback_ms);
+                (floats, histograms) = edges::with_anchor(columns, floats, histograms, oldest_ms);
+            }
+        }
+        let window = RangeWindow {
+            times: &columns.times[floats.clone()],
+            values: &columns.values[floats.clone()],
+            starts: columns.starts.get(floats.clone()).unwrap_or(&[]),
+            start_ms,
+            end_ms,
+            eval_ms: node.grid.at(index),
+            parameters: numbers,
+        };
+        if matches!(node.function, Function::Rate | Function::Increase) {
+            let times = columns.histogram_times.get(histograms.clone()).unwrap_or(&[]);
+            let starts = columns.histogram_starts.get(histograms.clone()).unwrap_or(&[]);
+            if starts::overlap(window.times, window.starts) || starts::overlap(times, starts) {
+                self.warn_or_info(true, node, remarks::overlapping_start(name));
+            }
+        }
+        match job {
+            Job::Samples(function) => over_time::of_any_kind(function, columns, &floats, &histograms),
+            Job::Floats(_) if node.edges == Edges::Anchored && edges::changes_value(node.function) => {
+                let histograms = &columns.histograms[histograms];
+                self.unstretched(node, name, window.values, histograms, seconds(node.range_ms))
+            }
+            Job::Floats(evaluate) if !histograms.is_empty() => {
+                let mixed = MixedWindow { name, columns, histograms, floats: window };
+                self.with_histograms(node, evaluate, &mixed)
+            }
+            Job::Floats(_) if floats.is_empty() => None,
+            Job::Floats(evaluate) => evaluate(&window).map(Value::Float),
+        }
+    }
+
+    /// A rate of something that is not named like a counter deserves a remark.
+    fn remark_on_counter(&self, name: &str, node: &Windows, points: &Points) {
+        if !matches!(node.function, Function::Rate | Function::Increase) || points.floats().next().is_none() {
+            return;
+        }
+        let like_a_counter =
+            ["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| name.ends_with(suffix));
+        if !name.is_empty() && !like_a_counter {
+            let text = format!(
+                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {}",
+                crate::syntax::quoted(name)
+            );
+            self.notes.borrow_mut().info(node.range, text);
+        }
+    }
+}
+
+/// Whether the result is still what the name says.
+pub(in crate::exec) fn keeps_name(function: Function) -> bool {
+    // what `absent_over_time` gives is no series of its own
+    matches!(function, Function::LastOverTime | Function::FirstOverTime | Function::AbsentOverTime)
+}
+
+fn parameter(parameters: &[Scalar], which: usize, index: usize) -> f64 {
+    parameters.get(which).map_or(0.0, |parameter| parameter.at(index))
+}

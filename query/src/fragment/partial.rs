@@ -1,0 +1,48 @@
+//! What a fragment makes of some of its series.
+
+use model::Labels;
+
+use crate::annotations::Annotations;
+use crate::exec::{Line, Points, Running};
+
+/// The results for some of a fragment's series, in their order.
+#[derive(Clone, Debug)]
+pub(crate) struct Partial {
+    pub(crate) yields: Yield,
+    /// Remarks on them.
+    pub(crate) notes: Annotations,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Yield {
+    /// One line per series that has a value.
+    Lines(Vec<Line>),
+    /// One state per group.
+    Groups {
+        groups: Vec<GroupState>,
+        /// Series with native histograms, by the place of their group. Adding up histograms depends on their order in
+        /// more than the last bits, so it is left to whoever has all of them.
+        histograms: Vec<(usize, Points)>,
+    },
+}
+
+/// What a group has come to.
+#[derive(Clone, Debug)]
+pub(crate) struct GroupState {
+    pub(crate) labels: Labels,
+    pub(crate) drop_name: bool,
+    pub(crate) running: Running,
+}
+
+impl Partial {
+    /// How many samples this counts as.
+    pub(crate) fn weight(&self) -> u64 {
+        match &self.yields {
+            Yield::Lines(lines) => lines.iter().map(|line| line.points.weight()).sum(),
+            Yield::Groups { groups, histograms } => {
+                let states: u64 = groups.iter().map(|group| group.running.weight()).sum();
+                states + histograms.iter().map(|(_, points)| points.weight()).sum::<u64>()
+            }
+        }
+    }
+}
