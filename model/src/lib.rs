@@ -19,7 +19,7 @@ mod stamp;
 
 pub use clock::Clock;
 pub use compensated::Compensated;
-pub use event::{Change, GroupKey, Push, PushedFamily, PushedSeries};
+pub use event::{Change, GroupKey, Merge, Push, PushedFamily, PushedSeries, RETRY_WINDOW_US, RetryKey};
 pub use family::{Metadata, MetricType};
 pub use histogram::{
     Bucket, CounterReset, Histogram, HistogramMean, HistogramSum, IncompatibleBuckets, Skew, Span,

@@ -42,22 +42,29 @@ pub(crate) fn push(
         pushed.push(family);
     }
     pushed.push(push_time(group, at_us));
-    Ok(Push { group: GroupKey::of(group), change, families: pushed })
+    Ok(Push::new(GroupKey::of(group), change, pushed))
 }
 
 /// The end of a group.
 pub(crate) fn deletion(group: &Labels) -> Push {
-    Push { group: GroupKey::of(group), change: Change::Delete, families: Vec::new() }
+    Push::new(GroupKey::of(group), Change::Delete, Vec::new())
 }
 
 fn pushed_family(family: Family) -> PushedFamily {
     let metric_name: Arc<str> = Labels::NAME.into();
     let series = flatten(&family).into_iter().map(|series| {
         let labels = series.labels.into_iter().chain([(Arc::clone(&metric_name), series.name)]);
-        PushedSeries { labels: Labels::from_pairs(labels), value: series.value }
+        PushedSeries::new(Labels::from_pairs(labels), series.value)
     });
     let series = series.collect();
-    PushedFamily { name: family.name, r#type: family.r#type, help: family.help, series }
+    PushedFamily {
+        name: family.name,
+        r#type: family.r#type,
+        help: family.help,
+        unit: family.unit,
+        replaces: false,
+        series,
+    }
 }
 
 fn push_time(group: &Labels, at_us: i64) -> PushedFamily {
@@ -70,5 +77,6 @@ fn push_time(group: &Labels, at_us: i64) -> PushedFamily {
         r#type: MetricType::Gauge,
         help: PUSH_TIME_HELP.into(),
         series: vec![PushedSeries::float(labels.build(), seconds)],
+        ..PushedFamily::default()
     }
 }

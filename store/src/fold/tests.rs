@@ -1,157 +1,302 @@
+//! Tables to be checked by hand. That everything holds together is shown by `store/tests/fold.rs`.
+
+use std::collections::HashMap;
+
+use model::{
+    GroupKey, Histogram, Labels, Matcher, Merge, MetricType, OPEN_END_MS, RETRY_WINDOW_US, RetryKey,
+    Selection, Span, Stamp, Value,
+};
+
 use super::*;
-use proptest::prelude::*;
 
 const A: GroupKey = GroupKey(1);
 const B: GroupKey = GroupKey(2);
 
-#[derive(Clone, Debug)]
-enum Event {
-    Set(GroupKey, f64),
-    Clear(GroupKey, Scope),
+/// One series, and all that happened to it.
+#[derive(Default)]
+struct Story {
+    series: SeriesEvents,
+    heads: Heads,
 }
 
-fn stamp(at_ms: i64) -> Stamp {
-    Stamp { at_us: at_ms * 1_000, writer: 1 }
-}
+impl Story {
+    /// `AT GROUP WHAT | …` with AT in milliseconds (a third part after a dot in microseconds). WHAT is `=1` a set, `+1` an
+    /// add, `<1` a minimum, `>1` a maximum, `g1` a set as another type, `!` DELETE, `~` PUT, `/f` POST of the family f,
+    /// `?9` a push that expires at 9, `?` one that does not, `#k` one with the key k; `*!` is a wipe.
+    fn of(text: &str) -> Self {
+        let mut story = Self::default();
+        for event in text.split('|').filter(|event| !event.trim().is_empty()) {
+            let (at, what) = event.trim().split_once(' ').expect("time and event");
+            let at_us = match at.split_once('.') {
+                Some((ms, us)) => number::<i64>(ms) * 1_000 + number::<i64>(us),
+                None => number::<i64>(at) * 1_000,
+            };
+            story.add(Stamp { at_us, writer: 1 }, what);
+        }
+        story
+    }
 
-fn fold_of(events: &[(Stamp, Event)], start_ms: i64, end_ms: i64) -> Vec<(i64, i64, f64)> {
-    let mut clears = Clears::default();
-    let mut series = SeriesSets::new();
-    for (stamp, event) in events {
-        match event {
-            Event::Set(group, value) => {
-                let sets = series.entry(*group).or_default();
-                sets.family = "f".into();
-                sets.sets.push((*stamp, Value::Float(*value)));
-            }
-            Event::Clear(group, scope) => clears.add(*group, *stamp, scope.clone()),
+    fn add(&mut self, stamp: Stamp, event: &str) {
+        let group = if event.starts_with('A') { A } else { B };
+        let (what, rest) = event[1..].split_at(1);
+        let mut value = |merge, r#type| {
+            let kind = Kind { family: "f".into(), r#type, merge };
+            let events = self.series.entry(group).or_default();
+            let kind = events.kind(&kind);
+            events.push(stamp, kind, Value::Float(number(rest)));
+        };
+        let pushed = |until_us, retry_key| Pushed { stamp, group, until_us, retry_key };
+        match what {
+            "=" => value(Merge::Set, MetricType::Counter),
+            "+" => value(Merge::Add, MetricType::Counter),
+            "g" => value(Merge::Add, MetricType::Gauge),
+            "<" => value(Merge::Min, MetricType::Gauge),
+            ">" => value(Merge::Max, MetricType::Gauge),
+            "!" if event.starts_with('*') => self.heads.clear(stamp, Scope::Everything),
+            "!" => self.heads.clear(stamp, Scope::Group(group)),
+            "~" => self.heads.clear(stamp, Scope::GroupButFailure(group)),
+            "/" => self.heads.clear(stamp, Scope::Family(group, rest.into())),
+            "?" if rest.is_empty() => self.heads.push(pushed(None, None)),
+            "?" => self.heads.push(pushed(Some(number::<i64>(rest) * 1_000), None)),
+            "#" => self.heads.push(pushed(None, Some(RetryKey { key: number(rest), body: 0 }))),
+            _ => panic!("{event}"),
         }
     }
-    clears.sort();
-    let steps = fold(series, &clears, start_ms, end_ms);
-    (0..steps.len()).map(|i| (steps.from_ms[i], steps.until_ms[i], steps.values[i])).collect()
+
+    fn steps(self, start_ms: i64, end_ms: i64) -> Steps {
+        let ends = self.heads.ends();
+        let mut series = self.series;
+        series.values_mut().for_each(|group| group.events.retain(|event| !ends.is_repeated(event.stamp)));
+        fold(series, &ends, start_ms, end_ms)
+    }
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> T {
+    text.parse().unwrap_or_else(|_| panic!("{text:?} is no number"))
+}
+
+/// `FROM..UNTIL VALUE, …`, with `^` before what grew from zero.
+fn show(steps: &Steps) -> String {
+    let step = |i: usize| {
+        let until =
+            if steps.until_ms[i] == OPEN_END_MS { String::new() } else { steps.until_ms[i].to_string() };
+        let growth = if steps.from_zero[i] { "^" } else { "" };
+        format!("{}..{until} {growth}{}", steps.from_ms[i], steps.values[i])
+    };
+    (0..steps.len()).map(step).collect::<Vec<_>>().join(", ")
+}
+
+fn check(events: &str, expect: &str) {
+    assert_eq!(show(&Story::of(events).steps(0, i64::MAX)), expect, "{events}");
 }
 
 #[test]
-fn cases() {
-    use Event::{Clear, Set};
-    let check = |name: &str, events: &[(i64, Event)], expect: &[(i64, i64, f64)]| {
-        let events: Vec<_> = events.iter().map(|(at, event)| (stamp(*at), event.clone())).collect();
-        assert_eq!(fold_of(&events, 0, i64::MAX), expect, "{name}");
-    };
-    let open = OPEN_END_MS;
-    let family = |name: &str| Scope::Family(name.into());
+fn what_is_set_holds_until_something_ends_it() {
+    check("10 A=1 | 20 A=2", "10..20 1, 20.. 2");
+    check("20 A=2 | 10 A=1 | 20 A=2", "10..20 1, 20.. 2");
+    check("10 A=1 | 20 A!", "10..20 1");
+    // what is set at the stamp of a clear stays
+    check("10 A! | 10 A=1", "10.. 1");
+    // a PUT without the series, and a POST of another family
+    check("10 A=1 | 20 A~ | 30 A=3", "10..20 1, 30.. 3");
+    check("10 A=1 | 20 A/g | 30 A/f", "10..30 1");
+    // another group's end, an end of nothing, everybody's end
+    check("10 A=1 | 20 B!", "10.. 1");
+    check("5 A! | 10 A=1", "10.. 1");
+    check("10 A=1 | 20 *! | 30 A=2", "10..20 1, 30.. 2");
+}
 
-    check("holds until replaced", &[(10, Set(A, 1.0)), (20, Set(A, 2.0))], &[(10, 20, 1.0), (20, open, 2.0)]);
-    check("a delete ends it", &[(10, Set(A, 1.0)), (20, Clear(A, Scope::Group))], &[(10, 20, 1.0)]);
+#[test]
+fn of_two_groups_the_later_shows() {
+    check("10 A=1 | 20 B=2 | 30 B!", "10..20 1, 20..30 2, 30.. 1");
+    check("10 A=1 | 20 B=2 | 30 A=3 | 40 A!", "10..20 1, 20..30 2, 30..40 3, 40.. 2");
+    check("10 A=1 | 20 B=2 | 30 A!", "10..20 1, 20.. 2");
+    check("10 A=1 | 20 B=2 | 20 B?40 | 50 *!", "10..20 1, 20..40 2, 40..50 1");
+    // each adds to its own
+    check("10 A+1 | 20 B+10 | 30 A+2 | 40 A!", "10..20 ^1, 20..30 ^10, 30..40 3, 40.. 10");
+}
+
+#[test]
+fn what_is_added_grows_from_zero() {
+    check("10 A+5", "10.. ^5");
+    check("10 A+5 | 20 A+3", "10..20 ^5, 20.. 8");
+    check("20 A+3 | 10 A+5 | 20 A+3", "10..20 ^5, 20.. 8");
+    // an end, of any kind, begins anew
+    check("10 A+5 | 20 A! | 30 A+3 | 40 A+1", "10..20 ^5, 30..40 ^3, 40.. 4");
+    check("10 A+5 | 20 A/f | 20 A+3", "10..20 ^5, 20.. ^3");
+    check("10 A+5 | 20 *! | 30 A+3", "10..20 ^5, 30.. ^3");
+    check("10 A+5 | 20 A/g | 30 A+3", "10..30 ^5, 30.. 8");
+    // so does another kind: replaced, or a gauge
+    check("10 A=5 | 20 A+3", "10..20 5, 20.. ^3");
+    check("10 A+5 | 20 A=3 | 30 A+1", "10..20 ^5, 20..30 3, 30.. ^1");
+    check("10 A+5 | 20 Ag3 | 30 Ag1", "10..20 ^5, 20..30 ^3, 30.. 4");
+    // sums lose nothing beside what is large
+    check("10 A+1e16 | 20 A+1 | 30 A+-1e16", "10..20 ^10000000000000000, 20..30 10000000000000000, 30.. 1");
+}
+
+#[test]
+fn least_and_most() {
+    check("10 A<5 | 20 A<7 | 30 A<2", "10..20 5, 20..30 5, 30.. 2");
+    check("10 A>5 | 20 A>7 | 30 A>2", "10..20 5, 20..30 7, 30.. 7");
+    check("10 A>5 | 20 A! | 30 A>2", "10..20 5, 30.. 2");
+    check("10 A>5 | 20 A<7", "10..20 5, 20.. 7");
+    check("10 A<NaN | 20 A<7", "10..20 NaN, 20.. 7");
+}
+
+#[test]
+fn a_group_expires_when_nobody_pushes_to_it() {
+    check("10 A=1 | 10 A?30", "10..30 1");
+    // every push decides anew
+    check("10 A=1 | 10 A?30 | 20 A?50", "10..50 1");
+    check("10 A=1 | 10 A?30 | 20 A?25", "10..25 1");
+    check("10 A=1 | 10 A?30 | 20 A?", "10.. 1");
+    check("10 A=1 | 10 A?30 | 20 B?", "10..30 1");
+    // a POST of another family is a push to the group too; of a failure it is none
+    check("10 A=1 | 10 A?30 | 20 A/g", "10.. 1");
+    check("10 A=1 | 10 A?30 | 20 A/push_failure_time_seconds", "10..30 1");
+    // a push at the very moment finds the group expired
+    check("10 A+1 | 10 A?30 | 30 A+2 | 30 A?", "10..30 ^1, 30.. ^2");
+    check("10 A+1 | 10 A?30 | 29 A+2 | 29 A?49", "10..29 ^1, 29..49 3");
+    check("10 A+1 | 10 A?30 | 40 A+2 | 40 A?60", "10..30 ^1, 40..60 ^2");
+    // DELETE, and a push after it
+    check("10 A=1 | 10 A?30 | 20 A! | 40 A=2", "10..20 1, 40.. 2");
+    check("10 A=1 | 10 A?30 | 20 *! | 25 A=2", "10..20 1, 25..30 2");
+}
+
+#[test]
+fn a_retry_counts_once() {
+    check("10 A+5 | 10 A#7 | 20 A+5 | 20 A#7", "10.. ^5");
+    check("20 A+5 | 20 A#7 | 10 A+5 | 10 A#7 | 10 A#7", "10.. ^5");
+    check("10 A+5 | 10 A#7 | 20 A+5 | 20 A#8", "10..20 ^5, 20.. 10");
+    check("10 A=5 | 10 A#7 | 20 A=6 | 30 A~ | 30 A=5 | 30 A#7", "10..20 5, 20.. 6");
+    // a window later the key is new, counted from the push that counted
+    let window_ms = RETRY_WINDOW_US / 1_000;
+    let (just_before, after) = (window_ms + 9, window_ms + 10);
+    check(&format!("10 A+5 | 10 A#7 | {just_before} A+5 | {just_before} A#7"), "10.. ^5");
     check(
-        "what is set at the stamp of a clear stays",
-        &[(10, Clear(A, Scope::Group)), (10, Set(A, 1.0))],
-        &[(10, open, 1.0)],
-    );
-    check(
-        "a PUT without the series ends it",
-        &[(10, Set(A, 1.0)), (20, Clear(A, Scope::GroupButFailure)), (30, Set(A, 3.0))],
-        &[(10, 20, 1.0), (30, open, 3.0)],
-    );
-    check(
-        "a POST ends only its own family",
-        &[(10, Set(A, 1.0)), (20, Clear(A, family("g"))), (30, Clear(A, family("f")))],
-        &[(10, 30, 1.0)],
-    );
-    check(
-        "another group's clear does nothing",
-        &[(10, Set(A, 1.0)), (20, Clear(B, Scope::Group))],
-        &[(10, open, 1.0)],
-    );
-    check(
-        "a clear without anything held does nothing",
-        &[(5, Clear(A, Scope::Group)), (10, Set(A, 1.0))],
-        &[(10, open, 1.0)],
-    );
-    check(
-        "the later of two groups shows, and the earlier again after it",
-        &[(10, Set(A, 1.0)), (20, Set(B, 2.0)), (30, Clear(B, Scope::Group))],
-        &[(10, 20, 1.0), (20, 30, 2.0), (30, open, 1.0)],
-    );
-    check(
-        "a group that is set again comes to the top",
-        &[(10, Set(A, 1.0)), (20, Set(B, 2.0)), (30, Set(A, 3.0)), (40, Clear(A, Scope::Group))],
-        &[(10, 20, 1.0), (20, 30, 2.0), (30, 40, 3.0), (40, open, 2.0)],
-    );
-    check(
-        "the hidden group may end unseen",
-        &[(10, Set(A, 1.0)), (20, Set(B, 2.0)), (30, Clear(A, Scope::Group))],
-        &[(10, 20, 1.0), (20, open, 2.0)],
+        &format!("10 A+5 | 10 A#7 | 20 A+5 | 20 A#7 | {after} A+5 | {after} A#7"),
+        &format!("10..{after} ^5, {after}.. 10"),
     );
 }
 
 #[test]
 fn of_changes_within_a_millisecond_the_last_is_seen() {
-    let at = |at_us| Stamp { at_us, writer: 1 };
-    let events = [
-        (at(10_000), Event::Set(A, 1.0)),
-        (at(10_001), Event::Set(A, 2.0)),
-        (at(11_999), Event::Set(A, 3.0)),
-    ];
-    assert_eq!(fold_of(&events, 0, i64::MAX), [(10, 11, 2.0), (11, OPEN_END_MS, 3.0)]);
+    check("10 A=1 | 10.1 A=2 | 11.999 A=3", "10..11 2, 11.. 3");
+    // what was added within it counts together
+    check("10 A+1 | 10.1 A+2 | 11 A+3", "10..11 ^3, 11.. 6");
+    check("9 A+1 | 10 A+1 | 10.1 A+2", "9..10 ^1, 10.. 4");
+    check("9 A+1 | 10 A! | 10.1 A+2 | 10.2 A+3", "9..10 ^1, 10.. ^5");
+    check("10 A+1 | 10.1 A! | 20 A+2", "20.. ^2");
 }
 
 #[test]
 fn steps_outside_the_asked_time_are_left_out() {
-    let events =
-        [(stamp(10), Event::Set(A, 1.0)), (stamp(20), Event::Set(A, 2.0)), (stamp(30), Event::Set(A, 3.0))];
-    assert_eq!(fold_of(&events, 20, 29), [(20, 30, 2.0)]);
-    assert_eq!(fold_of(&events, 0, 9), []);
+    let of = |start_ms, end_ms| show(&Story::of("10 A=1 | 20 A=2 | 30 A=3").steps(start_ms, end_ms));
+    assert_eq!(of(20, 29), "20..30 2");
+    assert_eq!(of(0, 9), "");
 }
 
-fn event() -> impl Strategy<Value = Event> {
-    let group = prop_oneof![Just(A), Just(B)];
-    let scope = prop_oneof![
-        Just(Scope::Group),
-        Just(Scope::GroupButFailure),
-        Just(Scope::Family("f".into())),
-        Just(Scope::Family("g".into()))
-    ];
-    prop_oneof![
-        3 => (group.clone(), 0..100u32).prop_map(|(group, value)| Event::Set(group, f64::from(value))),
-        1 => (group, scope).prop_map(|(group, scope)| Event::Clear(group, scope)),
-    ]
-}
-
-/// What the series shows at `at_ms`, by playing all events up to then one after the other.
-fn played(events: &[(Stamp, Event)], at_ms: i64) -> Option<f64> {
-    let mut held: BTreeMap<GroupKey, (Stamp, f64)> = BTreeMap::new();
-    for (stamp, event) in events.iter().filter(|(stamp, _)| to_ms(*stamp) <= at_ms) {
-        match event {
-            Event::Set(group, value) => {
-                held.insert(*group, (*stamp, *value));
-            }
-            Event::Clear(group, scope) if scope.holds("f") => {
-                held.remove(group);
-            }
-            Event::Clear(..) => {}
+/// A histogram of group A: `AT BOUND:COUNT,… | …`, each an add; `AT !` is a DELETE and `AT =BOUND:COUNT,…` a set. Shown are
+/// the steps of each bound.
+fn check_buckets(pushes: &str, expect: &[&str]) {
+    let mut all: HashMap<Labels, SeriesEvents> = HashMap::new();
+    let mut heads = Heads::default();
+    for push in pushes.split(" | ") {
+        let (at, counts) = push.split_once(' ').expect("time and counts");
+        let stamp = Stamp { at_us: number::<i64>(at) * 1_000, writer: 1 };
+        if counts == "!" {
+            heads.clear(stamp, Scope::Group(A));
+            continue;
+        }
+        let (merge, counts) = counts.strip_prefix('=').map_or((Merge::Add, counts), |c| (Merge::Set, c));
+        for (bound, count) in counts.split(',').filter_map(|count| count.split_once(':')) {
+            let labels = Labels::from_pairs([("__name__", "h_bucket"), ("job", "j"), ("le", bound)]);
+            let events = all.entry(labels).or_default().entry(A).or_default();
+            let kind = events.kind(&Kind { family: "h".into(), r#type: MetricType::Histogram, merge });
+            events.push(stamp, kind, Value::Float(number(count)));
         }
     }
-    held.values().max_by_key(|(stamp, _)| *stamp).map(|(_, value)| *value)
-}
-
-proptest! {
-    #[test]
-    fn equals_playing_the_events_in_order_whatever_the_order_of_arrival(
-        (events, shuffled) in prop::collection::vec((1..2_000i64, event()), 0..40).prop_flat_map(|gaps| {
-            let mut at_us = 0;
-            let events: Vec<_> = gaps
-                .into_iter()
-                .map(|(gap, event)| { at_us += gap; (Stamp { at_us, writer: 1 }, event) })
-                .collect();
-            (Just(events.clone()), Just(events).prop_shuffle())
+    complete(&mut all);
+    let ends = heads.ends();
+    let mut found: Vec<String> = all
+        .into_iter()
+        .map(|(labels, series)| {
+            format!("{}: {}", labels.get("le").unwrap_or(""), show(&fold(series, &ends, 0, i64::MAX)))
         })
-    ) {
-        let steps = fold_of(&shuffled, 0, i64::MAX);
-        for at_ms in 0..=82 {
-            let found = steps.iter().find(|(from, until, _)| *from <= at_ms && at_ms < *until).map(|step| step.2);
-            prop_assert_eq!(found, played(&events, at_ms), "at {} of {:?}", at_ms, &events);
-        }
-    }
+        .collect();
+    found.sort();
+    assert_eq!(found, expect, "{pushes}");
+}
+
+#[test]
+fn histograms_are_added_on_the_union_of_their_bounds() {
+    check_buckets("10 1:2,Inf:3 | 20 1:1,Inf:1", &["1: 10..20 ^2, 20.. 3", "Inf: 10..20 ^3, 20.. 4"]);
+    // a push without the bound 2 has there what it has at 1, or nothing
+    check_buckets(
+        "10 1:2,2:3,Inf:4 | 20 1:1,Inf:5",
+        &["1: 10..20 ^2, 20.. 3", "2: 10..20 ^3, 20.. 4", "Inf: 10..20 ^4, 20.. 9"],
+    );
+    check_buckets(
+        "10 1:2,Inf:2 | 20 2:1,Inf:1",
+        &["1: 10..20 ^2, 20.. 2", "2: 19..20 2, 20.. 3", "Inf: 10..20 ^2, 20.. 3"],
+    );
+    // a bound that comes later has what was added before: its increase is what it was pushed with
+    check_buckets(
+        "10 1:0,Inf:2 | 20 2:1,Inf:1",
+        &["1: 10..20 ^0, 20.. 0", "2: 20.. ^1", "Inf: 10..20 ^2, 20.. 3"],
+    );
+    // after a DELETE all begin anew
+    check_buckets(
+        "10 1:2,Inf:2 | 20 ! | 30 2:1,Inf:1",
+        &["1: 10..20 ^2", "2: 30.. ^1", "Inf: 10..20 ^2, 30.. ^1"],
+    );
+    // a set replaces the bounds too
+    check_buckets("10 1:2,Inf:2 | 20 =2:1,Inf:1", &["1: 10..20 ^2", "2: 20.. 1", "Inf: 10..20 ^2, 20.. 1"]);
+    check_buckets("10 =1:2,Inf:2 | 20 2:1,Inf:1", &["1: 10..20 2", "2: 20.. ^1", "Inf: 10..20 2, 20.. ^1"]);
+}
+
+#[test]
+fn all_buckets_are_read_whichever_are_asked_for() {
+    let matchers = vec![Matcher::equal("__name__", "h_bucket"), Matcher::equal("le", "1.0")];
+    let widened = widened(&Selection { matchers, start_ms: 1, end_ms: 2 });
+    let expect = vec![Matcher::equal("__name__", "h_bucket")];
+    assert_eq!((widened.matchers.len(), widened.start_ms, widened.end_ms), (1, 1, 2));
+    assert_eq!(format!("{:?}", widened.matchers), format!("{expect:?}"));
+}
+
+#[test]
+fn native_histograms_are_added_at_the_coarser_schema() {
+    let histogram = |schema, index, count: f64| {
+        Value::Histogram(
+            Histogram {
+                schema,
+                count,
+                sum: count,
+                positive_spans: vec![Span { offset: index, length: 1 }],
+                positive_counts: vec![count],
+                ..Histogram::default()
+            }
+            .into(),
+        )
+    };
+    let custom = Histogram { schema: -53, count: 9.0, custom_bounds: vec![1.0], ..Histogram::default() };
+    let mut series = SeriesEvents::new();
+    let events = series.entry(A).or_default();
+    let kind = events.kind(&Kind { family: "n".into(), r#type: MetricType::Histogram, merge: Merge::Add });
+    let at = |at_ms: i64| Stamp { at_us: at_ms * 1_000, writer: 1 };
+    // (1, √2] and (√2, 2] are (1, 2] of the coarser schema
+    events.push(at(10), kind, histogram(1, 1, 2.0));
+    events.push(at(20), kind, histogram(0, 1, 3.0));
+    events.push(at(30), kind, histogram(1, 2, 1.0));
+    events.push(at(40), kind, Value::Histogram(custom.into()));
+    let steps = fold(series, &Ends::default(), 0, i64::MAX);
+    let shown: Vec<String> = (0..steps.len())
+        .map(|i| {
+            let histogram = steps.histograms[i].as_ref().expect("a histogram");
+            let counts = &histogram.positive_counts;
+            format!("{} {} {counts:?} {}", steps.from_ms[i], histogram.schema, steps.from_zero[i])
+        })
+        .collect();
+    // what cannot be added begins anew
+    assert_eq!(shown, ["10 1 [2.0] true", "20 0 [5.0] false", "30 0 [6.0] false", "40 -53 [] true"]);
 }

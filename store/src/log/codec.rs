@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use model::{
-    Change, CounterReset, GroupKey, Histogram, Labels, Push, PushedFamily, PushedSeries, Samples, Span, Value,
+    Change, CounterReset, GroupKey, Histogram, Labels, Merge, Push, PushedFamily, PushedSeries, RetryKey,
+    Samples, Span, Value,
 };
 use prost::Message;
 
@@ -39,6 +40,13 @@ struct PushRecord {
     change: u32,
     #[prost(message, repeated, tag = "4")]
     families: Vec<FamilyRecord>,
+    #[prost(uint64, optional, tag = "5")]
+    ttl_us: Option<u64>,
+    /// Empty if there is none, else 16 bytes.
+    #[prost(bytes = "vec", tag = "6")]
+    retry_key: Vec<u8>,
+    #[prost(fixed64, tag = "7")]
+    retry_body: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -51,6 +59,10 @@ struct FamilyRecord {
     help: String,
     #[prost(message, repeated, tag = "4")]
     series: Vec<SeriesRecord>,
+    #[prost(string, tag = "5")]
+    unit: String,
+    #[prost(bool, tag = "6")]
+    replaces: bool,
 }
 
 /// A series with one value or, in a batch of samples, with many.
@@ -66,6 +78,15 @@ struct SeriesRecord {
     /// Empty if all values are floats, else one per value.
     #[prost(message, repeated, tag = "4")]
     histograms: Vec<MaybeHistogram>,
+    /// How a pushed value meets what the series held.
+    #[prost(uint32, tag = "5")]
+    merge: u32,
+    /// Of a pushed value.
+    #[prost(sint64, optional, tag = "6")]
+    start_us: Option<i64>,
+    /// Of samples: empty, or one per value.
+    #[prost(sint64, repeated, tag = "7")]
+    start_ms: Vec<i64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -115,15 +136,27 @@ impl Logged for Push {
             name: family.name.to_string(),
             r#type: family.r#type.as_str().to_owned(),
             help: family.help.to_string(),
+            unit: family.unit.to_string(),
+            replaces: family.replaces,
             series: family.series.iter().map(one_value).collect(),
         });
         let change = match self.change {
             Change::ReplaceGroup => 1,
             Change::ReplaceFamilies => 2,
             Change::Delete => 3,
+            Change::Merge => 4,
+            Change::Wipe => 5,
         };
-        let group = self.group.0.to_be_bytes().to_vec();
-        PushRecord { at_us, group, change, families: families.collect() }.encode_to_vec()
+        PushRecord {
+            at_us,
+            group: self.group.0.to_be_bytes().to_vec(),
+            change,
+            families: families.collect(),
+            ttl_us: self.ttl_us,
+            retry_key: self.retry_key.map_or_else(Vec::new, |retry| retry.key.to_be_bytes().to_vec()),
+            retry_body: self.retry_key.map_or(0, |retry| retry.body),
+        }
+        .encode_to_vec()
     }
 
     fn decode(payload: &[u8]) -> Result<(i64, Self), CodecError> {
@@ -133,25 +166,47 @@ impl Logged for Push {
             1 => Change::ReplaceGroup,
             2 => Change::ReplaceFamilies,
             3 => Change::Delete,
+            4 => Change::Merge,
+            5 => Change::Wipe,
             _ => return Err(CodecError::Field("change")),
         };
-        let families = record.families.into_iter().map(|family| {
-            let series = family.series.into_iter().map(|series| {
-                let (labels, samples) = many_values(series)?;
-                let value = samples.histograms.first().cloned().flatten().map(Value::Histogram);
-                let value = value.or_else(|| samples.values.first().map(|value| Value::Float(*value)));
-                Ok(PushedSeries { labels, value: value.ok_or(CodecError::Field("value"))? })
-            });
-            Ok(PushedFamily {
-                name: family.name.into(),
-                r#type: family.r#type.parse().map_err(|_| CodecError::Field("type"))?,
-                help: family.help.into(),
-                series: series.collect::<Result<_, CodecError>>()?,
-            })
-        });
-        let families = families.collect::<Result<_, CodecError>>()?;
-        Ok((record.at_us, Self { group: GroupKey(u128::from_be_bytes(group)), change, families }))
+        let retry_key = match &record.retry_key[..] {
+            [] => None,
+            key => Some(RetryKey {
+                key: u128::from_be_bytes(key.try_into().map_err(|_| CodecError::Field("retry key"))?),
+                body: record.retry_body,
+            }),
+        };
+        let families = record.families.into_iter().map(pushed_family).collect::<Result<_, _>>()?;
+        let group = GroupKey(u128::from_be_bytes(group));
+        Ok((record.at_us, Self { group, change, families, ttl_us: record.ttl_us, retry_key }))
     }
+}
+
+fn pushed_family(family: FamilyRecord) -> Result<PushedFamily, CodecError> {
+    Ok(PushedFamily {
+        name: family.name.into(),
+        r#type: family.r#type.parse().map_err(|_| CodecError::Field("type"))?,
+        help: family.help.into(),
+        unit: family.unit.into(),
+        replaces: family.replaces,
+        series: family.series.into_iter().map(pushed_series).collect::<Result<_, _>>()?,
+    })
+}
+
+fn pushed_series(series: SeriesRecord) -> Result<PushedSeries, CodecError> {
+    let merge = match series.merge {
+        0 => Merge::Set,
+        1 => Merge::Add,
+        2 => Merge::Min,
+        3 => Merge::Max,
+        _ => return Err(CodecError::Field("merge")),
+    };
+    let start_us = series.start_us;
+    let (labels, samples) = many_values(series)?;
+    let value = samples.histograms.first().cloned().flatten().map(Value::Histogram);
+    let value = value.or_else(|| samples.values.first().map(|value| Value::Float(*value)));
+    Ok(PushedSeries { labels, value: value.ok_or(CodecError::Field("value"))?, merge, start_us })
 }
 
 impl Logged for SampleBatch {
@@ -161,6 +216,8 @@ impl Logged for SampleBatch {
             timestamps_ms: samples.timestamps_ms.clone(),
             values: samples.values.clone(),
             histograms: samples.histograms.iter().map(|h| maybe_histogram(h.as_deref())).collect(),
+            start_ms: samples.start_ms.clone(),
+            ..SeriesRecord::default()
         });
         SamplesRecord { at_us, series: series.collect() }.encode_to_vec()
     }
@@ -179,9 +236,16 @@ fn one_value(series: &PushedSeries) -> SeriesRecord {
     };
     SeriesRecord {
         labels: label_texts(&series.labels),
-        timestamps_ms: Vec::new(),
         values: vec![value],
         histograms,
+        merge: match series.merge {
+            Merge::Set => 0,
+            Merge::Add => 1,
+            Merge::Min => 2,
+            Merge::Max => 3,
+        },
+        start_us: series.start_us,
+        ..SeriesRecord::default()
     }
 }
 
@@ -196,7 +260,7 @@ fn many_values(series: SeriesRecord) -> Result<(Labels, Samples), CodecError> {
         timestamps_ms: series.timestamps_ms,
         values: series.values,
         histograms: histograms.collect::<Result<_, _>>()?,
-        ..Samples::default()
+        start_ms: series.start_ms,
     };
     Ok((Labels::from_pairs(pairs), samples))
 }

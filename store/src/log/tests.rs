@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use model::{
     Change, CounterReset, GroupKey, Histogram, Labels, MetricType, Push, PushedFamily, PushedSeries,
 };
-use model::{Samples, Span};
+use model::{Merge, RetryKey, Samples, Span};
 
 use super::files::LogFile;
 use super::*;
@@ -156,18 +156,24 @@ fn entries_survive_their_encoding() {
         custom_bounds: vec![0.1, 1.0],
         ..Histogram::default()
     };
-    let series = vec![
-        PushedSeries::float(labels.clone(), -0.0),
-        PushedSeries::histogram(labels.clone(), Arc::new(histogram.clone())),
-    ];
-    let family = PushedFamily { name: "m".into(), r#type: MetricType::Summary, help: "h".into(), series };
-    for change in [Change::Delete, Change::ReplaceGroup, Change::ReplaceFamilies] {
-        let push = Push { group: GroupKey(u128::MAX - 1), change, families: vec![family.clone()] };
+    let float = |merge| PushedSeries::float(labels.clone(), -0.0).merging(merge);
+    let mut series: Vec<_> = [Merge::Set, Merge::Add, Merge::Min, Merge::Max].map(float).into();
+    series.push(PushedSeries::histogram(labels.clone(), Arc::new(histogram.clone())));
+    series[1].start_us = Some(-3);
+    let (name, help, unit) = ("m".into(), "h".into(), "u".into());
+    let family = PushedFamily { name, r#type: MetricType::Summary, help, unit, replaces: true, series };
+    for change in [Change::Delete, Change::ReplaceGroup, Change::ReplaceFamilies, Change::Merge, Change::Wipe]
+    {
+        let push = Push::new(GroupKey(u128::MAX - 1), change, vec![family.clone()]);
+        assert_eq!(Push::decode(&push.encode(-5)), Ok((-5, push.clone())));
+        let retry_key = Some(RetryKey { key: u128::MAX - 2, body: u64::MAX - 3 });
+        let push = Push { ttl_us: Some(u64::MAX), retry_key, ..push };
         assert_eq!(Push::decode(&push.encode(-5)), Ok((-5, push)));
     }
     let mut samples = Samples::default();
     samples.push(-10, 1.5);
     samples.push_value(20, &model::Value::Histogram(Arc::new(histogram)));
+    samples.start_ms = vec![0, 7];
     let batch = SampleBatch { series: vec![(labels, samples), (Labels::empty(), Samples::default())] };
     assert_eq!(SampleBatch::decode(&batch.encode(7)), Ok((7, batch)));
 }

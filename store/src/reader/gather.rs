@@ -6,35 +6,52 @@ use std::sync::Arc;
 use model::{Labels, Metadata, Selection, Series, Stamp, Value};
 
 use super::LiveFamily;
-use crate::fold::{Clears, SeriesSets, fold};
+use crate::fold::{Ends, Heads, Pushed, SeriesEvents, complete, fold, widened};
 use crate::segment::{Segment, SeriesRows};
 
 /// The events that concern a selection.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    series: HashMap<Labels, SeriesSets>,
-    clears: Clears,
+    series: HashMap<Labels, SeriesEvents>,
+    ends: Ends,
     /// By family: the latest description and when it was given.
     descriptions: HashMap<Arc<str>, (Stamp, Metadata)>,
 }
 
 impl Gathered {
     pub(super) fn of(segments: &[Arc<Segment>], selection: &Selection) -> Self {
+        let aggregates = segments.iter().any(|segment| segment.aggregates);
+        let to_read = if aggregates { &widened(selection) } else { selection };
         let mut gathered = Self::default();
+        let mut heads = Heads::default();
         for segment in segments {
-            gathered.add_head(segment, selection);
-            for series in segment.matching(selection) {
+            gathered.add_head(&mut heads, segment, selection);
+        }
+        gathered.ends = heads.ends();
+        for segment in segments {
+            for series in segment.matching(to_read) {
                 gathered.add_rows(segment, series, selection.end_ms);
             }
         }
-        gathered.clears.sort();
+        if aggregates {
+            complete(&mut gathered.series);
+            gathered.series.retain(|labels, _| selection.matches(labels));
+        }
         gathered
     }
 
-    fn add_head(&mut self, segment: &Segment, selection: &Selection) {
+    fn add_head(&mut self, heads: &mut Heads, segment: &Segment, selection: &Selection) {
         let stamp = |at_us| Stamp { at_us, writer: segment.writer };
         for clear in segment.clears.iter().filter(|clear| is_before(clear.at_us, selection.end_ms)) {
-            self.clears.add(clear.group, stamp(clear.at_us), clear.scope.clone());
+            heads.clear(stamp(clear.at_us), clear.scope.clone());
+        }
+        for push in segment.pushes.iter().filter(|push| is_before(push.at_us, selection.end_ms)) {
+            heads.push(Pushed {
+                stamp: stamp(push.at_us),
+                group: push.group,
+                until_us: push.until_us,
+                retry_key: push.retry_key,
+            });
         }
         for description in segment.descriptions.iter().filter(|d| is_before(d.at_us, selection.end_ms)) {
             let stamp = stamp(description.at_us);
@@ -60,18 +77,21 @@ impl Gathered {
             None => self.series.entry(rows.labels.clone()).or_default(),
         };
         let group = series.entry(held.group).or_default();
-        group.family = Arc::clone(&held.family);
+        let kind = group.kind(&held.kind);
         for (row, &at_us) in (rows.range.start..).zip(&ats[..count]) {
-            group.sets.push((Stamp { at_us, writer: segment.writer }, segment.rows.value(row)));
+            let stamp = Stamp { at_us, writer: segment.writer };
+            if !self.ends.is_repeated(stamp) {
+                group.push(stamp, kind, segment.rows.value(row));
+            }
         }
     }
 
     /// The series that hold something within the time.
     pub(super) fn into_series(self, start_ms: i64, end_ms: i64) -> Vec<Series> {
-        let clears = self.clears;
-        let folded = self.series.into_iter().map(|(labels, sets)| Series {
+        let ends = self.ends;
+        let folded = self.series.into_iter().map(|(labels, events)| Series {
             labels,
-            steps: fold(sets, &clears, start_ms, end_ms),
+            steps: fold(events, &ends, start_ms, end_ms),
             ..Series::default()
         });
         folded.filter(|series| !series.steps.is_empty()).collect()
@@ -80,12 +100,12 @@ impl Gathered {
     /// The values that hold at `at_ms`, by family.
     pub(super) fn into_live(self, at_ms: i64) -> Vec<LiveFamily> {
         let mut families: BTreeMap<Arc<str>, LiveFamily> = BTreeMap::new();
-        for (labels, sets) in self.series {
-            let latest = sets.values().max_by_key(|group| group.sets.iter().map(|(stamp, _)| *stamp).max());
-            let Some(name) = latest.map(|group| Arc::clone(&group.family)) else {
+        for (labels, events) in self.series {
+            let latest = events.values().filter_map(|group| group.last()).max();
+            let Some(name) = latest.map(|(_, family)| Arc::clone(family)) else {
                 continue;
             };
-            let steps = fold(sets, &self.clears, at_ms, at_ms);
+            let steps = fold(events, &self.ends, at_ms, at_ms);
             let Some(index) = steps.at(at_ms) else {
                 continue;
             };

@@ -46,11 +46,11 @@ impl House {
                     r#type: MetricType::Gauge,
                     help: format!("About {name}.").into(),
                     series,
+                    ..PushedFamily::default()
                 }
             })
             .collect();
-        let push = Push { group: GroupKey::of(&grouping), change, families };
-        self.writer.push(push).await.expect("written");
+        self.writer.push(Push::new(GroupKey::of(&grouping), change, families)).await.expect("written");
     }
 
     async fn steps(&self, name: &str, start_ms: i64, end_ms: i64) -> Vec<(i64, i64, f64)> {

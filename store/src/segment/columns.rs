@@ -11,6 +11,8 @@ use super::histogram;
 pub(super) const NAME: &str = "__name__";
 pub(super) const SERIES: &str = "__series__";
 pub(super) const TS: &str = "__ts__";
+pub(super) const UNTIL: &str = "__until__";
+pub(super) const START_TS: &str = "__start_ts__";
 pub(super) const VALUE: &str = "__value__";
 pub(super) const HISTOGRAM: &str = "__histogram__";
 pub(super) const EVENT: &str = "__event__";
@@ -19,6 +21,8 @@ pub(super) const GROUP: &str = "__group__";
 pub(super) const FAMILY: &str = "__family__";
 pub(super) const HELP: &str = "__help__";
 pub(super) const UNIT: &str = "__unit__";
+pub(super) const KEY: &str = "__key__";
+pub(super) const BODY: &str = "__body__";
 pub(super) const LABELS: &str = "__labels__";
 
 /// Footer keys.
@@ -27,6 +31,9 @@ pub(super) const KEY_WRITER: &str = "mayfly.writer";
 pub(super) const KEY_FINGERPRINT: &str = "mayfly.fingerprint";
 pub(super) const KEY_HEAD_ROWS: &str = "mayfly.head_rows";
 pub(super) const KEY_MAP_NAMES: &str = "mayfly.map_names";
+
+/// Whether some of the pushes are added up with others.
+pub(super) const KEY_AGGREGATES: &str = "mayfly.aggregates";
 
 /// Whether two series of the file share metric name and fingerprint, so that labels must be compared.
 pub(super) const KEY_COLLISION: &str = "mayfly.collision";
@@ -96,7 +103,11 @@ pub(super) struct Optional {
     /// Who holds a series, and what ends.
     pub(super) pushes: bool,
     pub(super) histograms: bool,
+    pub(super) starts: bool,
     pub(super) units: bool,
+    /// When groups expire.
+    pub(super) untils: bool,
+    pub(super) retry_keys: bool,
 }
 
 pub(super) fn schema(plan: &LabelPlan, optional: Optional) -> Arc<Schema> {
@@ -104,9 +115,12 @@ pub(super) fn schema(plan: &LabelPlan, optional: Optional) -> Arc<Schema> {
     let mut fields = vec![
         text(NAME),
         Field::new(SERIES, DataType::Int64, true),
-        Field::new(TS, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
+        Field::new(TS, time(), false),
         Field::new(VALUE, DataType::Float64, true),
     ];
+    if optional.starts {
+        fields.push(Field::new(START_TS, time(), true));
+    }
     if optional.histograms {
         fields.push(Field::new(HISTOGRAM, DataType::Struct(histogram::fields()), true));
     }
@@ -122,9 +136,20 @@ pub(super) fn schema(plan: &LabelPlan, optional: Optional) -> Arc<Schema> {
     if optional.units {
         fields.push(text(UNIT));
     }
+    if optional.untils {
+        fields.push(Field::new(UNTIL, time(), true));
+    }
+    if optional.retry_keys {
+        fields.push(Field::new(KEY, DataType::FixedSizeBinary(16), true));
+        fields.push(Field::new(BODY, DataType::Int64, true));
+    }
     fields.extend(plan.columns.iter().map(|name| text(name)));
     fields.push(Field::new(LABELS, map(), true));
     Arc::new(Schema::new(fields))
+}
+
+fn time() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
 fn dictionary() -> DataType {
@@ -158,12 +183,20 @@ pub(super) mod event {
     pub(in crate::segment) const SAMPLE: &str = "sample";
     /// The series has this value from here on.
     pub(in crate::segment) const SET: &str = "set";
-    /// The group, or one family of it, ends.
+    /// The series grows by this much.
+    pub(in crate::segment) const ADD: &str = "add";
+    /// The series becomes this value, if that is less.
+    pub(in crate::segment) const MIN: &str = "min";
+    /// The series becomes this value, if that is more.
+    pub(in crate::segment) const MAX: &str = "max";
+    /// The group, or one family of it, ends; without a group, everything.
     pub(in crate::segment) const CLEAR: &str = "clear";
     /// The group ends, except its failure time.
     pub(in crate::segment) const REPLACE: &str = "replace";
     /// Type, help and unit of a family.
     pub(in crate::segment) const DESCRIBE: &str = "describe";
+    /// A push to a group: when the group expires, and the push's retry key.
+    pub(in crate::segment) const PUSH: &str = "push";
 }
 
 #[cfg(test)]

@@ -6,14 +6,15 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, TimestampMicrosecondType};
 use arrow_array::{Array, FixedSizeBinaryArray, MapArray, RecordBatch};
 use bytes::Bytes;
-use model::{GroupKey, Label, Labels, Metadata, MetricType, Value};
+use model::{GroupKey, Label, Labels, Merge, Metadata, MetricType, RetryKey, Value};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::ParquetMetaData;
 
 use super::columns::{self, event};
+use super::rows::{NO_START_US, Row};
 use super::texts::{Dictionaries, Texts};
-use super::{ClearRow, Description, FORMAT, Held, Segment, SegmentError, checksum, histogram};
-use crate::fold::Scope;
+use super::{ClearRow, Description, FORMAT, Held, PushRow, Segment, SegmentError, checksum, histogram};
+use crate::fold::{Kind, Scope};
 
 /// Reads a whole segment. The checksum comes first: damaged pages may decode to nonsense, or not return at all.
 pub(crate) fn decode(bytes: Bytes, expected: u64) -> Result<Segment, SegmentError> {
@@ -22,14 +23,14 @@ pub(crate) fn decode(bytes: Bytes, expected: u64) -> Result<Segment, SegmentErro
         return Err(SegmentError::Checksum { found, expected });
     }
     let found = ParquetRecordBatchReaderBuilder::try_new(bytes.clone())?;
-    let Footer { writer, collision } = check_footer(found.metadata())?;
+    let Footer { writer, aggregates, collision } = check_footer(found.metadata())?;
     let options = ArrowReaderOptions::new()
         .with_schema(columns::reading_schema(found.schema()))
         .with_skip_arrow_metadata(true);
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)?
         .with_batch_size(BATCH_ROWS)
         .build()?;
-    let mut segment = Segment { writer, ..Segment::default() };
+    let mut segment = Segment { writer, aggregates, ..Segment::default() };
     let mut dictionaries = Dictionaries::default();
     let mut first_row = 0;
     for batch in reader {
@@ -46,6 +47,7 @@ const BATCH_ROWS: usize = 1 << 13;
 /// What the footer says.
 struct Footer {
     writer: u64,
+    aggregates: bool,
     collision: bool,
 }
 
@@ -67,6 +69,7 @@ fn check_footer(metadata: &ParquetMetaData) -> Result<Footer, SegmentError> {
     let writer = u64::from_str_radix(note(columns::KEY_WRITER)?, 16);
     Ok(Footer {
         writer: writer.map_err(|_| SegmentError::Foreign(columns::KEY_WRITER))?,
+        aggregates: note(columns::KEY_AGGREGATES)? == "true",
         collision: note(columns::KEY_COLLISION)? == "true",
     })
 }
@@ -92,27 +95,48 @@ fn read_batch(
             found.and_then(|t| t.parse().ok()).ok_or_else(|| unknown("type", found))
         };
         match event.map(|event| &**event) {
-            Some(kind @ (event::SET | event::SAMPLE)) => {
+            Some(kind @ (event::SET | event::ADD | event::MIN | event::MAX | event::SAMPLE)) => {
                 let value = columns.value(row)?.ok_or_else(|| unknown("value", None))?;
+                let start_us = time(columns.start, row).unwrap_or(NO_START_US);
+                let placed = Row { at_us, value: &value, start_us };
                 if row > 0 && !collision && columns.continues(row) {
-                    segment.place_again(at_us, &value);
+                    segment.place_again(placed);
                     continue;
                 }
-                let held = match kind {
-                    event::SET => {
-                        Some(Held { group: group()?, family: Arc::clone(family()?), r#type: r#type()? })
-                    }
+                let merge = match kind {
+                    event::SET => Some(Merge::Set),
+                    event::ADD => Some(Merge::Add),
+                    event::MIN => Some(Merge::Min),
+                    event::MAX => Some(Merge::Max),
                     _ => None,
                 };
-                segment.place(&columns.labels(row), held, at_us, &value);
+                let held = match merge {
+                    Some(Merge::Min | Merge::Max) if matches!(value, Value::Histogram(_)) => {
+                        return Err(unknown("event of a native histogram", event));
+                    }
+                    Some(merge) => Some(Held {
+                        group: group()?,
+                        kind: Kind { family: Arc::clone(family()?), r#type: r#type()?, merge },
+                    }),
+                    None => None,
+                };
+                segment.place(&columns.labels(row), held, placed);
             }
             Some(event::CLEAR) => {
-                let scope =
-                    columns.family(row).map_or(Scope::Group, |family| Scope::Family(Arc::clone(family)));
-                segment.clears.push(ClearRow { at_us, group: group()?, scope });
+                let scope = match (columns.group(row), columns.family(row)) {
+                    (Some(group), Some(family)) => Scope::Family(group, Arc::clone(family)),
+                    (Some(group), None) => Scope::Group(group),
+                    (None, None) => Scope::Everything,
+                    (None, Some(family)) => return Err(unknown("family without a group", Some(family))),
+                };
+                segment.clears.push(ClearRow { at_us, scope });
             }
             Some(event::REPLACE) => {
-                segment.clears.push(ClearRow { at_us, group: group()?, scope: Scope::GroupButFailure });
+                segment.clears.push(ClearRow { at_us, scope: Scope::GroupButFailure(group()?) });
+            }
+            Some(event::PUSH) => {
+                let (until_us, retry_key) = (time(columns.until, row), columns.retry_key(row));
+                segment.pushes.push(PushRow { at_us, group: group()?, until_us, retry_key });
             }
             Some(event::DESCRIBE) => {
                 let text = |column: Option<&Texts<'_>>| {
@@ -131,12 +155,16 @@ fn read_batch(
     Ok(())
 }
 
+type Times = arrow_array::PrimitiveArray<TimestampMicrosecondType>;
+
 /// The columns of a batch, by what they mean.
 struct Columns<'a> {
     name: Texts<'a>,
     series: &'a arrow_array::Int64Array,
-    ts: &'a arrow_array::PrimitiveArray<TimestampMicrosecondType>,
+    ts: &'a Times,
     value: &'a arrow_array::Float64Array,
+    until: Option<&'a Times>,
+    start: Option<&'a Times>,
     histogram: Option<histogram::Reader<'a>>,
     event: Texts<'a>,
     r#type: Option<Texts<'a>>,
@@ -144,6 +172,8 @@ struct Columns<'a> {
     family: Option<Texts<'a>>,
     help: Option<Texts<'a>>,
     unit: Option<Texts<'a>>,
+    key: Option<&'a FixedSizeBinaryArray>,
+    body: Option<&'a arrow_array::Int64Array>,
     label_names: Vec<Arc<str>>,
     label_values: Vec<Texts<'a>>,
     map: &'a MapArray,
@@ -182,16 +212,23 @@ impl<'a> Columns<'a> {
             value: column(columns::VALUE)?
                 .as_primitive_opt::<Float64Type>()
                 .ok_or_else(wrong(columns::VALUE))?,
+            until: batch.column_by_name(columns::UNTIL).and_then(|array| array.as_primitive_opt()),
+            start: batch.column_by_name(columns::START_TS).and_then(|array| array.as_primitive_opt()),
             histogram: histogram.map(histogram::Reader::new),
             group: batch.column_by_name(columns::GROUP).and_then(|array| array.as_fixed_size_binary_opt()),
+            key: batch.column_by_name(columns::KEY).and_then(|array| array.as_fixed_size_binary_opt()),
+            body: batch.column_by_name(columns::BODY).and_then(|array| array.as_primitive_opt()),
             map: column(columns::LABELS)?.as_map_opt().ok_or_else(wrong(columns::LABELS))?,
         })
     }
 
     fn group(&self, row: usize) -> Option<GroupKey> {
-        let column = self.group.filter(|column| column.is_valid(row))?;
-        let bytes = column.value(row);
-        Some(GroupKey(u128::from_be_bytes(bytes.try_into().ok()?)))
+        hash(self.group, row).map(GroupKey)
+    }
+
+    fn retry_key(&self, row: usize) -> Option<RetryKey> {
+        let body = self.body.filter(|column| column.is_valid(row))?.value(row).cast_unsigned();
+        Some(RetryKey { key: hash(self.key, row)?, body })
     }
 
     fn family(&self, row: usize) -> Option<&Arc<str>> {
@@ -244,4 +281,15 @@ impl<'a> Columns<'a> {
         labels.sort_unstable();
         Labels::from_sorted(labels)
     }
+}
+
+/// A time in microseconds.
+fn time(column: Option<&Times>, row: usize) -> Option<i64> {
+    column.filter(|column| column.is_valid(row)).map(|column| column.value(row))
+}
+
+/// A 128-bit hash.
+fn hash(column: Option<&FixedSizeBinaryArray>, row: usize) -> Option<u128> {
+    let column = column.filter(|column| column.is_valid(row))?;
+    Some(u128::from_be_bytes(column.value(row).try_into().ok()?))
 }

@@ -10,7 +10,7 @@ use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field};
 use bytes::Bytes;
-use model::{GroupKey, Labels};
+use model::{Labels, Merge};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -20,8 +20,9 @@ use parquet::schema::types::ColumnPath;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::columns::{self, LabelPlan, Optional, event};
-use super::{ClearRow, Description, FORMAT, Rows, Segment, SegmentError, SeriesRows, histogram};
-use crate::fold::Scope;
+use super::head::head_batch;
+use super::rows::NO_START_US;
+use super::{FORMAT, Rows, Segment, SegmentError, SeriesRows, histogram};
 
 /// What a segment's name says about its bytes.
 pub(crate) fn checksum(bytes: &[u8]) -> u64 {
@@ -34,6 +35,9 @@ pub(crate) fn encode(segment: &Segment) -> Result<Bytes, SegmentError> {
     let optional = Optional {
         pushes: segment.series.iter().all(|series| series.held.is_some()),
         histograms: !segment.rows.histograms.is_empty(),
+        untils: segment.pushes.iter().any(|push| push.until_us.is_some()),
+        starts: !segment.rows.start_us.is_empty(),
+        retry_keys: segment.pushes.iter().any(|push| push.retry_key.is_some()),
         units: segment.descriptions.iter().any(|description| !description.metadata.unit.is_empty()),
     };
     let schema = columns::schema(&plan, optional);
@@ -42,7 +46,7 @@ pub(crate) fn encode(segment: &Segment) -> Result<Bytes, SegmentError> {
         // the schema follows from the columns; a copy of it would be the larger part of a small file
         .with_skip_arrow_metadata(true);
     let mut writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options)?;
-    if !segment.clears.is_empty() || !segment.descriptions.is_empty() {
+    if segment.head_rows() > 0 {
         writer.write(&RecordBatch::try_new(Arc::clone(&schema), head_batch(segment, &plan, optional)?)?)?;
         writer.flush()?;
     }
@@ -112,7 +116,8 @@ fn properties(segment: &Segment, plan: &LabelPlan) -> WriterProperties {
             note(columns::KEY_FORMAT, FORMAT.to_string()),
             note(columns::KEY_WRITER, format!("{:016x}", segment.writer)),
             note(columns::KEY_FINGERPRINT, columns::FINGERPRINT.to_owned()),
-            note(columns::KEY_HEAD_ROWS, (segment.clears.len() + segment.descriptions.len()).to_string()),
+            note(columns::KEY_HEAD_ROWS, segment.head_rows().to_string()),
+            note(columns::KEY_AGGREGATES, segment.aggregates.to_string()),
             note(columns::KEY_MAP_NAMES, plan.map_names.join("\n")),
             note(columns::KEY_COLLISION, has_collision(segment).to_string()),
         ]))
@@ -129,61 +134,18 @@ fn has_collision(segment: &Segment) -> bool {
     })
 }
 
-/// What ends, then what is described.
-fn head_batch(
-    segment: &Segment,
-    plan: &LabelPlan,
-    optional: Optional,
-) -> Result<Vec<ArrayRef>, SegmentError> {
-    let (clears, descriptions) = (&segment.clears, &segment.descriptions);
-    let rows = clears.len() + descriptions.len();
-    let no_text = || texts(std::iter::repeat_n(None, rows));
-    let clear_texts = |of: fn(&ClearRow) -> Option<&str>, describe: fn(&Description) -> Option<&str>| {
-        texts(clears.iter().map(of).chain(descriptions.iter().map(describe)))
-    };
-    let ats = clears.iter().map(|clear| clear.at_us).chain(descriptions.iter().map(|d| d.at_us));
-    let keys = clears.iter().map(|clear| Some(clear.group)).chain(descriptions.iter().map(|_| None));
-    let mut arrays: Vec<ArrayRef> = vec![
-        no_text(),
-        Arc::new(Int64Array::new_null(rows)),
-        Arc::new(TimestampMicrosecondArray::from_iter_values(ats).with_timezone("UTC")),
-        Arc::new(Float64Array::new_null(rows)),
-    ];
-    if optional.histograms {
-        arrays.push(Arc::new(histogram::build(std::iter::repeat_n(None, rows))?));
-    }
-    arrays.push(clear_texts(|clear| Some(clear_event(clear)), |_| Some(event::DESCRIBE)));
-    if optional.pushes {
-        arrays.extend([
-            clear_texts(|_| None, |d| Some(d.metadata.r#type.as_str())),
-            groups(keys)?,
-            clear_texts(clear_family, |d| Some(&d.family)),
-            clear_texts(|_| None, |d| Some(&*d.metadata.help).filter(|help| !help.is_empty())),
-        ]);
-    }
-    if optional.units {
-        arrays.push(clear_texts(|_| None, |d| Some(&*d.metadata.unit).filter(|unit| !unit.is_empty())));
-    }
-    arrays.extend(plan.columns.iter().map(|_| no_text()));
-    arrays.push(map(plan, std::iter::repeat_n(None, rows))?);
-    Ok(arrays)
-}
-
-fn clear_event(clear: &ClearRow) -> &'static str {
-    match clear.scope {
-        Scope::GroupButFailure => event::REPLACE,
-        Scope::Group | Scope::Family(_) => event::CLEAR,
+/// What `__event__` says of the rows of a series.
+fn row_event(series: &SeriesRows) -> &'static str {
+    match series.held.as_ref().map(|held| held.kind.merge) {
+        None => event::SAMPLE,
+        Some(Merge::Set) => event::SET,
+        Some(Merge::Add) => event::ADD,
+        Some(Merge::Min) => event::MIN,
+        Some(Merge::Max) => event::MAX,
     }
 }
 
-fn clear_family(clear: &ClearRow) -> Option<&str> {
-    match &clear.scope {
-        Scope::Family(family) => Some(family),
-        Scope::Group | Scope::GroupButFailure => None,
-    }
-}
-
-/// What is set or sampled.
+/// What is set, added or sampled.
 fn rows_batch(
     parts: &[Part<'_>],
     rows: &Rows,
@@ -201,28 +163,39 @@ fn rows_batch(
     };
     let fingerprints =
         parts.iter().flat_map(|part| std::iter::repeat_n(part.series.labels.fingerprint(), part.range.len()));
-    let times = TimestampMicrosecondArray::from(rows.at_us[start..end].to_vec());
+    let ats = TimestampMicrosecondArray::from(rows.at_us[start..end].to_vec());
     let mut arrays: Vec<ArrayRef> = vec![
         part_texts(parts, |series| series.labels.get(Labels::NAME)),
         Arc::new(Int64Array::from_iter_values(fingerprints)),
-        Arc::new(times.with_timezone("UTC")),
+        Arc::new(ats.with_timezone("UTC")),
         Arc::new(floats),
     ];
+    if optional.starts {
+        let starts = rows.start_us[start..end].iter();
+        arrays.push(times(starts.map(|&start_us| (start_us != NO_START_US).then_some(start_us))));
+    }
     if optional.histograms {
         arrays.push(Arc::new(histogram::build((start..end).map(|row| rows.histogram(row).map(|h| &**h)))?));
     }
-    arrays.push(part_texts(parts, |_| Some(if optional.pushes { event::SET } else { event::SAMPLE })));
+    arrays.push(part_texts(parts, |series| Some(row_event(series))));
     if optional.pushes {
-        let key = |series: &SeriesRows| series.held.as_ref().map(|held| held.group);
+        let key = |series: &SeriesRows| series.held.as_ref().map(|held| held.group.0);
         arrays.extend([
-            part_texts(parts, |series| Some(series.held.as_ref()?.r#type.as_str())),
-            groups(parts.iter().flat_map(|part| std::iter::repeat_n(key(part.series), part.range.len())))?,
-            part_texts(parts, |series| Some(&*series.held.as_ref()?.family)),
+            part_texts(parts, |series| Some(series.held.as_ref()?.kind.r#type.as_str())),
+            binaries(parts.iter().flat_map(|part| std::iter::repeat_n(key(part.series), part.range.len())))?,
+            part_texts(parts, |series| Some(&*series.held.as_ref()?.kind.family)),
             part_texts(parts, |_| None),
         ]);
     }
     if optional.units {
         arrays.push(part_texts(parts, |_| None));
+    }
+    if optional.untils {
+        arrays.push(times(std::iter::repeat_n(None, end - start)));
+    }
+    if optional.retry_keys {
+        arrays.push(binaries(std::iter::repeat_n(None, end - start))?);
+        arrays.push(Arc::new(Int64Array::new_null(end - start)));
     }
     arrays.extend(plan.columns.iter().map(|name| part_texts(parts, |series| series.labels.get(name))));
     let labels =
@@ -231,7 +204,7 @@ fn rows_batch(
     Ok(arrays)
 }
 
-fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
+pub(super) fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
     let mut builder = StringDictionaryBuilder::<Int32Type>::new();
     builder.extend(values);
     Arc::new(builder.finish())
@@ -249,11 +222,17 @@ fn part_texts<'a>(parts: &[Part<'a>], text: impl Fn(&'a SeriesRows) -> Option<&'
     Arc::new(builder.finish())
 }
 
-fn groups(keys: impl Iterator<Item = Option<GroupKey>>) -> Result<ArrayRef, SegmentError> {
+/// A column of times in microseconds.
+pub(super) fn times(times: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+    Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+}
+
+/// A column of 128-bit hashes.
+pub(super) fn binaries(hashes: impl Iterator<Item = Option<u128>>) -> Result<ArrayRef, SegmentError> {
     let mut builder = FixedSizeBinaryBuilder::new(16);
-    for key in keys {
-        match key {
-            Some(key) => builder.append_value(key.0.to_be_bytes())?,
+    for hash in hashes {
+        match hash {
+            Some(hash) => builder.append_value(hash.to_be_bytes())?,
             None => builder.append_null(),
         }
     }
@@ -261,7 +240,7 @@ fn groups(keys: impl Iterator<Item = Option<GroupKey>>) -> Result<ArrayRef, Segm
 }
 
 /// The labels that are no columns.
-fn map<'a>(
+pub(super) fn map<'a>(
     plan: &LabelPlan,
     rows: impl Iterator<Item = Option<&'a Labels>>,
 ) -> Result<ArrayRef, SegmentError> {

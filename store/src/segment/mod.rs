@@ -4,21 +4,25 @@ mod columns;
 mod decode;
 mod encode;
 mod error;
+mod head;
 mod histogram;
+mod rows;
 mod texts;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use model::{Change, GroupKey, Histogram, Labels, Metadata, MetricType, Push, Samples, Selection, Value};
+use model::{Change, GroupKey, Labels, Metadata, Push, RetryKey, Samples, Selection, Value};
 
 pub(crate) use decode::decode;
 pub(crate) use encode::{checksum, encode};
 pub use error::SegmentError;
+pub(crate) use rows::Rows;
 
-use crate::fold::Scope;
+use crate::fold::{Kind, PUSH_FAILURE_FAMILY, Scope};
 use crate::tail::Stamped;
+use rows::{NO_START_US, Row};
 
 /// The version that this code writes, and the newest that it reads.
 pub(crate) const FORMAT: u32 = 1;
@@ -29,13 +33,17 @@ pub(crate) const FORMAT: u32 = 1;
 pub struct Segment {
     /// Whose stamps these are.
     pub(crate) writer: u64,
+    /// Whether some of it was pushed to be added up, and not just to replace what was there.
+    pub(crate) aggregates: bool,
     /// What ends, in stamp order.
     pub(crate) clears: Vec<ClearRow>,
+    /// The pushes of which more is to be said than what they end and set, in stamp order.
+    pub(crate) pushes: Vec<PushRow>,
     /// What is known about families, by name.
     pub(crate) descriptions: Vec<Description>,
     /// In order of metric name, fingerprint and group.
     pub(crate) series: Vec<SeriesRows>,
-    /// What is set.
+    /// What is set, added or sampled.
     pub(crate) rows: Rows,
 }
 
@@ -43,8 +51,17 @@ pub struct Segment {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ClearRow {
     pub(crate) at_us: i64,
-    pub(crate) group: GroupKey,
     pub(crate) scope: Scope,
+}
+
+/// A push to a group.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct PushRow {
+    pub(crate) at_us: i64,
+    pub(crate) group: GroupKey,
+    /// When the group expires, unless it is pushed to again before.
+    pub(crate) until_us: Option<i64>,
+    pub(crate) retry_key: Option<RetryKey>,
 }
 
 /// From this time on, the family is described so.
@@ -64,53 +81,11 @@ pub(crate) struct SeriesRows {
     pub(crate) range: Range<usize>,
 }
 
-/// Who holds a pushed series.
+/// Who holds a pushed series, and as what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Held {
     pub(crate) group: GroupKey,
-    pub(crate) family: Arc<str>,
-    pub(crate) r#type: MetricType,
-}
-
-/// At `at_us[i]` the series has the value i, and if it was pushed, from then on; ascending within a series.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Rows {
-    pub(crate) at_us: Vec<i64>,
-    /// 0 where a histogram stands.
-    pub(crate) values: Vec<f64>,
-    /// Empty if all values are floats, else as long as `values`.
-    pub(crate) histograms: Vec<Option<Arc<Histogram>>>,
-}
-
-impl Rows {
-    pub(crate) fn len(&self) -> usize {
-        self.at_us.len()
-    }
-
-    fn push(&mut self, at_us: i64, value: &Value) {
-        self.at_us.push(at_us);
-        match value {
-            Value::Float(value) => {
-                self.values.push(*value);
-                if !self.histograms.is_empty() {
-                    self.histograms.push(None);
-                }
-            }
-            Value::Histogram(histogram) => {
-                self.histograms.resize(self.values.len(), None);
-                self.values.push(0.0);
-                self.histograms.push(Some(Arc::clone(histogram)));
-            }
-        }
-    }
-
-    pub(crate) fn histogram(&self, row: usize) -> Option<&Arc<Histogram>> {
-        self.histograms.get(row)?.as_ref()
-    }
-
-    pub(crate) fn value(&self, row: usize) -> Value {
-        self.histogram(row).map_or(Value::Float(self.values[row]), |h| Value::Histogram(Arc::clone(h)))
-    }
+    pub(crate) kind: Kind,
 }
 
 /// A pushed value on its way into its place.
@@ -119,13 +94,12 @@ struct Placed<'a> {
     fingerprint: i64,
     labels: &'a Labels,
     held: Held,
-    at_us: i64,
-    value: &'a Value,
+    row: Row<'a>,
 }
 
 impl Placed<'_> {
     fn order(&self) -> (&str, i64, &Labels, GroupKey, i64) {
-        (self.name, self.fingerprint, self.labels, self.held.group, self.at_us)
+        (self.name, self.fingerprint, self.labels, self.held.group, self.row.at_us)
     }
 }
 
@@ -137,35 +111,38 @@ impl Segment {
         let mut placed: Vec<Placed<'_>> = Vec::new();
         for Stamped { stamp, entry: push, .. } in pushes {
             let (at_us, group) = (stamp.at_us, push.group);
-            let clears = &mut segment.clears;
-            let mut clear = |scope| clears.push(ClearRow { at_us, group, scope });
-            match push.change {
-                Change::Delete => clear(Scope::Group),
-                Change::ReplaceGroup => clear(Scope::GroupButFailure),
-                Change::ReplaceFamilies => {
-                    push.families.iter().for_each(|family| clear(Scope::Family(Arc::clone(&family.name))));
-                }
-            }
+            segment.aggregates |= push.change == Change::Merge;
+            segment.pushes.extend(push_row(at_us, push));
+            segment.clears.extend(ends(push).map(|scope| ClearRow { at_us, scope }));
             for family in &push.families {
-                let metadata =
-                    Metadata { r#type: family.r#type, help: Arc::clone(&family.help), unit: "".into() };
+                let (help, unit) = (Arc::clone(&family.help), Arc::clone(&family.unit));
+                let metadata = Metadata { r#type: family.r#type, help, unit };
                 let description = Description { at_us, family: Arc::clone(&family.name), metadata };
                 descriptions.insert(&family.name, description);
-                let held = Held { group, family: Arc::clone(&family.name), r#type: family.r#type };
                 placed.extend(family.series.iter().map(|series| Placed {
                     name: series.labels.metric_name(),
                     fingerprint: series.labels.fingerprint(),
                     labels: &series.labels,
-                    held: held.clone(),
-                    at_us,
-                    value: &series.value,
+                    held: Held {
+                        group,
+                        kind: Kind {
+                            family: Arc::clone(&family.name),
+                            r#type: family.r#type,
+                            merge: series.merge,
+                        },
+                    },
+                    row: Row {
+                        at_us,
+                        value: &series.value,
+                        start_us: series.start_us.unwrap_or(NO_START_US),
+                    },
                 }));
             }
         }
         segment.descriptions = descriptions.into_values().collect();
         placed.sort_by(|a, b| a.order().cmp(&b.order()));
-        for Placed { labels, held, at_us, value, .. } in placed {
-            segment.place(labels, Some(held), at_us, value);
+        for Placed { labels, held, row, .. } in placed {
+            segment.place(labels, Some(held), row);
         }
         segment
     }
@@ -196,26 +173,32 @@ impl Segment {
             for (at_ms, samples, index) in order {
                 let histogram = samples.histograms.get(index).and_then(Clone::clone);
                 let value = histogram.map_or(Value::Float(samples.values[index]), Value::Histogram);
-                segment.place(of_series[0].2, None, at_ms.saturating_mul(1_000), &value);
+                let start_ms = samples.start_ms.get(index).copied().filter(|start_ms| *start_ms != 0);
+                let row = Row {
+                    at_us: at_ms.saturating_mul(1_000),
+                    value: &value,
+                    start_us: start_ms.map_or(NO_START_US, |start_ms| start_ms.saturating_mul(1_000)),
+                };
+                segment.place(of_series[0].2, None, row);
             }
         }
         segment
     }
 
     /// Adds a row behind the last: to the last series, if it is that one.
-    fn place(&mut self, labels: &Labels, held: Option<Held>, at_us: i64, value: &Value) {
+    fn place(&mut self, labels: &Labels, held: Option<Held>, row: Row<'_>) {
         if self.series.last().is_some_and(|last| last.held == held && last.labels == *labels) {
-            self.place_again(at_us, value);
+            self.place_again(row);
             return;
         }
-        let row = self.rows.len();
-        self.rows.push(at_us, value);
-        self.series.push(SeriesRows { labels: labels.clone(), held, range: row..row + 1 });
+        let at = self.rows.len();
+        self.rows.push(row);
+        self.series.push(SeriesRows { labels: labels.clone(), held, range: at..at + 1 });
     }
 
     /// Adds a row to the last series.
-    fn place_again(&mut self, at_us: i64, value: &Value) {
-        self.rows.push(at_us, value);
+    fn place_again(&mut self, row: Row<'_>) {
+        self.rows.push(row);
         if let Some(last) = self.series.last_mut() {
             last.range.end += 1;
         }
@@ -224,7 +207,8 @@ impl Segment {
     /// First and last time of any row that says what a series held.
     pub(crate) fn time_range(&self) -> Option<(i64, i64)> {
         let of_clears = self.clears.iter().map(|clear| clear.at_us);
-        let times = || of_clears.clone().chain(self.rows.at_us.iter().copied());
+        let of_pushes = self.pushes.iter().map(|push| push.at_us);
+        let times = || of_clears.clone().chain(of_pushes.clone()).chain(self.rows.at_us.iter().copied());
         Some((times().min()?, times().max()?))
     }
 
@@ -245,7 +229,12 @@ impl Segment {
 
     /// How many rows the file has.
     pub(crate) fn row_count(&self) -> usize {
-        self.clears.len() + self.descriptions.len() + self.rows.len()
+        self.head_rows() + self.rows.len()
+    }
+
+    /// How many of them say what ends, what was pushed and what is described.
+    fn head_rows(&self) -> usize {
+        self.clears.len() + self.pushes.len() + self.descriptions.len()
     }
 
     /// About how much memory it takes.
@@ -260,10 +249,39 @@ impl Segment {
             .sum();
         self.series.iter().map(of_series).sum::<usize>()
             + self.rows.len() * 16
+            + self.rows.start_us.len() * 8
             + histograms
             + self.clears.len() * size_of::<ClearRow>()
+            + self.pushes.len() * size_of::<PushRow>()
             + self.descriptions.len() * 200
     }
+}
+
+/// What is to be said of a push besides what it ends and sets. What a PUT or POST ends says already that it was there.
+fn push_row(at_us: i64, push: &Push) -> Option<PushRow> {
+    let until_us = push.ttl_us.map(|ttl_us| at_us.saturating_add_unsigned(ttl_us));
+    // a push that only tells of a failure is no sign of life
+    let is_alive = push.families.iter().any(|family| *family.name != *PUSH_FAILURE_FAMILY);
+    let is_unseen = push.change == Change::Merge && is_alive;
+    let needed = until_us.is_some() || push.retry_key.is_some() || is_unseen;
+    needed.then_some(PushRow { at_us, group: push.group, until_us, retry_key: push.retry_key })
+}
+
+/// What a push ends before it sets or adds anything.
+fn ends(push: &Push) -> impl Iterator<Item = Scope> + '_ {
+    let group = push.group;
+    let whole = match push.change {
+        Change::Delete => Some(Scope::Group(group)),
+        Change::ReplaceGroup => Some(Scope::GroupButFailure(group)),
+        Change::Wipe => Some(Scope::Everything),
+        Change::ReplaceFamilies | Change::Merge => None,
+    };
+    let families = push.families.iter().filter(move |family| match push.change {
+        Change::ReplaceFamilies => true,
+        Change::Merge => family.replaces,
+        _ => false,
+    });
+    whole.into_iter().chain(families.map(move |family| Scope::Family(group, Arc::clone(&family.name))))
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
 use super::*;
 use bytes::Bytes;
-use model::{Change, CounterReset, Histogram, Push, PushedFamily, PushedSeries, Span, Stamp};
+use model::{
+    Change, CounterReset, Histogram, Merge, MetricType, Push, PushedFamily, PushedSeries, Span, Stamp,
+};
 use proptest::prelude::*;
 
 fn stamped(at_us: i64, group: u128, change: Change, families: Vec<PushedFamily>) -> Stamped<Push> {
-    let push = Push { group: GroupKey(group), change, families };
+    let push = Push::new(GroupKey(group), change, families);
     Stamped { stamp: Stamp { at_us, writer: 7 }, entry: push, bytes: 0 }
 }
 
 fn family(name: &str, r#type: MetricType, series: Vec<PushedSeries>) -> PushedFamily {
-    PushedFamily { name: name.into(), r#type, help: format!("What {name} is.").into(), series }
+    let help = format!("What {name} is.").into();
+    PushedFamily { name: name.into(), r#type, help, series, ..PushedFamily::default() }
 }
 
 fn float(pairs: &[(&str, &str)], value: f64) -> PushedSeries {
@@ -56,6 +59,31 @@ fn example() -> Segment {
         stamped(30, u128::MAX, Change::Delete, vec![]),
     ];
     Segment::from_pushes(7, &pushes)
+}
+
+#[test]
+fn what_is_added_up_is_said_by_events_and_by_the_head() {
+    let added = float(&[("__name__", "a"), ("job", "a")], 5.0).merging(Merge::Add);
+    let least = float(&[("__name__", "least"), ("job", "a")], 5.0).merging(Merge::Min);
+    let families =
+        vec![family("a", MetricType::Counter, vec![added]), family("least", MetricType::Gauge, vec![least])];
+    let mut push = stamped(10, 1, Change::Merge, families);
+    let plain = Segment::from_pushes(7, [&push]);
+    assert_eq!((plain.aggregates, plain.clears.len(), plain.pushes.len()), (true, 0, 1));
+    push.entry.ttl_us = Some(90);
+    push.entry.retry_key = Some(RetryKey { key: 3, body: 4 });
+    let mut failure =
+        stamped(20, 1, Change::Merge, vec![family("push_failure_time_seconds", MetricType::Gauge, vec![])]);
+    failure.entry.families[0].replaces = true;
+    let wipe = stamped(30, 0, Change::Wipe, vec![]);
+    let segment = Segment::from_pushes(7, [&push, &failure, &wipe]);
+    let until_us = Some(100);
+    let expect = PushRow { at_us: 10, group: GroupKey(1), until_us, retry_key: push.entry.retry_key };
+    assert_eq!(segment.pushes, [expect]);
+    let scopes: Vec<&Scope> = segment.clears.iter().map(|clear| &clear.scope).collect();
+    let family = Scope::Family(GroupKey(1), "push_failure_time_seconds".into());
+    assert_eq!(scopes, [&family, &Scope::Everything]);
+    assert!(same(&reread(&segment), &segment));
 }
 
 fn reread(segment: &Segment) -> Segment {
@@ -136,12 +164,36 @@ fn labels() -> impl Strategy<Value = Labels> {
 }
 
 fn push() -> impl Strategy<Value = Stamped<Push>> {
-    let change = prop_oneof![Just(Change::ReplaceGroup), Just(Change::ReplaceFamilies), Just(Change::Delete)];
-    let series = (labels(), any::<f64>()).prop_map(|(labels, value)| PushedSeries::float(labels, value));
-    let family = ("[a-z]{1,3}", prop::collection::vec(series, 0..5))
-        .prop_map(|(name, series)| family(&name, MetricType::Untyped, series));
-    (0..1_000i64, any::<u128>(), change, prop::collection::vec(family, 0..4))
-        .prop_map(|(at_us, group, change, families)| stamped(at_us, group, change, families))
+    let change = prop_oneof![
+        Just(Change::ReplaceGroup),
+        Just(Change::ReplaceFamilies),
+        Just(Change::Merge),
+        Just(Change::Delete),
+        Just(Change::Wipe)
+    ];
+    let merge = prop_oneof![Just(Merge::Set), Just(Merge::Add), Just(Merge::Min), Just(Merge::Max)];
+    let series =
+        (labels(), any::<f64>(), merge, any::<Option<i32>>()).prop_map(|(labels, value, merge, start)| {
+            PushedSeries {
+                start_us: start.map(i64::from),
+                ..PushedSeries::float(labels, value).merging(merge)
+            }
+        });
+    let family = ("[a-z]{1,3}", "[a-z]{0,1}", any::<bool>(), prop::collection::vec(series, 0..5)).prop_map(
+        |(name, unit, replaces, series)| PushedFamily {
+            unit: unit.into(),
+            replaces,
+            ..family(&name, MetricType::Untyped, series)
+        },
+    );
+    let retry_key = any::<Option<(u128, u64)>>().prop_map(|k| k.map(|(key, body)| RetryKey { key, body }));
+    let families = prop::collection::vec(family, 0..4);
+    (0..1_000i64, any::<u128>(), change, families, any::<Option<u64>>(), retry_key).prop_map(
+        |(at_us, group, change, families, ttl_us, retry_key)| {
+            let stamped = stamped(at_us, group, change, families);
+            Stamped { entry: Push { ttl_us, retry_key, ..stamped.entry }, ..stamped }
+        },
+    )
 }
 
 proptest! {
@@ -158,6 +210,7 @@ fn samples_survive_their_file_without_the_columns_of_pushes() {
     let labels = |job: &str| Labels::from_pairs([("__name__", "up"), ("job", job), ("Zone", "x")]);
     let mut samples = Samples::default();
     (0..100).for_each(|i| samples.push(i * 15_000, f64::from(i32::try_from(i).expect("small"))));
+    samples.start_ms = (0..100).map(|i| i64::from(i > 50)).collect();
     let series = [(labels("b"), samples.clone()), (labels("a"), samples)];
     let segment = Segment::from_samples(7, &series);
     let bytes = encode(&segment).expect("encodes");

@@ -17,8 +17,9 @@ pub(crate) fn gauge(job: &str, value: f64) -> Push {
     let grouping = Labels::from_pairs([("job", job)]);
     let labels = Labels::from_pairs([("__name__", "rows"), ("job", job)]);
     let series = vec![PushedSeries::float(labels, value)];
-    let family = PushedFamily { name: "rows".into(), r#type: MetricType::Gauge, help: "".into(), series };
-    Push { group: GroupKey::of(&grouping), change: Change::ReplaceGroup, families: vec![family] }
+    let family =
+        PushedFamily { name: "rows".into(), r#type: MetricType::Gauge, series, ..PushedFamily::default() };
+    Push::new(GroupKey::of(&grouping), Change::ReplaceGroup, vec![family])
 }
 
 pub(crate) fn stream() -> Stream {

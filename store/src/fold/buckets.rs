@@ -1,0 +1,97 @@
+//! Classic histograms are added as a whole: on the union of their bounds, a missing bound having the count of the next
+//! lower one.
+
+use std::collections::{BTreeMap, HashMap};
+
+use model::{GroupKey, Labels, MetricType, Selection, Stamp, Value};
+
+use super::event::{Event, Kind, SeriesEvents};
+
+const BOUND: &str = "le";
+
+/// The selection by which to read, so that all buckets of a histogram are there.
+pub(crate) fn widened(selection: &Selection) -> Selection {
+    let matchers = selection.matchers.iter().filter(|matcher| *matcher.name != *BOUND).cloned().collect();
+    Selection { matchers, ..*selection }
+}
+
+/// The buckets of one histogram of one group.
+struct Buckets {
+    /// In ascending order of bounds.
+    series: Vec<(f64, Labels)>,
+}
+
+/// Adds to every bucket what the pushes say that lack its bound.
+pub(crate) fn complete(all: &mut HashMap<Labels, SeriesEvents>) {
+    for (group, buckets) in histograms(all) {
+        complete_one(all, group, &buckets);
+    }
+}
+
+fn histograms(all: &HashMap<Labels, SeriesEvents>) -> Vec<(GroupKey, Buckets)> {
+    let mut histograms: HashMap<(GroupKey, Labels), Buckets> = HashMap::new();
+    for (labels, series) in all {
+        let Some(bound) = labels.get(BOUND).and_then(|bound| bound.parse::<f64>().ok()) else { continue };
+        for (group, events) in series {
+            if events.kinds.iter().any(|kind| is_bucket(kind, labels)) {
+                let histogram = labels.to_builder().remove(BOUND).build();
+                let buckets =
+                    histograms.entry((*group, histogram)).or_insert_with(|| Buckets { series: Vec::new() });
+                buckets.series.push((bound, labels.clone()));
+            }
+        }
+    }
+    histograms
+        .into_iter()
+        .map(|((group, _), mut buckets)| {
+            buckets.series.sort_by(|a, b| a.0.total_cmp(&b.0));
+            (group, buckets)
+        })
+        .collect()
+}
+
+fn is_bucket(kind: &Kind, labels: &Labels) -> bool {
+    matches!(kind.r#type, MetricType::Histogram | MetricType::GaugeHistogram)
+        && labels.metric_name().strip_suffix("_bucket") == Some(&*kind.family)
+}
+
+/// What one push says about one histogram: its kind, and the counts of the bounds that it has, ascending by their index.
+struct Said {
+    kind: Kind,
+    counts: Vec<(usize, f64)>,
+}
+
+fn complete_one(all: &mut HashMap<Labels, SeriesEvents>, group: GroupKey, buckets: &Buckets) {
+    let mut pushes: BTreeMap<Stamp, Said> = BTreeMap::new();
+    for (index, (_, labels)) in buckets.series.iter().enumerate() {
+        let Some(events) = all.get(labels).and_then(|series| series.get(&group)) else { continue };
+        for event in &events.events {
+            let (kind, Value::Float(count)) = (&events.kinds[event.kind], &event.value) else { continue };
+            if is_bucket(kind, labels) {
+                let said = pushes
+                    .entry(event.stamp)
+                    .or_insert_with(|| Said { kind: kind.clone(), counts: Vec::new() });
+                // a segment that was read twice says the same twice
+                if said.counts.last().is_none_or(|(last, _)| *last < index) {
+                    said.counts.push((index, *count));
+                }
+            }
+        }
+    }
+    if pushes.values().all(|said| said.counts.len() == buckets.series.len()) {
+        return;
+    }
+    for (index, (_, labels)) in buckets.series.iter().enumerate() {
+        let Some(events) = all.get_mut(labels).and_then(|series| series.get_mut(&group)) else { continue };
+        for (stamp, said) in &pushes {
+            let next = said.counts.partition_point(|(known, _)| *known <= index);
+            let lower = next.checked_sub(1).map(|place| said.counts[place]);
+            if lower.is_some_and(|(known, _)| known == index) {
+                continue;
+            }
+            let count = lower.map_or(0.0, |(_, count)| count);
+            let kind = events.kind(&said.kind);
+            events.events.push(Event { stamp: *stamp, kind, value: Value::Float(count), is_implied: true });
+        }
+    }
+}
