@@ -70,7 +70,8 @@ impl Loaded {
             }
             _ => {
                 let lines = executor.root_lines()?;
-                let series = lines.iter().map(|line| exec::into_matrix_series(line, |index| grid.at(index)));
+                let series =
+                    lines.into_iter().map(|line| exec::into_matrix_series(line, |index| grid.at(index)));
                 Value::Matrix(in_order(series.collect()))
             }
         };

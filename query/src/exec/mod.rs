@@ -226,16 +226,12 @@ impl<'a> Executor<'a> {
 }
 
 /// Splits the values of a line into the two columns of a result.
-pub(crate) fn into_matrix_series(line: &Line, time_of: impl Fn(usize) -> i64) -> MatrixSeries {
-    MatrixSeries {
-        labels: line.labels.clone(),
-        floats: line.points.floats().map(|(index, value)| (time_of(index), value)).collect(),
-        histograms: line
-            .points
-            .histograms()
-            .map(|(index, histogram)| (time_of(index), histogram.clone()))
-            .collect(),
-    }
+pub(crate) fn into_matrix_series(line: Line, time_of: impl Fn(usize) -> i64) -> MatrixSeries {
+    let mut floats = Vec::with_capacity(line.points.floats().count());
+    floats.extend(line.points.floats().map(|(index, value)| (time_of(index), value)));
+    let histograms = line.points.histograms();
+    let histograms = histograms.map(|(index, histogram)| (time_of(index), Arc::clone(histogram))).collect();
+    MatrixSeries { labels: line.labels, floats, histograms }
 }
 
 /// The value of a line at the only time of an instant query.

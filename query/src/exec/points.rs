@@ -48,6 +48,9 @@ impl Points {
         let mut points = Self::default();
         for index in 0..count {
             if let Some(value) = at(index) {
+                if points.floats.is_empty() {
+                    points.reserve(index..count);
+                }
                 points.push(index, value);
             }
         }

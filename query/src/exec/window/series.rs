@@ -93,10 +93,13 @@ impl Context<'_> {
         let mut floats = Cursor::over(&columns.times);
         let mut histograms = Cursor::over(&columns.histogram_times);
         let mut step_windows = StepWindows::over(&series.steps, self.settings.hold_interval_ms);
-        for (index, end_ms) in node.times.times().enumerate() {
+        let places = self.places_of(series, node);
+        points.reserve(places.clone());
+        for index in places {
             if index % WINDOWS_BETWEEN_CHECKS == 0 {
                 self.budget.check_time()?;
             }
+            let end_ms = node.times.at(index);
             let start_ms = end_ms.saturating_sub(node.range_ms);
             let at = At {
                 index,
@@ -119,6 +122,18 @@ impl Context<'_> {
             value.into_iter().for_each(|value| points.push_value(index, value));
         }
         Ok(())
+    }
+
+    /// The windows that may hold something of a series.
+    fn places_of(&self, series: &Series, node: &Windows) -> Range<usize> {
+        let (samples, steps) = (&series.samples.timestamps_ms, &series.steps);
+        // at their edges windows may look this much further
+        let beyond_ms = if node.edges == Edges::Plain { 0 } else { self.settings.lookback_ms };
+        let first = [samples.first(), steps.from_ms.first()].into_iter().flatten().min();
+        let last = [samples.last(), steps.until_ms.last()].into_iter().flatten().max();
+        let (Some(first), Some(last)) = (first, last) else { return 0..0 };
+        let last_ms = last.saturating_add(node.range_ms).saturating_add(beyond_ms);
+        node.times.places(first.saturating_sub(beyond_ms), last_ms)
     }
 
     /// Windows over floats alone.
