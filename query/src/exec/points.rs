@@ -105,15 +105,35 @@ impl Points {
         }
     }
 
+    /// The places at which both series have a float, and the floats.
+    pub(crate) fn floats_beside<'p>(
+        &'p self,
+        other: &'p Self,
+    ) -> impl Iterator<Item = (usize, f64, f64)> + 'p {
+        let (own, others) = (self.places(), other.places());
+        let first = own.start.max(others.start);
+        let end = own.end.min(others.end).max(first);
+        let of = |points: &'p Self| {
+            let start = first - points.first.min(first);
+            points.floats.get(start..start + (end - first)).unwrap_or(&[])
+        };
+        let both = (first..end).zip(of(self)).zip(of(other));
+        both.filter(|((_, a), b)| !is_stale_nan(**a) && !is_stale_nan(**b))
+            .map(|((index, a), b)| (index, *a, *b))
+    }
+
+    /// Sets a float of a blank.
+    pub(crate) fn set_float(&mut self, index: usize, value: f64) {
+        self.floats[index] = value;
+        if let Some(histogram) = self.histograms.get_mut(index) {
+            *histogram = None;
+        }
+    }
+
     /// Sets a value of a blank.
     pub(crate) fn set(&mut self, index: usize, value: Value) {
         match value {
-            Value::Float(value) => {
-                self.floats[index] = value;
-                if !self.histograms.is_empty() {
-                    self.histograms[index] = None;
-                }
-            }
+            Value::Float(value) => self.set_float(index, value),
             Value::Histogram(histogram) => {
                 if self.histograms.is_empty() {
                     self.histograms = vec![None; self.floats.len()];
@@ -283,6 +303,24 @@ mod tests {
         assert!(other.absorb(&points));
         assert_eq!(other.float(1_000_003), Some(2.0));
         assert!(!other.absorb(&points), "both have a value");
+    }
+
+    #[test]
+    fn floats_stand_beside_those_of_the_same_place() {
+        let of = |list: &[(usize, f64)]| {
+            let mut points = Points::default();
+            list.iter().for_each(|&(index, value)| points.push(index, value));
+            points
+        };
+        let check = |a: &[(usize, f64)], b: &[(usize, f64)], expect: &[(usize, f64, f64)]| {
+            assert_eq!(of(a).floats_beside(&of(b)).collect::<Vec<_>>(), expect, "{a:?} and {b:?}");
+            let swapped: Vec<_> = expect.iter().map(|&(index, a, b)| (index, b, a)).collect();
+            assert_eq!(of(b).floats_beside(&of(a)).collect::<Vec<_>>(), swapped, "{b:?} and {a:?}");
+        };
+        check(&[(3, 1.0), (5, 2.0), (6, 3.0)], &[(5, 9.0), (8, 8.0)], &[(5, 2.0, 9.0)]);
+        check(&[(3, 1.0)], &[(4, 1.0)], &[]);
+        check(&[(0, 1.0), (9, 2.0)], &[(5, 1.0)], &[]);
+        check(&[], &[(5, 1.0)], &[]);
     }
 
     #[test]

@@ -114,8 +114,41 @@ pub(super) fn of_scalars(op: BinaryOp, left: f64, right: f64) -> f64 {
     }
 }
 
+/// An operation on two floats of vectors: comparisons keep the left value or drop it, with `bool` they give 1 or 0.
+/// `None` if floats are not what the operator is for.
+pub(super) fn of_floats(op: BinaryOp, return_bool: bool) -> Option<fn(f64, f64) -> Option<f64>> {
+    macro_rules! operation {
+        (compare $op:ident) => {
+            match return_bool {
+                true => |a, b| Some(f64::from(u8::from(compare(BinaryOp::$op, a, b)))),
+                false => |a, b| compare(BinaryOp::$op, a, b).then_some(a),
+            }
+        };
+        ($op:ident) => {
+            |a, b| Some(arithmetic(BinaryOp::$op, a, b))
+        };
+    }
+    Some(match op {
+        BinaryOp::Add => operation!(Add),
+        BinaryOp::Sub => operation!(Sub),
+        BinaryOp::Mul => operation!(Mul),
+        BinaryOp::Div => operation!(Div),
+        BinaryOp::Mod => operation!(Mod),
+        BinaryOp::Pow => operation!(Pow),
+        BinaryOp::Atan2 => operation!(Atan2),
+        BinaryOp::Equal => operation!(compare Equal),
+        BinaryOp::NotEqual => operation!(compare NotEqual),
+        BinaryOp::Greater => operation!(compare Greater),
+        BinaryOp::Less => operation!(compare Less),
+        BinaryOp::GreaterEqual => operation!(compare GreaterEqual),
+        BinaryOp::LessEqual => operation!(compare LessEqual),
+        _ => return None,
+    })
+}
+
 /// A comparison.
 #[expect(clippy::float_cmp, reason = "that is what the operator asks for")]
+#[inline]
 pub(super) fn compare(op: BinaryOp, left: f64, right: f64) -> bool {
     match op {
         BinaryOp::Equal => left == right,
@@ -129,6 +162,7 @@ pub(super) fn compare(op: BinaryOp, left: f64, right: f64) -> bool {
 }
 
 /// Arithmetic.
+#[inline]
 pub(super) fn arithmetic(op: BinaryOp, left: f64, right: f64) -> f64 {
     match op {
         BinaryOp::Add => left + right,

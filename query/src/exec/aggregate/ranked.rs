@@ -109,17 +109,17 @@ impl<'a> Executor<'a> {
         let best = if node.op == AggregateOp::Topk { best_is_most } else { best_is_least };
         let mut kept: Vec<Points> = vec![Points::default(); held.lines.len()];
         let mut last_order = Vec::new();
+        let mut ranking: Vec<(f64, usize)> = Vec::new();
         for group in &groups {
             self.remark_on_histograms(&held, group, node);
             for (index, &limit) in limits.iter().enumerate() {
-                let mut ranking: Vec<(f64, usize)> = group
-                    .members
-                    .iter()
-                    .filter_map(|&member| held.lines[member].points.float(index).map(|value| (value, member)))
-                    .collect();
-                ranking.sort_by(|a, b| best(a.0, b.0));
-                ranking.truncate(limit);
-                for (value, member) in ranking {
+                ranking.clear();
+                let values = group.members.iter().filter_map(|&member| {
+                    held.lines[member].points.float(index).map(|value| (value, member))
+                });
+                ranking.extend(values);
+                keep_best(&mut ranking, limit, best);
+                for &(value, member) in &ranking {
                     kept[member].push(index, value);
                     if self.settings.instant {
                         last_order.push(member);
@@ -220,6 +220,19 @@ impl<'a> Executor<'a> {
             self.remark_on_ignored(node.op, node.operand.range);
         }
     }
+}
+
+/// Leaves the best values, the best first; of equal ones, the one that came first.
+fn keep_best(ranking: &mut Vec<(f64, usize)>, limit: usize, best: fn(f64, f64) -> Ordering) {
+    let order = |a: &(f64, usize), b: &(f64, usize)| best(a.0, b.0).then(a.1.cmp(&b.1));
+    if limit == 0 {
+        return ranking.clear();
+    }
+    if limit < ranking.len() {
+        ranking.select_nth_unstable_by(limit - 1, order);
+        ranking.truncate(limit);
+    }
+    ranking.sort_unstable_by(order);
 }
 
 fn best_is_most(a: f64, b: f64) -> Ordering {

@@ -7,6 +7,7 @@ use model::{Labels, Value};
 use super::{loses_name, presence};
 use crate::exec::names::{is_metadata, without_metadata};
 use crate::exec::points::{Line, Points};
+use crate::exec::scalar::of_floats;
 use crate::exec::{ExecError, Executor, Result};
 use crate::plan::{BinaryNode, Node};
 use crate::syntax::{ByteRange, Matching, Side};
@@ -93,31 +94,74 @@ impl Executor<'_> {
         one: &Line,
         group: usize,
         output: &mut Output,
-        mut pairs: Option<&mut Vec<bool>>,
+        pairs: Option<&mut Vec<bool>>,
     ) -> Result<()> {
         let swapped = matches!(&link.matching.group, Some(group) if group.many == Side::Right);
+        let mut found = Found { group, output, pairs };
+        let only_floats = !many.points.has_histograms() && !one.points.has_histograms();
+        if let (true, Some(operation)) = (only_floats, of_floats(link.op, link.return_bool)) {
+            return if swapped {
+                found.each_float(many, one, |a, b| operation(b, a))
+            } else {
+                found.each_float(many, one, operation)
+            };
+        }
         for index in many.points.places() {
             let (Some(a), Some(b)) = (many.points.get(index), one.points.get(index)) else { continue };
             let (left, right) = if swapped { (&b, &a) } else { (&a, &b) };
             let result = self.of_values(link.op, left, right, range);
-            if let Some(pairs) = &mut pairs {
-                if std::mem::replace(&mut pairs[index], true) {
-                    return Err(ExecError::ManyToOneNotExplicit);
-                }
-            } else if output.matched[index] && output.group == group {
-                return Err(ExecError::GroupingNotUnique);
-            }
-            output.matched[index] = true;
+            found.note(index)?;
             let Some((holds, value)) = result else { continue };
             let value = match (link.return_bool, holds) {
                 (true, holds) => Value::Float(f64::from(u8::from(holds))),
                 (false, true) => value,
                 (false, false) => continue,
             };
-            if output.line.points.has(index) {
+            if found.output.line.points.has(index) {
                 return Err(ExecError::SameLabelset);
             }
-            output.line.points.set(index, value);
+            found.output.line.points.set(index, value);
+        }
+        Ok(())
+    }
+}
+
+/// What is known about where series have found each other.
+struct Found<'o> {
+    group: usize,
+    output: &'o mut Output,
+    /// For one-to-one: where the group has found its pair already.
+    pairs: Option<&'o mut Vec<bool>>,
+}
+
+impl Found<'_> {
+    /// Notes that a pair was found.
+    fn note(&mut self, index: usize) -> Result<()> {
+        if let Some(pairs) = &mut self.pairs {
+            if std::mem::replace(&mut pairs[index], true) {
+                return Err(ExecError::ManyToOneNotExplicit);
+            }
+        } else if self.output.matched[index] && self.output.group == self.group {
+            return Err(ExecError::GroupingNotUnique);
+        }
+        self.output.matched[index] = true;
+        Ok(())
+    }
+
+    /// Computes wherever both series have a float.
+    fn each_float(
+        mut self,
+        many: &Line,
+        one: &Line,
+        operation: impl Fn(f64, f64) -> Option<f64>,
+    ) -> Result<()> {
+        for (index, a, b) in many.points.floats_beside(&one.points) {
+            self.note(index)?;
+            let Some(value) = operation(a, b) else { continue };
+            if self.output.line.points.has(index) {
+                return Err(ExecError::SameLabelset);
+            }
+            self.output.line.points.set_float(index, value);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use model::{Histogram, Labels, Skew};
 use super::classic_histogram::{self, Bucket, Repair};
 use crate::exec::points::{Line, Points};
 use crate::exec::scalar::Scalar;
-use crate::exec::{Executor, Held, Result, Sink, names, remarks};
+use crate::exec::{Executor, Held, Result, Sink, names, order, remarks};
 use crate::plan::Node;
 use crate::syntax::ByteRange;
 
@@ -20,7 +20,7 @@ struct Family {
     line: Line,
     /// The name before it was dropped.
     name: String,
-    /// The bound, and the place among the held series.
+    /// The bound, and the place among the held series; by bound.
     buckets: Vec<(f64, usize)>,
     /// Places of series with native histograms.
     natives: Vec<usize>,
@@ -239,6 +239,9 @@ impl Executor<'_> {
             if line.points.has_histograms() {
                 families[place].natives.push(index);
             }
+        }
+        for family in &mut families {
+            family.buckets.sort_by(|a, b| order::nan_last(a.0, b.0));
         }
         families
     }
