@@ -99,6 +99,9 @@ fn expiries(clears: &[(Stamp, Scope)], pushes: &[Pushed]) -> Vec<(GroupKey, Stam
     if signs.is_empty() {
         return Vec::new();
     }
+    let mut wipes: Vec<Stamp> =
+        clears.iter().filter(|(_, scope)| *scope == Scope::Everything).map(|(stamp, _)| *stamp).collect();
+    wipes.sort_unstable();
     let of_clears = clears.iter().filter_map(|(stamp, scope)| match scope {
         Scope::Everything => None,
         Scope::Family(_, family) if **family == *PUSH_FAILURE_FAMILY => None,
@@ -116,11 +119,12 @@ fn expiries(clears: &[(Stamp, Scope)], pushes: &[Pushed]) -> Vec<(GroupKey, Stam
     for (group, mut signs) in signs {
         // a push with an expiry says the same time twice where it also ends something
         signs.sort_unstable();
+        signs.dedup();
         for (index, (stamp, until_us)) in signs.iter().enumerate() {
-            let next = signs[index + 1..].iter().find(|(next, _)| next > stamp);
-            if let Some(until_us) = *until_us
-                && next.is_none_or(|(next, _)| until_us <= next.at_us)
-            {
+            let Some(until_us) = *until_us else { continue };
+            let next = signs[index + 1..].iter().map(|(next, _)| next).find(|next| *next > stamp);
+            let wipe = wipes.get(wipes.partition_point(|wipe| wipe <= stamp));
+            if next.into_iter().chain(wipe).all(|next| until_us <= next.at_us) {
                 expiries.push((group, Stamp { at_us: until_us, writer: 0 }));
             }
         }

@@ -160,7 +160,7 @@ fn a_group_expires_when_nobody_pushes_to_it() {
     check("10 A+1 | 10 A?30 | 40 A+2 | 40 A?60", "10..30 ^1, 40..60 ^2");
     // DELETE, and a push after it
     check("10 A=1 | 10 A?30 | 20 A! | 40 A=2", "10..20 1, 40.. 2");
-    check("10 A=1 | 10 A?30 | 20 *! | 25 A=2", "10..20 1, 25..30 2");
+    check("10 A=1 | 10 A?30 | 20 *! | 25 A=2", "10..20 1, 25.. 2");
 }
 
 #[test]
