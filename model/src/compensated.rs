@@ -37,6 +37,11 @@ impl Compensated {
         self.sum + self.lost
     }
 
+    /// Whether the sum is a number within the range of floats.
+    pub fn is_finite(&self) -> bool {
+        self.sum.is_finite()
+    }
+
     /// Whether the sum has left the range of floats.
     pub fn is_infinite(&self) -> bool {
         self.sum.is_infinite()

@@ -23,7 +23,7 @@ pub mod api;
 
 pub use annotations::{Annotation, Annotations, Severity};
 pub use engine::{
-    CancelOnDrop, Engine, ErrorKind, Loaded, Outcome, QueryError, QueryOptions, Settings, Times,
+    CancelOnDrop, Engine, ErrorKind, Loaded, Outcome, QueryError, QueryOptions, Settings, Times, Usage,
 };
 pub use exec::ExecError;
 pub use plan::PlanError;

@@ -161,6 +161,33 @@ async fn too_many_samples_are_refused() {
 }
 
 #[tokio::test]
+async fn series_and_bytes_are_limited() {
+    let source = Fixed((0..10).map(|nth| labelled("x", nth)).collect());
+    let check = async |settings: Settings, expect: Option<&str>| {
+        let engine = engine(settings);
+        let expr = engine.parse("x + x").expect("parses");
+        let result = engine.range(&source, &expr, 0, 100_000, 1_000).await;
+        let message = result.err().map(|error| (error.kind(), error.to_string()));
+        assert_eq!(message, expect.map(|text| (ErrorKind::Execution, text.to_owned())));
+    };
+    check(Settings { series_max: 10, ..Settings::default() }, None).await;
+    let text = "query would load too many series into memory in query execution: more than series_max, 9";
+    check(Settings { series_max: 9, ..Settings::default() }, Some(text)).await;
+    check(Settings { bytes_max: 100_000, ..Settings::default() }, None).await;
+    for bytes_max in [1_000, 10_000] {
+        let text = format!(
+            "query processing would take too much memory in query execution: more than bytes_max, {bytes_max} bytes"
+        );
+        check(Settings { bytes_max, ..Settings::default() }, Some(&text)).await;
+    }
+}
+
+fn labelled(name: &str, nth: usize) -> Series {
+    let labels = Labels::from_pairs([("__name__", name.to_owned()), ("nth", nth.to_string())]);
+    Series { labels, ..sampled(name, &[(0, 1.0)]) }
+}
+
+#[tokio::test]
 async fn time_and_patience_end() {
     let clock = Arc::new(ManualClock::at_ms(0));
     let engine = Engine::new(Settings::default(), clock.clone());

@@ -92,7 +92,7 @@ async fn answers(source: &Many, threads: usize) -> Vec<String> {
         let outcome = engine.range(source, &expr, 0, 600_000, 20_000).await.expect(text);
         let Value::Matrix(series) = &outcome.value else { panic!("{text}: no matrix") };
         assert!(!series.is_empty(), "{text} finds nothing");
-        answers.push(format!("{text}: {outcome:?}"));
+        answers.push(format!("{text}: {:?} {:?}", outcome.value, outcome.annotations));
     }
     answers
 }

@@ -5,6 +5,8 @@ mod json;
 mod metadata;
 mod parameters;
 mod queries;
+mod queue;
+mod stats;
 mod status;
 mod time;
 
@@ -20,15 +22,12 @@ use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use model::Clock;
-use tokio::sync::Semaphore;
 
 use crate::engine::{Engine, Settings};
 use crate::source::SeriesSource;
+use queue::Queue;
 
 pub use status::BuildInfo;
-
-/// How many queries are evaluated at the same time; more wait.
-pub const CONCURRENT_QUERIES_MAX: usize = 20;
 
 /// What the routes need.
 pub struct Api {
@@ -36,8 +35,7 @@ pub struct Api {
     source: Arc<dyn SeriesSource>,
     clock: Arc<dyn Clock>,
     build: BuildInfo,
-    /// One permit per query that is evaluated.
-    places: Semaphore,
+    queue: Queue,
 }
 
 impl Api {
@@ -48,8 +46,9 @@ impl Api {
         clock: Arc<dyn Clock>,
         build: BuildInfo,
     ) -> Self {
+        let queue = Queue::new(settings.concurrent_queries_max, settings.queued_queries_max);
         let engine = Engine::new(settings, clock.clone());
-        Self { engine, source, clock, build, places: Semaphore::new(CONCURRENT_QUERIES_MAX) }
+        Self { engine, source, clock, build, queue }
     }
 
     /// The engine behind the API.

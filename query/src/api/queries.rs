@@ -8,6 +8,7 @@ use super::Api;
 use super::answer::{ApiError, ApiErrorKind, Success};
 use super::json;
 use super::parameters::Parameters;
+use super::stats::Stats;
 use crate::annotations::Severity;
 use crate::engine::{Outcome, QueryOptions, Times};
 use crate::syntax::{Expr, pretty};
@@ -17,15 +18,15 @@ pub(super) async fn instant(
     State(api): State<Arc<Api>>,
     parameters: Parameters,
 ) -> Result<Success, ApiError> {
-    let limit = parameters.limit()?;
+    let asked = Asked::of(&parameters)?;
     let at_ms = parameters.time_ms_or("time", api.clock.now_ms())?;
     let options = options(&parameters)?;
     let expr = parse(&api, &parameters)?;
-    api.evaluate(parameters.get("query"), &expr, Times::At(at_ms), options, limit).await
+    api.evaluate(parameters.get("query"), &expr, Times::At(at_ms), options, asked).await
 }
 
 pub(super) async fn range(State(api): State<Arc<Api>>, parameters: Parameters) -> Result<Success, ApiError> {
-    let limit = parameters.limit()?;
+    let asked = Asked::of(&parameters)?;
     let start_ms = parameters.time_ms("start")?;
     let end_ms = parameters.time_ms("end")?;
     if end_ms < start_ms {
@@ -39,7 +40,7 @@ pub(super) async fn range(State(api): State<Arc<Api>>, parameters: Parameters) -
     let options = options(&parameters)?;
     let expr = parse(&api, &parameters)?;
     let times = Times::Range { start_ms, end_ms, step_ms };
-    api.evaluate(parameters.get("query"), &expr, times, options, limit).await
+    api.evaluate(parameters.get("query"), &expr, times, options, asked).await
 }
 
 pub(super) async fn format(State(api): State<Arc<Api>>, parameters: Parameters) -> Result<Success, ApiError> {
@@ -66,6 +67,21 @@ fn options(parameters: &Parameters) -> Result<QueryOptions, ApiError> {
     })
 }
 
+/// What the answer is to contain.
+#[derive(Clone, Copy)]
+struct Asked {
+    /// At most so many series.
+    limit: Option<usize>,
+    /// Whether what the query took.
+    stats: bool,
+}
+
+impl Asked {
+    fn of(parameters: &Parameters) -> Result<Self, ApiError> {
+        Ok(Self { limit: parameters.limit()?, stats: !parameters.get("stats").is_empty() })
+    }
+}
+
 impl Api {
     async fn evaluate(
         &self,
@@ -73,26 +89,34 @@ impl Api {
         expr: &Expr,
         times: Times,
         mut options: QueryOptions,
-        limit: Option<usize>,
+        asked: Asked,
     ) -> Result<Success, ApiError> {
-        let arrived_ms = self.clock.now_ms();
+        let arrived_us = self.clock.now_us();
         let timeout_ms = options.timeout_ms.unwrap_or(i64::MAX).min(self.engine.settings().timeout_ms);
-        let broken = || ApiError::new(ApiErrorKind::Internal, "the evaluation broke off");
-        let _place = self.places.acquire().await.map_err(|_| broken())?;
+        let _place = self.queue.enter().await?;
         // waiting is part of the time that a query has
-        let left_ms = timeout_ms - (self.clock.now_ms() - arrived_ms);
+        let entered_us = self.clock.now_us();
+        let left_ms = timeout_ms - (entered_us - arrived_us) / 1_000;
         if left_ms < 0 {
             return Err(ApiError::new(ApiErrorKind::Timeout, "query timed out in query queue"));
         }
         options.timeout_ms = Some(left_ms);
         let loaded = self.engine.load(&*self.source, expr, times, options).await?;
+        let loaded_us = self.clock.now_us();
         let _canceled_with_the_request = loaded.cancel_on_drop();
+        let clock = Arc::clone(&self.clock);
         let computed = tokio::task::spawn_blocking(move || {
             let mut outcome = loaded.execute()?;
-            let truncated = limit.is_some_and(|limit| truncate(&mut outcome, limit));
-            let data = json::query_data(&outcome.value);
+            let evaluated_us = clock.now_us();
+            let truncated = asked.limit.is_some_and(|limit| truncate(&mut outcome, limit));
+            let mut data = json::query_data(&outcome.value);
+            if asked.stats {
+                let usage = outcome.usage;
+                Stats { arrived_us, entered_us, loaded_us, evaluated_us, usage }.add_to(&mut data);
+            }
             Ok::<_, ApiError>((data, outcome.annotations, truncated))
         });
+        let broken = || ApiError::new(ApiErrorKind::Internal, "the evaluation broke off");
         let (data, annotations, truncated) = computed.await.map_err(|_| broken())??;
         let mut warnings = annotations.texts(Severity::Warning, text);
         if truncated {

@@ -218,3 +218,46 @@ async fn forms_and_the_rest() {
     let info = r#""infos":["PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"up\" (1:6)"]"#;
     assert!(body.contains(info), "{body}");
 }
+
+/// Answers when it is let.
+struct Slow(tokio::sync::Semaphore);
+
+#[async_trait]
+impl SeriesSource for Slow {
+    async fn select(&self, selection: &Selection) -> Result<Vec<Series>, SourceError> {
+        self.0.acquire().await.expect("is open").forget();
+        Fixed.select(selection).await
+    }
+}
+
+#[tokio::test]
+async fn queries_wait_for_their_turn_but_not_too_many_and_not_too_long() {
+    let clock = Arc::new(ManualClock::at_ms(120_000));
+    let source = Arc::new(Slow(tokio::sync::Semaphore::new(0)));
+    let settings = Settings { concurrent_queries_max: 1, queued_queries_max: 2, ..Settings::default() };
+    let router = router(Arc::new(Api::new(settings, source.clone(), clock.clone(), BuildInfo::default())));
+    let ask = |path: &str| {
+        let request = Request::get(path).body(Body::empty()).expect("is a request");
+        let answer = router.clone().oneshot(request);
+        tokio::spawn(async move {
+            let body = answer.await.expect("answers").into_body().collect().await.expect("has a body");
+            String::from_utf8(body.to_bytes().to_vec()).expect("is text")
+        })
+    };
+    let first = ask("/api/v1/query?query=up");
+    tokio::task::yield_now().await;
+    let patient = ask("/api/v1/query?query=up&stats=all");
+    let impatient = ask("/api/v1/query?query=up&timeout=1s");
+    tokio::task::yield_now().await;
+    let refused = ask("/api/v1/query?query=up").await.expect("answers");
+    let text = "too many queries wait to be executed: more than queued_queries_max, 2";
+    assert!(refused.contains("\"unavailable\"") && refused.contains(text), "{refused}");
+    clock.advance_ms(1_500);
+    source.0.add_permits(3);
+    assert!(first.await.expect("answers").contains("\"success\""));
+    let stats = r#""stats":{"timings":{"evalTotalTime":0,"resultSortTime":0,"queryPreparationTime":0,"innerEvalTime":0,"execQueueTime":1.5,"execTotalTime":1.5},"samples":{"totalQueryableSamples":3,"samplesRead":3,"peakSamples":4}}"#;
+    let answer = patient.await.expect("answers");
+    assert!(answer.contains(stats), "{answer}");
+    let answer = impatient.await.expect("answers");
+    assert!(answer.contains(r#""errorType":"timeout","error":"query timed out in query queue""#), "{answer}");
+}

@@ -3,21 +3,29 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use model::{Selection, Series};
+use model::{Label, Selection, Series};
 
-use super::{Outcome, QueryError, resets};
-use crate::exec::{self, Budget, ExecSettings, Executor, Line, histogram_weight};
+use super::{Outcome, QueryError, Usage, resets};
+use crate::exec::{self, Budget, ExecSettings, Executor, Line, Weight, of_histogram};
 use crate::fragment::LocalRunner;
 use crate::plan::{NodeKind, Plan};
 use crate::steps::Scrapes;
 use crate::syntax::ValueType;
 use crate::value::{MatrixSeries, Value, VectorSample};
 
-/// How many samples a series counts as.
-pub(super) fn weight(series: &Series) -> u64 {
-    let histograms = series.samples.histograms.iter().chain(&series.steps.histograms).flatten();
-    let histograms: u64 = histograms.map(|histogram| histogram_weight(histogram)).sum();
-    (series.samples.len() + series.steps.len()) as u64 + histograms
+/// What a series that was read counts as.
+pub(super) fn weight(series: &Series) -> Weight {
+    let Series { labels, samples, steps } = series;
+    let numbers = 8 * (2 * samples.len() + samples.start_ms.len() + 3 * steps.len());
+    // texts of labels are often shared, but nobody can be sure
+    let texts: usize = labels.iter().map(|label| label.name.len() + label.value.len()).sum();
+    let label_slots = size_of::<Label>() * labels.len();
+    let own = Weight {
+        samples: (samples.len() + steps.len()) as u64,
+        bytes: (size_of::<Series>() + numbers + texts + label_slots) as u64,
+    };
+    let histograms = samples.histograms.iter().chain(&steps.histograms).flatten();
+    own + histograms.map(|histogram| of_histogram(histogram)).sum()
 }
 
 /// A query whose data are in memory.
@@ -30,6 +38,7 @@ pub struct Loaded {
     pub(super) as_scraped_ms: Option<i64>,
     /// How many threads compute at the same time.
     pub(super) threads: usize,
+    pub(super) samples_read: u64,
     pub(super) budget: Budget,
     pub(super) canceled: Arc<AtomicBool>,
 }
@@ -75,7 +84,8 @@ impl Loaded {
                 Value::Matrix(in_order(series.collect()))
             }
         };
-        Ok(Outcome { value, annotations: executor.into_annotations() })
+        let usage = Usage { samples_read: self.samples_read, samples_most: self.budget.samples_most() };
+        Ok(Outcome { value, annotations: executor.into_annotations(), usage })
     }
 
     /// Brings what was read into the form and order in which it is evaluated.
@@ -88,7 +98,8 @@ impl Loaded {
                 let scrapes = Scrapes { interval_ms, start_ms, end_ms };
                 for series in series.iter_mut().filter(|series| !series.steps.is_empty()) {
                     self.budget.check_time()?;
-                    self.budget.hold(scrapes.count(&series.steps))?;
+                    let samples = scrapes.count(&series.steps);
+                    self.budget.hold(Weight { samples, bytes: samples.saturating_mul(16) })?;
                     series.samples = scrapes.of(&std::mem::take(&mut series.steps), &series.samples);
                 }
             }

@@ -16,7 +16,7 @@ use futures::future::try_join_all;
 use model::Clock;
 
 use crate::annotations::Annotations;
-use crate::exec::{Budget, ExecSettings};
+use crate::exec::{Allowance, Budget, ExecError, ExecSettings};
 use crate::plan::{self, Grid, Limits};
 use crate::source::SeriesSource;
 use crate::syntax::{self, Expr, ParseError, ValueType};
@@ -40,6 +40,17 @@ pub struct Outcome {
     pub value: Value,
     /// Remarks on it.
     pub annotations: Annotations,
+    /// What it took.
+    pub usage: Usage,
+}
+
+/// What a query took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// How many samples and steps were read; a native histogram counts as several.
+    pub samples_read: u64,
+    /// The most that were in memory at the same time, read or computed.
+    pub samples_most: u64,
 }
 
 /// The times for which a query asks.
@@ -128,9 +139,13 @@ impl Engine {
         let timeout_ms = options.timeout_ms.unwrap_or(i64::MAX).min(self.settings.timeout_ms);
         let deadline_ms = self.clock.now_ms().saturating_add(timeout_ms);
         let canceled = Arc::new(AtomicBool::new(false));
-        let budget =
-            Budget::new(self.settings.samples_max, deadline_ms, self.clock.clone(), canceled.clone());
+        let Settings { samples_max, bytes_max, series_max, .. } = self.settings;
+        let allowance = Allowance { samples_max, bytes_max, deadline_ms };
+        let budget = Budget::new(allowance, self.clock.clone(), canceled.clone());
         let data = try_join_all(plan.selections.iter().map(|selection| source.select(selection))).await?;
+        if data.iter().map(Vec::len).sum::<usize>() > series_max {
+            return Err(ExecError::TooManySeries { series_max }.into());
+        }
         for series in &data {
             budget.hold(series.iter().map(loaded::weight).sum())?;
         }
@@ -142,7 +157,8 @@ impl Engine {
             instant: matches!(times, Times::At(_)),
         };
         let threads = self.settings.threads;
-        Ok(Loaded { plan, data, settings, as_scraped_ms, threads, budget, canceled })
+        let samples_read = budget.samples_most();
+        Ok(Loaded { plan, data, settings, as_scraped_ms, threads, samples_read, budget, canceled })
     }
 
     fn grid(&self, expr: &Expr, times: Times) -> Result<Grid, QueryError> {

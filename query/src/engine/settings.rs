@@ -18,8 +18,16 @@ pub struct Settings {
     pub subquery_step_ms: i64,
     /// How many samples a query may hold in memory.
     pub samples_max: u64,
+    /// How many series a query may read.
+    pub series_max: usize,
+    /// How much memory the samples and values of a query may take. Text of labels counts too.
+    pub bytes_max: u64,
     /// How many points a series of a range query may have.
     pub points_max: usize,
+    /// How many queries the API evaluates at the same time.
+    pub concurrent_queries_max: usize,
+    /// How many more may wait for their turn.
+    pub queued_queries_max: usize,
     /// How long a query may take.
     pub timeout_ms: i64,
     /// How many threads compute one query. Results do not depend on it, to the bit.
@@ -38,7 +46,11 @@ impl Default for Settings {
             as_scraped_ms: None,
             subquery_step_ms: 60_000,
             samples_max: 50_000_000,
+            series_max: 5_000_000,
+            bytes_max: 4 << 30,
             points_max: 11_000,
+            concurrent_queries_max: 20,
+            queued_queries_max: 1_000,
             timeout_ms: 2 * 60_000,
             threads: 1,
             delayed_name_removal: false,

@@ -1,5 +1,7 @@
-//! What one query may use: samples in memory, and time.
+//! What one query may use: samples and bytes in memory, and time.
 
+use std::iter::Sum;
+use std::ops::{Add, AddAssign};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -7,53 +9,101 @@ use model::Clock;
 
 use super::ExecError;
 
-/// The limits of one query, and what it has used.
+/// What something in memory counts as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Weight {
+    /// As Prometheus counts: 1 for a float, more for a native histogram.
+    pub(crate) samples: u64,
+    /// The memory that it takes.
+    pub(crate) bytes: u64,
+}
+
+impl Add for Weight {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            samples: self.samples.saturating_add(other.samples),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+}
+
+impl AddAssign for Weight {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sum for Weight {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), Add::add)
+    }
+}
+
+/// The limits of one query.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowance {
+    pub(crate) samples_max: u64,
+    pub(crate) bytes_max: u64,
+    pub(crate) deadline_ms: i64,
+}
+
+/// The limits of one query, and what it has used. Threads share it.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    samples_max: u64,
-    held: AtomicU64,
-    deadline_ms: i64,
+    allowance: Allowance,
+    samples: AtomicU64,
+    samples_most: AtomicU64,
+    bytes: AtomicU64,
     clock: Arc<dyn Clock>,
     canceled: Arc<AtomicBool>,
 }
 
 impl Budget {
-    pub(crate) fn new(
-        samples_max: u64,
-        deadline_ms: i64,
-        clock: Arc<dyn Clock>,
-        canceled: Arc<AtomicBool>,
-    ) -> Self {
-        Self { samples_max, held: AtomicU64::new(0), deadline_ms, clock, canceled }
+    pub(crate) fn new(allowance: Allowance, clock: Arc<dyn Clock>, canceled: Arc<AtomicBool>) -> Self {
+        let [samples, samples_most, bytes] = [const { AtomicU64::new(0) }; 3];
+        Self { allowance, samples, samples_most, bytes, clock, canceled }
     }
 
-    /// Counts samples that are held in memory.
-    pub(crate) fn hold(&self, samples: u64) -> Result<(), ExecError> {
-        let before = self.held.fetch_add(samples, Ordering::Relaxed);
-        if before.saturating_add(samples) > self.samples_max {
+    /// Counts something that is held in memory.
+    pub(crate) fn hold(&self, weight: Weight) -> Result<(), ExecError> {
+        let samples =
+            self.samples.fetch_add(weight.samples, Ordering::Relaxed).saturating_add(weight.samples);
+        let bytes = self.bytes.fetch_add(weight.bytes, Ordering::Relaxed).saturating_add(weight.bytes);
+        self.samples_most.fetch_max(samples, Ordering::Relaxed);
+        if samples > self.allowance.samples_max {
             Err(ExecError::TooManySamples)
+        } else if bytes > self.allowance.bytes_max {
+            Err(ExecError::TooManyBytes { bytes_max: self.allowance.bytes_max })
         } else {
             Ok(())
         }
     }
 
-    /// Counts samples for as long as the answer lives.
-    pub(crate) fn held(&self, samples: u64) -> Result<HeldSamples<'_>, ExecError> {
-        let held = HeldSamples { budget: self, samples };
-        self.hold(samples)?;
-        Ok(held)
+    /// Counts something for as long as the answer lives.
+    pub(crate) fn held(&self, weight: Weight) -> Result<Counted<'_>, ExecError> {
+        let counted = Counted { budget: self, weight };
+        self.hold(weight)?;
+        Ok(counted)
     }
 
-    /// Samples are gone.
-    pub(crate) fn release(&self, samples: u64) {
-        self.held.fetch_sub(samples, Ordering::Relaxed);
+    /// Something is gone.
+    pub(crate) fn release(&self, weight: Weight) {
+        self.samples.fetch_sub(weight.samples, Ordering::Relaxed);
+        self.bytes.fetch_sub(weight.bytes, Ordering::Relaxed);
+    }
+
+    /// The most samples that were held at the same time.
+    pub(crate) fn samples_most(&self) -> u64 {
+        self.samples_most.load(Ordering::Relaxed)
     }
 
     /// Whether there is time left.
     pub(crate) fn check_time(&self) -> Result<(), ExecError> {
         if self.canceled.load(Ordering::Relaxed) {
             Err(ExecError::Canceled)
-        } else if self.clock.now_ms() > self.deadline_ms {
+        } else if self.clock.now_ms() > self.allowance.deadline_ms {
             Err(ExecError::Timeout)
         } else {
             Ok(())
@@ -61,15 +111,15 @@ impl Budget {
     }
 }
 
-/// Samples in memory; they count until this is dropped.
+/// Something in memory; it counts until this is dropped.
 #[derive(Debug)]
-pub(crate) struct HeldSamples<'b> {
+pub(crate) struct Counted<'b> {
     budget: &'b Budget,
-    samples: u64,
+    weight: Weight,
 }
 
-impl Drop for HeldSamples<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.budget.release(self.samples);
+        self.budget.release(self.weight);
     }
 }

@@ -8,6 +8,22 @@ pub enum ExecError {
     /// More samples than the limit allows would be in memory at once.
     #[error("query processing would load too many samples into memory in query execution")]
     TooManySamples,
+    /// More memory than the limit allows would be used at once.
+    #[error(
+        "query processing would take too much memory in query execution: more than bytes_max, {bytes_max} bytes"
+    )]
+    TooManyBytes {
+        /// How many bytes a query may take.
+        bytes_max: u64,
+    },
+    /// More series than the limit allows are selected.
+    #[error(
+        "query would load too many series into memory in query execution: more than series_max, {series_max}"
+    )]
+    TooManySeries {
+        /// How many series a query may read.
+        series_max: usize,
+    },
     /// The time of the query is over.
     #[error("query timed out in expression evaluation")]
     Timeout,

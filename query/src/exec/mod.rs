@@ -23,14 +23,14 @@ mod scan;
 mod window;
 
 pub(crate) use aggregate::Running;
-pub(crate) use budget::Budget;
+pub(crate) use budget::{Allowance, Budget, Counted, Weight};
 pub(crate) use context::Context;
 pub use error::ExecError;
 pub(crate) use instant::{sample_value, step_value};
 pub(crate) use mean::Mean;
 pub(crate) use model::Compensated as Sum;
 pub(crate) use order::nan_first;
-pub(crate) use points::{Line, Points, histogram_weight};
+pub(crate) use points::{Line, Points, of_histogram};
 pub(crate) use scalar::Scalar;
 pub(crate) use scan::evaluate;
 pub(crate) use window::{RangeWindow, over_samples};
@@ -83,7 +83,7 @@ type Result<T, E = ExecError> = std::result::Result<T, E>;
 /// Series that are held in memory.
 struct Held<'a> {
     lines: Vec<Line>,
-    weight: u64,
+    weight: Weight,
     budget: &'a Budget,
 }
 
@@ -167,7 +167,7 @@ impl<'a> Executor<'a> {
     }
 
     fn nothing_held(&self) -> Held<'a> {
-        Held { lines: Vec::new(), weight: 0, budget: self.budget }
+        Held { lines: Vec::new(), weight: Weight::default(), budget: self.budget }
     }
 
     fn hold(&self, held: &mut Held<'_>, line: Line) -> Result<()> {

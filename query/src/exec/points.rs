@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use model::{Histogram, Labels, STALE_NAN, Value, is_stale_nan, stale_nan};
 
+use super::budget::Weight;
+
 /// One series of an intermediate result.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
@@ -269,22 +271,24 @@ impl Points {
         true
     }
 
-    /// How many samples this counts as.
-    pub(crate) fn weight(&self) -> u64 {
-        let histograms: u64 =
-            self.histograms.iter().flatten().map(|histogram| histogram_weight(histogram)).sum();
-        self.floats.len() as u64 + histograms
+    /// What this counts as.
+    pub(crate) fn weight(&self) -> Weight {
+        let slots = self.floats.capacity() * size_of::<f64>()
+            + self.histograms.capacity() * size_of::<Option<Arc<Histogram>>>();
+        let own = Weight { samples: self.floats.len() as u64, bytes: slots as u64 };
+        own + self.histograms.iter().flatten().map(|histogram| of_histogram(histogram)).sum()
     }
 }
 
-/// How many float samples take as much memory as a histogram.
-pub(crate) fn histogram_weight(histogram: &Histogram) -> u64 {
+/// What a native histogram counts as. Its samples are how many floats take as much memory, as Prometheus counts.
+pub(crate) fn of_histogram(histogram: &Histogram) -> Weight {
     let parts = histogram.positive_spans.len()
         + histogram.negative_spans.len()
         + histogram.positive_counts.len()
         + histogram.negative_counts.len()
         + histogram.custom_bounds.len();
-    (168 + 8 * parts as u64 + 8) / 16
+    let bytes = 168 + 8 * parts as u64 + 8;
+    Weight { samples: bytes / 16, bytes }
 }
 
 #[cfg(test)]
@@ -297,7 +301,7 @@ mod tests {
         points.push(1_000_000, 1.0);
         points.push(1_000_003, 2.0);
         assert_eq!(points.floats().collect::<Vec<_>>(), [(1_000_000, 1.0), (1_000_003, 2.0)]);
-        assert_eq!((points.weight(), points.float(0), points.float(1_000_001)), (4, None, None));
+        assert_eq!((points.weight().samples, points.float(0), points.float(1_000_001)), (4, None, None));
         let mut other = Points::default();
         other.push(5, 3.0);
         assert!(other.absorb(&points));

@@ -3,7 +3,7 @@
 use model::Labels;
 
 use crate::annotations::Annotations;
-use crate::exec::{Line, Points, Running};
+use crate::exec::{Line, Points, Running, Weight};
 
 /// The results for some of a fragment's series, in their order.
 #[derive(Clone, Debug)]
@@ -35,13 +35,13 @@ pub(crate) struct GroupState {
 }
 
 impl Partial {
-    /// How many samples this counts as.
-    pub(crate) fn weight(&self) -> u64 {
+    /// What this counts as.
+    pub(crate) fn weight(&self) -> Weight {
         match &self.yields {
             Yield::Lines(lines) => lines.iter().map(|line| line.points.weight()).sum(),
             Yield::Groups { groups, histograms } => {
-                let states: u64 = groups.iter().map(|group| group.running.weight()).sum();
-                states + histograms.iter().map(|(_, points)| points.weight()).sum::<u64>()
+                let states: Weight = groups.iter().map(|group| group.running.weight()).sum();
+                states + histograms.iter().map(|(_, points)| points.weight()).sum::<Weight>()
             }
         }
     }

@@ -8,7 +8,7 @@ use std::thread;
 use model::Series;
 
 use super::{Fragment, Partial};
-use crate::exec::{Budget, ExecError, evaluate};
+use crate::exec::{Budget, Counted, ExecError, evaluate};
 
 /// Runs fragments.
 pub(crate) trait FragmentRunner {
@@ -73,7 +73,7 @@ impl FragmentRunner for LocalRunner<'_> {
         };
         let threads = self.threads.min(chunks.len());
         if threads <= 1 {
-            return chunks.iter().try_for_each(|chunk| take(work(chunk)?.0));
+            return chunks.iter().try_for_each(|chunk| hand_over(work(chunk)?, take));
         }
         let queue = Queue::new(chunks.len(), threads * CHUNKS_AHEAD);
         thread::scope(|scope| {
@@ -86,9 +86,18 @@ impl FragmentRunner for LocalRunner<'_> {
                     }
                 });
             }
-            (0..chunks.len()).try_for_each(|_| take(queue.take()??.0))
+            (0..chunks.len()).try_for_each(|_| hand_over(queue.take()??, take))
         })
     }
+}
+
+/// What was counted while it waited is counted by who takes it from here on.
+fn hand_over(
+    (partial, counted): (Partial, Counted<'_>),
+    take: &mut dyn FnMut(Partial) -> Result<(), ExecError>,
+) -> Result<(), ExecError> {
+    drop(counted);
+    take(partial)
 }
 
 /// Hands out jobs in order and gives their results back in order, however they are finished.

@@ -15,12 +15,13 @@ impl Executor<'_> {
             Some(fragment) => self.runner.run(&fragment, &mut |partial| folded.merge(partial))?,
             None => self.each_line(&node.operand, &mut |line| folded.add(&line, node))?,
         }
-        let Folded { groups, running, count, .. } = folded;
+        let Folded { groups, running, .. } = folded;
         for ((labels, drop_name), running) in groups.labels.into_iter().zip(running) {
+            let weight = running.weight();
             let (points, trouble) = running.finish();
             self.remark_on_trouble(trouble, labels.metric_name(), node);
             sink(Line { labels, drop_name, points })?;
-            self.budget.release(count as u64);
+            self.budget.release(weight);
         }
         Ok(())
     }
@@ -73,7 +74,7 @@ impl Folded<'_, '_> {
     }
 
     fn begin(&mut self, group: Running) -> Result<()> {
-        self.executor.budget.hold(self.count as u64)?;
+        self.executor.budget.hold(group.weight())?;
         self.running.push(group);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Aggregations that take one series after the other.
 
 use crate::exec::points::Points;
-use crate::exec::{ExecError, Mean, Result, Sum};
+use crate::exec::{ExecError, Mean, Result, Sum, Weight};
 use crate::syntax::AggregateOp;
 
 use super::histograms::{Histograms, Trouble};
@@ -156,17 +156,19 @@ impl Running {
         matches!(self, Self::Sum(..) | Self::Mean(..))
     }
 
-    /// How many samples this counts as.
-    pub(crate) fn weight(&self) -> u64 {
-        let count = match self {
-            Self::Sum(sums, _) => sums.len(),
-            Self::Mean(means, _) => means.len(),
-            Self::Count(counts) => counts.len(),
-            Self::Group(present) => present.len(),
-            Self::Extreme { values, .. } => values.len(),
-            Self::Spread { values, .. } => values.len(),
-        };
-        count as u64
+    /// What this counts as, but for native histograms that are added up.
+    pub(crate) fn weight(&self) -> Weight {
+        fn of<T>(values: &[T]) -> Weight {
+            Weight { samples: values.len() as u64, bytes: size_of_val(values) as u64 }
+        }
+        match self {
+            Self::Sum(sums, _) => of(sums),
+            Self::Mean(means, _) => of(means),
+            Self::Count(counts) => of(counts),
+            Self::Group(present) => of(present),
+            Self::Extreme { values, .. } => of(values),
+            Self::Spread { values, .. } => of(values),
+        }
     }
 
     /// The values of the group, and what was wrong with them.

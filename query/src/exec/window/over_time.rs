@@ -81,6 +81,14 @@ pub(super) fn sum(window: &RangeWindow<'_>) -> Option<f64> {
 }
 
 pub(super) fn avg(window: &RangeWindow<'_>) -> Option<f64> {
+    let (first, rest) = window.values.split_first()?;
+    let mut sum = Sum::of(*first);
+    rest.iter().for_each(|&value| sum.add(value));
+    // what ends finite was never infinite
+    if sum.is_finite() {
+        #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
+        return Some(sum.divided(window.values.len() as f64).value());
+    }
     let mut mean = Mean::default();
     window.values.iter().for_each(|&value| mean.add(value));
     Some(mean.value())

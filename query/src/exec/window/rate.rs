@@ -1,7 +1,12 @@
 //! How fast values change: `rate`, `increase`, `delta`, `irate`, `idelta`.
 
+use std::ops::Range;
+
+use super::columns::Columns;
 use super::{RangeWindow, starts};
 use crate::exec::scalar::seconds;
+use crate::plan::Windows;
+use crate::syntax::Function;
 
 /// Gaps at the edges of a window up to this many average distances are bridged.
 const EDGE_GAPS_MAX: f64 = 1.1;
@@ -21,17 +26,26 @@ pub(super) fn delta(window: &RangeWindow<'_>) -> Option<f64> {
 
 /// The change between the first and the last sample, stretched to the edges of the window if they are near.
 fn extrapolated(window: &RangeWindow<'_>, counter: bool, per_s: Option<f64>) -> Option<f64> {
+    let anew = (1..window.values.len()).filter(|&index| counter && window.counts_anew(index));
+    let lost = anew.map(|index| window.values[index - 1]);
+    stretched_change(window, counter, per_s, lost)
+}
+
+/// Likewise, where it is known what a counter had counted before each time at which it started anew.
+#[inline]
+fn stretched_change(
+    window: &RangeWindow<'_>,
+    counter: bool,
+    per_s: Option<f64>,
+    lost: impl Iterator<Item = f64>,
+) -> Option<f64> {
     let (times, values) = (window.times, window.values);
     let (first, last) = (values.first()?, values.last()?);
     let zero_ms = if counter { starts::zero_inside(times, window.starts, window.start_ms) } else { None };
     if values.len() < 2 && zero_ms.is_none() {
         return None;
     }
-    let mut change = last - first;
-    if counter {
-        let anew = (1..values.len()).filter(|&index| window.counts_anew(index));
-        change = anew.fold(change, |change, index| change + values[index - 1]);
-    }
+    let mut change = lost.fold(last - first, |change, lost| change + lost);
     if zero_ms.is_some() {
         change += first;
     }
@@ -42,6 +56,49 @@ fn extrapolated(window: &RangeWindow<'_>, counter: bool, per_s: Option<f64>) -> 
         factor /= range_s;
     }
     Some(change * factor)
+}
+
+/// Rates, increases and deltas over the windows of one series: where its counter starts anew is found once, so a window
+/// costs what lies at its edges, however many samples are inside.
+pub(super) struct Changes<'a> {
+    values: &'a [f64],
+    counter: bool,
+    per_s: Option<f64>,
+    /// The samples that count anew, ascending.
+    anew: Vec<usize>,
+    /// Which of them are in the window: `first..end`.
+    first: usize,
+    end: usize,
+}
+
+impl<'a> Changes<'a> {
+    /// `None` if the function is none of these.
+    pub(super) fn of(node: &Windows, columns: &'a Columns<'a>) -> Option<Self> {
+        let (counter, per_s) = match node.function {
+            Function::Rate => (true, Some(seconds(node.range_ms))),
+            Function::Increase => (true, None),
+            Function::Delta => (false, None),
+            _ => return None,
+        };
+        let (times, values, starts) = (&*columns.times, &*columns.values, &*columns.starts);
+        let counts_anew =
+            |&index: &usize| values[index] < values[index - 1] || starts::begins_anew(times, starts, index);
+        let anew = if counter { (1..values.len()).filter(counts_anew).collect() } else { Vec::new() };
+        Some(Self { values, counter, per_s, anew, first: 0, end: 0 })
+    }
+
+    /// What the function makes of the window over `inside`; windows may only move forward.
+    pub(super) fn at(&mut self, window: &RangeWindow<'_>, inside: &Range<usize>) -> Option<f64> {
+        while self.anew.get(self.end).is_some_and(|&index| index < inside.end) {
+            self.end += 1;
+        }
+        while self.anew.get(self.first).is_some_and(|&index| index <= inside.start) {
+            self.first += 1;
+        }
+        let anew = self.anew.get(self.first..self.end).unwrap_or(&[]);
+        let lost = anew.iter().map(|&index| self.values[index - 1]);
+        stretched_change(window, self.counter, self.per_s, lost)
+    }
 }
 
 impl RangeWindow<'_> {
@@ -97,4 +154,61 @@ fn last_two(window: &RangeWindow<'_>) -> Option<(f64, f64, i64)> {
         return None;
     };
     Some((*previous, *last, last_ms - previous_ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Samples;
+    use proptest::prelude::*;
+
+    use super::super::columns::Cursor;
+    use super::*;
+    use crate::plan::Grid;
+    use crate::syntax::{ByteRange, Edges};
+
+    proptest! {
+        /// What is found once per series is what each window finds for itself, to the bit.
+        #[test]
+        fn windows_moving_over_a_series_are_windows(
+            gaps in prop::collection::vec((1_i64..40, 0_u8..10, 0_i64..60), 0..60),
+            (range_ms, step_ms, with_starts) in (1_i64..200, 0_i64..50, any::<bool>()),
+        ) {
+            let mut samples = Samples::default();
+            let mut at_ms = 0;
+            for &(gap, value, since) in &gaps {
+                at_ms += gap;
+                samples.push(at_ms, f64::from(value) / 3.0);
+                if with_starts {
+                    samples.start_ms.push(at_ms - since);
+                }
+            }
+            let columns = Columns::of(&samples);
+            let times = Grid { start_ms: 1, step_ms, count: 60 };
+            for (function, evaluate) in [
+                (Function::Rate, rate as fn(&RangeWindow<'_>) -> Option<f64>),
+                (Function::Increase, increase),
+                (Function::Delta, delta),
+            ] {
+                let (edges, range) = (Edges::Plain, ByteRange::default());
+                let node = Windows { function, times, range_ms, edges, grid: times, range };
+                let mut changes = Changes::of(&node, &columns).expect("is one of them");
+                let mut cursor = Cursor::over(&columns.times);
+                for end_ms in times.times() {
+                    let start_ms = end_ms - range_ms;
+                    let inside = cursor.at(start_ms, end_ms);
+                    let window = RangeWindow {
+                        times: &columns.times[inside.clone()],
+                        values: &columns.values[inside.clone()],
+                        starts: columns.starts.get(inside.clone()).unwrap_or(&[]),
+                        start_ms,
+                        end_ms,
+                        eval_ms: end_ms,
+                        parameters: [0.0; 2],
+                    };
+                    let bits = |value: Option<f64>| value.map(f64::to_bits);
+                    prop_assert_eq!(bits(changes.at(&window, &inside)), bits(evaluate(&window)));
+                }
+            }
+        }
+    }
 }

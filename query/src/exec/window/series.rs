@@ -7,6 +7,7 @@ use model::{Series, Value};
 use super::columns::{Columns, Cursor};
 use super::edges::EdgeWindow;
 use super::histograms::MixedWindow;
+use super::rate::Changes;
 use super::{RangeFunction, RangeWindow, edges, name_of, over_samples, over_time, pushed, starts};
 use crate::exec::points::{Line, Points};
 use crate::exec::scalar::{Scalar, seconds};
@@ -90,6 +91,10 @@ impl Context<'_> {
         if let (Job::Floats(evaluate), Edges::Plain, true) = (job, node.edges, only_floats) {
             return self.over_floats(&columns, node, series.labels.metric_name(), evaluate, numbers, points);
         }
+        let only_steps = series.samples.is_empty() && series.steps.histograms.is_empty();
+        if only_steps && node.edges != Edges::Smoothed {
+            return self.over_steps(series, node, numbers, points);
+        }
         let mut floats = Cursor::over(&columns.times);
         let mut histograms = Cursor::over(&columns.histogram_times);
         let mut step_windows = StepWindows::over(&series.steps, self.settings.hold_interval_ms);
@@ -153,6 +158,7 @@ impl Context<'_> {
             !columns.starts.is_empty() && matches!(node.function, Function::Rate | Function::Increase);
         points.reserve(places.clone());
         let mut cursor = Cursor::over(times);
+        let mut changes = Changes::of(node, columns);
         for index in places {
             if index % WINDOWS_BETWEEN_CHECKS == 0 {
                 self.budget.check_time()?;
@@ -166,7 +172,7 @@ impl Context<'_> {
             let window = RangeWindow {
                 times: &times[inside.clone()],
                 values: &values[inside.clone()],
-                starts: columns.starts.get(inside).unwrap_or(&[]),
+                starts: columns.starts.get(inside.clone()).unwrap_or(&[]),
                 start_ms,
                 end_ms,
                 eval_ms: node.grid.at(index),
@@ -175,8 +181,38 @@ impl Context<'_> {
             if looks_at_starts && starts::overlap(window.times, window.starts) {
                 self.warn_or_info(true, node, remarks::overlapping_start(name));
             }
-            if let Some(value) = evaluate(&window) {
+            let value = match &mut changes {
+                Some(changes) => changes.at(&window, &inside),
+                None => evaluate(&window),
+            };
+            if let Some(value) = value {
                 points.push(index, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// Windows over pushed floats alone.
+    fn over_steps(
+        &self,
+        series: &Series,
+        node: &Windows,
+        numbers: impl Fn(usize) -> [f64; 2],
+        points: &mut Points,
+    ) -> Result<()> {
+        let places = self.places_of(series, node);
+        points.reserve(places.clone());
+        let mut windows = StepWindows::over(&series.steps, self.settings.hold_interval_ms);
+        for index in places {
+            if index % WINDOWS_BETWEEN_CHECKS == 0 {
+                self.budget.check_time()?;
+            }
+            let end_ms = node.times.at(index);
+            let Some(steps) = windows.at(end_ms.saturating_sub(node.range_ms), end_ms) else { continue };
+            match steps::evaluate(node.function, steps, numbers(index)) {
+                Some(Some(value)) => points.push(index, value),
+                Some(None) => {}
+                None => return Err(not_on_steps(node.function)),
             }
         }
         Ok(())
@@ -263,6 +299,10 @@ impl Context<'_> {
             self.notes.borrow_mut().info(node.range, text);
         }
     }
+}
+
+fn not_on_steps(function: Function) -> ExecError {
+    ExecError::not_supported(format!("{} of pushed series", name_of(function)))
 }
 
 /// Whether the result is still what the name says.
