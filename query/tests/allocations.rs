@@ -54,8 +54,17 @@ fn source() -> Fixed {
     Fixed(all)
 }
 
-/// How often evaluating a query at `steps` times asks for memory.
+/// How often evaluating a query at `steps` times asks for memory: the least of several rounds, because the threads of the
+/// test harness ask too.
 async fn allocations(engine: &Engine, source: &Fixed, text: &str, steps: i64) -> usize {
+    let mut least = usize::MAX;
+    for _ in 0..5 {
+        least = least.min(one_round(engine, source, text, steps).await);
+    }
+    least
+}
+
+async fn one_round(engine: &Engine, source: &Fixed, text: &str, steps: i64) -> usize {
     let expr = engine.parse(text).expect(text);
     let step_ms = END_MS / steps;
     let times = Times::Range { start_ms: 300_000, end_ms: END_MS, step_ms };

@@ -30,7 +30,7 @@ impl SeriesSource for Many {
     }
 }
 
-const TIMES: Times = Times::Range { start_ms: 0, end_ms: 100_000, step_ms: 100 };
+const TIMES: Times = Times::Range { start_ms: 0, end_ms: 100_000, step_ms: 250 };
 
 /// Runs a query that is to fail while it is executed, and measures what stays in memory after it.
 async fn stays(engine: &Engine, text: &str, stop: impl FnOnce(), expect: &str) -> usize {
@@ -52,20 +52,26 @@ async fn a_stopped_query_gives_its_memory_back() {
     for threads in [1, 3] {
         let clock = Arc::new(ManualClock::at_ms(0));
         let engine = |settings| Engine::new(Settings { threads, ..settings }, clock.clone());
-        let few_samples = engine(Settings { samples_max: 400_000, ..Settings::default() });
-        let few_bytes = engine(Settings { bytes_max: 4_000_000, ..Settings::default() });
+        let few_samples = engine(Settings { samples_max: 150_000, ..Settings::default() });
+        let few_bytes = engine(Settings { bytes_max: 2_000_000, ..Settings::default() });
         let any = engine(Settings::default());
         let advance = || clock.advance_ms(Settings::default().timeout_ms + 1);
         let late = "query timed out in expression evaluation";
-        for round in 0..3 {
-            let mut stay = Vec::new();
-            for text in ["x", "rate(x[10s])", "sort(x + x)", "topk(3, x)"] {
-                stay.push(stays(&few_samples, text, || {}, "too many samples").await);
-                stay.push(stays(&few_bytes, text, || {}, "bytes_max, 4000000 bytes").await);
-                stay.push(stays(&any, text, advance, late).await);
+        for text in ["x", "rate(x[10s])", "sort(x + x)", "topk(3, x)"] {
+            // the least of several rounds: some things are made once, and the threads of the test harness allocate too
+            let mut least = [usize::MAX; 3];
+            for _ in 0..3 {
+                let stay = [
+                    stays(&few_samples, text, || {}, "too many samples").await,
+                    stays(&few_bytes, text, || {}, "bytes_max, 2000000 bytes").await,
+                    stays(&any, text, advance, late).await,
+                ];
+                least.iter_mut().zip(stay).for_each(|(least, stay)| *least = stay.min(*least));
             }
-            // the first round may leave what is made once
-            assert!(round == 0 || stay.iter().all(|&bytes| bytes < 1_000), "{threads} threads: {stay:?}");
+            assert!(
+                least.iter().all(|&bytes| bytes < 1_000),
+                "{text}, {threads} threads: {least:?} bytes stay"
+            );
         }
     }
 }
