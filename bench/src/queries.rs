@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use model::{Labels, Selection, Series};
-use query::{SeriesSource, SourceError};
+use query::{SeriesSource, SourceError, SourceNotes};
 use rand::prelude::*;
 
 /// When the data begin.
@@ -136,7 +136,7 @@ fn pushed(labels: Labels, rng: &mut StdRng) -> Series {
 
 #[async_trait]
 impl SeriesSource for InMemory {
-    async fn select(&self, selection: &Selection) -> Result<Vec<Series>, SourceError> {
+    async fn select(&self, selection: &Selection, _: &SourceNotes) -> Result<Vec<Series>, SourceError> {
         let found = self.0.iter().filter(|series| selection.matches(&series.labels));
         Ok(found.cloned().collect())
     }

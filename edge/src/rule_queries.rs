@@ -31,14 +31,18 @@ impl InstantQuery for RuleQueries {
         self.engine.parse(expr).map(|expr| expr.to_string()).map_err(|error| error.to_string())
     }
 
-    async fn query(&self, expr: &str, at_ms: i64) -> Result<QueryValue, QueryError> {
-        let expr = self.engine.parse(expr).map_err(|error| expression(&error.into()))?;
+    async fn query(&self, text: &str, at_ms: i64) -> Result<QueryValue, QueryError> {
+        let expr = self.engine.parse(text).map_err(|error| expression(&error.into()))?;
         let times = Times::At(at_ms);
         let loaded = self.engine.load(&*self.source, &expr, times, QueryOptions::default()).await;
         let loaded = loaded.map_err(told)?;
         // an error means that the process is going down
         let executed = tokio::task::spawn_blocking(move || loaded.execute()).await;
         let outcome = executed.map_err(|error| QueryError::Storage(error.into()))?.map_err(told)?;
+        // a rule goes on with what is readable: one bad object is no reason to have no alerts at all
+        for lacking in outcome.annotations.lacking() {
+            tracing::warn!(expr = text, lacking, "rule evaluated");
+        }
         Ok(match outcome.value {
             Value::Scalar { value, .. } => QueryValue::Scalar(value),
             Value::String { value, .. } => QueryValue::String(value),

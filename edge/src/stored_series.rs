@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::{Selection, Series};
-use query::{SeriesSource, SourceError, SourceErrorKind};
+use query::{SeriesSource, SourceError, SourceErrorKind, SourceNotes};
 use store::{ReadErrorKind, Reader};
 
 /// The series of one tenant, as its reader sees them.
@@ -22,14 +22,15 @@ impl StoredSeries {
 
 #[async_trait]
 impl SeriesSource for StoredSeries {
-    async fn select(&self, selection: &Selection) -> Result<Vec<Series>, SourceError> {
-        self.reader.select(selection).await.map_err(|error| {
+    async fn select(&self, selection: &Selection, notes: &SourceNotes) -> Result<Vec<Series>, SourceError> {
+        let answer = self.reader.select(selection).await.map_err(|error| {
             let kind = match error.kind() {
                 ReadErrorKind::Unavailable => SourceErrorKind::Unavailable,
-                ReadErrorKind::Corrupt => SourceErrorKind::Internal,
                 ReadErrorKind::Limit => SourceErrorKind::Limit,
             };
             SourceError::caused_by(kind, error.to_string(), error)
-        })
+        })?;
+        answer.left_out.iter().for_each(|object| notes.note(object.to_string()));
+        Ok(answer.found)
     }
 }

@@ -32,7 +32,7 @@ fn status(error: &GatewayError) -> StatusCode {
         GatewayError::Scrape(ScrapeError::TooManySeries { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
         GatewayError::Scrape(ScrapeError::Read(error)) => match error.kind() {
             ReadErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            ReadErrorKind::Corrupt | ReadErrorKind::Limit => StatusCode::INTERNAL_SERVER_ERROR,
+            ReadErrorKind::Limit => StatusCode::INTERNAL_SERVER_ERROR,
         },
     }
 }

@@ -71,7 +71,7 @@ impl Gateway {
     pub(crate) async fn page(&self, accepted: Accepted, is_gzip: bool) -> Result<Page, ScrapeError> {
         let live = self.reader.live(self.clock.now_ms()).await?;
         let settings = Arc::clone(&self.settings);
-        let write = move || scrape::page(&live, accepted, is_gzip, &settings);
+        let write = move || scrape::page(&live.found, accepted, is_gzip, &settings);
         tokio::task::spawn_blocking(write).await.map_err(|_| ScrapeError::Interrupted)?
     }
 }

@@ -26,6 +26,8 @@ pub struct Annotation {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Annotations {
     list: Vec<Annotation>,
+    /// What the data lack; about no piece of the query.
+    lacking: Vec<String>,
 }
 
 impl Annotations {
@@ -37,6 +39,11 @@ impl Annotations {
     /// Adds something worth knowing, if its text is not there yet.
     pub fn info(&mut self, range: ByteRange, text: impl Into<String>) {
         self.add(Severity::Info, range, text.into());
+    }
+
+    /// Says what the data lack. Each text is a warning as it stands.
+    pub(crate) fn set_lacking(&mut self, texts: Vec<String>) {
+        self.lacking = texts;
     }
 
     fn add(&mut self, severity: Severity, range: ByteRange, text: String) {
@@ -52,23 +59,28 @@ impl Annotations {
         }
     }
 
-    /// All remarks of one kind with prefix and position: `PromQL warning: … (1:5)`.
+    /// All remarks of one kind: first, as warnings, what the data lack; then those on the query with prefix and
+    /// position: `PromQL warning: … (1:5)`.
     pub fn texts(&self, severity: Severity, query: &str) -> Vec<String> {
         let prefix = match severity {
             Severity::Warning => "PromQL warning",
             Severity::Info => "PromQL info",
         };
-        self.list
-            .iter()
-            .filter(|annotation| annotation.severity == severity)
-            .map(|annotation| {
+        let about_data = self.lacking.iter().filter(|_| severity == Severity::Warning).cloned();
+        let about_query =
+            self.list.iter().filter(|annotation| annotation.severity == severity).map(|annotation| {
                 let position = Position::of(query, annotation.range.start);
                 format!("{prefix}: {} ({position})", annotation.text)
-            })
-            .collect()
+            });
+        about_data.chain(about_query).collect()
     }
 
-    /// All remarks.
+    /// What the data lack; nothing, as a rule.
+    pub fn lacking(&self) -> &[String] {
+        &self.lacking
+    }
+
+    /// All remarks on the query.
     pub fn iter(&self) -> std::slice::Iter<'_, Annotation> {
         self.list.iter()
     }

@@ -27,5 +27,5 @@ pub use engine::{
 };
 pub use exec::ExecError;
 pub use plan::PlanError;
-pub use source::{SeriesSource, SourceError, SourceErrorKind};
+pub use source::{SeriesSource, SourceError, SourceErrorKind, SourceNotes};
 pub use value::{MatrixSeries, Value, VectorSample};

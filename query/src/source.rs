@@ -1,15 +1,15 @@
 //! Where series come from.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use model::{Labels, Selection, Series};
 
 /// Gives the series that queries ask for.
 ///
-/// Implementations may be asked for several selections at once. Answers are complete or an error: a query never sees a
-/// part of its data. What is asked for again at the same state of the store is answered the same.
+/// Implementations may be asked for several selections at once. An answer is complete, or an error, or it lacks what can
+/// be read by nobody and `notes` say so. What is asked for again at the same state of the store is answered the same.
 #[async_trait]
 pub trait SeriesSource: Send + Sync {
     /// All series that match, each label set once, with all samples in `[start_ms, end_ms]` and all steps that hold
@@ -17,16 +17,20 @@ pub trait SeriesSource: Send + Sync {
     ///
     /// # Errors
     /// If the data cannot be read, or are more than may be read.
-    async fn select(&self, selection: &Selection) -> Result<Vec<Series>, SourceError>;
+    async fn select(&self, selection: &Selection, notes: &SourceNotes) -> Result<Vec<Series>, SourceError>;
 
     /// The label sets that match one of the selections, in order, each once.
     ///
     /// # Errors
     /// As for [`SeriesSource::select`].
-    async fn series(&self, selections: &[Selection]) -> Result<Vec<Labels>, SourceError> {
+    async fn series(
+        &self,
+        selections: &[Selection],
+        notes: &SourceNotes,
+    ) -> Result<Vec<Labels>, SourceError> {
         let mut found = BTreeSet::new();
         for selection in selections {
-            found.extend(self.select(selection).await?.into_iter().map(|series| series.labels));
+            found.extend(self.select(selection, notes).await?.into_iter().map(|series| series.labels));
         }
         Ok(found.into_iter().collect())
     }
@@ -35,8 +39,12 @@ pub trait SeriesSource: Send + Sync {
     ///
     /// # Errors
     /// As for [`SeriesSource::select`].
-    async fn label_names(&self, selections: &[Selection]) -> Result<Vec<Arc<str>>, SourceError> {
-        let series = self.series(selections).await?;
+    async fn label_names(
+        &self,
+        selections: &[Selection],
+        notes: &SourceNotes,
+    ) -> Result<Vec<Arc<str>>, SourceError> {
+        let series = self.series(selections, notes).await?;
         let names: BTreeSet<Arc<str>> =
             series.iter().flat_map(|labels| labels.iter().map(|label| Arc::clone(&label.name))).collect();
         Ok(names.into_iter().collect())
@@ -46,11 +54,44 @@ pub trait SeriesSource: Send + Sync {
     ///
     /// # Errors
     /// As for [`SeriesSource::select`].
-    async fn label_values(&self, name: &str, selections: &[Selection]) -> Result<Vec<Arc<str>>, SourceError> {
-        let series = self.series(selections).await?;
+    async fn label_values(
+        &self,
+        name: &str,
+        selections: &[Selection],
+        notes: &SourceNotes,
+    ) -> Result<Vec<Arc<str>>, SourceError> {
+        let series = self.series(selections, notes).await?;
         let values: BTreeSet<Arc<str>> =
             series.iter().filter_map(|labels| labels.get_shared(name).cloned()).collect();
         Ok(values.into_iter().collect())
+    }
+}
+
+/// What an answer lacks, for the user: each text becomes a warning on the result. Shared by the selections of one query.
+#[derive(Debug, Default)]
+pub struct SourceNotes {
+    texts: Mutex<Vec<String>>,
+}
+
+/// No more texts are kept; of the others, only that there are some.
+const NOTES_MAX: usize = 100;
+
+impl SourceNotes {
+    /// Says that the answer lacks something. A text that was said already is not repeated.
+    pub fn note(&self, text: impl Into<String>) {
+        let text = text.into();
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        if texts.len() <= NOTES_MAX && !texts.contains(&text) {
+            let is_last = texts.len() == NOTES_MAX;
+            texts.push(if is_last { "incomplete: and more that cannot be read".to_owned() } else { text });
+        }
+    }
+
+    /// What was said, in order of the texts.
+    pub fn into_texts(self) -> Vec<String> {
+        let mut texts = self.texts.into_inner().unwrap_or_else(PoisonError::into_inner);
+        texts.sort_unstable();
+        texts
     }
 }
 

@@ -6,7 +6,7 @@ use std::alloc::System;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mayfly_query::{Engine, QueryOptions, SeriesSource, Settings, SourceError, Times, Value};
+use mayfly_query::{Engine, QueryOptions, SeriesSource, Settings, SourceError, SourceNotes, Times, Value};
 use model::{Labels, Selection, Series};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use testkit::ManualClock;
@@ -20,7 +20,7 @@ struct Fixed(Vec<Series>);
 
 #[async_trait]
 impl SeriesSource for Fixed {
-    async fn select(&self, selection: &Selection) -> Result<Vec<Series>, SourceError> {
+    async fn select(&self, selection: &Selection, _: &SourceNotes) -> Result<Vec<Series>, SourceError> {
         Ok(self.0.iter().filter(|series| selection.matches(&series.labels)).cloned().collect())
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mayfly_query::syntax::DEPTH_MAX;
 use mayfly_query::{
-    Engine, ErrorKind, QueryError, QueryOptions, SeriesSource, Settings, SourceError, Times, Value,
+    Engine, ErrorKind, QueryError, QueryOptions, SeriesSource, Settings, SourceError, SourceNotes, Times,
+    Value,
 };
 use model::{Labels, OPEN_END_MS, Selection, Series};
 use testkit::ManualClock;
@@ -15,7 +16,7 @@ struct Fixed(Vec<Series>);
 
 #[async_trait]
 impl SeriesSource for Fixed {
-    async fn select(&self, selection: &Selection) -> Result<Vec<Series>, SourceError> {
+    async fn select(&self, selection: &Selection, _: &SourceNotes) -> Result<Vec<Series>, SourceError> {
         Ok(self.0.iter().filter(|series| selection.matches(&series.labels)).cloned().collect())
     }
 }

@@ -6,7 +6,7 @@ use std::alloc::System;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mayfly_query::{Engine, QueryOptions, SeriesSource, Settings, SourceError, Times};
+use mayfly_query::{Engine, QueryOptions, SeriesSource, Settings, SourceError, SourceNotes, Times};
 use model::{Labels, Selection, Series};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use testkit::ManualClock;
@@ -19,7 +19,7 @@ struct Many;
 
 #[async_trait]
 impl SeriesSource for Many {
-    async fn select(&self, _selection: &Selection) -> Result<Vec<Series>, SourceError> {
+    async fn select(&self, _selection: &Selection, _: &SourceNotes) -> Result<Vec<Series>, SourceError> {
         let series = (0..500).map(|nth: i32| {
             let labels = Labels::from_pairs([("__name__", "x".to_owned()), ("nth", nth.to_string())]);
             let mut series = Series { labels, ..Series::default() };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mayfly_query::{Engine, ErrorKind, SeriesSource, Settings, SourceError, Value};
+use mayfly_query::{Engine, ErrorKind, SeriesSource, Settings, SourceError, SourceNotes, Value};
 use model::{Labels, Selection, Series};
 use testkit::ManualClock;
 
@@ -52,7 +52,7 @@ fn histogram(count: f64) -> model::Value {
 
 #[async_trait]
 impl SeriesSource for Many {
-    async fn select(&self, selection: &Selection) -> Result<Vec<Series>, SourceError> {
+    async fn select(&self, selection: &Selection, _: &SourceNotes) -> Result<Vec<Series>, SourceError> {
         Ok(self.0.iter().filter(|series| selection.matches(&series.labels)).cloned().collect())
     }
 }

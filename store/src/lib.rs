@@ -19,7 +19,7 @@ mod writer;
 pub use entry::{Entry, SampleBatch};
 pub use layout::{LayoutError, Stream, Tenant};
 pub use log::{LogError, Replayed};
-pub use reader::{LiveFamily, ReadError, ReadErrorKind, Reader, Source};
+pub use reader::{Answer, LeftOut, LiveFamily, ReadError, ReadErrorKind, Reader, Source};
 pub use segment::SegmentError;
 pub use settings::{LogSettings, ReaderSettings, WriterSettings};
 pub use stats::{ReaderStats, WriterStats};

@@ -61,6 +61,7 @@ pub struct ReaderStats {
     pub(crate) selections: AtomicU64,
     pub(crate) segments_fetched: AtomicU64,
     pub(crate) segments_cached: AtomicU64,
+    pub(crate) incomplete: AtomicU64,
     pub(crate) failures: AtomicU64,
 }
 
@@ -78,6 +79,11 @@ impl ReaderStats {
     /// Segments that were found in memory.
     pub fn segments_cached(&self) -> u64 {
         self.segments_cached.load(Ordering::Relaxed)
+    }
+
+    /// Selections answered without an object that cannot be read.
+    pub fn incomplete(&self) -> u64 {
+        self.incomplete.load(Ordering::Relaxed)
     }
 
     /// Selections that failed.

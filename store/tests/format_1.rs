@@ -131,10 +131,10 @@ async fn read(store: Arc<dyn ObjectStore>) -> String {
     let any = vec![Matcher::new("__name__", model::MatchOp::Regex, ".+").expect("a pattern")];
     let selection = Selection { matchers: any, start_ms: 0, end_ms: T0 + 1_000_000 };
     let mut text = String::new();
-    for series in reader.select(&selection).await.expect("reads") {
+    for series in reader.select(&selection).await.expect("reads").found {
         writeln!(text, "{}: {}", series.labels, show(&series)).expect("a text");
     }
-    for family in reader.live(T0 + 9_000).await.expect("reads") {
+    for family in reader.live(T0 + 9_000).await.expect("reads").found {
         writeln!(text, "{} {:?} {}", family.name, family.metadata, family.series.len()).expect("a text");
     }
     text

@@ -8,3 +8,4 @@ mod s03_function;
 mod s04_alert;
 mod s05_demo;
 mod s06_infra;
+mod s07_damage;

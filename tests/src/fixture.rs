@@ -42,6 +42,11 @@ impl Fixture {
         self.folder.path().join("data")
     }
 
+    /// What the server has logged so far, in all its lives.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("mayfly.log")).expect("a log")
+    }
+
     /// The process.
     pub fn server(&self) -> &Mayfly {
         self.server.as_ref().expect("the server runs")

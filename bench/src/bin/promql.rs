@@ -9,7 +9,7 @@ use std::time::Duration;
 use mayfly_bench::measure::timed;
 use mayfly_bench::queries::{EXPRESSIONS, INTERVAL_MS, InMemory, SAMPLES, SHAPES, START_MS};
 use model::{Clock, Selection};
-use query::{Engine, QueryOptions, SeriesSource, Settings, Times, Value};
+use query::{Engine, QueryOptions, SeriesSource, Settings, SourceNotes, Times, Value};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -121,7 +121,7 @@ async fn read(source: &InMemory, text: &str) -> anyhow::Result<(usize, usize)> {
         if text.contains(name) {
             let matchers = vec![model::Matcher::equal("__name__", name)];
             let selection = Selection { matchers, start_ms: 0, end_ms: i64::MAX };
-            let series = source.select(&selection).await?;
+            let series = source.select(&selection, &SourceNotes::default()).await?;
             all += series.len();
             samples += series.iter().map(|series| series.samples.len() + series.steps.len()).sum::<usize>();
         }

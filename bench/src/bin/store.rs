@@ -92,7 +92,7 @@ async fn bench(name: &str, dataset: Dataset, metric: &str) -> anyhow::Result<()>
     let settings = ReaderSettings { cache_bytes_max: 0, ..ReaderSettings::default() };
     let reader = Reader::new(store, Source::new(pushes, None), Source::new(stream, None), settings);
     let start = cpu_time();
-    let found = reader.select(&selection).await?;
+    let found = reader.select(&selection).await?.found;
     let time = cpu_time() - start;
     row("select one metric, cold", format!("{} series in {:.0} ms", found.len(), time.as_secs_f64() * 1e3));
     Ok(())

@@ -10,6 +10,7 @@ use super::json;
 use super::parameters::Parameters;
 use super::queries::TRUNCATED;
 use super::{Api, time};
+use crate::source::SourceNotes;
 use crate::syntax::parse_metric_selector;
 
 pub(super) async fn series(State(api): State<Arc<Api>>, parameters: Parameters) -> Result<Success, ApiError> {
@@ -18,8 +19,9 @@ pub(super) async fn series(State(api): State<Arc<Api>>, parameters: Parameters) 
         return Err(ApiError::bad_data("no match[] parameter provided"));
     }
     let selections = selections(&parameters)?;
-    let found = api.source.series(&selections).await?;
-    Ok(limited(found, limit, json::labels))
+    let notes = SourceNotes::default();
+    let found = api.source.series(&selections, &notes).await?;
+    Ok(limited(found, notes, limit, json::labels))
 }
 
 pub(super) async fn label_names(
@@ -28,8 +30,9 @@ pub(super) async fn label_names(
 ) -> Result<Success, ApiError> {
     let limit = parameters.limit()?;
     let selections = selections(&parameters)?;
-    let found = api.source.label_names(&selections).await?;
-    Ok(limited(found, limit, |out, name| json::string(out, name)))
+    let notes = SourceNotes::default();
+    let found = api.source.label_names(&selections, &notes).await?;
+    Ok(limited(found, notes, limit, |out, name| json::string(out, name)))
 }
 
 pub(super) async fn label_values(
@@ -43,8 +46,9 @@ pub(super) async fn label_values(
         return Err(ApiError::bad_data(format!("invalid label name: {name:?}")));
     }
     let selections = selections(&parameters)?;
-    let found = api.source.label_values(&name, &selections).await?;
-    Ok(limited(found, limit, |out, value| json::string(out, value)))
+    let notes = SourceNotes::default();
+    let found = api.source.label_values(&name, &selections, &notes).await?;
+    Ok(limited(found, notes, limit, |out, value| json::string(out, value)))
 }
 
 /// What `match[]` asks for; everything without it.
@@ -62,8 +66,13 @@ fn selections(parameters: &Parameters) -> Result<Vec<Selection>, ApiError> {
     Ok(selections)
 }
 
-fn limited<T>(mut found: Vec<T>, limit: Option<usize>, mut write: impl FnMut(&mut String, &T)) -> Success {
-    let mut success = Success::default();
+fn limited<T>(
+    mut found: Vec<T>,
+    notes: SourceNotes,
+    limit: Option<usize>,
+    mut write: impl FnMut(&mut String, &T),
+) -> Success {
+    let mut success = Success { warnings: notes.into_texts(), ..Success::default() };
     if let Some(limit) = limit
         && found.len() > limit
     {

@@ -12,16 +12,20 @@ use tower::ServiceExt;
 
 use super::{Api, BuildInfo, router};
 use crate::engine::Settings;
-use crate::source::{SeriesSource, SourceError, SourceErrorKind};
+use crate::source::{SeriesSource, SourceError, SourceErrorKind, SourceNotes};
 
-/// `up` as samples at 0, 60 and 120 s; `runs_total` as steps from 30 s on; `broken` cannot be read.
+/// `up` as samples at 0, 60 and 120 s; `runs_total` as steps from 30 s on; `broken` cannot be read, and `torn` only in
+/// part.
 struct Fixed;
 
 #[async_trait]
 impl SeriesSource for Fixed {
-    async fn select(&self, selection: &Selection) -> Result<Vec<Series>, SourceError> {
+    async fn select(&self, selection: &Selection, notes: &SourceNotes) -> Result<Vec<Series>, SourceError> {
         if selection.metric_name() == Some("broken") {
             return Err(SourceError::new(SourceErrorKind::Unavailable, "the store does not answer"));
+        }
+        if selection.metric_name() == Some("torn") {
+            notes.note("incomplete: some/object cannot be read: damaged");
         }
         let mut up =
             Series { labels: Labels::from_pairs([("__name__", "up"), ("job", "a")]), ..Series::default() };
@@ -85,6 +89,26 @@ async fn instant_queries() {
     check("/api/v1/query?query=nothing", r#"{"resultType":"vector","result":[]}"#).await;
     check("/api/v1/query?query=up&time=119&lookback_delta=10", r#"{"resultType":"vector","result":[]}"#)
         .await;
+}
+
+#[tokio::test]
+async fn what_an_answer_lacks_is_a_warning() {
+    let warned = |data: &str| {
+        let warnings = r#"["incomplete: some/object cannot be read: damaged"]"#;
+        format!("{{\"status\":\"success\",\"data\":{data},\"warnings\":{warnings}}}")
+    };
+    let vector = r#"{"resultType":"vector","result":[]}"#;
+    let matrix = r#"{"resultType":"matrix","result":[]}"#;
+    for (path, data) in [
+        ("query?query=torn", vector),
+        ("query?query=torn+or+torn+offset+1m", vector),
+        ("query_range?query=torn&start=0&end=1&step=1", matrix),
+        ("series?match[]=torn", "[]"),
+        ("labels?match[]=torn", "[]"),
+        ("label/job/values?match[]=torn", "[]"),
+    ] {
+        assert_eq!(get(&format!("/api/v1/{path}")).await, (StatusCode::OK, warned(data)), "{path}");
+    }
 }
 
 #[tokio::test]
@@ -224,9 +248,9 @@ struct Slow(tokio::sync::Semaphore);
 
 #[async_trait]
 impl SeriesSource for Slow {
-    async fn select(&self, selection: &Selection) -> Result<Vec<Series>, SourceError> {
+    async fn select(&self, selection: &Selection, notes: &SourceNotes) -> Result<Vec<Series>, SourceError> {
         self.0.acquire().await.expect("is open").forget();
-        Fixed.select(selection).await
+        Fixed.select(selection, notes).await
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) fn weight(series: &Series) -> Weight {
 pub struct Loaded {
     pub(super) plan: Plan,
     pub(super) data: Vec<Vec<Series>>,
+    /// What the data lack.
+    pub(super) lacking: Vec<String>,
     pub(super) settings: ExecSettings,
     /// Whether pushed series are to be read as if they had been scraped, and how often.
     pub(super) as_scraped_ms: Option<i64>,
@@ -85,7 +87,9 @@ impl Loaded {
             }
         };
         let usage = Usage { samples_read: self.samples_read, samples_most: self.budget.samples_most() };
-        Ok(Outcome { value, annotations: executor.into_annotations(), usage })
+        let mut annotations = executor.into_annotations();
+        annotations.set_lacking(std::mem::take(&mut self.lacking));
+        Ok(Outcome { value, annotations, usage })
     }
 
     /// Brings what was read into the form and order in which it is evaluated.

@@ -18,7 +18,7 @@ use model::Clock;
 use crate::annotations::Annotations;
 use crate::exec::{Allowance, Budget, ExecError, ExecSettings};
 use crate::plan::{self, Grid, Limits};
-use crate::source::SeriesSource;
+use crate::source::{SeriesSource, SourceNotes};
 use crate::syntax::{self, Expr, ParseError, ValueType};
 use crate::value::Value;
 
@@ -142,7 +142,9 @@ impl Engine {
         let Settings { samples_max, bytes_max, series_max, .. } = self.settings;
         let allowance = Allowance { samples_max, bytes_max, deadline_ms };
         let budget = Budget::new(allowance, self.clock.clone(), canceled.clone());
-        let data = try_join_all(plan.selections.iter().map(|selection| source.select(selection))).await?;
+        let notes = SourceNotes::default();
+        let answers = plan.selections.iter().map(|selection| source.select(selection, &notes));
+        let data = try_join_all(answers).await?;
         if data.iter().map(Vec::len).sum::<usize>() > series_max {
             return Err(ExecError::TooManySeries { series_max }.into());
         }
@@ -158,7 +160,8 @@ impl Engine {
         };
         let threads = self.settings.threads;
         let samples_read = budget.samples_most();
-        Ok(Loaded { plan, data, settings, as_scraped_ms, threads, samples_read, budget, canceled })
+        let lacking = notes.into_texts();
+        Ok(Loaded { plan, data, lacking, settings, as_scraped_ms, threads, samples_read, budget, canceled })
     }
 
     fn grid(&self, expr: &Expr, times: Times) -> Result<Grid, QueryError> {

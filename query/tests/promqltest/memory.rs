@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mayfly_query::syntax::SeriesItem;
-use mayfly_query::{SeriesSource, SourceError};
+use mayfly_query::{SeriesSource, SourceError, SourceNotes};
 use model::{CounterReset, Histogram, Labels, Samples, Selection, Series};
 
 /// All samples of all series, in memory.
@@ -81,7 +81,7 @@ fn same_chunk(before: &Histogram, histogram: &Histogram) -> bool {
 
 #[async_trait]
 impl SeriesSource for Memory {
-    async fn select(&self, selection: &Selection) -> Result<Vec<Series>, SourceError> {
+    async fn select(&self, selection: &Selection, _: &SourceNotes) -> Result<Vec<Series>, SourceError> {
         let matching = self.series.iter().filter(|(labels, _)| selection.matches(labels));
         let mut result = Vec::new();
         for (labels, all) in matching {

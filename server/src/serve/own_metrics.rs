@@ -25,9 +25,18 @@ pub(super) struct Sources {
 pub(super) fn router(sources: Sources) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
+        .route("/-/healthy", get(async |State(sources)| health("Mayfly is healthy.", &sources)))
+        .route("/-/ready", get(async |State(sources)| health("Mayfly is ready.", &sources)))
         .with_state(Arc::new(sources))
-        .route("/-/healthy", get(|| async { "Mayfly is healthy.\n" }))
-        .route("/-/ready", get(|| async { "Mayfly is ready.\n" }))
+}
+
+/// What is said to whoever asks, and what is not as it should be.
+fn health(text: &str, sources: &Arc<Sources>) -> String {
+    match sources.reader.unreadable() {
+        0 => format!("{text}\n"),
+        1 => format!("{text}\n1 object in the storage cannot be read: see the log.\n"),
+        objects => format!("{text}\n{objects} objects in the storage cannot be read: see the log.\n"),
+    }
 }
 
 async fn metrics(State(sources): State<Arc<Sources>>) -> impl IntoResponse {
@@ -50,6 +59,11 @@ fn families(sources: &Sources) -> Vec<Family> {
         ("mayfly_segment_write_failures_total", "Segments that could not be written.", written.failures()),
         ("mayfly_selections_total", "Selections of series, answered or failed.", read.selections()),
         ("mayfly_selection_failures_total", "Selections of series that failed.", read.failures()),
+        (
+            "mayfly_incomplete_selections_total",
+            "Selections of series answered without objects that cannot be read.",
+            read.incomplete(),
+        ),
         ("mayfly_segments_fetched_total", "Segments read from the object store.", read.segments_fetched()),
         ("mayfly_segments_cached_total", "Segments found in memory instead.", read.segments_cached()),
     ];
@@ -62,6 +76,11 @@ fn families(sources: &Sources) -> Vec<Family> {
     let gauges = [
         ("mayfly_tail_pushes", "Pushes that wait to be written.", tail.entries() as f64),
         ("mayfly_tail_bytes", "About how much memory they take.", tail.bytes() as f64),
+        (
+            "mayfly_unreadable_objects",
+            "Objects among the segments that cannot be read, as of the last selections.",
+            sources.reader.unreadable() as f64,
+        ),
         (
             "process_start_time_seconds",
             "Start time of the process since unix epoch in seconds.",

@@ -2,8 +2,6 @@
 
 use object_store::path::Path;
 
-use crate::segment::SegmentError;
-
 /// A selection that could not be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -14,14 +12,6 @@ pub enum ReadError {
         object: Path,
         /// The store's error.
         source: object_store::Error,
-    },
-    /// An object is damaged, foreign or newer than this version.
-    #[error("could not read segment {object}: {source}")]
-    Segment {
-        /// Which.
-        object: Path,
-        /// What is wrong with it.
-        source: SegmentError,
     },
     /// More segments than a query may read.
     #[error(
@@ -43,8 +33,6 @@ pub enum ReadError {
 pub enum ReadErrorKind {
     /// Try again later.
     Unavailable,
-    /// Trying again will not help until somebody mends the store.
-    Corrupt,
     /// The query asks for too much.
     Limit,
 }
@@ -54,7 +42,6 @@ impl ReadError {
     pub fn kind(&self) -> ReadErrorKind {
         match self {
             Self::Store { .. } | Self::Interrupted => ReadErrorKind::Unavailable,
-            Self::Segment { .. } => ReadErrorKind::Corrupt,
             Self::TooManySegments { .. } => ReadErrorKind::Limit,
         }
     }

@@ -5,7 +5,9 @@ mod error;
 mod failure;
 mod gather;
 mod samples;
+mod unreadable;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -14,16 +16,18 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 pub use error::{ReadError, ReadErrorKind};
+pub use unreadable::LeftOut;
 
 use crate::entry::{Entry, SampleBatch};
 use crate::layout::{SegmentName, Stream};
-use crate::segment::{self, Segment};
+use crate::segment::{self, Segment, SegmentError};
 use crate::settings::ReaderSettings;
 use crate::stats::{ReaderStats, count};
 use crate::tail::Tail;
 use crate::writer::Writer;
 use cache::Cache;
 use gather::Gathered;
+use unreadable::{Unreadable, Version};
 
 /// Reads the pushes and samples of one tenant.
 #[derive(Debug)]
@@ -33,6 +37,7 @@ pub struct Reader {
     pushes: Source<Push>,
     samples: Source<SampleBatch>,
     cache: Cache,
+    unreadable: Unreadable,
     stats: ReaderStats,
 }
 
@@ -62,11 +67,30 @@ pub struct LiveFamily {
     pub series: Vec<(Labels, Value)>,
 }
 
+/// What was read, and what could not be. An object that is damaged, foreign or of a later version does not keep others
+/// from being read; a store that does not answer is an error.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer<T> {
+    /// All that the readable objects say.
+    pub found: T,
+    /// The objects that could not be read, in order, each once. Where there are any, `found` may lack what was pushed,
+    /// and may still show what has ended.
+    pub left_out: Vec<LeftOut>,
+}
+
 /// A segment in the store.
 #[derive(Clone, Debug)]
 struct Found {
     object: Path,
+    version: Version,
     name: SegmentName,
+}
+
+/// What one stream holds.
+#[derive(Debug, Default)]
+struct Segments {
+    readable: Vec<Arc<Segment>>,
+    left_out: Vec<LeftOut>,
 }
 
 impl Reader {
@@ -78,14 +102,15 @@ impl Reader {
         settings: ReaderSettings,
     ) -> Self {
         let cache = Cache::new(settings.cache_bytes_max);
-        Self { store, settings, pushes, samples, cache, stats: ReaderStats::default() }
+        let unreadable = Unreadable::default();
+        Self { store, settings, pushes, samples, cache, unreadable, stats: ReaderStats::default() }
     }
 
     /// The series that match, each with what it held within the selection's time; in order of labels.
     ///
     /// # Errors
     /// [`ReadError::kind`] says what to do.
-    pub async fn select(&self, selection: &Selection) -> Result<Vec<Series>, ReadError> {
+    pub async fn select(&self, selection: &Selection) -> Result<Answer<Vec<Series>>, ReadError> {
         count(&self.stats.selections, 1);
         let (start_ms, end_ms) = (selection.start_ms, selection.end_ms);
         // a push holds until something ends it, so what began long ago counts; a sample does not
@@ -93,32 +118,49 @@ impl Reader {
             self.segments(&self.pushes, i64::MIN, end_ms),
             self.segments(&self.samples, start_ms, end_ms),
         )?;
+        let left_out = self.told([pushes.left_out, samples.left_out].concat());
+        let (pushes, samples) = (pushes.readable, samples.readable);
         let selection = selection.clone();
-        compute(move || {
+        let found = compute(move || {
             let mut stepped = Gathered::of(&pushes, &selection).into_series(start_ms, end_ms);
             if let Some(push_times) = failure::also_needed(&selection) {
                 let groups = Gathered::of(&pushes, &push_times).into_series(start_ms, end_ms);
                 failure::add_zeros(&mut stepped, &groups);
             }
             join(stepped, samples::gather(&samples, &selection))
-        })
-        .await
+        });
+        Ok(Answer { found: found.await?, left_out })
     }
 
     /// Everything pushed that holds at `at_ms`, by family, in order of names.
     ///
     /// # Errors
     /// [`ReadError::kind`] says what to do.
-    pub async fn live(&self, at_ms: i64) -> Result<Vec<LiveFamily>, ReadError> {
+    pub async fn live(&self, at_ms: i64) -> Result<Answer<Vec<LiveFamily>>, ReadError> {
         count(&self.stats.selections, 1);
         let segments = self.segments(&self.pushes, i64::MIN, at_ms).await?;
+        let left_out = self.told(segments.left_out);
         let everything = Selection { matchers: Vec::new(), start_ms: at_ms, end_ms: at_ms };
-        compute(move || Gathered::of(&segments, &everything).into_live(at_ms)).await
+        let found = compute(move || Gathered::of(&segments.readable, &everything).into_live(at_ms));
+        Ok(Answer { found: found.await?, left_out })
     }
 
     /// What it has counted.
     pub fn stats(&self) -> &ReaderStats {
         &self.stats
+    }
+
+    /// How many objects the last listings showed that cannot be read, foreign ones included.
+    pub fn unreadable(&self) -> usize {
+        self.unreadable.count()
+    }
+
+    /// What an answer goes without, in order. Counts the answer, if that is anything.
+    fn told(&self, mut left_out: Vec<LeftOut>) -> Vec<LeftOut> {
+        left_out.sort();
+        left_out.dedup();
+        count(&self.stats.incomplete, usize::from(!left_out.is_empty()));
+        left_out
     }
 
     /// All segments with rows between two times, in the order of their names, the tail's last.
@@ -127,7 +169,7 @@ impl Reader {
         source: &Source<E>,
         start_ms: i64,
         end_ms: i64,
-    ) -> Result<Vec<Arc<Segment>>, ReadError> {
+    ) -> Result<Segments, ReadError> {
         const ATTEMPTS: usize = 3;
         let mut attempt = 1;
         let result = loop {
@@ -148,10 +190,10 @@ impl Reader {
         source: &Source<E>,
         start_ms: i64,
         end_ms: i64,
-    ) -> Result<Vec<Arc<Segment>>, ReadError> {
+    ) -> Result<Segments, ReadError> {
         // the tail first: what leaves it between this line and the next is listed, and then left out again below
         let tail = source.tail.as_ref().map(|(writer, tail)| (*writer, tail.snapshot()));
-        let mut found = self.list(&source.stream, start_ms, end_ms).await?;
+        let (mut found, mut left_out) = self.list(&source.stream, start_ms, end_ms).await?;
         if let Some((writer, entries)) = &tail
             && E::TIMES_ARE_STAMPS
             && let Some(first) = entries.first()
@@ -162,53 +204,104 @@ impl Reader {
         if found.len() > self.settings.segments_max {
             return Err(ReadError::TooManySegments { found: found.len(), max: self.settings.segments_max });
         }
-        let mut segments: Vec<Arc<Segment>> = stream::iter(found)
-            .map(|segment| self.fetch(segment))
-            .buffered(self.settings.requests_max)
-            .try_collect()
-            .await?;
+        let fetched =
+            stream::iter(found).map(|segment| self.fetch(segment)).buffered(self.settings.requests_max);
+        let fetched: Vec<Result<Arc<Segment>, LeftOut>> = fetched.try_collect().await?;
+        let mut segments = Segments::default();
+        for segment in fetched {
+            match segment {
+                Ok(segment) => segments.readable.push(segment),
+                Err(object) => left_out.push(object),
+            }
+        }
+        segments.left_out = left_out;
         if let Some((writer, entries)) = tail {
-            segments.push(Arc::new(compute(move || E::segment(writer, &entries)).await?));
+            segments.readable.push(Arc::new(compute(move || E::segment(writer, &entries)).await?));
         }
         Ok(segments)
     }
 
-    async fn list(&self, stream: &Stream, start_ms: i64, end_ms: i64) -> Result<Vec<Found>, ReadError> {
+    /// The segments with rows between two times, and the objects that may be some but are not called so.
+    async fn list(
+        &self,
+        stream: &Stream,
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Result<(Vec<Found>, Vec<LeftOut>), ReadError> {
         let hot = stream.hot();
         let mut listing = self.store.list(Some(&hot));
-        let mut found = Vec::new();
+        let (mut found, mut left_out, mut listed) = (Vec::new(), Vec::new(), HashSet::new());
         while let Some(entry) = listing.next().await {
-            let object = entry.map_err(|source| ReadError::Store { object: hot.clone(), source })?.location;
+            let entry = entry.map_err(|source| ReadError::Store { object: hot.clone(), source })?;
+            let (version, object) = (Version::of(&entry), entry.location);
+            if self.unreadable.knows(&object) {
+                listed.insert(object.clone());
+            }
             match SegmentName::parse(&object) {
                 Ok(name) => {
                     let (from_ms, to_ms) = (name.from_us.div_euclid(1_000), name.to_us.div_euclid(1_000));
                     if from_ms <= end_ms && to_ms >= start_ms {
-                        found.push(Found { object, name });
+                        found.push(Found { object, version, name });
                     }
                 }
-                Err(error) => tracing::warn!(%object, %error, "ignored"),
+                Err(error) => {
+                    let reason = self.unreadable.note(&object, &version, error);
+                    listed.insert(object.clone());
+                    // a later version may call its segments otherwise; what else lies here is none
+                    if object.as_ref().ends_with(".parquet") {
+                        left_out.push(LeftOut { object, reason });
+                    }
+                }
             }
         }
+        self.unreadable.forget_unlisted(&hot, |object| listed.contains(object));
         found.sort_by(|a, b| a.object.cmp(&b.object));
-        Ok(found)
+        Ok((found, left_out))
     }
 
-    async fn fetch(&self, found: Found) -> Result<Arc<Segment>, ReadError> {
+    /// A segment, or what is wrong with it.
+    async fn fetch(&self, found: Found) -> Result<Result<Arc<Segment>, LeftOut>, ReadError> {
         if let Some(segment) = self.cache.get(&found.object) {
             count(&self.stats.segments_cached, 1);
-            return Ok(segment);
+            return Ok(Ok(segment));
         }
+        let Found { object, version, name } = found;
+        if let Some(reason) = self.unreadable.reason(&object, &version) {
+            return Ok(Err(LeftOut { object, reason }));
+        }
+        let mut read = self.try_fetch(&object, name.checksum).await?;
+        if matches!(read, Err(SegmentError::Checksum { .. })) {
+            // on the disk or on the way?
+            read = self.try_fetch(&object, name.checksum).await?;
+        }
+        match read {
+            Ok(segment) => {
+                let segment = Arc::new(segment);
+                self.unreadable.was_read(&object);
+                self.cache.put(object, Arc::clone(&segment));
+                Ok(Ok(segment))
+            }
+            Err(error) => {
+                let reason = self.unreadable.note(&object, &version, error);
+                Ok(Err(LeftOut { object, reason }))
+            }
+        }
+    }
+
+    async fn try_fetch(
+        &self,
+        object: &Path,
+        checksum: u64,
+    ) -> Result<Result<Segment, SegmentError>, ReadError> {
         count(&self.stats.segments_fetched, 1);
-        let failed = |source| ReadError::Store { object: found.object.clone(), source };
-        let answer = self.store.get(&found.object).await.map_err(failed)?;
+        let failed = |source| ReadError::Store { object: object.clone(), source };
+        let answer = self.store.get(object).await.map_err(failed)?;
         let bytes = answer.bytes().await.map_err(failed)?;
-        let checksum = found.name.checksum;
-        let decoded = compute(move || segment::decode(bytes, checksum)).await?;
-        let segment =
-            decoded.map_err(|source| ReadError::Segment { object: found.object.clone(), source })?;
-        let segment = Arc::new(segment);
-        self.cache.put(found.object, Arc::clone(&segment));
-        Ok(segment)
+        match tokio::task::spawn_blocking(move || segment::decode(bytes, checksum)).await {
+            Ok(decoded) => Ok(decoded),
+            Err(error) if error.is_panic() => Ok(Err(SegmentError::Panic)),
+            Err(_) => Err(ReadError::Interrupted),
+        }
     }
 }
 

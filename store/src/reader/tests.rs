@@ -55,7 +55,8 @@ impl House {
 
     async fn steps(&self, name: &str, start_ms: i64, end_ms: i64) -> Vec<(i64, i64, f64)> {
         let matchers = vec![Matcher::equal("__name__", name)];
-        let series = self.reader.select(&Selection { matchers, start_ms, end_ms }).await.expect("reads");
+        let series =
+            self.reader.select(&Selection { matchers, start_ms, end_ms }).await.expect("reads").found;
         let steps = series.iter().map(|series| &series.steps);
         steps.flat_map(|s| (0..s.len()).map(|i| (s.from_ms[i] - T0, s.until_ms[i], s.values[i]))).collect()
     }
@@ -96,7 +97,7 @@ async fn matchers_select_series_and_missing_labels_are_empty() {
     let check = async |name: &str, op, value: &str, expect: &[&str]| {
         let matchers = vec![Matcher::new(name, op, value).expect("parses")];
         let selection = Selection { matchers, start_ms: T0, end_ms: T0 };
-        let found = house.reader.select(&selection).await.expect("reads");
+        let found = house.reader.select(&selection).await.expect("reads").found;
         let names: Vec<_> = found.iter().map(|series| series.labels.metric_name()).collect();
         assert_eq!(names, expect, "{name} {op:?} {value}");
     };
@@ -114,13 +115,13 @@ async fn live_families_carry_the_latest_type_and_help() {
     house.push(Change::ReplaceGroup, &[("b", 1.0), ("a", 1.0)]).await;
     house.clock.advance_ms(1_000);
     house.push(Change::ReplaceFamilies, &[("a", 2.0)]).await;
-    let live = house.reader.live(T0 + 1_000).await.expect("reads");
+    let live = house.reader.live(T0 + 1_000).await.expect("reads").found;
     let shown: Vec<_> = live.iter().map(|f| (&*f.name, &*f.metadata.help, f.series[0].1.clone())).collect();
     assert_eq!(shown, [("a", "About a.", Value::Float(2.0)), ("b", "About b.", Value::Float(1.0))]);
     house.clock.advance_ms(1_000);
     house.push(Change::Delete, &[]).await;
-    assert_eq!(house.reader.live(T0 + 2_000).await.expect("reads"), []);
-    assert_eq!(house.reader.live(T0 + 1_500).await.expect("reads").len(), 2);
+    assert_eq!(house.reader.live(T0 + 2_000).await.expect("reads").found, []);
+    assert_eq!(house.reader.live(T0 + 1_500).await.expect("reads").found.len(), 2);
 }
 
 #[tokio::test]
@@ -136,7 +137,7 @@ async fn segments_are_fetched_once() {
 }
 
 #[tokio::test]
-async fn a_damaged_segment_is_named_and_a_foreign_object_is_ignored() {
+async fn a_damaged_segment_is_named_and_the_others_are_read() {
     let house = House::new();
     house.push(Change::ReplaceGroup, &[("a", 1.0)]).await;
     let foreign = stream().hot().join("notes.txt");
@@ -154,9 +155,97 @@ async fn a_damaged_segment_is_named_and_a_foreign_object_is_ignored() {
     };
     let damaged = stream().segment(&name);
     house.store.put(&damaged, "PAR1 and nothing else".into()).await.expect("written");
-    let error = house.reader.live(T0).await.expect_err("damaged");
-    assert_eq!(error.kind(), ReadErrorKind::Corrupt);
-    assert!(error.to_string().contains(damaged.as_ref()), "{error}");
+    let answer = house.reader.live(T0).await.expect("reads");
+    assert_eq!(answer.found.len(), 1, "everything else stays readable");
+    let said: Vec<String> = answer.left_out.iter().map(ToString::to_string).collect();
+    assert!(
+        said.len() == 1 && said[0].contains(damaged.as_ref()) && said[0].contains("damaged: its checksum is"),
+        "{said:?}"
+    );
+    assert_eq!((house.reader.unreadable(), house.reader.stats().incomplete()), (2, 1), "the notes and this");
+    let fetched = house.reader.stats().segments_fetched();
+    assert_eq!(house.reader.live(T0).await.expect("reads").left_out, answer.left_out);
+    assert_eq!(house.reader.stats().segments_fetched(), fetched, "what is damaged is not fetched again");
+
+    // deleted, or put right
+    house.store.delete(&damaged).await.expect("deleted");
+    house.store.delete(&foreign).await.expect("deleted");
+    assert_eq!(house.reader.live(T0).await.expect("reads").left_out, []);
+    assert_eq!(house.reader.unreadable(), 0);
+}
+
+/// Everything that can be wrong with a segment, with the words that are to be said about it.
+#[tokio::test]
+async fn whatever_is_wrong_with_one_segment_the_others_are_read() {
+    let memory: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let house = House::over(Arc::clone(&memory));
+    house.push(Change::ReplaceGroup, &[("a", 1.0)]).await;
+    let good = listed(&memory).await.remove(0);
+    let whole = memory.get(&good).await.expect("there").bytes().await.expect("whole");
+    let name = SegmentName::parse(&good).expect("a segment");
+    let put = async |number: u32, bytes: Vec<u8>| {
+        let checksum = segment::checksum(&bytes);
+        let object = stream().segment(&SegmentName { writer: 9, number, checksum, ..name.clone() });
+        memory.put(&object, bytes.into()).await.expect("written");
+        object
+    };
+    let mut newer = whole.to_vec();
+    let at = newer.windows(14).position(|text| text == b"mayfly.format\x18").expect("in the footer");
+    // the value of the pair: a length of 1, and the digit
+    newer[at + 15] = b'9';
+    let cases = [
+        (put(0, whole[..whole.len() / 2].to_vec()).await, "not readable as Parquet"),
+        (
+            put(1, b"not Parquet at all, but long enough for a footer".to_vec()).await,
+            "not readable as Parquet",
+        ),
+        (put(2, Vec::new()).await, "not readable as Parquet"),
+        (put(3, newer).await, "format 9 is newer than 1"),
+        (put(4, foreign_parquet()).await, "not a segment"),
+    ];
+    let otherwise_named = stream().hot().join("v2-1-2-3.parquet");
+    memory.put(&otherwise_named, "x".into()).await.expect("written");
+
+    let answer = house.reader.live(T0).await.expect("reads");
+    assert_eq!(answer.found.len(), 1);
+    let reason = |object: &Path| {
+        let left_out = answer.left_out.iter().find(|left_out| left_out.object == *object);
+        left_out.unwrap_or_else(|| panic!("{object} is not told of")).to_string()
+    };
+    for (object, expect) in &cases {
+        assert!(reason(object).contains(expect), "{}", reason(object));
+    }
+    assert!(reason(&otherwise_named).contains("is not called as a segment is"));
+    assert_eq!((answer.left_out.len(), house.reader.unreadable()), (6, 6));
+}
+
+#[tokio::test]
+async fn a_segment_that_is_put_right_is_read_again() {
+    let memory: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let house = House::over(Arc::clone(&memory));
+    house.push(Change::ReplaceGroup, &[("a", 1.0)]).await;
+    let object = listed(&memory).await.remove(0);
+    let whole = memory.get(&object).await.expect("there").bytes().await.expect("whole");
+    memory.put(&object, whole.slice(..10).into()).await.expect("written");
+    let answer = house.reader.live(T0).await.expect("reads");
+    assert_eq!((answer.found.len(), answer.left_out.len()), (0, 1));
+    memory.put(&object, whole.into()).await.expect("written");
+    let answer = house.reader.live(T0).await.expect("reads");
+    assert_eq!((answer.found.len(), answer.left_out.len(), house.reader.unreadable()), (1, 0, 0));
+}
+
+async fn listed(store: &Arc<dyn ObjectStore>) -> Vec<Path> {
+    store.list(None).map_ok(|meta| meta.location).try_collect().await.expect("lists")
+}
+
+/// A Parquet file that somebody else has written.
+fn foreign_parquet() -> Vec<u8> {
+    let column: arrow_array::ArrayRef = Arc::new(arrow_array::Int64Array::from(vec![1, 2, 3]));
+    let batch = arrow_array::RecordBatch::try_from_iter([("x", column)]).expect("a batch");
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), None).expect("a writer");
+    writer.write(&batch).expect("written");
+    writer.into_inner().expect("closed")
 }
 
 #[tokio::test]
@@ -242,7 +331,7 @@ async fn samples_are_found_by_time_and_the_later_write_wins() {
     let select = async |start_ms: i64, end_ms: i64| {
         let matchers = vec![Matcher::equal("job", "j")];
         let selection = Selection { matchers, start_ms: T0 + start_ms, end_ms: T0 + end_ms };
-        house.reader.select(&selection).await.expect("reads")
+        house.reader.select(&selection).await.expect("reads").found
     };
     let found = select(0, 20).await;
     let names: Vec<_> = found.iter().map(|series| series.labels.metric_name()).collect();

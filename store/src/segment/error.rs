@@ -43,4 +43,7 @@ pub enum SegmentError {
         /// The value.
         value: String,
     },
+    /// The decoder gave up.
+    #[error("not readable as Parquet: the decoder panicked")]
+    Panic,
 }

@@ -40,7 +40,7 @@ pub(crate) async fn values(store: &Arc<dyn ObjectStore>, writer: Option<&Writer>
         ReaderSettings::default(),
     );
     let selection = Selection { matchers: vec![], start_ms: NOW_MS, end_ms: NOW_MS + 60_000 };
-    let series = reader.select(&selection).await.expect("reads");
+    let series = reader.select(&selection).await.expect("reads").found;
     series.iter().filter_map(|series| series.steps.values.last().copied()).collect()
 }
 

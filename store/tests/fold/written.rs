@@ -47,7 +47,7 @@ pub(crate) fn written(
         let reader = Reader::new(Arc::clone(&store), source(), samples, ReaderSettings::default());
         let any = vec![Matcher::new("__name__", MatchOp::Regex, ".+").expect("a pattern")];
         let selection = Selection { matchers: any, start_ms: T0 + start_ms, end_ms: T0 + end_ms };
-        (Found(reader.select(&selection).await.expect("reads")), stamped)
+        (Found(reader.select(&selection).await.expect("reads").found), stamped)
     })
 }
 
