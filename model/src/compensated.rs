@@ -13,6 +13,16 @@ impl Compensated {
         Self { sum: first, lost: 0.0 }
     }
 
+    /// The sum, and what it has lost.
+    pub fn parts(&self) -> (f64, f64) {
+        (self.sum, self.lost)
+    }
+
+    /// What [`Compensated::parts`] took apart.
+    pub fn from_parts(sum: f64, lost: f64) -> Self {
+        Self { sum, lost }
+    }
+
     /// Adds a term.
     pub fn add(&mut self, term: f64) {
         let sum = self.sum + term;

@@ -86,6 +86,14 @@ impl Annotations {
     }
 }
 
+impl FromIterator<Annotation> for Annotations {
+    fn from_iter<I: IntoIterator<Item = Annotation>>(all: I) -> Self {
+        let mut annotations = Self::default();
+        all.into_iter().for_each(|one| annotations.add(one.severity, one.range, one.text));
+        annotations
+    }
+}
+
 impl<'a> IntoIterator for &'a Annotations {
     type Item = &'a Annotation;
     type IntoIter = std::slice::Iter<'a, Annotation>;

@@ -26,6 +26,7 @@ pub use engine::{
     CancelOnDrop, Engine, ErrorKind, Loaded, Outcome, QueryError, QueryOptions, Settings, Times, Usage,
 };
 pub use exec::ExecError;
+pub use fragment::{CodecError, Fragment, FragmentRunner, Partial};
 pub use plan::PlanError;
 pub use source::{SeriesSource, SourceError, SourceErrorKind, SourceNotes};
 pub use value::{MatrixSeries, Value, VectorSample};

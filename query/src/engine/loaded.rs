@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use model::{Label, Selection, Series};
+use model::{Label, Series};
 
-use super::{Outcome, QueryError, Usage, resets};
-use crate::exec::{self, Budget, ExecSettings, Executor, Line, Weight, of_histogram};
-use crate::fragment::LocalRunner;
+use super::{Outcome, QueryError, Usage};
+use crate::exec::{self, Budget, Common, Executor, Line, Weight, of_histogram};
+use crate::fragment::{FragmentRunner, LocalRunner, Reading};
 use crate::plan::{NodeKind, Plan};
-use crate::steps::Scrapes;
 use crate::syntax::ValueType;
 use crate::value::{MatrixSeries, Value, VectorSample};
 
@@ -35,9 +34,7 @@ pub struct Loaded {
     pub(super) data: Vec<Vec<Series>>,
     /// What the data lack.
     pub(super) lacking: Vec<String>,
-    pub(super) settings: ExecSettings,
-    /// Whether pushed series are to be read as if they had been scraped, and how often.
-    pub(super) as_scraped_ms: Option<i64>,
+    pub(super) common: Common,
     /// How many threads compute at the same time.
     pub(super) threads: usize,
     pub(super) samples_read: u64,
@@ -67,15 +64,27 @@ impl Loaded {
     /// If it cannot be evaluated.
     pub fn execute(mut self) -> Result<Outcome, QueryError> {
         self.prepare()?;
-        let runner = LocalRunner { data: &self.data, budget: &self.budget, threads: self.threads };
-        let executor = Executor::new(&self.plan, &self.data, &runner, self.settings, &self.budget);
+        self.evaluate(&LocalRunner { data: &self.data, budget: &self.budget, threads: self.threads })
+    }
+
+    /// Likewise, with its fragments run by another runner.
+    ///
+    /// # Errors
+    /// If it cannot be evaluated, or the runner fails.
+    pub fn execute_on(mut self, runner: &dyn FragmentRunner) -> Result<Outcome, QueryError> {
+        self.prepare()?;
+        self.evaluate(runner)
+    }
+
+    fn evaluate(&self, runner: &dyn FragmentRunner) -> Result<Outcome, QueryError> {
+        let executor = Executor::new(&self.plan, &self.data, runner, self.common, &self.budget);
         let root = &self.plan.root;
         let grid = root.grid;
         let value = match (&root.kind, root.value_type) {
             (NodeKind::String(text), _) => Value::String { at_ms: grid.start_ms, value: text.clone() },
             (_, ValueType::Scalar) => self.scalar(executor.root_scalar()?),
             (_, ValueType::Matrix) => Value::Matrix(in_order(executor.root_matrix()?)),
-            _ if self.settings.instant => {
+            _ if self.common.settings.instant => {
                 let lines = executor.root_lines()?;
                 Value::Vector(lines.iter().filter_map(|line| sample(line, grid.start_ms)).collect())
             }
@@ -88,28 +97,16 @@ impl Loaded {
         };
         let usage = Usage { samples_read: self.samples_read, samples_most: self.budget.samples_most() };
         let mut annotations = executor.into_annotations();
-        annotations.set_lacking(std::mem::take(&mut self.lacking));
+        annotations.set_lacking(self.lacking.clone());
         Ok(Outcome { value, annotations, usage })
     }
 
     /// Brings what was read into the form and order in which it is evaluated.
     fn prepare(&mut self) -> Result<(), QueryError> {
         for (index, series) in self.data.iter_mut().enumerate() {
-            // the order in which everything is added
-            series.sort_by(|a, b| a.labels.cmp(&b.labels));
-            if let Some(interval_ms) = self.as_scraped_ms {
-                let Selection { start_ms, end_ms, .. } = self.plan.selections[index];
-                let scrapes = Scrapes { interval_ms, start_ms, end_ms };
-                for series in series.iter_mut().filter(|series| !series.steps.is_empty()) {
-                    self.budget.check_time()?;
-                    let samples = scrapes.count(&series.steps);
-                    self.budget.hold(Weight { samples, bytes: samples.saturating_mul(16) })?;
-                    series.samples = scrapes.of(&std::mem::take(&mut series.steps), &series.samples);
-                }
-            }
-            if self.plan.totals_only[index] {
-                series.iter_mut().for_each(|series| resets::state(&mut series.samples));
-            }
+            let totals_only = self.plan.totals_only[index];
+            let reading = Reading { as_scraped_ms: self.common.as_scraped_ms, totals_only };
+            reading.prepare(series, &self.plan.selections[index], &self.budget)?;
         }
         Ok(())
     }
@@ -117,7 +114,7 @@ impl Loaded {
     fn scalar(&self, values: Vec<f64>) -> Value {
         let grid = self.plan.root.grid;
         match values.as_slice() {
-            [value] if self.settings.instant => Value::Scalar { at_ms: grid.start_ms, value: *value },
+            [value] if self.common.settings.instant => Value::Scalar { at_ms: grid.start_ms, value: *value },
             _ => {
                 let floats = grid.times().zip(values).collect();
                 Value::Matrix(vec![MatrixSeries { floats, ..MatrixSeries::default() }])

@@ -6,7 +6,6 @@
 
 mod error;
 mod loaded;
-mod resets;
 mod settings;
 
 use std::sync::Arc;
@@ -16,7 +15,8 @@ use futures::future::try_join_all;
 use model::Clock;
 
 use crate::annotations::Annotations;
-use crate::exec::{Allowance, Budget, ExecError, ExecSettings};
+use crate::exec::{Allowance, Budget, Common, ExecError, ExecSettings};
+use crate::fragment;
 use crate::plan::{self, Grid, Limits};
 use crate::source::{SeriesSource, SourceNotes};
 use crate::syntax::{self, Expr, ParseError, ValueType};
@@ -159,9 +159,11 @@ impl Engine {
             instant: matches!(times, Times::At(_)),
         };
         let threads = self.settings.threads;
+        let limits = fragment::Limits { samples_max, bytes_max, timeout_ms };
+        let common = Common { settings, as_scraped_ms, limits };
         let samples_read = budget.samples_most();
         let lacking = notes.into_texts();
-        Ok(Loaded { plan, data, lacking, settings, as_scraped_ms, threads, samples_read, budget, canceled })
+        Ok(Loaded { plan, data, lacking, common, threads, samples_read, budget, canceled })
     }
 
     fn grid(&self, expr: &Expr, times: Times) -> Result<Grid, QueryError> {

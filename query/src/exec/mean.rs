@@ -11,6 +11,15 @@ pub(crate) struct Mean {
 }
 
 impl Mean {
+    /// The sum or mean, the number of terms, and whether it is updated term by term.
+    pub(crate) fn parts(&self) -> (Sum, f64, bool) {
+        (self.sum, self.count, self.incremental)
+    }
+
+    pub(crate) fn from_parts(sum: Sum, count: f64, incremental: bool) -> Self {
+        Self { sum, count, incremental }
+    }
+
     pub(crate) fn add(&mut self, term: f64) {
         self.count += 1.0;
         if self.count <= 1.0 {

@@ -18,11 +18,12 @@ mod names;
 mod order;
 mod points;
 mod remarks;
+mod resets;
 mod scalar;
 mod scan;
 mod window;
 
-pub(crate) use aggregate::Running;
+pub(crate) use aggregate::{Running, Spread};
 pub(crate) use budget::{Allowance, Budget, Counted, Weight};
 pub(crate) use context::Context;
 pub use error::ExecError;
@@ -31,6 +32,7 @@ pub(crate) use mean::Mean;
 pub(crate) use model::Compensated as Sum;
 pub(crate) use order::nan_first;
 pub(crate) use points::{Line, Points, of_histogram};
+pub(crate) use resets::state_resets;
 pub(crate) use scalar::Scalar;
 pub(crate) use scan::evaluate;
 pub(crate) use window::{RangeWindow, over_samples};
@@ -43,7 +45,7 @@ use std::sync::Arc;
 use model::{Series, Value};
 
 use crate::annotations::Annotations;
-use crate::fragment::{FragmentRunner, Leaf};
+use crate::fragment::{FragmentRunner, Leaf, Limits};
 use crate::plan::{Node, NodeKind, Plan};
 use crate::value::MatrixSeries;
 
@@ -57,6 +59,14 @@ pub(crate) struct ExecSettings {
     pub(crate) instant: bool,
 }
 
+/// What the fragments of a query have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Common {
+    pub(crate) settings: ExecSettings,
+    pub(crate) as_scraped_ms: Option<i64>,
+    pub(crate) limits: Limits,
+}
+
 /// Evaluates one plan.
 pub(crate) struct Executor<'a> {
     plan: &'a Plan,
@@ -64,6 +74,8 @@ pub(crate) struct Executor<'a> {
     data: &'a [Vec<Series>],
     /// Who evaluates what needs the series of one selection only.
     runner: &'a dyn FragmentRunner,
+    /// What every fragment of the query has.
+    common: Common,
     context: Context<'a>,
 }
 
@@ -98,10 +110,10 @@ impl<'a> Executor<'a> {
         plan: &'a Plan,
         data: &'a [Vec<Series>],
         runner: &'a dyn FragmentRunner,
-        settings: ExecSettings,
+        common: Common,
         budget: &'a Budget,
     ) -> Self {
-        Self { plan, data, runner, context: Context::new(settings, budget) }
+        Self { plan, data, runner, common, context: Context::new(common.settings, budget) }
     }
 
     /// The remarks that the evaluation left.

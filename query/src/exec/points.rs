@@ -45,6 +45,22 @@ impl Points {
         Self { first: 0, floats: vec![value; count], histograms: Vec::new() }
     }
 
+    /// The first place, the floats from there on, and the histograms.
+    pub(crate) fn parts(&self) -> (usize, &[f64], &[Option<Arc<Histogram>>]) {
+        (self.first, &self.floats, &self.histograms)
+    }
+
+    /// What [`Points::parts`] took apart; `None` if these are no such parts.
+    pub(crate) fn from_parts(
+        first: usize,
+        floats: Vec<f64>,
+        histograms: Vec<Option<Arc<Histogram>>>,
+    ) -> Option<Self> {
+        first.checked_add(floats.len())?;
+        let fits = histograms.is_empty() || histograms.len() == floats.len();
+        fits.then_some(Self { first, floats, histograms })
+    }
+
     /// The float that each place gets, if any.
     pub(crate) fn of_floats(count: usize, mut at: impl FnMut(usize) -> Option<f64>) -> Self {
         let mut points = Self::default();

@@ -4,8 +4,8 @@ use model::Series;
 
 use super::aggregate::{Groups, Running};
 use super::points::{Line, Points};
-use super::{Budget, Context, ExecError, Executor, Result, Sink};
-use crate::fragment::{Fold, Fragment, GroupState, Leaf, Partial, Yield};
+use super::{Budget, Common, Context, ExecError, Executor, Result, Sink};
+use crate::fragment::{Fold, Fragment, GroupState, Leaf, Partial, Reading, Yield};
 
 /// What a fragment makes of some of its series. This computes, and depends on nothing but its arguments; the budget can
 /// only stop it.
@@ -81,8 +81,10 @@ impl Leaf {
 impl Executor<'_> {
     /// What has to be computed of a selection.
     pub(super) fn fragment(&self, selected: usize, leaf: Leaf, fold: Option<Fold>) -> Fragment {
+        let Common { settings, as_scraped_ms, limits } = self.common;
+        let reading = Reading { as_scraped_ms, totals_only: self.plan.totals_only[selected] };
         let selection = self.plan.selections[selected].clone();
-        Fragment { selection, selected, leaf, fold, settings: self.settings }
+        Fragment { selection, selected, parts: None, reading, leaf, fold, settings, limits }
     }
 
     /// Hands over the line of each series of a selection.

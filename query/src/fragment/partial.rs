@@ -2,12 +2,13 @@
 
 use model::Labels;
 
+use super::codec::{self, CodecError};
 use crate::annotations::Annotations;
 use crate::exec::{Line, Points, Running, Weight};
 
 /// The results for some of a fragment's series, in their order.
 #[derive(Clone, Debug)]
-pub(crate) struct Partial {
+pub struct Partial {
     pub(crate) yields: Yield,
     /// Remarks on them.
     pub(crate) notes: Annotations,
@@ -35,6 +36,19 @@ pub(crate) struct GroupState {
 }
 
 impl Partial {
+    /// As bytes; the same fragment over the same series gives the same.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        codec::to_bytes(self)
+    }
+
+    /// Reads what [`Partial::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// If the bytes are no result, or one of another version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
+        codec::from_bytes(bytes)
+    }
+
     /// What this counts as.
     pub(crate) fn weight(&self) -> Weight {
         match &self.yields {

@@ -11,7 +11,7 @@ use super::{Fragment, Partial};
 use crate::exec::{Budget, Counted, ExecError, evaluate};
 
 /// Runs fragments.
-pub(crate) trait FragmentRunner {
+pub trait FragmentRunner {
     /// Runs one, and hands its partial results to `take`, always in the same order. How they are cut depends on the data
     /// alone, never on where or on how many threads they are computed.
     ///

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use model::{Samples, Steps, Value, stale_nan};
 
-use crate::exec::{sample_value, step_value};
+use crate::exec::{Weight, sample_value, step_value};
 
 /// The times between which scrapes matter, both included, and how far they are apart.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +25,13 @@ enum Found {
 }
 
 impl Scrapes {
-    /// How many samples [`Scrapes::of`] will add, at most.
-    pub(crate) fn count(&self, steps: &Steps) -> u64 {
+    /// What [`Scrapes::of`] will add, at most.
+    pub(crate) fn weight(&self, steps: &Steps) -> Weight {
+        let samples = self.count(steps);
+        Weight { samples, bytes: samples.saturating_mul(16) }
+    }
+
+    fn count(&self, steps: &Steps) -> u64 {
         let scrapes = (0..steps.len()).map(|step| {
             let Range { start, end } = self.seeing(steps, step);
             end.saturating_sub(start).max(0).unsigned_abs() + 1

@@ -43,6 +43,16 @@ impl Signature {
     }
 }
 
+impl Function {
+    /// As PromQL writes it.
+    pub fn name(self) -> &'static str {
+        Signature::all()
+            .iter()
+            .find(|signature| signature.function == self)
+            .map_or("?", |signature| signature.name)
+    }
+}
+
 macro_rules! functions {
     ($count:literal: $($name:literal $function:ident $arguments:expr, $variadic:expr, $returns:expr, $experimental:expr;)*) => {
         /// A function of the language.

@@ -16,7 +16,7 @@ use crate::syntax::{AggregateOp, ByteRange};
 
 pub(super) use groups::Groups;
 use histograms::Trouble;
-pub(crate) use running::Running;
+pub(crate) use running::{Running, Spread};
 
 impl Executor<'_> {
     pub(super) fn aggregate(&self, node: &AggregateNode, outer: &Node, sink: &mut Sink<'_>) -> Result<()> {

@@ -26,6 +26,15 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
+    /// Count, mean and squares.
+    pub(crate) fn parts(&self) -> [f64; 3] {
+        [self.count, self.mean, self.squares]
+    }
+
+    pub(crate) fn from_parts([count, mean, squares]: [f64; 3]) -> Self {
+        Self { count, mean, squares }
+    }
+
     fn add(&mut self, value: f64) {
         self.count += 1.0;
         let distance = value - self.mean;
@@ -87,6 +96,18 @@ impl Running {
             }
             _ => Self::Sum(vec![None; count], Histograms::sum(count)),
         }
+    }
+
+    /// A sum without native histograms.
+    pub(crate) fn of_sums(sums: Vec<Option<Sum>>) -> Self {
+        let histograms = Histograms::sum(sums.len());
+        Self::Sum(sums, histograms)
+    }
+
+    /// A mean without native histograms.
+    pub(crate) fn of_means(means: Vec<Option<Mean>>) -> Self {
+        let histograms = Histograms::mean(means.len());
+        Self::Mean(means, histograms)
     }
 
     /// Adds a series, but for histograms that [`Running::add_histograms`] adds.

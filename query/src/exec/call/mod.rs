@@ -14,7 +14,6 @@ use model::Labels;
 
 use super::points::{Line, Points};
 use super::scalar::{go_max, go_min, seconds};
-use super::window::name_of;
 use super::{ExecError, Executor, Result, Sink, presence};
 use crate::plan::{CallNode, Node};
 use crate::syntax::Function;
@@ -92,7 +91,7 @@ impl Executor<'_> {
             (Function::HistogramFraction, [lower, upper, operand]) => {
                 self.histogram_fraction(lower, upper, operand, node, sink)
             }
-            _ => Err(ExecError::not_supported(format!("the function {}", name_of(call.function)))),
+            _ => Err(ExecError::not_supported(format!("the function {}", call.function.name()))),
         }
     }
 

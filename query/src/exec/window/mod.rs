@@ -22,7 +22,7 @@ use super::scalar::Scalar;
 use super::{ExecError, Executor, Result, Sink};
 use crate::fragment::Leaf;
 use crate::plan::{Node, WindowNode, Windowed};
-use crate::syntax::{Function, Signature};
+use crate::syntax::Function;
 use series::keeps_name;
 
 /// The float samples of one series in one window.
@@ -156,12 +156,4 @@ impl Executor<'_> {
             _ => Ok(()),
         }
     }
-}
-
-/// The name of a function, for messages.
-pub(super) fn name_of(function: Function) -> &'static str {
-    Signature::all()
-        .iter()
-        .find(|signature| signature.function == function)
-        .map_or("?", |signature| signature.name)
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use model::{Histogram, HistogramSum, Value};
 
 use super::histograms::Counting;
-use super::name_of;
 use crate::exec::{Context, ExecError, Result, remarks};
 use crate::plan::Windows;
 use crate::steps::{self, StepWindow};
@@ -119,7 +118,7 @@ impl Context<'_> {
 }
 
 fn not_supported(function: Function) -> ExecError {
-    ExecError::not_supported(format!("{} of pushed native histograms", name_of(function)))
+    ExecError::not_supported(format!("{} of pushed native histograms", function.name()))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a number of steps in memory")]

@@ -8,7 +8,7 @@ use super::columns::{Columns, Cursor};
 use super::edges::EdgeWindow;
 use super::histograms::MixedWindow;
 use super::rate::Changes;
-use super::{RangeFunction, RangeWindow, edges, name_of, over_samples, over_time, pushed, starts};
+use super::{RangeFunction, RangeWindow, edges, over_samples, over_time, pushed, starts};
 use crate::exec::points::{Line, Points};
 use crate::exec::scalar::{Scalar, seconds};
 use crate::exec::{Context, ExecError, Result, remarks};
@@ -34,7 +34,7 @@ impl Job {
             | Function::AbsentOverTime => Ok(Self::Samples(function)),
             _ => match over_samples(function) {
                 Some(evaluate) => Ok(Self::Floats(evaluate)),
-                None => Err(ExecError::not_supported(format!("the function {}", name_of(function)))),
+                None => Err(ExecError::not_supported(format!("the function {}", function.name()))),
             },
         }
     }
@@ -234,7 +234,7 @@ impl Context<'_> {
         }
         match steps::evaluate(node.function, steps, numbers) {
             Some(value) => Ok(value.map(Value::Float)),
-            None => Err(ExecError::not_supported(format!("{} of pushed series", name_of(node.function)))),
+            None => Err(ExecError::not_supported(format!("{} of pushed series", node.function.name()))),
         }
     }
 
@@ -302,7 +302,7 @@ impl Context<'_> {
 }
 
 fn not_on_steps(function: Function) -> ExecError {
-    ExecError::not_supported(format!("{} of pushed series", name_of(function)))
+    ExecError::not_supported(format!("{} of pushed series", function.name()))
 }
 
 /// Whether the result is still what the name says.

@@ -6,7 +6,7 @@ use model::{CounterReset, Histogram, Samples, is_stale_nan};
 
 /// Compares each histogram that says nothing about a reset with the one before it, as Prometheus does where it reads
 /// histograms without their buckets.
-pub(super) fn state(samples: &mut Samples) {
+pub(crate) fn state_resets(samples: &mut Samples) {
     let mut before: Option<Arc<Histogram>> = None;
     for slot in samples.histograms.iter_mut().flatten() {
         let given = Arc::clone(slot);
