@@ -19,9 +19,11 @@ mod writer;
 pub use entry::{Entry, SampleBatch};
 pub use layout::{LayoutError, Stream, Tenant};
 pub use log::{LogError, Replayed};
-pub use reader::{Answer, LeftOut, LiveFamily, ReadError, ReadErrorKind, Reader, Source};
+pub use reader::{
+    Answer, HeldFamily, LeftOut, LiveFamily, LiveGroup, ReadError, ReadErrorKind, Reader, Source,
+};
 pub use segment::SegmentError;
 pub use settings::{LogSettings, ReaderSettings, WriterSettings};
 pub use stats::{ReaderStats, WriterStats};
 pub use tail::{Stamped, Tail};
-pub use writer::{Ack, WriteError, WriteErrorKind, Writer};
+pub use writer::{Ack, Submitted, WriteError, WriteErrorKind, Writer};

@@ -150,7 +150,7 @@ impl Ends {
     }
 
     /// What ends the values of one family of one group.
-    pub(super) fn of(&self, group: GroupKey, family: &str) -> FamilyEnds<'_> {
+    pub(crate) fn of(&self, group: GroupKey, family: &str) -> FamilyEnds<'_> {
         let of_group = self.by_group.get(&group);
         let but_failure = of_group.filter(|_| family != PUSH_FAILURE_FAMILY);
         let of_family = of_group.and_then(|of_group| of_group.families.get(family));
@@ -165,11 +165,11 @@ impl Ends {
 
 /// What ends the values of one family of one group.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct FamilyEnds<'a>([&'a [Stamp]; 4]);
+pub(crate) struct FamilyEnds<'a>([&'a [Stamp]; 4]);
 
 impl FamilyEnds<'_> {
     /// The first end after a stamp.
-    pub(super) fn after(&self, stamp: Stamp) -> Option<Stamp> {
+    pub(crate) fn after(&self, stamp: Stamp) -> Option<Stamp> {
         let next = |stamps: &[Stamp]| stamps.get(stamps.partition_point(|end| *end <= stamp)).copied();
         self.0.iter().filter_map(|stamps| next(stamps)).min()
     }

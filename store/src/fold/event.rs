@@ -50,10 +50,10 @@ impl GroupEvents {
         self.events.push(Event { stamp, kind, value, is_implied: false });
     }
 
-    /// The last of the events, and its family.
-    pub(crate) fn last(&self) -> Option<(Stamp, &Arc<str>)> {
+    /// The last of the events, and its kind.
+    pub(crate) fn last(&self) -> Option<(Stamp, &Kind)> {
         let last = self.events.iter().max_by_key(|event| event.stamp)?;
-        Some((last.stamp, &self.kinds[last.kind].family))
+        Some((last.stamp, &self.kinds[last.kind]))
     }
 }
 

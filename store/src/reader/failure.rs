@@ -10,7 +10,7 @@ use model::{Labels, OPEN_END_MS, Selection, Series, Steps};
 use crate::fold::PUSH_FAILURE_FAMILY;
 
 /// The family that every push sets.
-const PUSH_TIME_FAMILY: &str = "push_time_seconds";
+pub(super) const PUSH_TIME_FAMILY: &str = "push_time_seconds";
 
 /// What must be read besides the selection itself; `None` if the selection can have no failure times.
 pub(super) fn also_needed(selection: &Selection) -> Option<Selection> {

@@ -12,10 +12,10 @@ use crate::segment::{Segment, SeriesRows};
 /// The events that concern a selection.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    series: HashMap<Labels, SeriesEvents>,
-    ends: Ends,
+    pub(super) series: HashMap<Labels, SeriesEvents>,
+    pub(super) ends: Ends,
     /// By family: the latest description and when it was given.
-    descriptions: HashMap<Arc<str>, (Stamp, Metadata)>,
+    pub(super) descriptions: HashMap<Arc<str>, (Stamp, Metadata)>,
 }
 
 impl Gathered {
@@ -101,8 +101,8 @@ impl Gathered {
     pub(super) fn into_live(self, at_ms: i64) -> Vec<LiveFamily> {
         let mut families: BTreeMap<Arc<str>, LiveFamily> = BTreeMap::new();
         for (labels, events) in self.series {
-            let latest = events.values().filter_map(|group| group.last()).max();
-            let Some(name) = latest.map(|(_, family)| Arc::clone(family)) else {
+            let latest = events.values().filter_map(|group| group.last()).max_by_key(|(stamp, _)| *stamp);
+            let Some(name) = latest.map(|(_, kind)| Arc::clone(&kind.family)) else {
                 continue;
             };
             let steps = fold(events, &self.ends, at_ms, at_ms);

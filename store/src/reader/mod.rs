@@ -4,6 +4,7 @@ mod cache;
 mod error;
 mod failure;
 mod gather;
+mod groups;
 mod samples;
 mod unreadable;
 
@@ -16,6 +17,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 pub use error::{ReadError, ReadErrorKind};
+pub use groups::{HeldFamily, LiveGroup};
 pub use unreadable::LeftOut;
 
 use crate::entry::{Entry, SampleBatch};
@@ -142,6 +144,20 @@ impl Reader {
         let left_out = self.told(segments.left_out);
         let everything = Selection { matchers: Vec::new(), start_ms: at_ms, end_ms: at_ms };
         let found = compute(move || Gathered::of(&segments.readable, &everything).into_live(at_ms));
+        Ok(Answer { found: found.await?, left_out })
+    }
+
+    /// Every group that is there at `at_ms` and what it holds, in order of labels. A series that two groups hold stands in
+    /// both.
+    ///
+    /// # Errors
+    /// [`ReadError::kind`] says what to do.
+    pub async fn live_groups(&self, at_ms: i64) -> Result<Answer<Vec<LiveGroup>>, ReadError> {
+        count(&self.stats.selections, 1);
+        let segments = self.segments(&self.pushes, i64::MIN, at_ms).await?;
+        let left_out = self.told(segments.left_out);
+        let everything = Selection { matchers: Vec::new(), start_ms: at_ms, end_ms: at_ms };
+        let found = compute(move || Gathered::of(&segments.readable, &everything).into_live_groups(at_ms));
         Ok(Answer { found: found.await?, left_out })
     }
 

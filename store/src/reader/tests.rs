@@ -342,3 +342,78 @@ async fn samples_are_found_by_time_and_the_later_write_wins() {
     assert_eq!(house.reader.stats().segments_fetched(), 3);
     assert_eq!(select(-20, -10).await, [], "neither held nor sampled yet");
 }
+
+#[tokio::test]
+async fn groups_and_what_they_hold() {
+    let house = House::new();
+    let push = async |job: &str, change, names: &[&str], value| {
+        let grouping = Labels::from_pairs([("job", job)]);
+        let family = |name: &&str| {
+            // the body's labels may say what another group's labels say too
+            let labels = Labels::from_pairs([("__name__", *name), ("job", job), ("x", "1")]);
+            let labels = if *name == "push_time_seconds" {
+                Labels::from_pairs([("__name__", *name), ("job", job)])
+            } else {
+                labels
+            };
+            let series = vec![PushedSeries::float(labels, value)];
+            let r#type = MetricType::Gauge;
+            PushedFamily { name: (*name).into(), r#type, series, ..PushedFamily::default() }
+        };
+        let families = names.iter().map(family).collect();
+        let ttl_us = (job == "k").then_some(60_000_000);
+        let push = Push { ttl_us, ..Push::new(GroupKey::of(&grouping), change, families) };
+        house.writer.push(push).await.expect("written");
+        house.clock.advance_ms(1_000);
+    };
+    push("j", Change::ReplaceGroup, &["a", "b", "push_time_seconds"], 1.0).await;
+    push("k", Change::ReplaceGroup, &["a", "push_time_seconds"], 2.0).await;
+    push("j", Change::ReplaceFamilies, &["b", "push_time_seconds"], 3.0).await;
+    push("gone", Change::ReplaceGroup, &["a", "push_time_seconds"], 4.0).await;
+    push("gone", Change::Delete, &[], 0.0).await;
+    // a failure time alone makes no group
+    push("never", Change::ReplaceFamilies, &["push_failure_time_seconds"], 5.0).await;
+    let live = house.reader.live_groups(T0 + 9_000).await.expect("reads").found;
+    let shown: Vec<_> = live
+        .iter()
+        .map(|group| {
+            assert_eq!(group.key, GroupKey::of(&group.labels));
+            let family =
+                |f: &HeldFamily| format!("{} {} {:?}", f.name, f.pushed_us - T0 * 1_000, f.series[0].1);
+            let until_us = group.until_us.map(|until_us| until_us - T0 * 1_000);
+            (group.labels.to_string(), until_us, group.families.iter().map(family).collect::<Vec<_>>())
+        })
+        .collect();
+    let expect = [
+        (
+            r#"{job="j"}"#,
+            None,
+            vec!["a 0 Float(1.0)", "b 2000000 Float(3.0)", "push_time_seconds 2000000 Float(3.0)"],
+        ),
+        (
+            r#"{job="k"}"#,
+            Some(61_000_000),
+            vec!["a 1000000 Float(2.0)", "push_time_seconds 1000000 Float(2.0)"],
+        ),
+    ];
+    let expect = expect.map(|(labels, until_us, families)| {
+        (labels.to_owned(), until_us, families.into_iter().map(str::to_owned).collect())
+    });
+    assert_eq!(shown, expect);
+}
+
+#[tokio::test]
+async fn a_group_that_expired_is_gone() {
+    let house = House::new();
+    let labels = Labels::from_pairs([("__name__", "push_time_seconds"), ("job", "j")]);
+    let family = PushedFamily {
+        name: "push_time_seconds".into(),
+        series: vec![PushedSeries::float(labels, 1.0)],
+        ..PushedFamily::default()
+    };
+    let group = GroupKey::of(&Labels::from_pairs([("job", "j")]));
+    let push = Push { ttl_us: Some(60_000_000), ..Push::new(group, Change::ReplaceGroup, vec![family]) };
+    house.writer.push(push).await.expect("written");
+    let count = async |at_ms: i64| house.reader.live_groups(T0 + at_ms).await.expect("reads").found.len();
+    assert_eq!((count(59_999).await, count(60_000).await), (1, 0));
+}

@@ -53,6 +53,31 @@ pub struct Ack {
     pub stamp: Stamp,
 }
 
+/// An entry that has its place in the order and is being made durable, whether anybody waits for that or not.
+#[derive(Debug)]
+pub struct Submitted {
+    stamp: Stamp,
+    answer: oneshot::Receiver<Result<(), WriteError>>,
+    stats: Arc<WriterStats>,
+}
+
+impl Submitted {
+    /// Waits until it is durable.
+    ///
+    /// # Errors
+    /// [`WriteError::kind`] says what to do.
+    pub async fn durable(self) -> Result<Ack, WriteError> {
+        match self.answer.await {
+            Ok(Ok(())) => {
+                count(&self.stats.pushes, 1);
+                Ok(Ack { stamp: self.stamp })
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(WriteError::Closed),
+        }
+    }
+}
+
 /// A push that was not acknowledged.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum WriteError {
@@ -203,18 +228,15 @@ impl<E: Entry> Writer<E> {
     /// # Errors
     /// [`WriteError::kind`] says what to do.
     pub async fn push(&self, entry: E) -> Result<Ack, WriteError> {
-        let (stamp, answer) = self.enqueue(entry)?;
-        match answer.await {
-            Ok(Ok(())) => {
-                count(&self.stats.pushes, 1);
-                Ok(Ack { stamp })
-            }
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(WriteError::Closed),
-        }
+        self.submit(entry)?.durable().await
     }
 
-    fn enqueue(&self, entry: E) -> Result<(Stamp, oneshot::Receiver<Result<(), WriteError>>), WriteError> {
+    /// Stamps the entry, from when on readers of the process see it; entries are in the order in which they were
+    /// submitted. Whether it becomes durable is told by what this returns.
+    ///
+    /// # Errors
+    /// If it was not taken.
+    pub fn submit(&self, entry: E) -> Result<Submitted, WriteError> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(queue) = queue.as_ref() else {
             return Err(WriteError::Closed);
@@ -228,7 +250,7 @@ impl<E: Entry> Writer<E> {
         let stamp = entry.stamp;
         let (done, answer) = oneshot::channel();
         queue.send(Waiting { entry, done }).map_err(|_| WriteError::Closed)?;
-        Ok((stamp, answer))
+        Ok(Submitted { stamp, answer, stats: Arc::clone(&self.stats) })
     }
 
     /// Takes no more pushes and waits until those that were taken are written or refused.
