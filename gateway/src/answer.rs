@@ -2,8 +2,13 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, LOCATION,
+    RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderValue, Method, StatusCode};
+use serde::Serialize;
 use store::{ReadErrorKind, WriteErrorKind};
 
 use crate::error::GatewayError;
@@ -30,7 +35,7 @@ fn status(error: &GatewayError) -> StatusCode {
         },
         GatewayError::Scrape(ScrapeError::Interrupted) => StatusCode::SERVICE_UNAVAILABLE,
         GatewayError::Scrape(ScrapeError::TooManySeries { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
-        GatewayError::Scrape(ScrapeError::Read(error)) => match error.kind() {
+        GatewayError::Scrape(ScrapeError::Read(error)) | GatewayError::Read(error) => match error.kind() {
             ReadErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             ReadErrorKind::Limit => StatusCode::INTERNAL_SERVER_ERROR,
         },
@@ -133,6 +138,59 @@ pub(crate) fn redirect(method: &Method, keeps_method: bool, location: &str) -> R
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     }
     response
+}
+
+/// A text without what the router's own answers carry.
+pub(crate) fn handler_text(status: StatusCode, body: &'static str) -> Response {
+    let mut response = text(status, body);
+    response.headers_mut().remove(X_CONTENT_TYPE_OPTIONS);
+    response
+}
+
+pub(crate) fn html(page: String) -> Response {
+    let mut response = Response::new(Body::from(page));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, NO_CACHE);
+    response
+}
+
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache, no-store, must-revalidate");
+
+/// Pages of any origin may ask the API.
+pub(crate) fn api_options() -> Response {
+    let mut response = empty(StatusCode::OK);
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (ACCESS_CONTROL_ALLOW_HEADERS, "Accept, Authorization, Content-Type, Origin"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, DELETE, OPTIONS"),
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (ACCESS_CONTROL_EXPOSE_HEADERS, "Date"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.insert(CACHE_CONTROL, NO_CACHE);
+    response
+}
+
+#[derive(Serialize)]
+struct Success<T> {
+    status: &'static str,
+    data: T,
+}
+
+/// The API's answer that holds this.
+pub(crate) fn json(data: impl Serialize) -> Response {
+    match serde_json::to_vec(&Success { status: "success", data }) {
+        Ok(body) => {
+            let mut response = api_options();
+            *response.body_mut() = Body::from(body);
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+    }
 }
 
 pub(crate) fn page(page: Page) -> Response {

@@ -1,6 +1,6 @@
 //! Why a request was not done.
 
-use store::WriteError;
+use store::{ReadError, WriteError};
 
 use crate::intake::IntakeError;
 use crate::path::GroupingError;
@@ -36,6 +36,9 @@ pub enum GatewayError {
     /// There is nothing to show.
     #[error("An error has occurred while serving metrics:\n\n{0}")]
     Scrape(#[from] ScrapeError),
+    /// The groups cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The process is going down.
     #[error("interrupted: the process is shutting down")]
     Interrupted,

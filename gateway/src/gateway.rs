@@ -1,16 +1,20 @@
 //! What the gateway does, apart from HTTP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use model::{Change, Clock, Labels, Push};
-use store::{Reader, Writer};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use model::{Change, Clock, GroupKey, Labels, Push};
+use store::{LiveGroup, ReadError, Reader, Submitted, WriteError, Writer};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use wire::Accepted;
 
+use crate::about::About;
 use crate::error::GatewayError;
-use crate::intake::{self, Body, IntakeError};
+use crate::held::{Claim, Claimed, Held, Intent};
+use crate::intake::{self, Body, Intake, IntakeError};
 use crate::scrape::{self, Page, ScrapeError};
 use crate::settings::Settings;
+use crate::stats::GatewayStats;
 
 /// Takes pushes and shows what they left. One per tenant.
 #[derive(Debug)]
@@ -19,21 +23,113 @@ pub struct Gateway {
     reader: Arc<Reader>,
     clock: Arc<dyn Clock>,
     settings: Arc<Settings>,
+    about: About,
     in_flight: Semaphore,
+    /// `None` where pushes are compared with themselves only.
+    held: Option<Held>,
+    stats: GatewayStats,
+    quit: Notify,
+}
+
+/// What became of a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// It is consistent and durable.
+    Checked,
+    /// It was not compared with others. It is durable, or it was dropped because it contradicts itself.
+    Unchecked,
 }
 
 /// Bodies up to this size are decoded where they are received: it takes less than to hand them to another thread.
 const DECODED_IN_PLACE_BYTES_MAX: usize = 16 << 10;
 
 impl Gateway {
-    /// A gateway over a store.
+    /// A gateway over a store, which compares a push with nothing but itself and so never reads the store to take one.
     pub fn new(writer: Arc<Writer>, reader: Arc<Reader>, clock: Arc<dyn Clock>, settings: Settings) -> Self {
         let in_flight = Semaphore::new(settings.pushes_in_flight_max.min(Semaphore::MAX_PERMITS));
-        Self { writer, reader, clock, settings: Arc::new(settings), in_flight }
+        let about = About { started_us: clock.now_us(), ..About::default() };
+        Self {
+            writer,
+            reader,
+            clock,
+            settings: Arc::new(settings),
+            about,
+            in_flight,
+            held: None,
+            stats: GatewayStats::default(),
+            quit: Notify::new(),
+        }
+    }
+
+    /// What the process says about itself.
+    #[must_use]
+    pub fn about(self, about: About) -> Self {
+        Self { about, ..self }
+    }
+
+    /// From now on it knows which group holds what, so that a push is compared with what others have pushed. Whoever calls
+    /// this calls [`Gateway::look`] at once, and now and then.
+    #[must_use]
+    pub fn knowing_groups(self) -> Self {
+        // the writer's number is random, and no client sees it
+        let held = Some(Held::new(self.writer.tail().0));
+        Self { held, ..self }
+    }
+
+    /// Reads what the store holds if that is not known yet, or in doubt because a write failed. Does nothing otherwise.
+    ///
+    /// # Errors
+    /// If the store cannot be read; what is known stays as it is.
+    pub async fn look(&self) -> Result<(), ReadError> {
+        let Some(held) = self.held.as_ref().filter(|held| held.is_doubtful()) else { return Ok(()) };
+        held.begin_fill();
+        match self.live_groups().await {
+            Ok(live) => {
+                held.fill(&live);
+                Ok(())
+            }
+            Err(error) => {
+                held.give_up_fill();
+                Err(error)
+            }
+        }
+    }
+
+    /// Done when a request asked the process to end, which the settings must allow.
+    pub async fn quit_requested(&self) {
+        self.quit.notified().await;
+    }
+
+    pub(crate) fn request_quit(&self) {
+        // whoever waits may begin to do so later
+        self.quit.notify_one();
     }
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    pub(crate) fn about_process(&self) -> &About {
+        &self.about
+    }
+
+    pub(crate) fn now_us(&self) -> i64 {
+        self.clock.now_us()
+    }
+
+    /// What it has counted.
+    pub fn stats(&self) -> &GatewayStats {
+        &self.stats
+    }
+
+    /// How many groups and metrics (a histogram is one) are known, where that is counted.
+    pub fn known(&self) -> Option<(usize, usize)> {
+        self.held.as_ref().map(Held::counts)
+    }
+
+    /// Whether one more push would be refused.
+    pub(crate) fn is_full(&self) -> bool {
+        self.in_flight.available_permits() == 0
     }
 
     /// A place among the pushes that are worked on. It is taken before a body is read, since bodies need memory.
@@ -44,27 +140,106 @@ impl Gateway {
     }
 
     /// Sets what a body holds. Done when it is durable.
-    pub(crate) async fn push(&self, change: Change, group: Labels, body: Body) -> Result<(), GatewayError> {
-        let at_us = self.clock.now_us();
-        let settings = Arc::clone(&self.settings);
+    pub(crate) async fn push(
+        &self,
+        change: Change,
+        group: &Labels,
+        body: Body,
+    ) -> Result<Pushed, GatewayError> {
+        let pushed = self.checked_push(change, group, body).await;
+        if let Err(GatewayError::Intake(IntakeError::Inconsistent(_))) = &pushed {
+            self.note_failure(group);
+            if !self.settings.consistency_check {
+                return Ok(Pushed::Unchecked);
+            }
+        }
+        pushed
+    }
+
+    async fn checked_push(&self, change: Change, group: &Labels, body: Body) -> Result<Pushed, GatewayError> {
+        let Intake { push, families } = self.decode(change, group, body).await?;
+        let Some(held) = &self.held else {
+            self.writer.push(push).await?;
+            return Ok(self.pushed());
+        };
+        let compared = self.settings.consistency_check.then_some(&families[..]);
+        if compared.is_some() && !held.filled(Duration::from_millis(self.settings.known_wait_ms)).await {
+            tracing::warn!("push compared with this process's only: what the store holds is not known yet");
+        }
+        let claims: Vec<Claim> = held.claims(&families);
+        let intent = Intent { group: push.group, change, claims, compared, ttl_us: push.ttl_us };
+        match held.push(intent, self.clock.now_us(), || self.writer.submit(push))? {
+            Claimed::Refused(faults) => Err(IntakeError::Inconsistent(faults).into()),
+            Claimed::Submitted(submitted) => {
+                self.durable(submitted).await?;
+                Ok(self.pushed())
+            }
+        }
+    }
+
+    fn pushed(&self) -> Pushed {
+        if self.settings.consistency_check { Pushed::Checked } else { Pushed::Unchecked }
+    }
+
+    async fn decode(&self, change: Change, group: &Labels, body: Body) -> Result<Intake, GatewayError> {
+        let (at_us, settings, group) = (self.clock.now_us(), Arc::clone(&self.settings), group.clone());
         let is_small = body.bytes.len() <= DECODED_IN_PLACE_BYTES_MAX;
-        let decode = move || -> Result<Push, IntakeError> {
+        let decode = move || -> Result<Intake, IntakeError> {
             let families = intake::families(&body, &settings)?;
             intake::push(change, &group, families, at_us, &settings)
         };
-        let push = if is_small {
-            decode()?
-        } else {
-            tokio::task::spawn_blocking(decode).await.map_err(|_| GatewayError::Interrupted)??
-        };
-        self.writer.push(push).await?;
-        Ok(())
+        if is_small {
+            return Ok(decode()?);
+        }
+        Ok(tokio::task::spawn_blocking(decode).await.map_err(|_| GatewayError::Interrupted)??)
+    }
+
+    /// Notes that a push to a group was refused, if the group is there. Nobody waits until that is durable.
+    fn note_failure(&self, group: &Labels) {
+        let Some(held) = &self.held else { return };
+        let (key, now_us) = (GroupKey::of(group), self.clock.now_us());
+        let is_new = !held.has_group(key, now_us);
+        // the Pushgateway without its checks makes a group of it
+        if is_new && self.settings.consistency_check {
+            return;
+        }
+        let push = intake::failure(group, is_new, now_us);
+        let change = Change::ReplaceFamilies;
+        let intent = Intent { group: key, change, claims: Vec::new(), compared: None, ttl_us: None };
+        if let Err(error) = held.push(intent, now_us, || self.writer.submit(push)) {
+            tracing::warn!(%error, "failure time not noted");
+        }
     }
 
     /// Ends a group. Done when that is durable.
     pub(crate) async fn delete(&self, group: &Labels) -> Result<(), GatewayError> {
-        self.writer.push(intake::deletion(group)).await?;
-        Ok(())
+        self.end(intake::deletion(group)).await
+    }
+
+    /// Ends all groups, those of other writers included. Done when that is durable.
+    pub(crate) async fn wipe(&self) -> Result<(), GatewayError> {
+        self.end(Push::new(GroupKey::of(&Labels::empty()), Change::Wipe, Vec::new())).await
+    }
+
+    async fn end(&self, push: Push) -> Result<(), GatewayError> {
+        let submitted = match &self.held {
+            Some(held) => held.end(push.group, push.change, || self.writer.submit(push))?,
+            None => self.writer.submit(push)?,
+        };
+        Ok(self.durable(submitted).await?)
+    }
+
+    async fn durable(&self, submitted: Submitted) -> Result<(), WriteError> {
+        let written = submitted.durable().await;
+        if let (Err(_), Some(held)) = (&written, &self.held) {
+            held.doubt();
+        }
+        written.map(|_| ())
+    }
+
+    /// Every group that is there now, and what it holds.
+    pub(crate) async fn live_groups(&self) -> Result<Vec<LiveGroup>, ReadError> {
+        self.reader.live_groups(self.clock.now_ms()).await
     }
 
     /// Shows what is held now.

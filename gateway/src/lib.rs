@@ -1,25 +1,34 @@
 //! The Pushgateway's API over the store.
 //!
 //! In the order in which a push travels: [`router()`] hands each request to one function, `path` says what it is about,
-//! `intake` makes a [`model::Push`] of its body, [`Gateway`] has the store write it, `answer` tells the client. `scrape`
-//! shows what is held.
+//! `intake` makes a [`model::Push`] of its body, `held` compares it with what other groups hold, [`Gateway`] has the store
+//! write it, `answer` tells the client. `scrape`, `api` and `web_page` show what is held.
 
 mod path;
 
+mod held;
 mod intake;
-mod scrape;
 
+mod api;
+mod scrape;
+mod time;
+mod web_page;
+
+mod about;
 mod gateway;
 mod settings;
+mod stats;
 
 mod answer;
 mod error;
 mod router;
 
+pub use about::About;
 pub use error::GatewayError;
 pub use gateway::Gateway;
 pub use intake::{Inconsistency, IntakeError, MetricFault};
 pub use path::{Base64Error, GroupingError};
 pub use router::router;
 pub use scrape::ScrapeError;
-pub use settings::Settings;
+pub use settings::{Settings, Web};
+pub use stats::GatewayStats;

@@ -7,7 +7,6 @@ use axum::Router;
 use axum::body::Body as HttpBody;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::any;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::LengthLimitError;
@@ -17,35 +16,39 @@ use wire::encoding::Encoding;
 use wire::{Accepted, BodyFormat};
 
 use crate::answer;
+use crate::api;
 use crate::error::GatewayError;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Pushed};
 use crate::intake::{Body, IntakeError};
-use crate::path::{Destination, GroupPath, Resource, destination, grouping_labels};
+use crate::path::{ApiResource, Destination, GroupPath, Resource, Routes, grouping_labels};
 use crate::settings::Settings;
+use crate::web_page::web_page;
 
 #[cfg(test)]
 mod tests;
 
-/// The gateway's routes.
-///
-/// Its fallback answers for every path that no route has, since the paths that clients send wrong (`//metrics`,
-/// `/METRICS`) are redirected. Who merges it with a router that has a fallback too takes one of them away with
-/// [`Router::reset_fallback`].
+/// The gateway's routes: all paths, since those that clients send wrong (`//metrics`, `/METRICS`) are redirected.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new()
-        .route("/metrics", any(answer))
-        .route("/metrics/{*group}", any(answer))
-        .route("/-/healthy", any(answer))
-        .route("/-/ready", any(answer))
-        .fallback(answer)
-        .with_state(gateway)
+    let routes = Routes::of(&gateway.settings().web);
+    Router::new().fallback(answer).with_state(Arc::new(Shared { gateway, routes }))
 }
 
-async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+struct Shared {
+    gateway: Arc<Gateway>,
+    routes: Routes,
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let method = request.method().clone();
-    match destination(&method, request.uri().path()) {
+    match shared.routes.destination(&method, request.uri().path()) {
         Destination::Resource(resource) => {
-            resource_answer(&gateway, resource, request).await.unwrap_or_else(|error| answer::error(&error))
+            let handler = handler(&resource, &method);
+            let answered = resource_answer(&shared, resource, request).await;
+            let response = answered.unwrap_or_else(|error| answer::error(&error));
+            if let Some(handler) = handler {
+                shared.gateway.stats().answered(handler, response.status().as_u16(), word(&method));
+            }
+            response
         }
         Destination::Options(allow) => answer::options(allow),
         Destination::NotAllowed(allow) => answer::not_allowed(allow),
@@ -60,50 +63,141 @@ async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
     }
 }
 
+/// As what a request is counted. Scrapes are not.
+fn handler(resource: &Resource, method: &Method) -> Option<&'static str> {
+    Some(match resource {
+        Resource::Metrics | Resource::Quit => return None,
+        Resource::Page => "status",
+        Resource::Healthy => "healthy",
+        Resource::Ready => "ready",
+        Resource::Group(_) if method == Method::DELETE => "delete",
+        Resource::Group(_) => "push",
+        Resource::Api(ApiResource::Status) => "api/v1/status",
+        Resource::Api(ApiResource::Metrics) => "api/v1/metrics",
+        Resource::Api(ApiResource::Options) => "api/v1/options",
+        Resource::Api(ApiResource::Wipe) => "wipe",
+    })
+}
+
+/// The methods that resources have, in lower case.
+fn word(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "get",
+        Method::PUT => "put",
+        Method::POST => "post",
+        Method::DELETE => "delete",
+        Method::OPTIONS => "options",
+        _ => "unknown",
+    }
+}
+
 async fn resource_answer(
-    gateway: &Gateway,
+    shared: &Shared,
     resource: Resource,
     request: Request,
 ) -> Result<Response, GatewayError> {
+    let gateway = &*shared.gateway;
     match resource {
-        Resource::Healthy | Resource::Ready => Ok(answer::ok_text()),
+        Resource::Healthy | Resource::Ready => Ok(health(gateway)),
         Resource::Metrics => {
             let accepted = Accepted::of_header(header(request.headers(), &ACCEPT));
             let is_gzip = accepts_gzip(header(request.headers(), &ACCEPT_ENCODING));
             Ok(answer::page(gateway.page(accepted, is_gzip).await?))
         }
         Resource::Group(path) => group_answer(gateway, &path, request).await,
+        Resource::Quit => Ok(quit(gateway, request.method())),
+        Resource::Page => {
+            let number = page_number(request.uri().query().unwrap_or(""));
+            let live = gateway.live_groups().await?;
+            let (about, settings) = (gateway.about_process(), gateway.settings());
+            let prefix = shared.routes.prefix();
+            Ok(answer::html(web_page(&live, about, &settings.web, &prefix, number)))
+        }
+        Resource::Api(resource) => api_answer(gateway, resource).await,
     }
 }
 
-async fn group_answer(gateway: &Gateway, path: &[u8], request: Request) -> Result<Response, GatewayError> {
-    let Some(path) = GroupPath::of(path) else { return Ok(answer::not_found()) };
-    let group = grouping_labels(&path, gateway.settings().utf8_names)?;
-    let _place = gateway.admit()?;
-    match *request.method() {
-        Method::PUT => push(gateway, Change::ReplaceGroup, group, request).await,
-        Method::POST => push(gateway, Change::ReplaceFamilies, group, request).await,
-        _ => {
-            gateway.delete(&group).await?;
+async fn api_answer(gateway: &Gateway, resource: ApiResource) -> Result<Response, GatewayError> {
+    match resource {
+        ApiResource::Options => Ok(answer::api_options()),
+        ApiResource::Status => Ok(answer::json(api::status(gateway.about_process()))),
+        ApiResource::Metrics => {
+            let live = gateway.live_groups().await?;
+            let written = tokio::task::spawn_blocking(move || answer::json(api::groups(&live))).await;
+            written.map_err(|_| GatewayError::Interrupted)
+        }
+        ApiResource::Wipe => {
+            gateway.wipe().await?;
             Ok(answer::empty(StatusCode::ACCEPTED))
         }
     }
 }
 
+fn health(gateway: &Gateway) -> Response {
+    if gateway.is_full() {
+        return answer::text(StatusCode::INTERNAL_SERVER_ERROR, "write queue is full\n");
+    }
+    answer::ok_text()
+}
+
+fn quit(gateway: &Gateway, method: &Method) -> Response {
+    if method == Method::GET {
+        let text = "Only POST or PUT requests allowed.";
+        return answer::handler_text(StatusCode::METHOD_NOT_ALLOWED, text);
+    }
+    if !gateway.settings().web.lifecycle {
+        return answer::handler_text(StatusCode::FORBIDDEN, "Lifecycle API is not enabled.");
+    }
+    tracing::warn!("asked by a request to end");
+    gateway.request_quit();
+    answer::handler_text(StatusCode::OK, "Requesting termination... Goodbye!")
+}
+
+/// What `page=` says; 1 if it says no number.
+fn page_number(query: &str) -> usize {
+    let number = query.split('&').find_map(|pair| pair.strip_prefix("page="));
+    number.and_then(|number| number.parse().ok()).unwrap_or(1)
+}
+
+async fn group_answer(gateway: &Gateway, path: &[u8], request: Request) -> Result<Response, GatewayError> {
+    let Some(path) = GroupPath::of(path) else { return Ok(answer::not_found()) };
+    let group = grouping_labels(&path, gateway.settings().utf8_names)?;
+    let method = request.method().clone();
+    let change = match method {
+        Method::PUT => Change::ReplaceGroup,
+        Method::POST => Change::ReplaceFamilies,
+        _ => {
+            let _place = gateway.admit()?;
+            gateway.delete(&group).await?;
+            return Ok(answer::empty(StatusCode::ACCEPTED));
+        }
+    };
+    let (started_us, mut received) = (gateway.now_us(), 0);
+    let pushed = push(gateway, change, &group, request, &mut received).await;
+    gateway.stats().pushed(word(&method), gateway.now_us() - started_us, received);
+    Ok(answer::empty(match pushed? {
+        Pushed::Checked => StatusCode::OK,
+        Pushed::Unchecked => StatusCode::ACCEPTED,
+    }))
+}
+
+/// `received` becomes the number of bytes of the body.
 async fn push(
     gateway: &Gateway,
     change: Change,
-    group: Labels,
+    group: &Labels,
     request: Request,
-) -> Result<Response, GatewayError> {
+    received: &mut u64,
+) -> Result<Pushed, GatewayError> {
+    let _place = gateway.admit()?;
     let (head, body) = request.into_parts();
     let body = Body {
         format: BodyFormat::of_header(header(&head.headers, &CONTENT_TYPE)),
         encoding: Encoding::of_header(header(&head.headers, &CONTENT_ENCODING)),
         bytes: receive(body, gateway.settings()).await?,
     };
-    gateway.push(change, group, body).await?;
-    Ok(answer::empty(StatusCode::OK))
+    *received = body.bytes.len() as u64;
+    gateway.push(change, group, body).await
 }
 
 async fn receive(body: HttpBody, settings: &Settings) -> Result<bytes::Bytes, GatewayError> {

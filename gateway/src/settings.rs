@@ -3,14 +3,50 @@
 use serde::{Deserialize, Serialize};
 use wire::Limits;
 
+/// What the web side of a gateway looks like. The names in brackets are flags of the Pushgateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Web {
+    /// What every path begins with (`--web.route-prefix`).
+    pub route_prefix: String,
+    /// Where everything that is held can be scraped (`--web.telemetry-path`).
+    pub telemetry_path: String,
+    /// Whether all groups, or those that a selector names, may be deleted at once (`--web.enable-admin-api`).
+    pub admin_api: bool,
+    /// Whether the process may be ended by a request (`--web.enable-lifecycle`).
+    pub lifecycle: bool,
+    /// Whether whoever asks for OpenMetrics gets it. It calls a counter `a` `a_total`, so what is scraped changes names.
+    pub openmetrics: bool,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self {
+            route_prefix: String::new(),
+            telemetry_path: "/metrics".to_owned(),
+            admin_api: false,
+            lifecycle: false,
+            openmetrics: false,
+        }
+    }
+}
+
 /// Limits of pushes and scrapes. An error that is due to one names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// Paths, and what may be asked for.
+    pub web: Web,
+    /// Whether a push that contradicts itself, or what other groups of this process hold, is refused. Without, every push is
+    /// answered 202, and one that contradicts itself is dropped (`--push.disable-consistency-check` of the Pushgateway).
+    pub consistency_check: bool,
     /// Whether names of metrics and labels may hold any character (`--push.enable-utf8-names` of the Pushgateway).
     pub utf8_names: bool,
     /// Pushes that are worked on at once; one more is answered 503.
     pub pushes_in_flight_max: usize,
+    /// How long a push waits, at the start of a process, until it is known what the store holds. After that it is compared
+    /// with what was pushed to this process only.
+    pub known_wait_ms: u64,
     /// How long a client may take to send a body; whoever is slower only loses its own place.
     pub body_timeout_ms: u64,
     /// Bytes of a body as it is sent.
@@ -36,8 +72,11 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            web: Web::default(),
+            consistency_check: true,
             utf8_names: false,
             pushes_in_flight_max: 512,
+            known_wait_ms: 10_000,
             body_timeout_ms: 30_000,
             body_bytes_max: 16 << 20,
             inflated_body_bytes_max: 64 << 20,

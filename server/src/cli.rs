@@ -1,10 +1,11 @@
 //! Flags of the command line.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Prometheus for things that do not live long enough to be scraped.
 ///
@@ -45,12 +46,18 @@ pub(crate) struct Serve {
     #[arg(long = "s3.endpoint", value_name = "URL")]
     pub(crate) s3_endpoint: Option<String>,
 
-    /// Where jobs push; port 0 picks a free one
-    #[arg(long = "gateway.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:9091")]
-    pub(crate) gateway: SocketAddr,
+    /// Where jobs push; port 0 picks a free one; may be given several times
+    #[arg(
+        long = "gateway.listen-address",
+        alias = "web.listen-address",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:9091",
+        value_parser = address
+    )]
+    pub(crate) gateway: Vec<SocketAddr>,
 
     /// Where queries are answered; port 0 picks a free one
-    #[arg(long = "query.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
+    #[arg(long = "query.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:9090", value_parser = address)]
     pub(crate) query: SocketAddr,
 
     /// Answer queries and rules as if what was pushed had been scraped this often, as Prometheus scrapes a Pushgateway;
@@ -70,9 +77,12 @@ pub(crate) struct Serve {
     #[arg(long = "evaluation-interval", value_name = "DURATION", default_value = "1m", value_parser = duration)]
     pub(crate) evaluation_interval: Duration,
 
-    /// URL under which the query API can be reached from outside, for links in alerts
+    /// URL under which Mayfly can be reached from outside: for links in alerts, and its path is the gateway's route prefix
     #[arg(long = "web.external-url", value_name = "URL")]
     pub(crate) external_url: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) pushgateway: Pushgateway,
 
     /// What is logged, from error (least) to debug (most)
     #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
@@ -81,6 +91,51 @@ pub(crate) struct Serve {
     /// How it is logged
     #[arg(long = "log.format", value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
+}
+
+/// Flags that the Pushgateway has, under its names.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "As the Pushgateway has them")]
+pub(crate) struct Pushgateway {
+    /// What every path of the gateway begins with [default: the path of --web.external-url]
+    #[arg(long = "web.route-prefix", value_name = "PATH")]
+    pub(crate) route_prefix: Option<String>,
+
+    /// Where the gateway shows all that is held, for scraping
+    #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
+    pub(crate) telemetry_path: String,
+
+    /// Allow to end the process by a request to /-/quit
+    #[arg(long = "web.enable-lifecycle")]
+    pub(crate) lifecycle: bool,
+
+    /// Allow to delete all groups at once
+    #[arg(long = "web.enable-admin-api")]
+    pub(crate) admin_api: bool,
+
+    /// Take pushes that contradict each other
+    #[arg(long = "push.disable-consistency-check")]
+    pub(crate) unchecked: bool,
+
+    /// Allow any character in names of metrics and labels
+    #[arg(long = "push.enable-utf8-names")]
+    pub(crate) utf8_names: bool,
+
+    /// Ignored, with a warning: what was pushed is in the storage
+    #[arg(long = "persistence.file", value_name = "FILE", hide = true)]
+    pub(crate) persistence_file: Option<PathBuf>,
+
+    /// Ignored, with a warning
+    #[arg(long = "persistence.interval", value_name = "DURATION", hide = true)]
+    pub(crate) persistence_interval: Option<String>,
+
+    /// Not there yet: refused, so that nobody takes a port for protected that is not
+    #[arg(long = "web.config.file", value_name = "FILE", hide = true)]
+    pub(crate) config_file: Option<PathBuf>,
+
+    /// Not there: refused
+    #[arg(long = "web.systemd-socket", hide = true)]
+    pub(crate) systemd_socket: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -99,8 +154,29 @@ pub(crate) enum LogLevel {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum LogFormat {
+    #[value(alias = "logfmt")]
     Text,
     Json,
+}
+
+/// The flags of a command by name, with the values that hold; of one that was given several times, all.
+pub(crate) fn values(matches: &ArgMatches) -> BTreeMap<String, String> {
+    let Some((name, matches)) = matches.subcommand() else { return BTreeMap::new() };
+    let cli = Cli::command();
+    let arguments = cli.find_subcommand(name).into_iter().flat_map(clap::Command::get_arguments);
+    let value = |argument: &clap::Arg| {
+        let name = argument.get_long().filter(|name| !matches!(*name, "help" | "version"))?;
+        let raw = matches.get_raw(argument.get_id().as_str()).into_iter().flatten();
+        let values: Vec<_> = raw.map(|value| value.to_string_lossy()).collect();
+        Some((name.to_owned(), values.join(",")))
+    };
+    arguments.filter_map(value).collect()
+}
+
+/// `HOST:PORT`, or `:PORT` for all addresses of the machine, as Go writes it.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let whole = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
+    whole.parse().map_err(|_| format!("{text:?} is no address: expected one like 127.0.0.1:9091 or :9091"))
 }
 
 /// A duration as Prometheus writes it: `1m30s`, `250ms`; not 0.
@@ -119,8 +195,41 @@ mod tests {
 
     #[test]
     fn the_flags_are_consistent() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_flags_of_a_pushgateway_are_taken() {
+        let flags = [
+            "--web.listen-address=:9091",
+            "--web.listen-address=127.0.0.1:0",
+            "--web.telemetry-path=/tele",
+            "--web.route-prefix=/x",
+            "--web.external-url=http://a/b",
+            "--web.enable-lifecycle",
+            "--web.enable-admin-api",
+            "--persistence.file=/tmp/x",
+            "--persistence.interval=5m",
+            "--push.disable-consistency-check",
+            "--push.enable-utf8-names",
+            "--log.level=warn",
+            "--log.format=logfmt",
+        ];
+        let words = ["mayfly", "serve"].into_iter().chain(flags);
+        let matches = Cli::command().try_get_matches_from(words).expect("they are taken");
+        let values = values(&matches);
+        let check =
+            |name: &str, value: &str| assert_eq!(values.get(name).map(|v| &**v), Some(value), "{name}");
+        check("gateway.listen-address", ":9091,127.0.0.1:0");
+        check("web.enable-admin-api", "true");
+        check("storage", "./mayfly-data");
+        check("evaluation-interval", "1m");
+        check("rules", "");
+        assert!(!values.contains_key("help"));
+        use clap::FromArgMatches;
+        let Command::Serve(serve) = Cli::from_arg_matches(&matches).expect("they fit").command;
+        let addresses: Vec<_> = serve.gateway.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, ["0.0.0.0:9091", "127.0.0.1:0"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod serve;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, Command};
 
@@ -24,13 +24,15 @@ fn one_line(error: &anyhow::Error) -> String {
 }
 
 fn main() -> ExitCode {
-    let Command::Serve(flags) = Cli::parse().command;
+    let matches = Cli::command().get_matches();
+    let values = cli::values(&matches);
+    let Command::Serve(flags) = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command;
     log::start(flags.log_level, flags.log_format);
     let ended = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(serve::run(*flags)));
+        .and_then(|runtime| runtime.block_on(serve::run(*flags, values)));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

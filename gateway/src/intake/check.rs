@@ -26,6 +26,19 @@ pub enum Inconsistency {
         /// Its name.
         base: String,
     },
+    /// A histogram or summary has a part that is called like a plain family.
+    #[error(
+        "collected {kind} named {} collides with previously collected metric named {}",
+        quoted(.name), quoted(.part)
+    )]
+    BaseCollides {
+        /// What it is.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// The plain family.
+        part: String,
+    },
     /// A metric breaks a rule.
     #[error("collected metric {} {{ {dump}}} {fault}", quoted(.family))]
     Metric {
@@ -63,7 +76,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// More faults than this are not looked for: nobody reads them.
-pub(super) const FAULTS_MAX: usize = 20;
+pub(crate) const FAULTS_MAX: usize = 20;
 
 /// Checks families whose metrics have their grouping labels, in order of names. If a sample has a time of its own, that is
 /// the only fault reported.
@@ -145,7 +158,8 @@ fn metric_fault(r#type: MetricType, metric: &Metric) -> Option<MetricFault> {
     None
 }
 
-fn type_name(r#type: MetricType) -> &'static str {
+/// The type as the Pushgateway's errors and API name it.
+pub(crate) fn type_name(r#type: MetricType) -> &'static str {
     match r#type {
         MetricType::Counter => "COUNTER",
         MetricType::Gauge => "GAUGE",

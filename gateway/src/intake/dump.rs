@@ -6,7 +6,7 @@ use model::float::shortest;
 use wire::{Histogram, Metric, MetricValue, Summary};
 
 /// Shows a metric with the labels it has; `instance` is shown empty if it has none, as the Pushgateway does.
-pub(super) fn dump(metric: &Metric) -> String {
+pub(crate) fn dump(metric: &Metric) -> String {
     let mut labels: Vec<(&str, &str)> =
         metric.labels.iter().map(|(name, value)| (&**name, &**value)).collect();
     if !labels.iter().any(|(name, _)| *name == "instance") {

@@ -15,7 +15,9 @@ pub use check::{Inconsistency, MetricFault};
 pub use error::IntakeError;
 
 pub(crate) use body::{Body, families};
-pub(crate) use push::{deletion, push};
+pub(crate) use check::{FAULTS_MAX, type_name};
+pub(crate) use dump::dump;
+pub(crate) use push::{Intake, PUSH_FAILURE_HELP, deletion, failure, push};
 
 /// The family that tells when a group was last pushed to.
 pub(crate) const PUSH_TIME: &str = "push_time_seconds";

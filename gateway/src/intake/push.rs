@@ -11,7 +11,18 @@ use super::error::IntakeError;
 use super::{PUSH_FAILURE_TIME, PUSH_TIME, labels, limits};
 use crate::settings::Settings;
 
+/// The help of [`PUSH_FAILURE_TIME`].
+pub(crate) const PUSH_FAILURE_HELP: &str =
+    "Last Unix time when changing this group in the Pushgateway failed.";
 const PUSH_TIME_HELP: &str = "Last Unix time when changing this group in the Pushgateway succeeded.";
+
+/// What was made of a body.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Intake {
+    pub(crate) push: Push,
+    /// The families of the body as they were checked, in order of names: metrics have the labels of their group.
+    pub(crate) families: Vec<Family>,
+}
 
 /// A push of these families to a group. The two families that the gateway keeps itself are taken out of what was sent.
 pub(crate) fn push(
@@ -20,7 +31,7 @@ pub(crate) fn push(
     mut families: Vec<Family>,
     at_us: i64,
     settings: &Settings,
-) -> Result<Push, IntakeError> {
+) -> Result<Intake, IntakeError> {
     families.retain(|family| !matches!(&*family.name, PUSH_TIME | PUSH_FAILURE_TIME));
     families.sort_by(|a, b| a.name.cmp(&b.name));
     for family in &mut families {
@@ -33,7 +44,7 @@ pub(crate) fn push(
     check(&families).map_err(IntakeError::Inconsistent)?;
     let mut pushed = Vec::with_capacity(families.len() + 1);
     let mut series = 0;
-    for family in families {
+    for family in &families {
         let family = pushed_family(family);
         series += family.series.len();
         if series > settings.series_per_push_max {
@@ -41,8 +52,18 @@ pub(crate) fn push(
         }
         pushed.push(family);
     }
-    pushed.push(push_time(group, at_us));
-    Ok(Push::new(GroupKey::of(group), change, pushed))
+    // exact to the microsecond until the year 2255
+    pushed.push(own_family(group, PUSH_TIME, PUSH_TIME_HELP, at_us as f64 / 1e6));
+    Ok(Intake { push: Push::new(GroupKey::of(group), change, pushed), families })
+}
+
+/// That a push to a group was refused. If the group `is_new`, it is there from now on, and nothing was ever pushed to it.
+pub(crate) fn failure(group: &Labels, is_new: bool, at_us: i64) -> Push {
+    let mut families = vec![own_family(group, PUSH_FAILURE_TIME, PUSH_FAILURE_HELP, at_us as f64 / 1e6)];
+    if is_new {
+        families.push(own_family(group, PUSH_TIME, PUSH_TIME_HELP, 0.0));
+    }
+    Push::new(GroupKey::of(group), Change::ReplaceFamilies, families)
 }
 
 /// The end of a group.
@@ -50,33 +71,31 @@ pub(crate) fn deletion(group: &Labels) -> Push {
     Push::new(GroupKey::of(group), Change::Delete, Vec::new())
 }
 
-fn pushed_family(family: Family) -> PushedFamily {
+fn pushed_family(family: &Family) -> PushedFamily {
     let metric_name: Arc<str> = Labels::NAME.into();
-    let series = flatten(&family).into_iter().map(|series| {
+    let series = flatten(family).into_iter().map(|series| {
         let labels = series.labels.into_iter().chain([(Arc::clone(&metric_name), series.name)]);
         PushedSeries::new(Labels::from_pairs(labels), series.value)
     });
     let series = series.collect();
     PushedFamily {
-        name: family.name,
+        name: Arc::clone(&family.name),
         r#type: family.r#type,
-        help: family.help,
-        unit: family.unit,
+        help: Arc::clone(&family.help),
+        unit: Arc::clone(&family.unit),
         replaces: false,
         series,
     }
 }
 
-fn push_time(group: &Labels, at_us: i64) -> PushedFamily {
-    let mut labels = group.to_builder();
-    labels.set(Labels::NAME, PUSH_TIME);
-    // exact to the microsecond until the year 2255
-    let seconds = at_us as f64 / 1e6;
+/// One of the two families that the gateway keeps itself.
+fn own_family(group: &Labels, name: &str, help: &str, seconds: f64) -> PushedFamily {
+    let labels = group.to_builder().set(Labels::NAME, name).build();
     PushedFamily {
-        name: PUSH_TIME.into(),
+        name: name.into(),
         r#type: MetricType::Gauge,
-        help: PUSH_TIME_HELP.into(),
-        series: vec![PushedSeries::float(labels.build(), seconds)],
+        help: help.into(),
+        series: vec![PushedSeries::float(labels, seconds)],
         ..PushedFamily::default()
     }
 }

@@ -21,7 +21,7 @@ fn group(pairs: &[(&str, &str)]) -> Labels {
 }
 
 fn read(body: &Body, group: &Labels, settings: &Settings) -> Result<Push, IntakeError> {
-    push(Change::ReplaceGroup, group, families(body, settings)?, AT_US, settings)
+    push(Change::ReplaceGroup, group, families(body, settings)?, AT_US, settings).map(|intake| intake.push)
 }
 
 /// The families without `push_time_seconds`, one series to a line.

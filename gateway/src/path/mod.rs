@@ -5,6 +5,7 @@ mod clean;
 mod grouping;
 mod percent;
 mod resource;
+mod routes;
 
 #[cfg(test)]
 mod tests;
@@ -13,4 +14,5 @@ pub use base64::Base64Error;
 pub use grouping::GroupingError;
 
 pub(crate) use grouping::grouping_labels;
-pub(crate) use resource::{Destination, GroupPath, Resource, destination};
+pub(crate) use resource::{ApiResource, GroupPath, Resource};
+pub(crate) use routes::{Destination, Routes};

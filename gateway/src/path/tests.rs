@@ -3,34 +3,56 @@
 use http::Method;
 
 use super::*;
+use crate::settings::Web;
+
+fn routes(route_prefix: &str, telemetry_path: &str, admin_api: bool) -> Routes {
+    let (route_prefix, telemetry_path) = (route_prefix.to_owned(), telemetry_path.to_owned());
+    Routes::of(&Web { route_prefix, telemetry_path, admin_api, ..Web::default() })
+}
+
+fn group(path: &str) -> Destination {
+    Destination::Resource(Resource::Group(path.as_bytes().to_vec()))
+}
+
+fn moved(location: &str) -> Destination {
+    Destination::Redirect { keeps_method: false, location: location.to_owned() }
+}
+
+fn temporary(location: &str) -> Destination {
+    Destination::Redirect { keeps_method: true, location: location.to_owned() }
+}
+
+const PUSHES: &str = "DELETE, OPTIONS, POST, PUT";
 
 #[test]
 fn destinations() {
+    let routes = routes("", "/metrics", true);
     let check = |method: Method, raw: &str, expect: Destination| {
-        assert_eq!(destination(&method, raw), expect, "{method} {raw}");
+        assert_eq!(routes.destination(&method, raw), expect, "{method} {raw}");
     };
-    let group = |path: &str| Destination::Resource(Resource::Group(path.as_bytes().to_vec()));
-    let moved = |location: &str| Destination::Redirect { keeps_method: false, location: location.to_owned() };
-    let temporary =
-        |location: &str| Destination::Redirect { keeps_method: true, location: location.to_owned() };
-
     check(Method::GET, "/metrics", Destination::Resource(Resource::Metrics));
     check(Method::GET, "/%6detrics", Destination::Resource(Resource::Metrics));
     check(Method::GET, "/-/healthy", Destination::Resource(Resource::Healthy));
     check(Method::GET, "/-/ready", Destination::Resource(Resource::Ready));
+    check(Method::GET, "/", Destination::Resource(Resource::Page));
+    check(Method::GET, "/status", Destination::Resource(Resource::Page));
+    for method in [Method::GET, Method::PUT, Method::POST] {
+        check(method, "/-/quit", Destination::Resource(Resource::Quit));
+    }
     check(Method::PUT, "/metrics/job/j", group("/metrics/job/j"));
     check(Method::POST, "/metrics%2Fjob/a%2Fb%2Fc", group("/metrics/job/a/b/c"));
     check(Method::DELETE, "/metrics/job@base64/=", group("/metrics/job@base64/="));
     check(Method::POST, "/metrics/job%40base64/Zm9v", group("/metrics/job@base64/Zm9v"));
     check(Method::POST, "/metrics/job/é", group("/metrics/job/é"));
 
-    let pushes = "DELETE, OPTIONS, POST, PUT";
-    check(Method::GET, "/metrics/job/j", Destination::NotAllowed(pushes));
-    check(Method::HEAD, "/metrics/job/j", Destination::NotAllowed(pushes));
-    check(Method::OPTIONS, "/metrics/job/j", Destination::Options(pushes));
+    check(Method::GET, "/metrics/job/j", Destination::NotAllowed(PUSHES));
+    check(Method::HEAD, "/metrics/job/j", Destination::NotAllowed(PUSHES));
+    check(Method::OPTIONS, "/metrics/job/j", Destination::Options(PUSHES));
     check(Method::POST, "/metrics", Destination::NotAllowed("GET, OPTIONS"));
     check(Method::HEAD, "/-/healthy", Destination::NotAllowed("GET, OPTIONS"));
     check(Method::OPTIONS, "/-/healthy", Destination::Options("GET, OPTIONS"));
+    check(Method::DELETE, "/-/quit", Destination::NotAllowed("GET, OPTIONS, POST, PUT"));
+    check(Method::POST, "/", Destination::NotAllowed("GET, OPTIONS"));
 
     check(Method::POST, "/metrics/job/j/path//var/tmp", moved("/metrics/job/j/path/var/tmp"));
     check(Method::PUT, "/metrics/job/j/x/%2Fvar", moved("/metrics/job/j/x/var"));
@@ -39,12 +61,12 @@ fn destinations() {
     check(Method::GET, "//metrics", moved("/metrics"));
     check(Method::GET, "/METRICS", moved("/metrics"));
     check(Method::GET, "/metrics/", moved("/metrics"));
+    check(Method::GET, "/status/", moved("/status"));
     check(Method::GET, "/-/healthy/", moved("/-/healthy"));
     check(Method::POST, "/METRICS/Job/J", temporary("/metrics/job/J"));
     check(Method::POST, "/metrics/job/", temporary("/metrics/job"));
 
     for nothing in [
-        "/",
         "/metrics/job",
         "/metrics/job@base64/",
         "/metrics/instance/i",
@@ -59,6 +81,61 @@ fn destinations() {
     }
     check(Method::POST, "/metrics/job/j/x/%zz", Destination::BadRequest);
     check(Method::OPTIONS, "*", Destination::BadRequest);
+}
+
+#[test]
+fn the_api() {
+    let api = |resource| Destination::Resource(Resource::Api(resource));
+    let check_in = |routes: &Routes, method: Method, raw: &str, expect: Destination| {
+        assert_eq!(routes.destination(&method, raw), expect, "{method} {raw}");
+    };
+    let (with, without) = (routes("", "/metrics", true), routes("", "/metrics", false));
+    let check = |method, raw, expect| check_in(&with, method, raw, expect);
+    check(Method::GET, "/api/v1/status", api(ApiResource::Status));
+    check(Method::GET, "/api/v1/metrics", api(ApiResource::Metrics));
+    check(Method::OPTIONS, "/api/v1/status", api(ApiResource::Options));
+    check(Method::OPTIONS, "/api/v1/nope", api(ApiResource::Options));
+    check(Method::OPTIONS, "/api/v1/", api(ApiResource::Options));
+    check(Method::POST, "/api/v1/status", Destination::NotAllowed("GET, OPTIONS"));
+    check(Method::PUT, "/api/v1/admin/wipe", api(ApiResource::Wipe));
+    check(Method::GET, "/api/v1/admin/wipe", Destination::NotAllowed("OPTIONS, PUT"));
+    check_in(&without, Method::PUT, "/api/v1/admin/wipe", Destination::NotFound);
+    check_in(&without, Method::GET, "/api/v1/admin/wipe", Destination::NotFound);
+    for method in [Method::GET, Method::PUT, Method::OPTIONS] {
+        check(method, "/api/v1", moved("/api/v1/"));
+    }
+    for nothing in ["/api/v1/", "/api/v1/nope", "/API/v1/status", "/api", "/api/v2/status"] {
+        check(Method::GET, nothing, Destination::NotFound);
+    }
+    // the Pushgateway sends these to /metrics, /status and /admin/wipe
+    check(Method::GET, "/api/v1/metrics/", moved("/api/v1/metrics"));
+    check(Method::GET, "/api/v1/STATUS", moved("/api/v1/status"));
+    check(Method::PUT, "/api/v1/admin/wipe/", temporary("/api/v1/admin/wipe"));
+}
+
+#[test]
+fn below_a_prefix() {
+    let routes = routes("pre/fix/", "tele", true);
+    let check = |method: Method, raw: &str, expect: Destination| {
+        assert_eq!(routes.destination(&method, raw), expect, "{method} {raw}");
+    };
+    check(Method::GET, "/pre/fix/", Destination::Resource(Resource::Page));
+    check(Method::GET, "/pre/fix", moved("/pre/fix/"));
+    check(Method::GET, "/pre/fix/tele", Destination::Resource(Resource::Metrics));
+    check(Method::GET, "/pre/fix/-/ready", Destination::Resource(Resource::Ready));
+    check(Method::PUT, "/pre/fix/metrics/job/j", group("/metrics/job/j"));
+    check(Method::POST, "/pre/fix/METRICS/job/j", temporary("/pre/fix/metrics/job/j"));
+    check(Method::POST, "/pre/fix/metrics/job/", temporary("/pre/fix/metrics/job"));
+    check(Method::PUT, "/pre/fix//metrics/job/j", moved("/pre/fix/metrics/job/j"));
+    check(Method::GET, "/pre/fix/status/", moved("/pre/fix/status"));
+    check(Method::GET, "/pre/fix/api/v1/metrics", Destination::Resource(Resource::Api(ApiResource::Metrics)));
+    check(Method::GET, "/pre/fix/api/v1", moved("/pre/fix/api/v1/"));
+    for nothing in
+        ["/", "/tele", "/metrics", "/pre/fix/metrics", "/-/ready", "/api/v1/metrics", "/metrics/job/j"]
+    {
+        check(Method::GET, nothing, Destination::NotFound);
+        check(Method::PUT, nothing, Destination::NotFound);
+    }
 }
 
 fn check_with(utf8_names: bool, path: &[u8], expect: Result<&str, &str>) {

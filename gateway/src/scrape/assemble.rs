@@ -3,9 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::page::show_instance;
 use model::{Labels, MetricType, Value};
-use store::LiveFamily;
+use store::{HeldFamily, LiveFamily};
 use wire::{Bucket, Family, Histogram, Metric, MetricValue, Quantile, Summary};
+
+/// The families of what one group holds, as a scraper sees them.
+pub(crate) fn families_of(held: &HeldFamily) -> Vec<Family> {
+    let (name, metadata) = (Arc::clone(&held.name), held.metadata.clone());
+    let mut families = assemble(&LiveFamily { name, metadata, series: held.series.clone() });
+    show_instance(&mut families);
+    wire::exposition::sort(&mut families);
+    families
+}
 
 /// The families of what the store holds. Usually one; but a family of which some series do not fit its type (two groups
 /// may disagree, and neither can be refused any more) is shown flat and untyped, by the names of its series, so that

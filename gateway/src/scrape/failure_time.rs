@@ -5,9 +5,7 @@ use std::collections::HashSet;
 use model::MetricType;
 use wire::{Family, Metric, MetricValue};
 
-use crate::intake::{PUSH_FAILURE_TIME, PUSH_TIME};
-
-const HELP: &str = "Last Unix time when changing this group in the Pushgateway failed.";
+use crate::intake::{PUSH_FAILURE_HELP, PUSH_FAILURE_TIME, PUSH_TIME};
 
 /// Adds the zeros. They are not stored: a failure is, and a group without one is worth no series.
 pub(super) fn add_zeros(families: &mut Vec<Family>) {
@@ -25,7 +23,7 @@ pub(super) fn add_zeros(families: &mut Vec<Family>) {
         Some(failed) => families[failed].metrics.extend(zeros),
         None => families.push(Family {
             name: PUSH_FAILURE_TIME.into(),
-            help: HELP.into(),
+            help: PUSH_FAILURE_HELP.into(),
             r#type: MetricType::Gauge,
             metrics: zeros,
             ..Family::default()

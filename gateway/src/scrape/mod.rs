@@ -9,4 +9,5 @@ mod tests;
 
 pub use page::ScrapeError;
 
+pub(crate) use assemble::families_of;
 pub(crate) use page::{Page, page};

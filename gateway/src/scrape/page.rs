@@ -61,7 +61,7 @@ pub(crate) fn page(
 }
 
 /// Shows the label `instance` as empty where it is absent, so that no scraper sets it to the gateway's own.
-fn show_instance(families: &mut [Family]) {
+pub(super) fn show_instance(families: &mut [Family]) {
     let (name, value): (Arc<str>, Arc<str>) = ("instance".into(), "".into());
     for metric in families.iter_mut().flat_map(|family| &mut family.metrics) {
         if !metric.labels.iter().any(|(label, _)| **label == *name) {

@@ -3,9 +3,12 @@
 //! Everything that can be wrong with the flags is found before the first request is taken, and told in one line.
 
 mod listen;
+mod looks;
 mod own_metrics;
+mod pushgateway;
 mod rules;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +26,14 @@ use listen::Listener;
 /// How long requests under way may take after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
-pub(crate) async fn run(flags: Serve) -> anyhow::Result<()> {
+/// `values` are the flags as they were given.
+pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let gateway_port = Listener::bind(flags.gateway, "--gateway.listen-address").await?;
+    let gateway_settings = pushgateway::settings(&flags)?;
+    let mut gateway_ports = Vec::new();
+    for address in &flags.gateway {
+        gateway_ports.push(Listener::bind(*address, "--gateway.listen-address").await?);
+    }
     let query_port = Listener::bind(flags.query, "--query.listen-address").await?;
     let storage = Storage::open(&flags.storage, flags.s3_endpoint.as_deref())
         .await
@@ -42,12 +50,10 @@ pub(crate) async fn run(flags: Serve) -> anyhow::Result<()> {
     let samples = storage.sample_writer(Arc::clone(&clock), ack).await.context("--storage.ack")?;
     let samples = Arc::new(samples);
     let reader = Arc::new(storage.reader(Some(&writer), Some(&samples)));
-    let gateway = Arc::new(Gateway::new(
-        Arc::clone(&writer),
-        Arc::clone(&reader),
-        Arc::clone(&clock),
-        gateway::Settings::default(),
-    ));
+    let gateway =
+        Gateway::new(Arc::clone(&writer), Arc::clone(&reader), Arc::clone(&clock), gateway_settings);
+    let about = pushgateway::about(&build_information(), values, clock.now_us());
+    let gateway = Arc::new(gateway.about(about).knowing_groups());
     let series = Arc::new(StoredSeries::new(Arc::clone(&reader)));
     let external_url = flags.external_url.clone().unwrap_or_else(|| query_port.url());
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -72,25 +78,30 @@ pub(crate) async fn run(flags: Serve) -> anyhow::Result<()> {
             storage: storage.clone(),
             writer: Arc::clone(&writer),
             reader,
+            gateway: Arc::clone(&gateway),
             started_us: clock.now_us(),
         }),
     );
 
     let (stop, stopped) = watch::channel(false);
+    let looks = tokio::spawn(looks::keep_looking(Arc::clone(&gateway), stopped.clone()));
     let evaluation = tokio::spawn(rules::evaluate(rules, Arc::clone(&clock), stopped.clone()));
     tracing::info!(%storage, version = env!("CARGO_PKG_VERSION"), "storage opened");
-    gateway_port.announce("gateway");
+    gateway_ports.iter().for_each(|port| port.announce("gateway"));
     query_port.announce("query");
+    let gateway_routes = gateway::router(Arc::clone(&gateway));
     let servers = tokio::spawn(async move {
-        tokio::join!(
-            gateway_port.serve(gateway::router(gateway), stopped.clone()),
-            query_port.serve(query_routes, stopped),
-        )
+        let of_gateway =
+            gateway_ports.into_iter().map(|port| port.serve(gateway_routes.clone(), stopped.clone()));
+        futures::join!(futures::future::join_all(of_gateway), query_port.serve(query_routes, stopped.clone()))
     });
     let stop_signal = StopSignal::listen()?;
     listen::say("ready");
 
-    stop_signal.received().await;
+    tokio::select! {
+        () = stop_signal.received() => {}
+        () = gateway.quit_requested() => {}
+    }
     tracing::info!("stopping");
     // whoever listens may have ended already
     let _ = stop.send(true);
@@ -98,6 +109,7 @@ pub(crate) async fn run(flags: Serve) -> anyhow::Result<()> {
         tracing::warn!(after = ?DRAIN, "requests under way were cut off");
     }
     evaluation.await.context("rule evaluation ended badly")?;
+    looks.await.context("the gateway's looks at the storage ended badly")?;
     writer.close().await;
     samples.close().await;
     tracing::info!("stopped");

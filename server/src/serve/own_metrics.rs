@@ -8,6 +8,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use edge::{Counts, Storage};
+use gateway::Gateway;
 use model::MetricType;
 use store::{Reader, Writer};
 use wire::exposition;
@@ -18,6 +19,7 @@ pub(super) struct Sources {
     pub(super) storage: Storage,
     pub(super) writer: Arc<Writer>,
     pub(super) reader: Arc<Reader>,
+    pub(super) gateway: Arc<Gateway>,
     pub(super) started_us: i64,
 }
 
@@ -73,7 +75,10 @@ fn families(sources: &Sources) -> Vec<Family> {
         ("mayfly_storage_written_bytes_total", "Bytes put into the storage.", stored.bytes_put),
         ("mayfly_storage_read_bytes_total", "Bytes got from the storage.", stored.bytes_got),
     ];
+    let (groups, metrics) = sources.gateway.known().unwrap_or_default();
     let gauges = [
+        ("mayfly_known_groups", "Groups that pushes are compared with.", groups as f64),
+        ("mayfly_known_metrics", "Metrics of these groups; a histogram is one.", metrics as f64),
         ("mayfly_tail_pushes", "Pushes that wait to be written.", tail.entries() as f64),
         ("mayfly_tail_bytes", "About how much memory they take.", tail.bytes() as f64),
         (
@@ -111,6 +116,7 @@ fn families(sources: &Sources) -> Vec<Family> {
         .map(|(name, help, r#type, value)| family(name, help, r#type, Vec::new(), value))
         .chain([build, requests(sources.storage.counts())])
         .chain(process)
+        .chain(sources.gateway.stats().families())
         .collect()
 }
 
