@@ -239,7 +239,7 @@ impl Gateway {
 
     /// Every group that is there now, and what it holds.
     pub(crate) async fn live_groups(&self) -> Result<Vec<LiveGroup>, ReadError> {
-        self.reader.live_groups(self.clock.now_ms()).await
+        Ok(self.reader.live_groups(self.clock.now_ms()).await?.found)
     }
 
     /// Shows what is held now.
