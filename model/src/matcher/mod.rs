@@ -1,5 +1,6 @@
 //! Label matchers.
 
+mod glob;
 mod pattern;
 mod re2;
 

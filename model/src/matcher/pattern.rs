@@ -6,6 +6,7 @@ use regex::bytes::Regex;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::MatcherError;
+use super::glob::{self, Piece};
 use super::re2;
 
 /// At most so many values are listed instead of running the expression.
@@ -29,6 +30,8 @@ pub(super) enum Pattern {
     EndsWith(Arc<str>),
     /// `.*text.*`
     Contains(Arc<str>),
+    /// Texts with gaps.
+    Pieces(Arc<[Piece]>),
     /// Anything else.
     Expression(Regex),
 }
@@ -36,6 +39,11 @@ pub(super) enum Pattern {
 impl Pattern {
     /// Compiles an expression in Go's syntax. It must match the whole value, and its dot matches newlines.
     pub(super) fn compile(pattern: &str) -> Result<Self, MatcherError> {
+        glob::parse(pattern).map_or_else(|| Self::compiled(pattern), Ok)
+    }
+
+    /// Likewise, however simple it is.
+    pub(super) fn compiled(pattern: &str) -> Result<Self, MatcherError> {
         let fail =
             |reason: &str, piece: &str| MatcherError { pattern: piece.to_owned(), reason: reason.to_owned() };
         let translated = re2::translate(pattern).map_err(|mistake| fail(mistake.reason, &mistake.piece))?;
@@ -63,6 +71,7 @@ impl Pattern {
             Self::StartsWith(text) => value.starts_with(&**text),
             Self::EndsWith(text) => value.ends_with(&**text),
             Self::Contains(text) => value.contains(&**text),
+            Self::Pieces(pieces) => glob::matches(pieces, value),
             Self::Expression(regex) => regex.is_match(value.as_bytes()),
         }
     }
