@@ -28,5 +28,5 @@ pub use engine::{
 pub use exec::ExecError;
 pub use fragment::{CodecError, Fragment, FragmentRunner, Partial};
 pub use plan::PlanError;
-pub use source::{SeriesSource, SourceError, SourceErrorKind, SourceNotes};
+pub use source::{NeededLabels, SeriesSource, SourceError, SourceErrorKind, SourceNotes};
 pub use value::{MatrixSeries, Value, VectorSample};

@@ -19,6 +19,20 @@ pub trait SeriesSource: Send + Sync {
     /// If the data cannot be read, or are more than may be read.
     async fn select(&self, selection: &Selection, notes: &SourceNotes) -> Result<Vec<Series>, SourceError>;
 
+    /// Like [`SeriesSource::select`], for a query that looks at some labels only: others may be left out, also where
+    /// matchers ask for them. So series may have equal labels; those come in an order that depends on the data alone.
+    ///
+    /// # Errors
+    /// As for [`SeriesSource::select`].
+    async fn select_labels(
+        &self,
+        selection: &Selection,
+        _needed: &NeededLabels,
+        notes: &SourceNotes,
+    ) -> Result<Vec<Series>, SourceError> {
+        self.select(selection, notes).await
+    }
+
     /// The label sets that match one of the selections, in order, each once.
     ///
     /// # Errors
@@ -64,6 +78,39 @@ pub trait SeriesSource: Send + Sync {
         let values: BTreeSet<Arc<str>> =
             series.iter().filter_map(|labels| labels.get_shared(name).cloned()).collect();
         Ok(values.into_iter().collect())
+    }
+}
+
+/// Which labels of its series a query looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NeededLabels {
+    /// All of them.
+    All,
+    /// These.
+    These(BTreeSet<Arc<str>>),
+}
+
+impl NeededLabels {
+    /// The labels that say what a metric is. They are always among those that are needed.
+    pub const METADATA: [&str; 3] = [Labels::NAME, "__type__", "__unit__"];
+
+    /// Whether a label is needed.
+    pub fn includes(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(names) => names.contains(name),
+        }
+    }
+
+    /// What both need.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::These(mut own), Self::These(other)) => {
+                own.extend(other);
+                Self::These(own)
+            }
+            _ => Self::All,
+        }
     }
 }
 

@@ -7,10 +7,11 @@ use model::{Labels, MatchOp};
 use super::points::Line;
 use super::{ExecError, Executor};
 use crate::plan::{Node, NodeKind, Windowed};
+use crate::source::NeededLabels;
 use crate::syntax::Function;
 
 /// The labels that say what a metric is. A computed value is something else.
-pub(super) const METADATA: [&str; 3] = [Labels::NAME, "__type__", "__unit__"];
+pub(super) const METADATA: [&str; 3] = NeededLabels::METADATA;
 
 /// Whether a label says what a metric is.
 pub(super) fn is_metadata(name: &str) -> bool {

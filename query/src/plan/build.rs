@@ -10,7 +10,8 @@ use super::node::{
     AggregateNode, Asked, BinaryNode, CallNode, InstantNode, MatrixNode, Node, NodeKind, WindowNode,
     Windowed, Windows,
 };
-use super::{Plan, PlanError};
+use super::{Plan, PlanError, needed};
+use crate::source::NeededLabels;
 use crate::syntax::{
     Aggregate, At, Binary, ByteRange, Call, Edges, Expr, ExprKind, Function, RangeSelector, Selector, Shift,
     Subquery, ValueType,
@@ -39,12 +40,15 @@ pub(crate) fn plan(expr: &Expr, grid: Grid, limits: Limits) -> Result<Plan, Plan
         limits,
         selections: Vec::new(),
         totals_only: Vec::new(),
+        needed: Vec::new(),
+        labels: NeededLabels::All,
         known: HashMap::new(),
         buckets: Buckets::Needed,
     };
     let Built { node, steady } = builder.expr(expr, grid)?;
     let root = if steady { node.held() } else { node };
-    Ok(Plan { root, selections: builder.selections, totals_only: builder.totals_only })
+    let Builder { selections, totals_only, needed, .. } = builder;
+    Ok(Plan { root, selections, totals_only, needed })
 }
 
 pub(super) struct Builder {
@@ -53,6 +57,9 @@ pub(super) struct Builder {
     pub(super) limits: Limits,
     selections: Vec<Selection>,
     totals_only: Vec<bool>,
+    needed: Vec<NeededLabels>,
+    /// The labels that matter of what is selected where the builder is.
+    labels: NeededLabels,
     known: HashMap<(String, i64, i64, bool), usize>,
     buckets: Buckets,
 }
@@ -151,7 +158,9 @@ impl Builder {
     }
 
     fn aggregate(&mut self, aggregate: &Aggregate, grid: Grid) -> Result<(NodeKind, bool)> {
+        self.labels = needed::under(aggregate);
         let operand = self.expr(&aggregate.operand, grid)?;
+        self.labels = NeededLabels::All;
         let parameter = match &aggregate.parameter {
             Some(parameter) => Some(self.expr(parameter, grid)?),
             None => None,
@@ -239,6 +248,7 @@ impl Builder {
     ) -> Result<(NodeKind, bool)> {
         let function = call.function.function;
         let (matrix, mut steady) = self.matrix(call.arguments[position].without_parens(), grid)?;
+        self.labels = NeededLabels::All;
         check_edges(matrix.edges, function, call.function.name)?;
         steady &= !depends_on_time(function, call.arguments.len());
         let mut parameters = Vec::new();
@@ -340,6 +350,10 @@ impl Builder {
         if index == next {
             self.selections.push(Selection { matchers: matchers.to_vec(), start_ms, end_ms });
             self.totals_only.push(totals_only);
+            self.needed.push(self.labels.clone());
+        } else {
+            let known = std::mem::replace(&mut self.needed[index], NeededLabels::All);
+            self.needed[index] = known.and(self.labels.clone());
         }
         index
     }

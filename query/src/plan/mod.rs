@@ -7,6 +7,7 @@ mod build;
 mod duration;
 mod grid;
 mod info;
+mod needed;
 mod node;
 
 pub(crate) use build::{Limits, plan};
@@ -18,6 +19,8 @@ pub(crate) use node::{
 
 use model::Selection;
 
+use crate::source::NeededLabels;
+
 /// A query that is ready to be executed.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -26,6 +29,8 @@ pub(crate) struct Plan {
     pub(crate) selections: Vec<Selection>,
     /// Of which of them only the counts and sums of histograms are asked for.
     pub(crate) totals_only: Vec<bool>,
+    /// Which labels of them matter.
+    pub(crate) needed: Vec<NeededLabels>,
 }
 
 /// Why an expression that parses cannot be evaluated.
