@@ -88,6 +88,12 @@ impl Budget {
         Ok(counted)
     }
 
+    /// Counts a row of floats that is being made, for as long as the answer lives.
+    pub(crate) fn room(&self, floats: usize) -> Result<Counted<'_>, ExecError> {
+        let samples = floats as u64;
+        self.held(Weight { samples, bytes: samples.saturating_mul(8) })
+    }
+
     /// Something is gone.
     pub(crate) fn release(&self, weight: Weight) {
         self.samples.fetch_sub(weight.samples, Ordering::Relaxed);
@@ -116,6 +122,14 @@ impl Budget {
 pub(crate) struct Counted<'b> {
     budget: &'b Budget,
     weight: Weight,
+}
+
+impl Counted<'_> {
+    /// Counts more.
+    pub(crate) fn add(&mut self, weight: Weight) -> Result<(), ExecError> {
+        self.weight += weight;
+        self.budget.hold(weight)
+    }
 }
 
 impl Drop for Counted<'_> {

@@ -24,7 +24,7 @@ impl Context<'_> {
         if node.smoothed {
             self.interpolated(series, node, &mut points)?;
         } else {
-            self.look_up(series, node, &mut points);
+            self.look_up(series, node, &mut points)?;
         }
         let mut line = Line { labels: series.labels.clone(), drop_name: false, points };
         if node.asked != Asked::Value {
@@ -33,9 +33,10 @@ impl Context<'_> {
         Ok(line)
     }
 
-    pub(super) fn look_up(&self, series: &Series, node: &InstantNode, points: &mut Points) {
+    pub(super) fn look_up(&self, series: &Series, node: &InstantNode, points: &mut Points) -> Result<()> {
         let (samples, steps) = (&series.samples, &series.steps);
         let places = node.times.places(self.first_ms(series), self.last_ms(series));
+        let _room = self.budget.room(places.len())?;
         points.reserve(places.clone());
         let lookback_ms = self.settings.lookback_ms;
         let mut newest_samples = SampleCursor { samples, next: 0, lookback_ms };
@@ -46,7 +47,7 @@ impl Context<'_> {
                     _ => {}
                 }
             }
-            return;
+            return Ok(());
         }
         let mut holding_steps = StepCursor { steps, next: 0 };
         for index in places {
@@ -74,6 +75,7 @@ impl Context<'_> {
                 (None, None) => {}
             }
         }
+        Ok(())
     }
 
     /// The first time at which a series can have a value.

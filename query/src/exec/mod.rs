@@ -11,6 +11,7 @@ mod budget;
 mod call;
 mod context;
 mod error;
+mod flags;
 mod instant;
 mod interpolation;
 mod mean;

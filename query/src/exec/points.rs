@@ -35,11 +35,6 @@ pub(crate) struct Points {
 }
 
 impl Points {
-    /// Empty places, to be set in any order.
-    pub(crate) fn blank(count: usize) -> Self {
-        Self { first: 0, floats: vec![stale_nan(); count], histograms: Vec::new() }
-    }
-
     /// The same float everywhere.
     pub(crate) fn constant(value: f64, count: usize) -> Self {
         Self { first: 0, floats: vec![value; count], histograms: Vec::new() }
@@ -71,6 +66,10 @@ impl Points {
                 }
                 points.push(index, value);
             }
+        }
+        // most series live shortly: what is held long should not be mostly room
+        if points.floats.len() < points.floats.capacity() / 2 {
+            points.floats.shrink_to_fit();
         }
         points
     }
@@ -123,14 +122,19 @@ impl Points {
         }
     }
 
+    /// The places at which both series may have a value.
+    pub(crate) fn places_beside(&self, other: &Self) -> Range<usize> {
+        let (own, others) = (self.places(), other.places());
+        let first = own.start.max(others.start);
+        first..own.end.min(others.end).max(first)
+    }
+
     /// The places at which both series have a float, and the floats.
     pub(crate) fn floats_beside<'p>(
         &'p self,
         other: &'p Self,
     ) -> impl Iterator<Item = (usize, f64, f64)> + 'p {
-        let (own, others) = (self.places(), other.places());
-        let first = own.start.max(others.start);
-        let end = own.end.min(others.end).max(first);
+        let Range { start: first, end } = self.places_beside(other);
         let of = |points: &'p Self| {
             let start = first - points.first.min(first);
             points.floats.get(start..start + (end - first)).unwrap_or(&[])
@@ -140,15 +144,38 @@ impl Points {
             .map(|((index, a), b)| (index, *a, *b))
     }
 
-    /// Sets a float of a blank.
+    /// Makes room for values at these places, to be set in any order.
+    pub(crate) fn cover(&mut self, places: Range<usize>) {
+        if places.is_empty() {
+            return;
+        }
+        if self.floats.is_empty() {
+            self.first = places.start;
+        }
+        if let Some(missing) = self.first.checked_sub(places.start) {
+            self.floats.splice(0..0, std::iter::repeat_n(stale_nan(), missing));
+            if !self.histograms.is_empty() {
+                self.histograms.splice(0..0, std::iter::repeat_n(None, missing));
+            }
+            self.first = places.start;
+        }
+        let covered = self.floats.len().max(places.end - self.first);
+        self.floats.resize(covered, stale_nan());
+        if !self.histograms.is_empty() {
+            self.histograms.resize(covered, None);
+        }
+    }
+
+    /// Sets a float at a place that is covered.
     pub(crate) fn set_float(&mut self, index: usize, value: f64) {
-        self.floats[index] = value;
-        if let Some(histogram) = self.histograms.get_mut(index) {
+        let place = index - self.first;
+        self.floats[place] = value;
+        if let Some(histogram) = self.histograms.get_mut(place) {
             *histogram = None;
         }
     }
 
-    /// Sets a value of a blank.
+    /// Sets a value at a place that is covered.
     pub(crate) fn set(&mut self, index: usize, value: Value) {
         match value {
             Value::Float(value) => self.set_float(index, value),
@@ -156,8 +183,9 @@ impl Points {
                 if self.histograms.is_empty() {
                     self.histograms = vec![None; self.floats.len()];
                 }
-                self.floats[index] = stale_nan();
-                self.histograms[index] = Some(histogram);
+                let place = index - self.first;
+                self.floats[place] = stale_nan();
+                self.histograms[place] = Some(histogram);
             }
         }
     }
@@ -323,6 +351,20 @@ mod tests {
         assert!(other.absorb(&points));
         assert_eq!(other.float(1_000_003), Some(2.0));
         assert!(!other.absorb(&points), "both have a value");
+    }
+
+    #[test]
+    fn places_are_covered_in_any_order() {
+        let mut points = Points::default();
+        points.cover(7..9);
+        points.set(8, Value::Histogram(Arc::default()));
+        points.cover(3..4);
+        points.set_float(3, 1.0);
+        points.cover(5..12);
+        points.set_float(11, 2.0);
+        assert_eq!(points.floats().collect::<Vec<_>>(), [(3, 1.0), (11, 2.0)]);
+        assert_eq!(points.histograms().map(|(index, _)| index).collect::<Vec<_>>(), [8]);
+        assert_eq!(points.places(), 3..12);
     }
 
     #[test]

@@ -4,18 +4,23 @@ use model::Series;
 
 use super::aggregate::{Groups, Running};
 use super::points::{Line, Points};
-use super::{Budget, Common, Context, ExecError, Executor, Result, Sink};
+use super::{Budget, Common, Context, Counted, ExecError, Executor, Result, Sink, Weight};
 use crate::fragment::{Fold, Fragment, GroupState, Leaf, Partial, Reading, Yield};
 
-/// What a fragment makes of some of its series. This computes, and depends on nothing but its arguments; the budget can
-/// only stop it.
-pub(crate) fn evaluate(fragment: &Fragment, series: &[Series], budget: &Budget) -> Result<Partial> {
+/// What a fragment makes of some of its series, counted while it lives. This computes, and depends on nothing but its
+/// arguments; the budget can only stop it.
+pub(crate) fn evaluate<'b>(
+    fragment: &Fragment,
+    series: &[Series],
+    budget: &'b Budget,
+) -> Result<(Partial, Counted<'b>)> {
     let context = Context::new(fragment.settings, budget);
+    let mut counted = budget.held(Weight::default())?;
     let yields = match &fragment.fold {
-        None => lines(&context, fragment, series)?,
-        Some(fold) => groups(&context, fragment, fold, series)?,
+        None => lines(&context, fragment, series, &mut counted)?,
+        Some(fold) => groups(&context, fragment, fold, series, &mut counted)?,
     };
-    Ok(Partial { yields, notes: context.into_annotations() })
+    Ok((Partial { yields, notes: context.into_annotations() }, counted))
 }
 
 fn line(context: &Context<'_>, leaf: &Leaf, series: &Series, points: Points) -> Result<Line> {
@@ -26,18 +31,30 @@ fn line(context: &Context<'_>, leaf: &Leaf, series: &Series, points: Points) -> 
     }
 }
 
-fn lines(context: &Context<'_>, fragment: &Fragment, series: &[Series]) -> Result<Yield> {
+fn lines(
+    context: &Context<'_>,
+    fragment: &Fragment,
+    series: &[Series],
+    counted: &mut Counted<'_>,
+) -> Result<Yield> {
     let mut lines = Vec::with_capacity(series.len());
     for one in series {
         let line = line(context, &fragment.leaf, one, Points::default())?;
         if !line.points.is_empty() {
+            counted.add(line.points.weight())?;
             lines.push(line);
         }
     }
     Ok(Yield::Lines(lines))
 }
 
-fn groups(context: &Context<'_>, fragment: &Fragment, fold: &Fold, series: &[Series]) -> Result<Yield> {
+fn groups(
+    context: &Context<'_>,
+    fragment: &Fragment,
+    fold: &Fold,
+    series: &[Series],
+    counted: &mut Counted<'_>,
+) -> Result<Yield> {
     let count = fragment.leaf.count();
     let mut groups = Groups::new(fold.without, &fold.labels);
     let mut running: Vec<Running> = Vec::new();
@@ -49,6 +66,7 @@ fn groups(context: &Context<'_>, fragment: &Fragment, fold: &Fold, series: &[Ser
         if !line.points.is_empty() {
             let place = groups.place(&line);
             if place == running.len() {
+                counted.add(Running::weight_of(fold.op, count))?;
                 running.push(Running::new(fold.op, count));
             }
             running[place].add(&line.points);
@@ -56,6 +74,7 @@ fn groups(context: &Context<'_>, fragment: &Fragment, fold: &Fold, series: &[Ser
                 if running[place].ignores_histograms() {
                     context.remark_on_ignored(fold.op, fold.range);
                 } else if running[place].adds_histograms() {
+                    counted.add(line.points.weight())?;
                     histograms.push((place, std::mem::take(&mut line.points)));
                 }
             }

@@ -116,7 +116,7 @@ impl Fragment {
         let allowance = Allowance { samples_max, bytes_max, deadline_ms };
         let budget = Budget::new(allowance, clock, Arc::new(AtomicBool::new(false)));
         self.reading.prepare(&mut series, &self.selection, &budget)?;
-        crate::exec::evaluate(self, &series, &budget)
+        crate::exec::evaluate(self, &series, &budget).map(|(partial, _)| partial)
     }
 
     /// As bytes; equal fragments have equal bytes.

@@ -4,7 +4,7 @@ use model::Labels;
 
 use super::codec::{self, CodecError};
 use crate::annotations::Annotations;
-use crate::exec::{Line, Points, Running, Weight};
+use crate::exec::{Line, Points, Running};
 
 /// The results for some of a fragment's series, in their order.
 #[derive(Clone, Debug)]
@@ -47,16 +47,5 @@ impl Partial {
     /// If the bytes are no result, or one of another version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
         codec::from_bytes(bytes)
-    }
-
-    /// What this counts as.
-    pub(crate) fn weight(&self) -> Weight {
-        match &self.yields {
-            Yield::Lines(lines) => lines.iter().map(|line| line.points.weight()).sum(),
-            Yield::Groups { groups, histograms } => {
-                let states: Weight = groups.iter().map(|group| group.running.weight()).sum();
-                states + histograms.iter().map(|(_, points)| points.weight()).sum::<Weight>()
-            }
-        }
     }
 }

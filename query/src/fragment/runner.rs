@@ -66,11 +66,7 @@ impl FragmentRunner for LocalRunner<'_> {
     ) -> Result<(), ExecError> {
         let series = &self.data[fragment.selected];
         let chunks = chunks(series);
-        let work = |chunk: &Range<usize>| {
-            let partial = evaluate(fragment, &series[chunk.clone()], self.budget)?;
-            let held = self.budget.held(partial.weight())?;
-            Ok((partial, held))
-        };
+        let work = |chunk: &Range<usize>| evaluate(fragment, &series[chunk.clone()], self.budget);
         let threads = self.threads.min(chunks.len());
         if threads <= 1 {
             return chunks.iter().try_for_each(|chunk| hand_over(work(chunk)?, take));

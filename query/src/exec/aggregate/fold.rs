@@ -60,7 +60,8 @@ impl Folded<'_, '_> {
     fn add(&mut self, line: &Line, node: &AggregateNode) -> Result<()> {
         let place = self.groups.place(line);
         if place == self.running.len() {
-            self.begin(Running::new(node.op, self.count))?;
+            self.executor.budget.hold(Running::weight_of(node.op, self.count))?;
+            self.running.push(Running::new(node.op, self.count));
         }
         let running = &mut self.running[place];
         running.add(&line.points);
@@ -70,12 +71,6 @@ impl Folded<'_, '_> {
             }
             running.add_histograms(&line.points);
         }
-        Ok(())
-    }
-
-    fn begin(&mut self, group: Running) -> Result<()> {
-        self.executor.budget.hold(group.weight())?;
-        self.running.push(group);
         Ok(())
     }
 
@@ -89,7 +84,8 @@ impl Folded<'_, '_> {
         for GroupState { labels, drop_name, running } in groups {
             let place = self.groups.place_of(labels, drop_name);
             if place == self.running.len() {
-                self.begin(running)?;
+                self.executor.budget.hold(running.weight())?;
+                self.running.push(running);
             } else {
                 self.running[place].merge(&running)?;
             }

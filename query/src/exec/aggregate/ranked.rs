@@ -55,6 +55,7 @@ impl<'a> Executor<'a> {
         let (held, groups) = self.grouped(node)?;
         let mut values = Vec::new();
         for group in groups {
+            self.budget.check_time()?;
             let points = Points::of_floats(outer.grid.count, |index| {
                 values.clear();
                 values.extend(
@@ -81,6 +82,7 @@ impl<'a> Executor<'a> {
         let mut counts: BTreeMap<Labels, (bool, Vec<f64>)> = BTreeMap::new();
         for group in groups {
             for &member in &group.members {
+                self.budget.check_time()?;
                 let points = &held.lines[member].points;
                 for index in points.places() {
                     let text = match points.get(index) {
@@ -113,6 +115,7 @@ impl<'a> Executor<'a> {
         for group in &groups {
             self.remark_on_histograms(&held, group, node);
             for (index, &limit) in limits.iter().enumerate() {
+                self.budget.check_time()?;
                 ranking.clear();
                 let values = group.members.iter().filter_map(|&member| {
                     held.lines[member].points.float(index).map(|value| (value, member))
@@ -171,6 +174,7 @@ impl<'a> Executor<'a> {
         for group in &groups {
             let mut used = vec![0; outer.grid.count];
             for &member in &group.members {
+                self.budget.check_time()?;
                 let points = &held.lines[member].points;
                 let stays = |(index, used): (usize, &mut usize)| {
                     let stays = points.has(index) && *used < limits[index];

@@ -177,6 +177,20 @@ impl Running {
         matches!(self, Self::Sum(..) | Self::Mean(..))
     }
 
+    /// What [`Running::new`] will count as.
+    pub(in crate::exec) fn weight_of(op: AggregateOp, count: usize) -> Weight {
+        let slot = match op {
+            AggregateOp::Avg => size_of::<Option<Mean>>(),
+            AggregateOp::Count => size_of::<f64>(),
+            AggregateOp::Group => size_of::<bool>(),
+            AggregateOp::Min | AggregateOp::Max => size_of::<Option<f64>>(),
+            AggregateOp::Stddev | AggregateOp::Stdvar => size_of::<Spread>(),
+            _ => size_of::<Option<Sum>>(),
+        };
+        let samples = count as u64;
+        Weight { samples, bytes: samples.saturating_mul(slot as u64) }
+    }
+
     /// What this counts as, but for native histograms that are added up.
     pub(crate) fn weight(&self) -> Weight {
         fn of<T>(values: &[T]) -> Weight {
@@ -243,6 +257,7 @@ mod tests {
             AggregateOp::Stddev,
             AggregateOp::Stdvar,
         ] {
+            assert_eq!(Running::new(op, 6).weight(), Running::weight_of(op, 6), "{op}");
             let fold = |series: &[Points]| {
                 let mut running = Running::new(op, 6);
                 series.iter().for_each(|points| running.add(points));

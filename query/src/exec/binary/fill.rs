@@ -17,14 +17,14 @@ pub(super) fn filled<'l>(
     count: usize,
 ) -> Cow<'l, [Line]> {
     let Some(value) = value else { return Cow::Borrowed(side) };
-    let present = by_signature(side, signature, count);
-    let wanted: BTreeMap<_, _> = by_signature(other, signature, count).into_iter().collect();
+    let present = by_signature(side, signature);
+    let wanted: BTreeMap<_, _> = by_signature(other, signature).into_iter().collect();
     let mut lines = side.to_vec();
     for (labels, wanted) in wanted {
         let present = present.get(&labels);
         let points = Points::of_floats(count, |index| {
-            let missing = present.is_none_or(|present| !present[index]);
-            (wanted[index] && missing).then_some(value)
+            let missing = present.is_none_or(|present| !present.has(index));
+            (wanted.has(index) && missing).then_some(value)
         });
         if !points.is_empty() {
             lines.push(Line { labels, drop_name: false, points });

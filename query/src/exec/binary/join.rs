@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use model::{Labels, Value};
 
 use super::{loses_name, presence};
+use crate::exec::flags::Flags;
 use crate::exec::names::{is_metadata, without_metadata};
 use crate::exec::points::{Line, Points};
 use crate::exec::scalar::of_floats;
-use crate::exec::{ExecError, Executor, Result};
+use crate::exec::{ExecError, Executor, Result, Weight};
 use crate::plan::{BinaryNode, Node};
 use crate::syntax::{ByteRange, Matching, Side};
 
@@ -40,7 +41,7 @@ impl<'m> Signature<'m> {
 struct Output {
     line: Line,
     group: usize,
-    matched: Vec<bool>,
+    matched: Flags,
 }
 
 impl Executor<'_> {
@@ -61,10 +62,16 @@ impl Executor<'_> {
         let mut outputs: Vec<Output> = Vec::new();
         let mut places: HashMap<Labels, usize> = HashMap::new();
         // for one-to-one: where a group has found its pair already
-        let mut paired: HashMap<usize, Vec<bool>> = HashMap::new();
+        let mut paired: HashMap<usize, Flags> = HashMap::new();
+        let mut counted = self.budget.held(Weight::default())?;
         for many_line in many {
+            self.budget.check_time()?;
             let Some(&group) = groups.ids.get(&signature.of(&many_line.labels)) else { continue };
             for one_line in groups.members[group].iter().map(|&index| &one[index]) {
+                let both = many_line.points.places_beside(&one_line.points);
+                if both.is_empty() {
+                    continue;
+                }
                 let labels = result_labels(
                     link,
                     &many_line.labels,
@@ -75,12 +82,19 @@ impl Executor<'_> {
                 let place = *places.entry(labels.clone()).or_insert(next);
                 if place == next {
                     let drop_name = link.return_bool && self.settings.delayed_name_removal;
-                    let line = Line { labels, drop_name, points: Points::blank(count) };
-                    outputs.push(Output { line, group, matched: vec![false; count] });
+                    let line = Line { labels, drop_name, points: Points::default() };
+                    outputs.push(Output { line, group, matched: Flags::default() });
                 }
-                let pairs = (side_of_many.is_none())
-                    .then(|| paired.entry(group).or_insert_with(|| vec![false; count]));
-                self.pair((link, node.range), many_line, one_line, group, &mut outputs[place], pairs)?;
+                let samples = both.len() as u64;
+                counted.add(Weight { samples, bytes: samples * 10 })?;
+                let output = &mut outputs[place];
+                output.line.points.cover(both.clone());
+                output.matched.cover(both.clone());
+                let mut pairs = (side_of_many.is_none()).then(|| paired.entry(group).or_default());
+                if let Some(pairs) = &mut pairs {
+                    pairs.cover(both);
+                }
+                self.pair((link, node.range), many_line, one_line, group, output, pairs)?;
             }
         }
         Ok(outputs.into_iter().map(|output| output.line).filter(|line| !line.points.is_empty()).collect())
@@ -94,7 +108,7 @@ impl Executor<'_> {
         one: &Line,
         group: usize,
         output: &mut Output,
-        pairs: Option<&mut Vec<bool>>,
+        pairs: Option<&mut Flags>,
     ) -> Result<()> {
         let swapped = matches!(&link.matching.group, Some(group) if group.many == Side::Right);
         let mut found = Found { group, output, pairs };
@@ -131,20 +145,20 @@ struct Found<'o> {
     group: usize,
     output: &'o mut Output,
     /// For one-to-one: where the group has found its pair already.
-    pairs: Option<&'o mut Vec<bool>>,
+    pairs: Option<&'o mut Flags>,
 }
 
 impl Found<'_> {
     /// Notes that a pair was found.
     fn note(&mut self, index: usize) -> Result<()> {
         if let Some(pairs) = &mut self.pairs {
-            if std::mem::replace(&mut pairs[index], true) {
+            if pairs.mark(index) {
                 return Err(ExecError::ManyToOneNotExplicit);
             }
-        } else if self.output.matched[index] && self.output.group == self.group {
+        } else if self.output.matched.has(index) && self.output.group == self.group {
             return Err(ExecError::GroupingNotUnique);
         }
-        self.output.matched[index] = true;
+        self.output.matched.mark(index);
         Ok(())
     }
 

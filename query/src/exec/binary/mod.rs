@@ -86,7 +86,7 @@ impl<'a> Executor<'a> {
     /// Hands the series to `sink`, after all operations with scalars that wait for them.
     fn emit(&self, left: Left<'_, 'a>, pending: &[Pending], sink: &mut Sink<'_>) -> Result<()> {
         let renames = pending.iter().any(|pending| loses_name(pending.op, pending.return_bool));
-        let mut lines = Vec::new();
+        let mut held = self.nothing_held();
         let compute = |mut line: Line, out: &mut Sink<'_>| {
             for operation in pending {
                 self.with_scalar(operation, &mut line)?;
@@ -97,27 +97,22 @@ impl<'a> Executor<'a> {
         match left {
             Left::Scalar(_) => return Err(ExecError::Internal { what: "series were expected" }),
             Left::Node(node) if may_collide(self.has_one_name(node)) => {
-                self.each_line(node, &mut |line| {
-                    compute(line, &mut |line| {
-                        lines.push(line);
-                        Ok(())
-                    })
-                })?;
+                self.each_line(node, &mut |line| compute(line, &mut |line| self.hold(&mut held, line)))?;
             }
             Left::Node(node) => return self.each_line(node, &mut |line| compute(line, sink)),
-            Left::Lines(mut held) => {
-                for line in std::mem::take(&mut held.lines) {
+            Left::Lines(mut lines) => {
+                for line in std::mem::take(&mut lines.lines) {
                     compute(line, &mut |line| {
-                        lines.push(line);
+                        held.lines.push(line);
                         Ok(())
                     })?;
                 }
                 if !may_collide(false) {
-                    return lines.into_iter().try_for_each(sink);
+                    return std::mem::take(&mut held.lines).into_iter().try_for_each(sink);
                 }
             }
         }
-        names::merge_same(lines)?.into_iter().try_for_each(sink)
+        names::merge_same(std::mem::take(&mut held.lines))?.into_iter().try_for_each(sink)
     }
 
     fn with_scalar(&self, operation: &Pending, line: &mut Line) -> Result<()> {
@@ -162,7 +157,7 @@ impl<'a> Executor<'a> {
     fn vectors(&self, link: &BinaryNode, node: &Node, left: &[Line], right: &[Line]) -> Result<Vec<Line>> {
         let count = node.grid.count;
         match link.op {
-            BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => set::combine(link, left, right, count),
+            BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => set::combine(link, left, right),
             _ => {
                 let signature = join::Signature::new(&link.matching);
                 let (mut for_left, mut for_right) = (link.matching.fill_left, link.matching.fill_right);

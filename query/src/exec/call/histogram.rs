@@ -118,6 +118,7 @@ impl Executor<'_> {
         let mut repairs: BTreeMap<String, Repair> = BTreeMap::new();
         let mut buckets = Vec::new();
         for family in self.families(held, operand) {
+            self.budget.check_time()?;
             let mut classic = Points::default();
             let mut natives = vec![Points::default(); family.natives.len()];
             for index in 0..node.grid.count {

@@ -87,7 +87,7 @@ impl Executor<'_> {
             }
             let Some(identity) = identity(&series.labels) else { continue };
             let mut seen = Points::default();
-            self.look_up(series, &times, &mut seen);
+            self.look_up(series, &times, &mut seen)?;
             infos.entry(identity).or_default().push(Info { labels: &series.labels, seen });
         }
         Ok(infos)

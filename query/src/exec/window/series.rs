@@ -99,6 +99,7 @@ impl Context<'_> {
         let mut histograms = Cursor::over(&columns.histogram_times);
         let mut step_windows = StepWindows::over(&series.steps, self.settings.hold_interval_ms);
         let places = self.places_of(series, node);
+        let _room = self.budget.room(places.len())?;
         points.reserve(places.clone());
         for index in places {
             if index % WINDOWS_BETWEEN_CHECKS == 0 {
@@ -156,6 +157,7 @@ impl Context<'_> {
         let places = node.times.places(oldest_ms, newest_ms.saturating_add(node.range_ms - 1));
         let looks_at_starts =
             !columns.starts.is_empty() && matches!(node.function, Function::Rate | Function::Increase);
+        let _room = self.budget.room(places.len())?;
         points.reserve(places.clone());
         let mut cursor = Cursor::over(times);
         let mut changes = Changes::of(node, columns);
@@ -201,6 +203,7 @@ impl Context<'_> {
         points: &mut Points,
     ) -> Result<()> {
         let places = self.places_of(series, node);
+        let _room = self.budget.room(places.len())?;
         points.reserve(places.clone());
         let mut windows = StepWindows::over(&series.steps, self.settings.hold_interval_ms);
         for index in places {
