@@ -34,7 +34,9 @@ fn status(error: &GatewayError) -> StatusCode {
             WriteErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         },
         GatewayError::Scrape(ScrapeError::Interrupted) => StatusCode::SERVICE_UNAVAILABLE,
-        GatewayError::Scrape(ScrapeError::TooManySeries { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
+        GatewayError::Scrape(ScrapeError::TooManySeries { .. } | ScrapeError::Compress(_)) => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
         GatewayError::Scrape(ScrapeError::Read(error)) | GatewayError::Read(error) => match error.kind() {
             ReadErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             ReadErrorKind::Limit => StatusCode::INTERNAL_SERVER_ERROR,
@@ -197,8 +199,8 @@ pub(crate) fn page(page: Page) -> Response {
     let mut response = Response::new(Body::from(page.body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_str(&page.content_type).unwrap_or(PLAIN));
-    if page.is_gzip {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    if let Some(encoding) = page.encoding.as_str() {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
     response
 }

@@ -7,6 +7,7 @@ use model::{Change, Clock, GroupKey, Labels, Push};
 use store::{LiveGroup, ReadError, Reader, Submitted, WriteError, Writer};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use wire::Accepted;
+use wire::encoding::AnswerEncoding;
 
 use crate::about::About;
 use crate::error::GatewayError;
@@ -243,10 +244,14 @@ impl Gateway {
     }
 
     /// Shows what is held now.
-    pub(crate) async fn page(&self, accepted: Accepted, is_gzip: bool) -> Result<Page, ScrapeError> {
+    pub(crate) async fn page(
+        &self,
+        accepted: Accepted,
+        encoding: AnswerEncoding,
+    ) -> Result<Page, ScrapeError> {
         let live = self.reader.live(self.clock.now_ms()).await?;
         let settings = Arc::clone(&self.settings);
-        let write = move || scrape::page(&live.found, accepted, is_gzip, &settings);
+        let write = move || scrape::page(&live.found, accepted, encoding, &settings);
         tokio::task::spawn_blocking(write).await.map_err(|_| ScrapeError::Interrupted)?
     }
 }

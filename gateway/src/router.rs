@@ -12,7 +12,7 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body_util::LengthLimitError;
 use model::{Change, Labels};
 use tokio::time::timeout;
-use wire::encoding::Encoding;
+use wire::encoding::{AnswerEncoding, Encoding};
 use wire::{Accepted, BodyFormat};
 
 use crate::answer;
@@ -100,9 +100,10 @@ async fn resource_answer(
     match resource {
         Resource::Healthy | Resource::Ready => Ok(health(gateway)),
         Resource::Metrics => {
-            let accepted = Accepted::of_header(header(request.headers(), &ACCEPT));
-            let is_gzip = accepts_gzip(header(request.headers(), &ACCEPT_ENCODING));
-            Ok(answer::page(gateway.page(accepted, is_gzip).await?))
+            let accept = header(request.headers(), &ACCEPT);
+            let accepted = Accepted::of_header(accept, gateway.settings().web.openmetrics);
+            let encoding = AnswerEncoding::of_header(header(request.headers(), &ACCEPT_ENCODING));
+            Ok(answer::page(gateway.page(accepted, encoding).await?))
         }
         Resource::Group(path) => group_answer(gateway, &path, request).await,
         Resource::Quit => Ok(quit(gateway, request.method())),
@@ -215,12 +216,4 @@ async fn receive(body: HttpBody, settings: &Settings) -> Result<bytes::Bytes, Ga
 /// The value of a header that stands once and is text.
 fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
-    accept_encoding.unwrap_or("").split(',').any(|part| {
-        let mut words = part.split(';').map(str::trim);
-        let is_gzip = words.next().is_some_and(|word| word.eq_ignore_ascii_case("gzip"));
-        is_gzip && !words.any(|word| matches!(word, "q=0" | "q=0.0"))
-    })
 }

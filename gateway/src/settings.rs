@@ -42,6 +42,8 @@ pub struct Settings {
     pub consistency_check: bool,
     /// Whether names of metrics and labels may hold any character (`--push.enable-utf8-names` of the Pushgateway).
     pub utf8_names: bool,
+    /// Whether text may have CRLF for its line ends, and none after its last line.
+    pub lenient_text: bool,
     /// Pushes that are worked on at once; one more is answered 503.
     pub pushes_in_flight_max: usize,
     /// How long a push waits, at the start of a process, until it is known what the store holds. After that it is compared
@@ -75,6 +77,7 @@ impl Default for Settings {
             web: Web::default(),
             consistency_check: true,
             utf8_names: false,
+            lenient_text: false,
             pushes_in_flight_max: 512,
             known_wait_ms: 10_000,
             body_timeout_ms: 30_000,

@@ -56,6 +56,14 @@ pub(crate) struct Serve {
     )]
     pub(crate) gateway: Vec<SocketAddr>,
 
+    /// Take text with CRLF line ends, and without a line feed after its last line
+    #[arg(long = "gateway.lenient-text")]
+    pub(crate) lenient_text: bool,
+
+    /// Show what is held as OpenMetrics to whoever asks for that; it calls a counter x x_total
+    #[arg(long = "gateway.enable-openmetrics")]
+    pub(crate) openmetrics: bool,
+
     /// Where queries are answered; port 0 picks a free one
     #[arg(long = "query.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:9090", value_parser = address)]
     pub(crate) query: SocketAddr,

@@ -101,6 +101,62 @@ fn gzip_error(error: std::io::Error) -> EncodingError {
     }
 }
 
+/// How an answer is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AnswerEncoding {
+    /// Not at all.
+    #[default]
+    Identity,
+    /// gzip
+    Gzip,
+    /// Zstandard
+    Zstd,
+}
+
+impl AnswerEncoding {
+    /// What an `Accept-Encoding` header likes best of what is on offer; of several that it likes the same, the smallest.
+    pub fn of_header(accept_encoding: Option<&str>) -> Self {
+        let mut best = (0.0, Self::Identity);
+        for part in accept_encoding.unwrap_or("").split(',') {
+            let mut words = part.split(';').map(str::trim);
+            let encoding = match words.next() {
+                Some(word) if word.eq_ignore_ascii_case("gzip") => Self::Gzip,
+                Some(word) if word.eq_ignore_ascii_case("zstd") => Self::Zstd,
+                _ => continue,
+            };
+            let quality = words.find_map(|word| word.strip_prefix("q=").or_else(|| word.strip_prefix("Q=")));
+            let quality = quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
+            if quality > best.0 || (quality == best.0 && quality > 0.0 && encoding == Self::Zstd) {
+                best = (quality, encoding);
+            }
+        }
+        best.1
+    }
+
+    /// Its name in a `Content-Encoding` header.
+    pub fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::Identity => None,
+            Self::Gzip => Some("gzip"),
+            Self::Zstd => Some("zstd"),
+        }
+    }
+
+    /// Compresses an answer.
+    ///
+    /// # Errors
+    /// If the compressor has no memory.
+    pub fn compress(self, plain: Vec<u8>) -> std::io::Result<Vec<u8>> {
+        /// What zstd calls fast and good enough.
+        const ZSTD_LEVEL: i32 = 1;
+        match self {
+            Self::Identity => Ok(plain),
+            Self::Gzip => Ok(gzip(&plain)),
+            Self::Zstd => zstd::encode_all(&plain[..], ZSTD_LEVEL),
+        }
+    }
+}
+
 /// Compresses an answer with gzip.
 pub fn gzip(plain: &[u8]) -> Vec<u8> {
     let mut compressed = Vec::with_capacity(plain.len() / 4);
@@ -138,6 +194,26 @@ mod tests {
         check(Some("gzip, snappy"), Encoding::Identity);
         check(Some("x-gzip"), Encoding::Identity);
         check(Some("zstd"), Encoding::Identity);
+    }
+
+    #[test]
+    fn answers() {
+        let check = |header: &str, expect| {
+            assert_eq!(AnswerEncoding::of_header(Some(header)), expect, "{header:?}");
+        };
+        check("", AnswerEncoding::Identity);
+        check("gzip", AnswerEncoding::Gzip);
+        check("deflate, GZIP;q=0.5", AnswerEncoding::Gzip);
+        check("gzip;q=0", AnswerEncoding::Identity);
+        check("gzip, zstd", AnswerEncoding::Zstd);
+        check("zstd, gzip", AnswerEncoding::Zstd);
+        check("zstd;q=0.4, gzip;q=0.5", AnswerEncoding::Gzip);
+        check("zstd;q=nonsense", AnswerEncoding::Identity);
+        let plain = b"a 1\n".repeat(100);
+        let packed = AnswerEncoding::Zstd.compress(plain.clone()).expect("packs");
+        assert!(packed.len() < 50);
+        assert_eq!(zstd::decode_all(&packed[..]).expect("unpacks"), plain);
+        assert_eq!(AnswerEncoding::Identity.compress(plain.clone()).expect("stays"), plain);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::name_escaping::Escaping;
 
 const PROTOBUF: &str = "application/vnd.google.protobuf";
+const OPENMETRICS: &str = "application/openmetrics-text";
 const FAMILY: &str = "io.prometheus.client.MetricFamily";
 
 /// The format of a pushed or scraped body.
@@ -25,40 +26,57 @@ impl BodyFormat {
     }
 }
 
+/// The format of an exposition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageFormat {
+    /// The text format 0.0.4.
+    Text,
+    /// `io.prometheus.client.MetricFamily` messages, each with its length before it.
+    ProtobufDelimited,
+    /// OpenMetrics, of one of its versions.
+    OpenMetrics(&'static str),
+}
+
 /// The format and the escaping of names that a reader of an exposition gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accepted {
     /// The format.
-    pub format: BodyFormat,
+    pub format: PageFormat,
     /// How names outside the legacy character set are written.
     pub escaping: Escaping,
 }
 
 impl Accepted {
-    /// The best that an `Accept` header asks for and that is on offer; text if it asks for nothing on offer.
-    pub fn of_header(accept: Option<&str>) -> Self {
+    /// The best that an `Accept` header asks for and that is on offer; text if it asks for nothing on offer. OpenMetrics is on
+    /// offer if asked to be: it calls a counter `a` `a_total`.
+    pub fn of_header(accept: Option<&str>, with_openmetrics: bool) -> Self {
         let mut ranges: Vec<_> = accept.unwrap_or("").split(',').map(MediaRange::parse).collect();
         ranges.sort_by(|a, b| b.quality().total_cmp(&a.quality()));
         let mut offered = ranges.iter().filter(|range| range.quality() > 0.0).filter_map(|range| {
             let format = if range.is_delimited_protobuf() {
-                BodyFormat::ProtobufDelimited
+                PageFormat::ProtobufDelimited
             } else if range.is_text() {
-                BodyFormat::Text
+                PageFormat::Text
+            } else if let Some(version) = range.openmetrics().filter(|_| with_openmetrics) {
+                PageFormat::OpenMetrics(version)
             } else {
                 return None;
             };
             let escaping = range.parameter("escaping").and_then(|word| Escaping::from_word(&word));
             Some(Self { format, escaping: escaping.unwrap_or_default() })
         });
-        offered.next().unwrap_or(Self { format: BodyFormat::Text, escaping: Escaping::default() })
+        offered.next().unwrap_or(Self { format: PageFormat::Text, escaping: Escaping::default() })
     }
 
     /// The `Content-Type` of the answer.
     pub fn content_type(self) -> String {
         let escaping = self.escaping.as_str();
         match self.format {
-            BodyFormat::Text => format!("text/plain; version=0.0.4; charset=utf-8; escaping={escaping}"),
-            BodyFormat::ProtobufDelimited => {
+            PageFormat::OpenMetrics(version) => {
+                format!("{OPENMETRICS}; version={version}; charset=utf-8; escaping={escaping}")
+            }
+            PageFormat::Text => format!("text/plain; version=0.0.4; charset=utf-8; escaping={escaping}"),
+            PageFormat::ProtobufDelimited => {
                 format!("{PROTOBUF}; proto={FAMILY}; encoding=delimited; escaping={escaping}")
             }
         }
@@ -98,6 +116,18 @@ impl<'a> MediaRange<'a> {
         self.media == "text/plain" && self.parameter("version").is_none_or(|version| version == "0.0.4")
     }
 
+    /// The version of OpenMetrics that is asked for, if it is one that there is.
+    fn openmetrics(&self) -> Option<&'static str> {
+        if self.media != OPENMETRICS {
+            return None;
+        }
+        match self.parameter("version").as_deref() {
+            Some("1.0.0") => Some("1.0.0"),
+            None | Some("0.0.1") => Some("0.0.1"),
+            Some(_) => None,
+        }
+    }
+
     fn quality(&self) -> f64 {
         self.parameter("q").map_or(1.0, |quality| quality.parse().unwrap_or(0.0))
     }
@@ -133,7 +163,7 @@ mod tests {
     #[test]
     fn accepted() {
         let check = |header: Option<&str>, expect: &str| {
-            assert_eq!(Accepted::of_header(header).content_type(), expect, "{header:?}");
+            assert_eq!(Accepted::of_header(header, false).content_type(), expect, "{header:?}");
         };
         let text = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
         let proto = |escaping: &str| {
@@ -159,5 +189,21 @@ mod tests {
             Some("text/plain;version=1.0.0;q=0.9,text/plain;escaping=dots;q=0.2"),
             "text/plain; version=0.0.4; charset=utf-8; escaping=dots",
         );
+    }
+
+    #[test]
+    fn openmetrics_where_it_is_on_offer() {
+        let check = |header: &str, expect: &str| {
+            assert_eq!(Accepted::of_header(Some(header), true).content_type(), expect, "{header:?}");
+        };
+        let of_version = |version: &str| {
+            format!("application/openmetrics-text; version={version}; charset=utf-8; escaping=underscores")
+        };
+        check("application/openmetrics-text; version=1.0.0", &of_version("1.0.0"));
+        check("application/openmetrics-text", &of_version("0.0.1"));
+        let text = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+        check("application/openmetrics-text; version=9.0.0", text);
+        check("application/openmetrics-text;version=1.0.0;q=0.5,text/plain", text);
+        check("*/*", text);
     }
 }

@@ -20,5 +20,5 @@ pub mod quote;
 
 pub use family::{Bucket, Exemplar, Family, Histogram, Metric, MetricValue, Quantile, Summary};
 pub use flatten::{FlatSeries, flatten};
-pub use format::{Accepted, BodyFormat};
+pub use format::{Accepted, BodyFormat, PageFormat};
 pub use limits::Limits;

@@ -25,7 +25,8 @@ pub(crate) fn families(body: &Body, settings: &Settings) -> Result<Vec<Family>, 
     match body.format {
         BodyFormat::Text => {
             let options = text::Options { utf8_names: settings.utf8_names, limits };
-            text::parse(&plain, &options).map_err(text_error)
+            let fixed = settings.lenient_text.then(|| text::with_line_feeds(&plain));
+            text::parse(fixed.as_deref().unwrap_or(&plain), &options).map_err(text_error)
         }
         BodyFormat::ProtobufDelimited => protobuf::parse(&plain, &limits).map_err(protobuf_error),
     }

@@ -288,3 +288,17 @@ fn limits_are_named() {
     let zipped = Body { encoding: Encoding::Gzip, ..body(BodyFormat::Text, gzip(large.as_bytes())) };
     check_body(zipped, too_large);
 }
+
+#[test]
+fn line_ends_are_put_right_if_allowed() {
+    let lenient = Settings { lenient_text: true, ..Settings::default() };
+    let read = |text: &str, settings: &Settings| {
+        read(&body(BodyFormat::Text, text), &group(&[("job", "j")]), settings)
+    };
+    for text in ["a 1\r\nb 2\r\n", "a 1\nb 2"] {
+        let push = read(text, &lenient).expect("taken");
+        assert_eq!(show(&push), "untyped a: a{job=\"j\"} 1\nuntyped b: b{job=\"j\"} 2\n");
+        assert!(read(text, &Settings::default()).is_err());
+    }
+    assert!(read("a one\r\n", &lenient).is_err());
+}

@@ -22,6 +22,7 @@ const NOW_MS: i64 = 1_795_370_073_531;
 
 /// A gateway, its router and its clock.
 struct Bench {
+    gateway: Arc<Gateway>,
     router: Router,
     clock: Arc<ManualClock>,
 }
@@ -32,6 +33,20 @@ impl Bench {
     }
 
     fn over(store: Arc<dyn ObjectStore>, settings: Settings, writer_settings: WriterSettings) -> Self {
+        Self::with(store, settings, writer_settings, |gateway| gateway)
+    }
+
+    /// As a server has it: it knows what groups hold.
+    fn knowing(store: Arc<dyn ObjectStore>, settings: Settings) -> Self {
+        Self::with(store, settings, WriterSettings::of_writer(2), Gateway::knowing_groups)
+    }
+
+    fn with(
+        store: Arc<dyn ObjectStore>,
+        settings: Settings,
+        writer_settings: WriterSettings,
+        finish: fn(Gateway) -> Gateway,
+    ) -> Self {
         let clock = Arc::new(ManualClock::at_ms(NOW_MS));
         let (root, tenant) = (Path::default(), Tenant::default());
         let pushes = Stream::pushes(&root, &tenant);
@@ -45,7 +60,8 @@ impl Bench {
             ReaderSettings::default(),
         );
         let gateway = Gateway::new(Arc::new(writer), Arc::new(reader), Arc::clone(&clock) as _, settings);
-        Self { router: router(Arc::new(gateway)), clock }
+        let gateway = Arc::new(finish(gateway));
+        Self { router: router(Arc::clone(&gateway)), gateway, clock }
     }
 
     async fn send(&self, request: Request<Body>) -> Response {
@@ -63,6 +79,12 @@ impl Bench {
         self.clock.advance_ms(1);
         let (status, text) = self.ask(method, path, body).await;
         assert_eq!((status, &*text), expect, "{method} {path}");
+    }
+
+    async fn push_status(&self, method: &str, path: &str, body: &str, expect: u16) {
+        self.clock.advance_ms(1);
+        let (status, text) = self.ask(method, path, body.to_owned()).await;
+        assert_eq!(status, expect, "{method} {path}: {text}");
     }
 
     /// What is held, without the families of the gateway itself, types and `instance=""`.
@@ -208,6 +230,99 @@ async fn a_scrape_is_in_the_format_that_was_asked_for() {
         "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
     let response = ask(protobuf, "").await;
     assert_eq!(header(&response, "content-type"), format!("{protobuf}; escaping=underscores"));
+}
+
+#[tokio::test]
+async fn pages_in_openmetrics_and_zstd() {
+    let web = crate::Web { openmetrics: true, ..crate::Web::default() };
+    let settings = Settings { web, ..Settings::default() };
+    let bench = Bench::over(Arc::new(InMemory::new()), settings, WriterSettings::of_writer(1));
+    bench.push("PUT", "/metrics/job/j", "# TYPE a counter\na 1\n", (200, "")).await;
+    let ask = async |accept: &str, encoding: &str| {
+        let request = Request::get("/metrics").header("accept", accept).header("accept-encoding", encoding);
+        bench.send(request.body(Body::empty()).expect("a request")).await
+    };
+    let response = ask("application/openmetrics-text; version=1.0.0", "identity").await;
+    let expect = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores";
+    assert_eq!(header(&response, "content-type"), expect);
+    let page = text(response).await;
+    assert!(page.starts_with("# TYPE a counter\na_total{instance=\"\",job=\"j\"} 1.0\n"), "{page}");
+    assert!(page.ends_with("\n# EOF\n"), "{page}");
+    let response = ask("*/*", "gzip, zstd").await;
+    assert_eq!(header(&response, "content-encoding"), "zstd");
+}
+
+#[tokio::test]
+async fn the_json_api_the_page_and_the_wipe() {
+    let web = crate::Web { admin_api: true, ..crate::Web::default() };
+    let settings = Settings { web, ..Settings::default() };
+    let bench = Bench::over(Arc::new(InMemory::new()), settings, WriterSettings::of_writer(1));
+    bench.push("PUT", "/metrics/job/j", "a 1\n", (200, "")).await;
+    bench.push("PUT", "/metrics/job/j/x/y", "a 1\n", (200, "")).await;
+    let (status, json) = bench.ask("GET", "/api/v1/metrics", "").await;
+    assert_eq!(status, 200);
+    assert!(json.starts_with(r#"{"status":"success","data":[{"a":{"time_stamp":"2026-"#), "{json}");
+    assert!(json.contains(r#""metrics":[{"labels":{"instance":"","job":"j"},"value":"1"}]"#), "{json}");
+    assert!(json.contains(r#""labels":{"job":"j","x":"y"},"last_push_successful":true"#), "{json}");
+    for path in ["/", "/status"] {
+        let (status, page) = bench.ask("GET", path, "").await;
+        assert!(status == 200 && page.contains("2 groups") && page.contains("job=j"), "{page}");
+    }
+    let request =
+        Request::builder().method("OPTIONS").uri("/api/v1/x").body(Body::empty()).expect("a request");
+    let response = bench.send(request).await;
+    assert_eq!(header(&response, "access-control-allow-origin"), "*");
+    bench.push("PUT", "/api/v1/admin/wipe", "", (202, "")).await;
+    bench.clock.advance_ms(1);
+    let empty = (200, r#"{"status":"success","data":[]}"#.to_owned());
+    assert_eq!(bench.ask("GET", "/api/v1/metrics", "").await, empty);
+    bench.check_held(&[]).await;
+}
+
+#[tokio::test]
+async fn to_quit_must_be_allowed() {
+    let bench = Bench::new();
+    bench.push("PUT", "/-/quit", "", (403, "Lifecycle API is not enabled.")).await;
+    bench.push("GET", "/-/quit", "", (405, "Only POST or PUT requests allowed.")).await;
+    let web = crate::Web { lifecycle: true, ..crate::Web::default() };
+    let settings = Settings { web, ..Settings::default() };
+    let bench = Bench::over(Arc::new(InMemory::new()), settings, WriterSettings::of_writer(1));
+    bench.push("POST", "/-/quit", "", (200, "Requesting termination... Goodbye!")).await;
+    bench.gateway.quit_requested().await;
+}
+
+#[tokio::test]
+async fn groups_that_the_store_holds_already_count() {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let earlier = Bench::over(Arc::clone(&store), Settings::default(), WriterSettings::of_writer(1));
+    earlier.push("PUT", "/metrics/job/j", "# TYPE a counter\na 1\n", (200, "")).await;
+    let bench = Bench::knowing(Arc::clone(&store), Settings { known_wait_ms: 20, ..Settings::default() });
+    // what is not known yet keeps nobody waiting for long
+    bench.push("PUT", "/metrics/job/k", "# TYPE b counter\nb 1\n", (200, "")).await;
+    bench.gateway.look().await.expect("reads");
+    let (status, text) = bench.ask("PUT", "/metrics/job/l", "# TYPE a gauge\na 1\n").await;
+    assert!(status == 400 && text.ends_with("is not a COUNTER\n"), "{text}");
+    let (status, text) = bench.ask("PUT", "/metrics/job/l", "# TYPE b gauge\nb 1\n").await;
+    assert!(status == 400 && text.ends_with("is not a COUNTER\n"), "{text}");
+    assert_eq!(bench.gateway.known(), Some((2, 2)));
+    // a group that is there gets a failure time, and one that is not is not made
+    bench.ask("POST", "/metrics/job/k", "# TYPE a gauge\na 1\n").await;
+    let (_, page) = bench.ask("GET", "/metrics", "").await;
+    let failures: Vec<_> = page.lines().filter(|line| line.starts_with("push_failure")).collect();
+    assert_eq!(failures.len(), 2, "{page}");
+    assert!(failures[0].ends_with("} 0") && !failures[1].ends_with("} 0"), "{page}");
+}
+
+#[tokio::test]
+async fn a_write_that_failed_is_looked_after() {
+    let store = broken(Fault::Fail);
+    let bench = Bench::knowing(store, Settings::default());
+    bench.gateway.look().await.expect("reads");
+    bench.push_status("PUT", "/metrics/job/j", "# TYPE a counter\na 1\n", 503).await;
+    // it is counted until it is known that it was not stored
+    bench.push_status("PUT", "/metrics/job/k", "# TYPE a gauge\na 1\n", 400).await;
+    bench.gateway.look().await.expect("reads");
+    bench.push_status("PUT", "/metrics/job/k", "# TYPE a gauge\na 1\n", 503).await;
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use store::{LiveFamily, ReadError};
-use wire::{Accepted, BodyFormat, Family, encoding, exposition};
+use wire::encoding::AnswerEncoding;
+use wire::{Accepted, Family, PageFormat, exposition};
 
 use super::assemble::assemble;
 use super::failure_time::add_zeros;
@@ -23,6 +24,9 @@ pub enum ScrapeError {
         /// The limit.
         max: usize,
     },
+    /// It could not be compressed.
+    #[error("could not compress the page: {0}")]
+    Compress(#[source] std::io::Error),
     /// The process is going down.
     #[error("interrupted: the process is shutting down")]
     Interrupted,
@@ -32,7 +36,7 @@ pub enum ScrapeError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Page {
     pub(crate) content_type: String,
-    pub(crate) is_gzip: bool,
+    pub(crate) encoding: AnswerEncoding,
     pub(crate) body: Vec<u8>,
 }
 
@@ -40,7 +44,7 @@ pub(crate) struct Page {
 pub(crate) fn page(
     live: &[LiveFamily],
     accepted: Accepted,
-    is_gzip: bool,
+    encoding: AnswerEncoding,
     settings: &Settings,
 ) -> Result<Page, ScrapeError> {
     let series = live.iter().map(|family| family.series.len()).sum();
@@ -53,11 +57,14 @@ pub(crate) fn page(
     show_instance(&mut families);
     exposition::sort(&mut families);
     let body = match accepted.format {
-        BodyFormat::Text => exposition::write_text(&families, accepted.escaping).into_bytes(),
-        BodyFormat::ProtobufDelimited => exposition::write_protobuf(&families, accepted.escaping),
+        PageFormat::Text => exposition::write_text(&families, accepted.escaping).into_bytes(),
+        PageFormat::ProtobufDelimited => exposition::write_protobuf(&families, accepted.escaping),
+        PageFormat::OpenMetrics(_) => {
+            exposition::write_openmetrics(&families, accepted.escaping).into_bytes()
+        }
     };
-    let body = if is_gzip { encoding::gzip(&body) } else { body };
-    Ok(Page { content_type: accepted.content_type(), is_gzip, body })
+    let body = encoding.compress(body).map_err(ScrapeError::Compress)?;
+    Ok(Page { content_type: accepted.content_type(), encoding, body })
 }
 
 /// Shows the label `instance` as empty where it is absent, so that no scraper sets it to the gateway's own.

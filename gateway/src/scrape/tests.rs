@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::{Labels, Metadata, MetricType, Value};
 use store::LiveFamily;
+use wire::encoding::AnswerEncoding;
 use wire::{Accepted, Limits, encoding, protobuf};
 
 use super::*;
@@ -23,7 +24,8 @@ fn live(name: &str, r#type: MetricType, help: &str, lines: &[&str]) -> LiveFamil
 }
 
 fn check(live: &[LiveFamily], expect: &str) {
-    let page = page(live, Accepted::of_header(None), false, &Settings::default()).expect("is shown");
+    let page = page(live, Accepted::of_header(None, false), AnswerEncoding::Identity, &Settings::default())
+        .expect("is shown");
     assert_eq!(String::from_utf8(page.body).as_deref(), Ok(expect));
     assert_eq!(page.content_type, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores");
 }
@@ -148,9 +150,17 @@ fn native_histograms_show_count_and_sum_in_text_and_all_in_protobuf() {
          h_sum{instance=\"\",job=\"j\"} 3\nh_count{instance=\"\",job=\"j\"} 2\n",
     );
     let accept = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
-    let page =
-        page(&[native()], Accepted::of_header(Some(accept)), true, &Settings::default()).expect("is shown");
-    assert!(page.is_gzip && page.content_type.starts_with("application/vnd.google.protobuf"));
+    let page = page(
+        &[native()],
+        Accepted::of_header(Some(accept), false),
+        AnswerEncoding::Gzip,
+        &Settings::default(),
+    )
+    .expect("is shown");
+    assert!(
+        page.encoding == AnswerEncoding::Gzip
+            && page.content_type.starts_with("application/vnd.google.protobuf")
+    );
     let plain = encoding::inflate(encoding::Encoding::Gzip, &page.body, 1 << 20).expect("inflates");
     let families = protobuf::parse(&plain, &Limits::default()).expect("parses");
     match (&families[0].metrics[0].value, &native().series[0].1) {
@@ -165,6 +175,7 @@ fn native_histograms_show_count_and_sum_in_text_and_all_in_protobuf() {
 fn the_limit_is_named() {
     let settings = Settings { series_per_scrape_max: 1, ..Settings::default() };
     let two = live("a", MetricType::Gauge, "", &["a 1", "a{x=\"1\"} 1"]);
-    let found = page(&[two], Accepted::of_header(None), false, &settings).map_err(|error| error.to_string());
+    let found = page(&[two], Accepted::of_header(None, false), AnswerEncoding::Identity, &settings)
+        .map_err(|error| error.to_string());
     assert_eq!(found, Err("2 series are held, which exceeds series_per_scrape_max = 1".to_owned()));
 }

@@ -1,11 +1,56 @@
-//! Ports.
+//! Ports: who may connect, and how long they may keep a connection without asking for anything.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+/// What one port allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PortLimits {
+    /// Connections at once. One more is answered 503 and closed.
+    pub(super) connections_max: usize,
+    /// How long a client may take to send the head of a request, and to begin with the next one.
+    pub(super) head_max: Duration,
+    /// Bytes of the head of a request.
+    pub(super) head_bytes_max: usize,
+}
+
+impl Default for PortLimits {
+    fn default() -> Self {
+        Self { connections_max: 16_384, head_max: Duration::from_secs(60), head_bytes_max: 128 << 10 }
+    }
+}
+
+impl PortLimits {
+    /// The default, with no more connections than the system lets this process have. Raises what it lets it have first.
+    pub(super) fn of_system() -> Self {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        /// For files, logs and requests to the storage.
+        const KEPT_FREE: u64 = 256;
+        let limit = getrlimit(Resource::Nofile);
+        let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
+        let open_files = match setrlimit(Resource::Nofile, raised) {
+            Ok(()) => limit.maximum,
+            Err(_) => limit.current,
+        };
+        let default = Self::default();
+        // there are two ports
+        let most = open_files.map_or(u64::MAX, |files| files.saturating_sub(KEPT_FREE) / 2);
+        let connections_max =
+            default.connections_max.min(usize::try_from(most).unwrap_or(usize::MAX)).max(16);
+        Self { connections_max, ..default }
+    }
+}
 
 /// A port that is taken and not served yet.
 pub(super) struct Listener {
@@ -33,19 +78,177 @@ impl Listener {
     }
 
     /// Serves until told to stop, and then until the requests under way are answered.
-    pub(super) async fn serve(self, routes: Router, mut stopped: watch::Receiver<bool>) {
-        let stop = async move {
-            // an error means that the sender is gone, which is a stop too
-            let _ = stopped.wait_for(|stopped| *stopped).await;
-        };
-        if let Err(error) = axum::serve(self.listener, routes).with_graceful_shutdown(stop).await {
-            tracing::error!(%error, address = %self.address, "server ended");
+    pub(super) async fn serve(self, routes: Router, limits: PortLimits, mut stopped: watch::Receiver<bool>) {
+        /// After a connection could not be accepted: there may be no file left to open.
+        const PAUSE: Duration = Duration::from_millis(100);
+        let places = Arc::new(Semaphore::new(limits.connections_max));
+        let under_way = GracefulShutdown::new();
+        let mut is_failing = false;
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                // an error means that the sender is gone, which is a stop too
+                _ = stopped.wait_for(|stopped| *stopped) => break,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    is_failing = false;
+                    match Arc::clone(&places).try_acquire_owned() {
+                        Ok(place) => {
+                            let connection = connection(stream, routes.clone(), limits);
+                            let connection = under_way.watch(connection);
+                            tokio::spawn(async move {
+                                // whatever it ends with, the client is gone
+                                let _ = connection.await;
+                                drop(place);
+                            });
+                        }
+                        Err(_) => drop(tokio::spawn(turn_away(stream, limits.connections_max))),
+                    }
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut is_failing, true) {
+                        tracing::error!(%error, address = %self.address, "connection not accepted");
+                    }
+                    let _ = tokio::time::timeout(PAUSE, stopped.wait_for(|stopped| *stopped)).await;
+                }
+            }
         }
+        drop(self.listener);
+        under_way.shutdown().await;
     }
+}
+
+type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+
+fn connection(stream: TcpStream, routes: Router, limits: PortLimits) -> Connection {
+    // an answer is one write, so waiting for more to send only delays it
+    let _ = stream.set_nodelay(true);
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_max)
+        .max_buf_size(limits.head_bytes_max)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes))
+}
+
+/// Says why, as long as the client listens.
+async fn turn_away(mut stream: TcpStream, connections_max: usize) {
+    const LISTENS: Duration = Duration::from_secs(1);
+    let text = format!("{connections_max} connections are open, which is connections_max: try again later\n");
+    let length = text.len();
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\
+         Retry-After: 1\r\nConnection: close\r\n\r\n{text}"
+    );
+    let _ = tokio::time::timeout(LISTENS, async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await
+    })
+    .await;
 }
 
 /// A line for the script that started us.
 #[expect(clippy::print_stdout, reason = "standard output is for scripts")]
 pub(super) fn say(line: &str) {
     println!("{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::{get, post};
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    /// A port with two routes, how to stop it, and the task that serves it.
+    async fn port(limits: PortLimits) -> (SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
+        let listener =
+            Listener::bind("127.0.0.1:0".parse().expect("an address"), "--flag").await.expect("binds");
+        let (address, (stop, stopped)) = (listener.address, watch::channel(false));
+        let routes = Router::new()
+            .route("/", get(|| async { "here" }))
+            .route("/body", post(|body: String| async { body }));
+        (address, stop, tokio::spawn(listener.serve(routes, limits, stopped)))
+    }
+
+    async fn said(stream: &mut TcpStream) -> String {
+        let mut text = String::new();
+        let read = tokio::time::timeout(Duration::from_secs(30), stream.read_to_string(&mut text)).await;
+        read.expect("it ends").expect("reads");
+        text
+    }
+
+    #[tokio::test]
+    async fn one_connection_too_many_is_told_so() {
+        let limits = PortLimits { connections_max: 2, ..PortLimits::default() };
+        let (address, _stop, _task) = port(limits).await;
+        let open = async || {
+            let mut stream = TcpStream::connect(address).await.expect("connects");
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("writes");
+            stream
+        };
+        // an answer shows that the connection has its place
+        let mut kept = Vec::new();
+        for _ in 0..2 {
+            let mut stream = open().await;
+            let mut start = [0; 12];
+            stream.read_exact(&mut start).await.expect("answers");
+            assert_eq!(&start, b"HTTP/1.1 200");
+            kept.push(stream);
+        }
+        let text = said(&mut TcpStream::connect(address).await.expect("connects")).await;
+        assert!(text.starts_with("HTTP/1.1 503") && text.contains("Retry-After: 1"), "{text}");
+        assert!(text.contains("2 connections are open, which is connections_max"), "{text}");
+        // who leaves makes room
+        drop(kept.pop());
+        loop {
+            let mut stream = open().await;
+            let mut start = [0; 12];
+            stream.read_exact(&mut start).await.expect("answers");
+            if &start == b"HTTP/1.1 200" {
+                break;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_silent_or_slow_with_a_head_is_cut_off() {
+        let limits = PortLimits { head_max: Duration::from_millis(50), ..PortLimits::default() };
+        let (address, _stop, _task) = port(limits).await;
+        for start in [&b""[..], b"GET / HTTP/1.1\r\nHo", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"] {
+            let mut stream = TcpStream::connect(address).await.expect("connects");
+            stream.write_all(start).await.expect("writes");
+            let text = said(&mut stream).await;
+            assert_eq!(text.contains("200 OK"), start.ends_with(b"\r\n\r\n"), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_has_a_limit() {
+        let limits = PortLimits { head_bytes_max: 8 << 10, ..PortLimits::default() };
+        let (address, _stop, _task) = port(limits).await;
+        let mut stream = TcpStream::connect(address).await.expect("connects");
+        let head = format!("GET / HTTP/1.1\r\nHost: x\r\nx: {}\r\n\r\n", "y".repeat(9 << 10));
+        stream.write_all(head.as_bytes()).await.expect("writes");
+        let text = said(&mut stream).await;
+        assert!(text.starts_with("HTTP/1.1 431"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_stop_waits_for_what_is_under_way() {
+        let (address, stop, task) = port(PortLimits::default()).await;
+        let mut stream = TcpStream::connect(address).await.expect("connects");
+        let head = b"POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
+        stream.write_all(head).await.expect("writes");
+        // that it goes on shows that the request has begun
+        let mut start = [0; 25];
+        stream.read_exact(&mut start).await.expect("goes on");
+        assert_eq!(&start, b"HTTP/1.1 100 Continue\r\n\r\n");
+        stop.send(true).expect("serves");
+        stream.write_all(b"done").await.expect("writes");
+        let text = said(&mut stream).await;
+        assert!(text.ends_with("done"), "{text}");
+        task.await.expect("ends");
+        assert!(TcpStream::connect(address).await.is_err());
+    }
 }

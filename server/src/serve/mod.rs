@@ -21,7 +21,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::{AckKind, Serve};
-use listen::Listener;
+use listen::{Listener, PortLimits};
 
 /// How long requests under way may take after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -89,11 +89,15 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     tracing::info!(%storage, version = env!("CARGO_PKG_VERSION"), "storage opened");
     gateway_ports.iter().for_each(|port| port.announce("gateway"));
     query_port.announce("query");
+    let limits = PortLimits::of_system();
     let gateway_routes = gateway::router(Arc::clone(&gateway));
     let servers = tokio::spawn(async move {
         let of_gateway =
-            gateway_ports.into_iter().map(|port| port.serve(gateway_routes.clone(), stopped.clone()));
-        futures::join!(futures::future::join_all(of_gateway), query_port.serve(query_routes, stopped.clone()))
+            gateway_ports.into_iter().map(|port| port.serve(gateway_routes.clone(), limits, stopped.clone()));
+        futures::join!(
+            futures::future::join_all(of_gateway),
+            query_port.serve(query_routes, limits, stopped.clone())
+        )
     });
     let stop_signal = StopSignal::listen()?;
     listen::say("ready");

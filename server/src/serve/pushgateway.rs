@@ -35,8 +35,9 @@ pub(super) fn settings(flags: &Serve) -> anyhow::Result<Settings> {
             telemetry_path: of.telemetry_path.clone(),
             admin_api: of.admin_api,
             lifecycle: of.lifecycle,
-            ..Web::default()
+            openmetrics: flags.openmetrics,
         },
+        lenient_text: flags.lenient_text,
         consistency_check: !of.unchecked,
         utf8_names: of.utf8_names,
         ..Settings::default()

@@ -1,11 +1,13 @@
 //! Families to what a scraper reads.
 
+mod openmetrics;
 mod order;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
+pub use openmetrics::write as write_openmetrics;
 pub use order::sort;
 pub use text::write as write_text;
 

@@ -15,6 +15,7 @@ use assembly::Assembly;
 use cursor::{Cursor, is_blank};
 
 use crate::{Family, Limits};
+use std::borrow::Cow;
 
 /// How a body is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,25 @@ pub struct Options {
     pub utf8_names: bool,
     /// What the body may ask for.
     pub limits: Limits,
+}
+
+/// A body with what people's tools make of line ends put right: CRLF becomes LF, and the last line gets its end.
+pub fn with_line_feeds(body: &[u8]) -> Cow<'_, [u8]> {
+    let lacks_end = body.last().is_some_and(|last| *last != b'\n');
+    if !lacks_end && !body.windows(2).any(|two| two == b"\r\n") {
+        return Cow::Borrowed(body);
+    }
+    let mut fixed = Vec::with_capacity(body.len() + 1);
+    for (index, byte) in body.iter().enumerate() {
+        let is_part_of_end = *byte == b'\r' && matches!(body.get(index + 1), Some(b'\n') | None);
+        if !is_part_of_end {
+            fixed.push(*byte);
+        }
+    }
+    if fixed.last().is_some_and(|last| *last != b'\n') {
+        fixed.push(b'\n');
+    }
+    Cow::Owned(fixed)
 }
 
 /// Reads a body. The families are in the order in which they begin; those without samples are left out.

@@ -244,3 +244,18 @@ fn limits() {
     check(body, Limits { samples_max: 1, ..exact }, Err("body has more than 1 samples"));
     check(body, Limits { labels_max: 1, ..exact }, Err("a sample in line 1 has more than 1 labels"));
 }
+
+#[test]
+fn line_ends_are_put_right() {
+    let check = |body: &str, expect: &str| {
+        assert_eq!(String::from_utf8_lossy(&with_line_feeds(body.as_bytes())), expect, "{body:?}");
+    };
+    check("", "");
+    check("a 1\n", "a 1\n");
+    check("a 1", "a 1\n");
+    check("a 1\r", "a 1\n");
+    check("a 1\r\nb 2\r\n", "a 1\nb 2\n");
+    check("a 1\r\nb 2", "a 1\nb 2\n");
+    check("a{x=\"\r\"} 1\n", "a{x=\"\r\"} 1\n");
+    check("\n", "\n");
+}

@@ -1,0 +1,214 @@
+//! OpenMetrics 1.0.0, written.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use model::MetricType;
+use model::float::bound;
+use model::name::{is_legacy_label_name, is_legacy_metric_name};
+
+use crate::family::{Family, Histogram, Metric, MetricValue, Summary};
+use crate::name_escaping::Escaping;
+
+/// Writes families in the order given; those without metrics are left out. The sample of a counter `a` is called `a_total`,
+/// whatever it was called before. A native histogram without classic buckets shows its count and sum.
+pub fn write(families: &[Family], escaping: Escaping) -> String {
+    let mut text = String::new();
+    for family in families.iter().filter(|family| !family.metrics.is_empty()) {
+        let name = escaping.metric_name(&family.name);
+        let is_counter = family.r#type == MetricType::Counter;
+        let name = if is_counter { name.strip_suffix("_total").unwrap_or(&name) } else { &name };
+        let mut writer = Writer { text: &mut text, name, escaping };
+        writer.head(family);
+        for metric in &family.metrics {
+            writer.metric(metric);
+        }
+    }
+    text.push_str("# EOF\n");
+    text
+}
+
+fn type_word(r#type: MetricType) -> &'static str {
+    match r#type {
+        MetricType::Untyped => "unknown",
+        other => other.as_str(),
+    }
+}
+
+struct Writer<'a> {
+    text: &'a mut String,
+    name: &'a str,
+    escaping: Escaping,
+}
+
+/// A label that the metric itself does not have: `le` or `quantile`.
+type Bound = Option<(&'static str, f64)>;
+
+impl Writer<'_> {
+    fn head(&mut self, family: &Family) {
+        if !family.help.is_empty() {
+            self.text.push_str("# HELP ");
+            self.family_name();
+            self.text.push(' ');
+            escape(self.text, &family.help);
+            self.text.push('\n');
+        }
+        self.text.push_str("# TYPE ");
+        self.family_name();
+        self.text.push(' ');
+        self.text.push_str(type_word(family.r#type));
+        self.text.push('\n');
+        // a unit must be the end of the name
+        if !family.unit.is_empty() && self.name.ends_with(&*family.unit) {
+            self.text.push_str("# UNIT ");
+            self.family_name();
+            self.text.push(' ');
+            escape(self.text, &family.unit);
+            self.text.push('\n');
+        }
+    }
+
+    fn metric(&mut self, metric: &Metric) {
+        match &metric.value {
+            MetricValue::Absent => {}
+            MetricValue::Counter(value) => self.sample("_total", metric, None, &bound(*value)),
+            MetricValue::Gauge(value) | MetricValue::Untyped(value) => {
+                self.sample("", metric, None, &bound(*value));
+            }
+            MetricValue::Summary(summary) => self.summary(metric, summary),
+            MetricValue::Histogram(histogram) => self.histogram(metric, histogram),
+        }
+    }
+
+    fn summary(&mut self, metric: &Metric, summary: &Summary) {
+        for quantile in &summary.quantiles {
+            self.sample("", metric, Some(("quantile", quantile.quantile)), &bound(quantile.value));
+        }
+        self.sample("_sum", metric, None, &bound(summary.sum));
+        self.sample("_count", metric, None, &summary.count.to_string());
+    }
+
+    fn histogram(&mut self, metric: &Metric, histogram: &Histogram) {
+        let mut has_infinity = false;
+        for bucket in &histogram.buckets {
+            has_infinity |= bucket.upper_bound == f64::INFINITY;
+            let count = count(bucket.cumulative_count);
+            self.sample("_bucket", metric, Some(("le", bucket.upper_bound)), &count);
+        }
+        if !has_infinity {
+            self.sample("_bucket", metric, Some(("le", f64::INFINITY)), &count(histogram.count));
+        }
+        self.sample("_sum", metric, None, &bound(histogram.sum));
+        self.sample("_count", metric, None, &count(histogram.count));
+    }
+
+    fn sample(&mut self, suffix: &str, metric: &Metric, bound: Bound, value: &str) {
+        let is_plain = is_legacy_metric_name(self.name);
+        if is_plain {
+            self.text.push_str(self.name);
+            self.text.push_str(suffix);
+        }
+        if !is_plain || !metric.labels.is_empty() || bound.is_some() {
+            self.text.push('{');
+            if !is_plain {
+                self.text.push('"');
+                escape(self.text, self.name);
+                self.text.push_str(suffix);
+                self.text.push('"');
+            }
+            self.labels(&metric.labels, bound, is_plain);
+            self.text.push('}');
+        }
+        self.text.push(' ');
+        self.text.push_str(value);
+        if let Some(timestamp_ms) = metric.timestamp_ms {
+            // writing to a string cannot fail
+            let _ = write!(self.text, " {}", timestamp_ms as f64 / 1e3);
+        }
+        self.text.push('\n');
+    }
+
+    fn labels(&mut self, labels: &[(Arc<str>, Arc<str>)], extra: Bound, mut is_first: bool) {
+        let mut comma = |text: &mut String| {
+            if !std::mem::take(&mut is_first) {
+                text.push(',');
+            }
+        };
+        for (name, value) in labels {
+            comma(self.text);
+            let name = self.escaping.label_name(name);
+            if is_legacy_label_name(&name) {
+                self.text.push_str(&name);
+            } else {
+                self.text.push('"');
+                escape(self.text, &name);
+                self.text.push('"');
+            }
+            self.text.push_str("=\"");
+            escape(self.text, value);
+            self.text.push('"');
+        }
+        if let Some((name, value)) = extra {
+            comma(self.text);
+            // writing to a string cannot fail
+            let _ = write!(self.text, "{name}=\"{}\"", bound(value));
+        }
+    }
+
+    fn family_name(&mut self) {
+        if is_legacy_metric_name(self.name) {
+            self.text.push_str(self.name);
+        } else {
+            self.text.push('"');
+            escape(self.text, self.name);
+            self.text.push('"');
+        }
+    }
+}
+
+/// A whole count is an integer.
+fn count(count: f64) -> String {
+    if count.fract() == 0.0 && (0.0..1e15).contains(&count) {
+        (count as u64).to_string()
+    } else {
+        bound(count)
+    }
+}
+
+/// Unlike in the older format, double quotes are escaped everywhere.
+fn escape(text: &mut String, plain: &str) {
+    for char in plain.chars() {
+        match char {
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '"' => text.push_str("\\\""),
+            char => text.push(char),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text;
+
+    #[test]
+    fn as_the_standard_says() {
+        let body = "# HELP a A \"counter\".\\nTwo lines.\n# TYPE a counter\na{x=\"q\\\"\"} 1\n# TYPE b_total counter\nb_total 2.5\n\
+            # TYPE g gauge\ng 1e+06\nu NaN\n# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_count 3\nh_sum 5\n\
+            # TYPE s summary\ns{quantile=\"0.5\"} 7\ns_sum 8\ns_count 2\n";
+        let families = text::parse(body.as_bytes(), &text::Options::default()).expect("parses");
+        let expect = "# HELP a A \\\"counter\\\".\\nTwo lines.\n# TYPE a counter\na_total{x=\"q\\\"\"} 1.0\n\
+            # TYPE b counter\nb_total 2.5\n# TYPE g gauge\ng 1e+06\n# TYPE u unknown\nu NaN\n\
+            # TYPE h histogram\nh_bucket{le=\"1.0\"} 1\nh_bucket{le=\"+Inf\"} 3\nh_sum 5.0\nh_count 3\n\
+            # TYPE s summary\ns{quantile=\"0.5\"} 7.0\ns_sum 8.0\ns_count 2\n# EOF\n";
+        assert_eq!(
+            write(&families[..2], Escaping::default()) + &write(&families[2..], Escaping::default()),
+            {
+                let (first, rest) = expect.split_at(expect.find("# TYPE g").expect("is there"));
+                format!("{first}# EOF\n{rest}")
+            }
+        );
+        assert_eq!(write(&[], Escaping::default()), "# EOF\n");
+    }
+}
