@@ -7,6 +7,7 @@ mod bare;
 mod columns;
 mod edges;
 mod histograms;
+mod moving;
 mod over_time;
 mod pushed;
 mod rate;

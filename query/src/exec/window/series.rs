@@ -7,7 +7,7 @@ use model::{Series, Value};
 use super::columns::{Columns, Cursor};
 use super::edges::EdgeWindow;
 use super::histograms::MixedWindow;
-use super::rate::Changes;
+use super::moving::Moving;
 use super::{RangeFunction, RangeWindow, edges, over_samples, over_time, pushed, starts};
 use crate::exec::points::{Line, Points};
 use crate::exec::scalar::{Scalar, seconds};
@@ -160,7 +160,7 @@ impl Context<'_> {
         let _room = self.budget.room(places.len())?;
         points.reserve(places.clone());
         let mut cursor = Cursor::over(times);
-        let mut changes = Changes::of(node, columns);
+        let mut moving = Moving::of(node, columns);
         for index in places {
             if index % WINDOWS_BETWEEN_CHECKS == 0 {
                 self.budget.check_time()?;
@@ -183,8 +183,8 @@ impl Context<'_> {
             if looks_at_starts && starts::overlap(window.times, window.starts) {
                 self.warn_or_info(true, node, remarks::overlapping_start(name));
             }
-            let value = match &mut changes {
-                Some(changes) => changes.at(&window, &inside),
+            let value = match &mut moving {
+                Some(moving) => moving.at(&window, &inside),
                 None => evaluate(&window),
             };
             if let Some(value) = value {
