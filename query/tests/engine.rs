@@ -183,6 +183,33 @@ async fn series_and_bytes_are_limited() {
     }
 }
 
+/// A pushed series may stand for any number of samples; they count before they are written out.
+#[tokio::test]
+async fn virtual_samples_are_limited() {
+    let source = Fixed(vec![pushed("x", &[(0, OPEN_END_MS, 1.0)])]);
+    let engine = engine(Settings { samples_max: 100_000, ..Settings::default() });
+    let check = async |text: &str, refused: bool| {
+        let expr = engine.parse(text).expect(text);
+        let result = engine.instant(&source, &expr, 3_000_000_000_000).await;
+        assert_eq!(result.is_err(), refused, "{text}: {result:?}");
+        if let Err(error) = result {
+            assert!(
+                error.to_string().ends_with("too many samples into memory in query execution"),
+                "{error}"
+            );
+        }
+    };
+    for text in ["x[50y]", "deriv(x[50y])", "predict_linear(x[50y], 5)"] {
+        check(text, true).await;
+        check(&text.replace("50y", "1d"), false).await;
+    }
+    // these need not write them out
+    for text in ["sum_over_time(x[50y])", "avg_over_time(x[50y])", "count_over_time(x[50y])", "rate(x[50y])"]
+    {
+        check(text, false).await;
+    }
+}
+
 fn labelled(name: &str, nth: usize) -> Series {
     let labels = Labels::from_pairs([("__name__", name.to_owned()), ("nth", nth.to_string())]);
     Series { labels, ..sampled(name, &[(0, 1.0)]) }

@@ -24,7 +24,7 @@ use model::Steps;
 use crate::syntax::Function;
 
 pub(crate) use scraped::Scrapes;
-pub(crate) use virtual_samples::bare;
+pub(crate) use virtual_samples::{bare, written_out};
 
 /// A window over the steps of one series.
 #[derive(Clone, Copy, Debug)]

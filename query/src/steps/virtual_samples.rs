@@ -53,6 +53,15 @@ impl StepWindow<'_> {
         ((from - 1).div_euclid(interval) + 1, last.div_euclid(interval) + 1)
     }
 
+    /// How many virtual samples there are in the window.
+    pub(crate) fn sample_count(&self) -> usize {
+        let counts = (self.first..self.end).map(|step| {
+            let (first, end) = self.multiples(step);
+            usize::try_from(end.saturating_sub(first)).unwrap_or(0)
+        });
+        counts.fold(0, usize::saturating_add)
+    }
+
     /// The times and values of all virtual samples in the window.
     fn samples(&self) -> impl Iterator<Item = (i64, f64)> + '_ {
         (self.first..self.end).flat_map(move |step| {
@@ -134,6 +143,17 @@ fn as_samples(function: Function, window: StepWindow<'_>, parameters: [f64; 2]) 
         eval_ms: window.end_ms,
         parameters,
     }))
+}
+
+/// How many virtual samples [`evaluate`] has to write out.
+pub(crate) fn written_out(function: Function, window: &StepWindow<'_>) -> usize {
+    match function {
+        Function::MadOverTime
+        | Function::Deriv
+        | Function::PredictLinear
+        | Function::DoubleExponentialSmoothing => window.sample_count(),
+        _ => 0,
+    }
 }
 
 /// A window as a result of its own: the beginnings of steps and the virtual samples, in the order of time.

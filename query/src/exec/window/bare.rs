@@ -3,7 +3,7 @@
 use model::{Samples, Series};
 
 use super::columns::{self, Columns, Cursor};
-use crate::exec::{Executor, Result};
+use crate::exec::{Executor, Result, Weight};
 use crate::plan::{MatrixNode, Windowed};
 use crate::steps::{self, StepWindows};
 use crate::value::MatrixSeries;
@@ -15,8 +15,10 @@ impl Executor<'_> {
         let end_ms = matrix.times.at(0);
         let start_ms = end_ms.saturating_sub(matrix.range_ms);
         self.each_bare(matrix, &mut |series, drop_name| {
+            let samples = series.samples.len() as u64;
+            self.budget.hold(Weight { samples, bytes: samples * 16 })?;
             let mut found = of_samples(&series.samples, start_ms, end_ms);
-            self.add_steps(series, start_ms, end_ms, &mut found);
+            self.add_steps(series, start_ms, end_ms, &mut found)?;
             if !found.floats.is_empty() || !found.histograms.is_empty() {
                 found.labels = match drop_name {
                     true => crate::exec::names::without_metadata(&series.labels),
@@ -49,12 +51,14 @@ impl Executor<'_> {
     }
 
     /// Adds what was pushed. Where a sample has the same time, the sample stays.
-    fn add_steps(&self, series: &Series, start_ms: i64, end_ms: i64, found: &mut MatrixSeries) {
+    fn add_steps(&self, series: &Series, start_ms: i64, end_ms: i64, found: &mut MatrixSeries) -> Result<()> {
         let Some(window) =
             StepWindows::over(&series.steps, self.settings.hold_interval_ms).at(start_ms, end_ms)
         else {
-            return;
+            return Ok(());
         };
+        let samples = window.sample_count().saturating_add(window.end - window.first) as u64;
+        self.budget.hold(Weight { samples, bytes: samples.saturating_mul(16) })?;
         for (at_ms, step) in steps::bare(window) {
             match series.steps.histograms.get(step) {
                 Some(Some(histogram)) => found.histograms.push((at_ms, histogram.clone())),
@@ -65,6 +69,7 @@ impl Executor<'_> {
         found.floats.dedup_by_key(|(at_ms, _)| *at_ms);
         found.histograms.sort_by_key(|(at_ms, _)| *at_ms);
         found.histograms.dedup_by_key(|(at_ms, _)| *at_ms);
+        Ok(())
     }
 }
 

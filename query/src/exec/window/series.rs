@@ -212,10 +212,8 @@ impl Context<'_> {
             }
             let end_ms = node.times.at(index);
             let Some(steps) = windows.at(end_ms.saturating_sub(node.range_ms), end_ms) else { continue };
-            match steps::evaluate(node.function, steps, numbers(index)) {
-                Some(Some(value)) => points.push(index, value),
-                Some(None) => {}
-                None => return Err(not_on_steps(node.function)),
+            if let Some(value) = self.of_float_steps(node, steps, numbers(index))? {
+                points.push(index, value);
             }
         }
         Ok(())
@@ -235,10 +233,23 @@ impl Context<'_> {
         if pushed::has_histograms(&steps) {
             return self.pushed_histograms(node, name, steps, numbers);
         }
-        match steps::evaluate(node.function, steps, numbers) {
-            Some(value) => Ok(value.map(Value::Float)),
-            None => Err(ExecError::not_supported(format!("{} of pushed series", node.function.name()))),
+        Ok(self.of_float_steps(node, steps, numbers)?.map(Value::Float))
+    }
+
+    /// Likewise, where only floats were pushed.
+    fn of_float_steps(
+        &self,
+        node: &Windows,
+        steps: StepWindow<'_>,
+        numbers: [f64; 2],
+    ) -> Result<Option<f64>> {
+        // functions that need each virtual sample may need very many
+        let written_out = steps::written_out(node.function, &steps);
+        if written_out > 0 {
+            self.budget.check_time()?;
         }
+        let _room = self.budget.room(written_out.saturating_mul(2))?;
+        steps::evaluate(node.function, steps, numbers).ok_or_else(|| not_on_steps(node.function))
     }
 
     /// Samples of any kind in one window.
