@@ -1,4 +1,4 @@
-//! Durations as Prometheus writes them: `1h30m`, `500ms`, `0`.
+//! Durations, with the error texts of Prometheus.
 
 use crate::go;
 
@@ -19,51 +19,16 @@ pub enum DurationError {
     OutOfRange,
 }
 
-/// Units in the order in which they must stand, in milliseconds.
-const UNITS: [(&str, i64); 7] = [
-    ("y", 365 * 24 * 3_600_000),
-    ("w", 7 * 24 * 3_600_000),
-    ("d", 24 * 3_600_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
-
-/// The longest duration: what fits in nanoseconds, as in Go.
-const DURATION_MS_MAX: i64 = i64::MAX / 1_000_000;
-
 /// Milliseconds of a duration such as `1h30m`.
 ///
 /// # Errors
 /// If `text` is no duration.
 pub fn parse(text: &str) -> Result<i64, DurationError> {
-    match text {
-        "" => return Err(DurationError::Empty),
-        "0" => return Ok(0),
-        _ => {}
-    }
-    let invalid = || DurationError::Invalid { text: text.to_owned() };
-    let mut rest = text;
-    let mut units = UNITS.iter();
-    let mut total_ms: i64 = 0;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let letters = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
-        let (number, unit) = (&rest[..digits], &rest[digits..digits + letters]);
-        let (_, unit_ms) = units.find(|(name, _)| *name == unit).ok_or_else(invalid)?;
-        if number.is_empty() {
-            return Err(invalid());
-        }
-        let number: i64 = number.parse().map_err(|_| DurationError::OutOfRange)?;
-        total_ms = number
-            .checked_mul(*unit_ms)
-            .and_then(|ms| total_ms.checked_add(ms))
-            .filter(|ms| *ms <= DURATION_MS_MAX)
-            .ok_or(DurationError::OutOfRange)?;
-        rest = &rest[digits + letters..];
-    }
-    Ok(total_ms)
+    model::duration::parse(text).map_err(|error| match error {
+        model::duration::DurationError::Empty => DurationError::Empty,
+        model::duration::DurationError::Invalid => DurationError::Invalid { text: text.to_owned() },
+        model::duration::DurationError::OutOfRange => DurationError::OutOfRange,
+    })
 }
 
 /// Like [`parse`], with an optional minus sign.

@@ -5,6 +5,7 @@
 
 mod clock;
 mod compensated;
+pub mod duration;
 mod event;
 mod family;
 pub mod float;
