@@ -14,6 +14,7 @@ use store::{ReadErrorKind, WriteErrorKind};
 use crate::error::GatewayError;
 use crate::intake::IntakeError;
 use crate::scrape::{Page, ScrapeError};
+use crate::terms::TermsError;
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
@@ -22,9 +23,11 @@ const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 fn status(error: &GatewayError) -> StatusCode {
     match error {
         GatewayError::Intake(IntakeError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
-        GatewayError::Grouping(_) | GatewayError::Receive(_) | GatewayError::Intake(_) => {
-            StatusCode::BAD_REQUEST
-        }
+        GatewayError::Terms(TermsError::KeyReused) => StatusCode::UNPROCESSABLE_ENTITY,
+        GatewayError::Grouping(_)
+        | GatewayError::Terms(_)
+        | GatewayError::Receive(_)
+        | GatewayError::Intake(_) => StatusCode::BAD_REQUEST,
         GatewayError::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
         GatewayError::Busy { .. } | GatewayError::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
         GatewayError::Write(error) => match error.kind() {

@@ -5,6 +5,7 @@ use store::{ReadError, WriteError};
 use crate::intake::IntakeError;
 use crate::path::GroupingError;
 use crate::scrape::ScrapeError;
+use crate::terms::TermsError;
 
 /// A request that was not done. Unless it is a [`GatewayError::Write`], nothing was stored.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,9 @@ pub enum GatewayError {
     /// The path names no group.
     #[error(transparent)]
     Grouping(#[from] GroupingError),
+    /// Its headers make no sense.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
     /// The body could not be received.
     #[error("body could not be read: {0}")]
     Receive(#[source] axum::Error),

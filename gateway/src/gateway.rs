@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Change, Clock, GroupKey, Labels, Push};
-use store::{LiveGroup, ReadError, Reader, Submitted, WriteError, Writer};
+use model::{Change, Clock, GroupKey, Labels, Push, RetryKey};
+use store::{LiveGroup, ReadError, Reader, Submitted, WriteError, WriteErrorKind, Writer};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use wire::Accepted;
 use wire::encoding::AnswerEncoding;
@@ -13,9 +13,11 @@ use crate::about::About;
 use crate::error::GatewayError;
 use crate::held::{Claim, Claimed, Held, Intent};
 use crate::intake::{self, Body, Intake, IntakeError};
+use crate::retries::{self, Retries};
 use crate::scrape::{self, Page, ScrapeError};
 use crate::settings::Settings;
 use crate::stats::GatewayStats;
+use crate::terms::Terms;
 
 /// Takes pushes and shows what they left. One per tenant.
 #[derive(Debug)]
@@ -28,6 +30,7 @@ pub struct Gateway {
     in_flight: Semaphore,
     /// `None` where pushes are compared with themselves only.
     held: Option<Held>,
+    retries: Retries,
     stats: GatewayStats,
     quit: Notify,
 }
@@ -49,6 +52,7 @@ impl Gateway {
     pub fn new(writer: Arc<Writer>, reader: Arc<Reader>, clock: Arc<dyn Clock>, settings: Settings) -> Self {
         let in_flight = Semaphore::new(settings.pushes_in_flight_max.min(Semaphore::MAX_PERMITS));
         let about = About { started_us: clock.now_us(), ..About::default() };
+        let retries = Retries::new(settings.idempotency_keys_max);
         Self {
             writer,
             reader,
@@ -57,6 +61,7 @@ impl Gateway {
             about,
             in_flight,
             held: None,
+            retries,
             stats: GatewayStats::default(),
             quit: Notify::new(),
         }
@@ -140,14 +145,14 @@ impl Gateway {
             .map_err(|_| GatewayError::Busy { max: self.settings.pushes_in_flight_max })
     }
 
-    /// Sets what a body holds. Done when it is durable.
+    /// Sets or adds what a body holds. Done when it is durable.
     pub(crate) async fn push(
         &self,
-        change: Change,
+        terms: &Terms,
         group: &Labels,
         body: Body,
     ) -> Result<Pushed, GatewayError> {
-        let pushed = self.checked_push(change, group, body).await;
+        let pushed = self.checked_push(terms, group, body).await;
         if let Err(GatewayError::Intake(IntakeError::Inconsistent(_))) = &pushed {
             self.note_failure(group);
             if !self.settings.consistency_check {
@@ -157,37 +162,60 @@ impl Gateway {
         pushed
     }
 
-    async fn checked_push(&self, change: Change, group: &Labels, body: Body) -> Result<Pushed, GatewayError> {
-        let Intake { push, families } = self.decode(change, group, body).await?;
+    async fn checked_push(&self, terms: &Terms, group: &Labels, body: Body) -> Result<Pushed, GatewayError> {
+        let intake = self.decode(terms, group, body).await?;
+        self.once(intake.push.retry_key, self.write(intake)).await?;
+        Ok(if self.settings.consistency_check { Pushed::Checked } else { Pushed::Unchecked })
+    }
+
+    /// Does what a request asks for, unless its key says that it was done before.
+    async fn once(
+        &self,
+        key: Option<RetryKey>,
+        work: impl Future<Output = Result<(), GatewayError>>,
+    ) -> Result<(), GatewayError> {
+        let Some(key) = key else { return work.await };
+        let claimed = match self.retries.claim(key, self.clock.now_us())? {
+            retries::Claim::Repeats => return Ok(()),
+            retries::Claim::New(claimed) => claimed,
+        };
+        let result = work.await;
+        match &result {
+            Ok(()) => claimed.done(),
+            // it may be there, so no other request may have its key
+            Err(GatewayError::Write(error)) if error.kind() == WriteErrorKind::Unavailable => {}
+            Err(_) => claimed.undone(),
+        }
+        result
+    }
+
+    /// Writes a push if it does not contradict what is held.
+    async fn write(&self, Intake { push, families }: Intake) -> Result<(), GatewayError> {
         let Some(held) = &self.held else {
             self.writer.push(push).await?;
-            return Ok(self.pushed());
+            return Ok(());
         };
         let compared = self.settings.consistency_check.then_some(&families[..]);
         if compared.is_some() && !held.filled(Duration::from_millis(self.settings.known_wait_ms)).await {
             tracing::warn!("push compared with this process's only: what the store holds is not known yet");
         }
         let claims: Vec<Claim> = held.claims(&families);
-        let intent = Intent { group: push.group, change, claims, compared, ttl_us: push.ttl_us };
+        let intent = Intent { group: push.group, change: push.change, claims, compared, ttl_us: push.ttl_us };
         match held.push(intent, self.clock.now_us(), || self.writer.submit(push))? {
             Claimed::Refused(faults) => Err(IntakeError::Inconsistent(faults).into()),
-            Claimed::Submitted(submitted) => {
-                self.durable(submitted).await?;
-                Ok(self.pushed())
-            }
+            Claimed::Submitted(submitted) => Ok(self.durable(submitted).await?),
         }
     }
 
-    fn pushed(&self) -> Pushed {
-        if self.settings.consistency_check { Pushed::Checked } else { Pushed::Unchecked }
-    }
-
-    async fn decode(&self, change: Change, group: &Labels, body: Body) -> Result<Intake, GatewayError> {
-        let (at_us, settings, group) = (self.clock.now_us(), Arc::clone(&self.settings), group.clone());
+    async fn decode(&self, terms: &Terms, group: &Labels, body: Body) -> Result<Intake, GatewayError> {
+        let (at_us, settings) = (self.clock.now_us(), Arc::clone(&self.settings));
+        let (terms, group) = (terms.clone(), group.clone());
         let is_small = body.bytes.len() <= DECODED_IN_PLACE_BYTES_MAX;
         let decode = move || -> Result<Intake, IntakeError> {
             let families = intake::families(&body, &settings)?;
-            intake::push(change, &group, families, at_us, &settings)
+            let mut intake = intake::push(&terms, &group, families, at_us, &settings)?;
+            intake.push.retry_key = terms.retry_key(intake.push.group, Some(&body));
+            Ok(intake)
         };
         if is_small {
             return Ok(decode()?);
@@ -213,8 +241,10 @@ impl Gateway {
     }
 
     /// Ends a group. Done when that is durable.
-    pub(crate) async fn delete(&self, group: &Labels) -> Result<(), GatewayError> {
-        self.end(intake::deletion(group)).await
+    pub(crate) async fn delete(&self, terms: &Terms, group: &Labels) -> Result<(), GatewayError> {
+        let push = intake::deletion(group);
+        let retry_key = terms.retry_key(push.group, None);
+        self.once(retry_key, self.end(Push { retry_key, ..push })).await
     }
 
     /// Ends all groups, those of other writers included. Done when that is durable.

@@ -1,13 +1,17 @@
 //! The Pushgateway's API over the store.
 //!
 //! In the order in which a push travels: [`router()`] hands each request to one function, `path` says what it is about,
-//! `intake` makes a [`model::Push`] of its body, `held` compares it with what other groups hold, [`Gateway`] has the store
+//! `terms` what its headers say, `intake` makes a [`model::Push`] of its body, `held` compares it with what other groups hold, [`Gateway`] has the store
 //! write it, `answer` tells the client. `scrape`, `api` and `web_page` show what is held.
 
 mod path;
 
+mod terms;
+
+mod aggregate;
 mod held;
 mod intake;
+mod retries;
 
 mod api;
 mod scrape;
@@ -24,6 +28,7 @@ mod error;
 mod router;
 
 pub use about::About;
+pub use aggregate::ClearModeError;
 pub use error::GatewayError;
 pub use gateway::Gateway;
 pub use intake::{Inconsistency, IntakeError, MetricFault};
@@ -32,3 +37,4 @@ pub use router::router;
 pub use scrape::ScrapeError;
 pub use settings::{Settings, Web};
 pub use stats::GatewayStats;
+pub use terms::TermsError;

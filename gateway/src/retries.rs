@@ -156,6 +156,7 @@ mod tests {
         assert!(matches!(retries.claim(key(3, 0), 0), Ok(Claim::Repeats)));
         // forgotten here, so it is written again; the store counts it once
         claimed(&retries, key(1, 0), 0).done();
-        assert_eq!((retries.lock().by_key.len(), retries.lock().order.len()), (2, 2));
+        let seen = retries.lock();
+        assert_eq!((seen.by_key.len(), seen.order.len()), (2, 2));
     }
 }

@@ -10,7 +10,7 @@ use axum::response::Response;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::LengthLimitError;
-use model::{Change, Labels};
+use model::Labels;
 use tokio::time::timeout;
 use wire::encoding::{AnswerEncoding, Encoding};
 use wire::{Accepted, BodyFormat};
@@ -22,8 +22,11 @@ use crate::gateway::{Gateway, Pushed};
 use crate::intake::{Body, IntakeError};
 use crate::path::{ApiResource, Destination, GroupPath, Resource, Routes, grouping_labels};
 use crate::settings::Settings;
+use crate::terms::Terms;
 use crate::web_page::web_page;
 
+#[cfg(test)]
+mod aggregate_tests;
 #[cfg(test)]
 mod tests;
 
@@ -164,17 +167,14 @@ async fn group_answer(gateway: &Gateway, path: &[u8], request: Request) -> Resul
     let Some(path) = GroupPath::of(path) else { return Ok(answer::not_found()) };
     let group = grouping_labels(&path, gateway.settings().utf8_names)?;
     let method = request.method().clone();
-    let change = match method {
-        Method::PUT => Change::ReplaceGroup,
-        Method::POST => Change::ReplaceFamilies,
-        _ => {
-            let _place = gateway.admit()?;
-            gateway.delete(&group).await?;
-            return Ok(answer::empty(StatusCode::ACCEPTED));
-        }
-    };
+    let terms = Terms::of(&method, path.is_aggregated, request.headers(), gateway.settings())?;
+    if method == Method::DELETE {
+        let _place = gateway.admit()?;
+        gateway.delete(&terms, &group).await?;
+        return Ok(answer::empty(StatusCode::ACCEPTED));
+    }
     let (started_us, mut received) = (gateway.now_us(), 0);
-    let pushed = push(gateway, change, &group, request, &mut received).await;
+    let pushed = push(gateway, terms, &group, request, &mut received).await;
     gateway.stats().pushed(word(&method), gateway.now_us() - started_us, received);
     Ok(answer::empty(match pushed? {
         Pushed::Checked => StatusCode::OK,
@@ -185,7 +185,7 @@ async fn group_answer(gateway: &Gateway, path: &[u8], request: Request) -> Resul
 /// `received` becomes the number of bytes of the body.
 async fn push(
     gateway: &Gateway,
-    change: Change,
+    terms: Terms,
     group: &Labels,
     request: Request,
     received: &mut u64,
@@ -198,7 +198,7 @@ async fn push(
         bytes: receive(body, gateway.settings()).await?,
     };
     *received = body.bytes.len() as u64;
-    gateway.push(change, group, body).await
+    gateway.push(&terms, group, body).await
 }
 
 async fn receive(body: HttpBody, settings: &Settings) -> Result<bytes::Bytes, GatewayError> {

@@ -44,6 +44,8 @@ pub struct Settings {
     pub utf8_names: bool,
     /// Whether text may have CRLF for its line ends, and none after its last line.
     pub lenient_text: bool,
+    /// How long a group lives if nobody pushes to it again, where a push does not say so itself; `None`: for ever.
+    pub push_ttl_ms: Option<u64>,
     /// Pushes that are worked on at once; one more is answered 503.
     pub pushes_in_flight_max: usize,
     /// How long a push waits, at the start of a process, until it is known what the store holds. After that it is compared
@@ -67,6 +69,11 @@ pub struct Settings {
     pub metric_name_bytes_max: usize,
     /// Bytes of a help text.
     pub help_bytes_max: usize,
+    /// Bytes of an `Idempotency-Key`.
+    pub idempotency_key_bytes_max: usize,
+    /// Keys that are remembered, so that a retry costs nothing and a key used twice is refused. That a key counts once
+    /// does not depend on it.
+    pub idempotency_keys_max: usize,
     /// Series that one scrape of `/metrics` may show.
     pub series_per_scrape_max: usize,
 }
@@ -78,6 +85,7 @@ impl Default for Settings {
             consistency_check: true,
             utf8_names: false,
             lenient_text: false,
+            push_ttl_ms: None,
             pushes_in_flight_max: 512,
             known_wait_ms: 10_000,
             body_timeout_ms: 30_000,
@@ -89,6 +97,8 @@ impl Default for Settings {
             label_value_bytes_max: 8 << 10,
             metric_name_bytes_max: 1 << 10,
             help_bytes_max: 16 << 10,
+            idempotency_key_bytes_max: 255,
+            idempotency_keys_max: 100_000,
             series_per_scrape_max: 5_000_000,
         }
     }

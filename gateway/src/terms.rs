@@ -43,7 +43,9 @@ pub(crate) enum Gauges {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TermsError {
     /// The TTL is no duration.
-    #[error("{TTL} is {0:?}: expected a duration like 90s, 1h30m or 7d, or 0 for a group that does not expire")]
+    #[error(
+        "{TTL} is {0:?}: expected a duration like 90s, 1h30m or 7d, or 0 for a group that does not expire"
+    )]
     Ttl(String),
     /// Nobody knows how to merge gauges like that.
     #[error("{GAUGE_MERGE} is {0:?}: expected replace, last, sum, min or max")]
@@ -52,7 +54,9 @@ pub enum TermsError {
     #[error("{GAUGE_MERGE} has a meaning only below /aggregate/metrics/job/…, where pushes are aggregated")]
     NotAggregated,
     /// The key is empty.
-    #[error("{IDEMPOTENCY_KEY} is empty: expected a text that is the same for a request and its retries, and for no other")]
+    #[error(
+        "{IDEMPOTENCY_KEY} is empty: expected a text that is the same for a request and its retries, and for no other"
+    )]
     NoKey,
     /// The key is too long.
     #[error("{IDEMPOTENCY_KEY} has {bytes} bytes, which exceeds idempotency_key_bytes_max = {max}")]
@@ -107,15 +111,17 @@ impl Terms {
         Ok(Self { change, gauges, ttl_us: Some(ttl_us).filter(|ttl_us| *ttl_us > 0), idempotency_key })
     }
 
-    /// The retry key of this push of a body to a group, if the client gave one.
-    pub(crate) fn retry_key(&self, group: GroupKey, body: &Body) -> Option<RetryKey> {
+    /// The retry key of this push to a group, if the client gave one.
+    pub(crate) fn retry_key(&self, group: GroupKey, body: Option<&Body>) -> Option<RetryKey> {
         let idempotency_key = self.idempotency_key.as_ref()?;
         let key = xxh3_128(&[&group.0.to_be_bytes(), idempotency_key.as_bytes()].concat());
         let mut asked = Xxh3Default::new();
         let terms = format!("{:?}\n{:?}\n{:?}\n", self.change, self.gauges, self.ttl_us);
         asked.update(terms.as_bytes());
-        asked.update(format!("{:?}\n{:?}\n", body.format, body.encoding).as_bytes());
-        asked.update(&body.bytes);
+        if let Some(body) = body {
+            asked.update(format!("{:?}\n{:?}\n", body.format, body.encoding).as_bytes());
+            asked.update(&body.bytes);
+        }
         Some(RetryKey { key, body: asked.digest() })
     }
 }
@@ -161,7 +167,8 @@ mod tests {
 
     #[test]
     fn what_a_request_does_follows_from_method_and_path() {
-        let change = |method: Method, is_aggregated| terms(&method, is_aggregated, &[]).expect("terms").change;
+        let change =
+            |method: Method, is_aggregated| terms(&method, is_aggregated, &[]).expect("terms").change;
         assert_eq!(change(Method::PUT, false), Change::ReplaceGroup);
         assert_eq!(change(Method::POST, false), Change::ReplaceFamilies);
         assert_eq!(change(Method::DELETE, false), Change::Delete);
@@ -203,7 +210,7 @@ mod tests {
         };
         let of = |method: &Method, key: &str, group: u128, text| {
             let terms = terms(method, false, &[("Idempotency-Key", key)]).expect("terms");
-            terms.retry_key(GroupKey(group), &body(text)).expect("a key")
+            terms.retry_key(GroupKey(group), Some(&body(text))).expect("a key")
         };
         let first = of(&Method::PUT, "k", 1, "a 1\n");
         assert_eq!(first, of(&Method::PUT, "k", 1, "a 1\n"));
@@ -213,8 +220,11 @@ mod tests {
             assert_eq!(first.key, other.key);
             assert_ne!(first.body, other.body);
         }
-        let refused = |key: &str| terms(&Method::PUT, false, &[("Idempotency-Key", key)]).expect_err("refused");
+        let refused =
+            |key: &str| terms(&Method::PUT, false, &[("Idempotency-Key", key)]).expect_err("refused");
         assert!(refused("").contains("is empty"));
-        assert!(refused(&"k".repeat(256)).contains("256 bytes, which exceeds idempotency_key_bytes_max = 255"));
+        assert!(
+            refused(&"k".repeat(256)).contains("256 bytes, which exceeds idempotency_key_bytes_max = 255")
+        );
     }
 }

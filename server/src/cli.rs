@@ -64,6 +64,11 @@ pub(crate) struct Serve {
     #[arg(long = "gateway.enable-openmetrics")]
     pub(crate) openmetrics: bool,
 
+    /// How long a group lives if nobody pushes to it again; a push may say so itself with a header X-Mayfly-TTL
+    /// [default: for ever]
+    #[arg(long = "push.ttl", value_name = "DURATION", value_parser = duration)]
+    pub(crate) push_ttl: Option<Duration>,
+
     /// Where queries are answered; port 0 picks a free one
     #[arg(long = "query.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:9090", value_parser = address)]
     pub(crate) query: SocketAddr,

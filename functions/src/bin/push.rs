@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `MAYFLY_STORAGE` | `s3://BUCKET/PREFIX`; required |
 //! | `MAYFLY_S3_ENDPOINT` | an S3 server other than AWS |
+//! | `MAYFLY_PUSH_TTL` | how long a group lives if nobody pushes to it again, like `1h30m`; not set: for ever |
 //!
 //! A push is answered when its segment is in the store, so nothing is in flight between invocations.
 
@@ -28,5 +29,14 @@ async fn start() -> anyhow::Result<Gateway> {
     let clock = Arc::new(SystemClock);
     let writer = Arc::new(storage.push_writer(Arc::clone(&clock) as _, Ack::Stored).await?);
     let reader = Arc::new(storage.reader(Some(&writer), None));
-    Ok(Gateway::new(writer, reader, clock, gateway::Settings::default()))
+    let ttl = environment("MAYFLY_PUSH_TTL")?;
+    let push_ttl_ms = ttl.map(|ttl| push_ttl_ms(&ttl)).transpose()?;
+    let settings = gateway::Settings { push_ttl_ms, ..gateway::Settings::default() };
+    Ok(Gateway::new(writer, reader, clock, settings))
+}
+
+fn push_ttl_ms(text: &str) -> anyhow::Result<u64> {
+    let ms = model::duration::parse(text)
+        .map_err(|error| anyhow::anyhow!("MAYFLY_PUSH_TTL is {text:?}: {error}; expected one like 1h30m"))?;
+    Ok(u64::try_from(ms)?)
 }

@@ -5,6 +5,7 @@ use wire::protobuf::ProtobufError;
 use wire::text::TextError;
 
 use super::check::Inconsistency;
+use crate::aggregate::ClearModeError;
 
 /// A body that was refused. Nothing of it was stored.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,9 @@ pub enum IntakeError {
     /// It contradicts itself.
     #[error("pushed metrics are invalid or inconsistent with existing metrics: {}", Faults(.0))]
     Inconsistent(Vec<Inconsistency>),
+    /// It says of a sample what nobody knows to do with it.
+    #[error(transparent)]
+    ClearMode(#[from] ClearModeError),
     /// It is larger than allowed.
     #[error("{what} is larger than {limit} = {max} bytes")]
     TooLarge {

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use model::{Change, GroupKey, Labels, MetricType, Push, PushedFamily, PushedSeries};
+use model::{Change, GroupKey, Labels, Merge, MetricType, Push, PushedFamily, PushedSeries};
 use wire::{Family, flatten};
 
 use super::body::too_many_series;
 use super::check::check;
 use super::error::IntakeError;
 use super::{PUSH_FAILURE_TIME, PUSH_TIME, labels, limits};
+use crate::aggregate::{self, Merges};
 use crate::settings::Settings;
+use crate::terms::Terms;
 
 /// The help of [`PUSH_FAILURE_TIME`].
 pub(crate) const PUSH_FAILURE_HELP: &str =
@@ -26,7 +28,7 @@ pub(crate) struct Intake {
 
 /// A push of these families to a group. The two families that the gateway keeps itself are taken out of what was sent.
 pub(crate) fn push(
-    change: Change,
+    terms: &Terms,
     group: &Labels,
     mut families: Vec<Family>,
     at_us: i64,
@@ -34,7 +36,10 @@ pub(crate) fn push(
 ) -> Result<Intake, IntakeError> {
     families.retain(|family| !matches!(&*family.name, PUSH_TIME | PUSH_FAILURE_TIME));
     families.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut merges: Vec<Option<Merges>> = Vec::with_capacity(families.len());
     for family in &mut families {
+        let is_aggregated = terms.change == Change::Merge;
+        merges.push(is_aggregated.then(|| aggregate::merges(family, terms.gauges)).transpose()?);
         limits::check_family(&family.name, &family.help, settings)?;
         for metric in &mut family.metrics {
             labels::force(metric, group);
@@ -44,8 +49,11 @@ pub(crate) fn push(
     check(&families).map_err(IntakeError::Inconsistent)?;
     let mut pushed = Vec::with_capacity(families.len() + 1);
     let mut series = 0;
-    for family in &families {
-        let family = pushed_family(family);
+    for (family, merges) in families.iter().zip(&merges) {
+        let family = match merges {
+            Some(merges) => merged_family(family, merges),
+            None => pushed_family(family),
+        };
         series += family.series.len();
         if series > settings.series_per_push_max {
             return Err(too_many_series(settings.series_per_push_max));
@@ -54,7 +62,8 @@ pub(crate) fn push(
     }
     // exact to the microsecond until the year 2255
     pushed.push(own_family(group, PUSH_TIME, PUSH_TIME_HELP, at_us as f64 / 1e6));
-    Ok(Intake { push: Push::new(GroupKey::of(group), change, pushed), families })
+    let push = Push { ttl_us: terms.ttl_us, ..Push::new(GroupKey::of(group), terms.change, pushed) };
+    Ok(Intake { push, families })
 }
 
 /// That a push to a group was refused. If the group `is_new`, it is there from now on, and nothing was ever pushed to it.
@@ -85,6 +94,29 @@ fn pushed_family(family: &Family) -> PushedFamily {
         unit: Arc::clone(&family.unit),
         replaces: false,
         series,
+    }
+}
+
+/// A family whose metrics meet what is held each in its own way.
+fn merged_family(family: &Family, merges: &Merges) -> PushedFamily {
+    let part = |metrics| Family { metrics, ..without_metrics(family) };
+    let mut pushed = PushedFamily { replaces: merges.replaces_family, ..pushed_family(&part(Vec::new())) };
+    for merge in [Merge::Set, Merge::Add, Merge::Min, Merge::Max] {
+        let of_merge = family.metrics.iter().zip(&merges.of_metrics).filter(|(_, known)| **known == merge);
+        let part = part(of_merge.map(|(metric, _)| metric.clone()).collect());
+        pushed.series.extend(pushed_family(&part).series.into_iter().map(|series| series.merging(merge)));
+    }
+    pushed
+}
+
+fn without_metrics(family: &Family) -> Family {
+    let Family { name, help, unit, r#type, metrics: _ } = family;
+    Family {
+        name: Arc::clone(name),
+        help: Arc::clone(help),
+        unit: Arc::clone(unit),
+        r#type: *r#type,
+        metrics: Vec::new(),
     }
 }
 

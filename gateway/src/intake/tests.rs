@@ -8,6 +8,7 @@ use wire::{BodyFormat, Family, Metric, MetricValue, protobuf};
 
 use super::*;
 use crate::settings::Settings;
+use crate::terms::Terms;
 
 const AT_US: i64 = 1_795_370_073_531_006;
 const INCONSISTENT: &str = "pushed metrics are invalid or inconsistent with existing metrics: ";
@@ -21,7 +22,8 @@ fn group(pairs: &[(&str, &str)]) -> Labels {
 }
 
 fn read(body: &Body, group: &Labels, settings: &Settings) -> Result<Push, IntakeError> {
-    push(Change::ReplaceGroup, group, families(body, settings)?, AT_US, settings).map(|intake| intake.push)
+    let terms = Terms::of(&http::Method::PUT, false, &http::HeaderMap::new(), settings).expect("terms");
+    push(&terms, group, families(body, settings)?, AT_US, settings).map(|intake| intake.push)
 }
 
 /// The families without `push_time_seconds`, one series to a line.

@@ -13,7 +13,7 @@ pub(crate) enum Resource {
     Ready,
     /// `/-/quit`
     Quit,
-    /// `/metrics/job/…`: the path, decoded and without the route prefix.
+    /// `/metrics/job/…` or `/aggregate/metrics/job/…`: the path, decoded and without the route prefix.
     Group(Vec<u8>),
     /// `/api/v1/…`
     Api(ApiResource),
@@ -37,9 +37,14 @@ pub(crate) enum ApiResource {
 pub(crate) struct GroupPath<'a> {
     pub(crate) job: &'a [u8],
     pub(crate) job_is_base64: bool,
+    /// Whether what is pushed to it is added to what is held.
+    pub(crate) is_aggregated: bool,
     /// What stands after the job, with the slash before it.
     pub(crate) labels: &'a [u8],
 }
+
+/// What stands before the path of a group to whose metrics is added; a client has it in its base URL.
+const AGGREGATE: &[u8] = b"/aggregate";
 
 /// Where groups are. The longer one first: it begins like the other.
 pub(super) const GROUPS: [&[u8]; 2] = [b"/metrics/job@base64/", b"/metrics/job/"];
@@ -47,6 +52,10 @@ pub(super) const GROUPS: [&[u8]; 2] = [b"/metrics/job@base64/", b"/metrics/job/"
 impl<'a> GroupPath<'a> {
     /// `None` if the path is not that of a group.
     pub(crate) fn of(path: &'a [u8]) -> Option<Self> {
+        let (path, is_aggregated) = match path.strip_prefix(AGGREGATE) {
+            Some(rest) => (rest, true),
+            None => (path, false),
+        };
         let (rest, job_is_base64) = GROUPS
             .iter()
             .zip([true, false])
@@ -54,6 +63,6 @@ impl<'a> GroupPath<'a> {
             .filter(|(rest, _)| !rest.is_empty())?;
         let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
         let (job, labels) = rest.split_at(end);
-        Some(Self { job, job_is_base64, labels })
+        Some(Self { job, job_is_base64, is_aggregated, labels })
     }
 }

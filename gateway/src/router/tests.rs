@@ -21,23 +21,23 @@ use crate::settings::Settings;
 const NOW_MS: i64 = 1_795_370_073_531;
 
 /// A gateway, its router and its clock.
-struct Bench {
+pub(super) struct Bench {
     gateway: Arc<Gateway>,
     router: Router,
-    clock: Arc<ManualClock>,
+    pub(super) clock: Arc<ManualClock>,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::over(Arc::new(InMemory::new()), Settings::default(), WriterSettings::of_writer(1))
     }
 
-    fn over(store: Arc<dyn ObjectStore>, settings: Settings, writer_settings: WriterSettings) -> Self {
+    pub(super) fn over(store: Arc<dyn ObjectStore>, settings: Settings, writer_settings: WriterSettings) -> Self {
         Self::with(store, settings, writer_settings, |gateway| gateway)
     }
 
     /// As a server has it: it knows what groups hold.
-    fn knowing(store: Arc<dyn ObjectStore>, settings: Settings) -> Self {
+    pub(super) fn knowing(store: Arc<dyn ObjectStore>, settings: Settings) -> Self {
         Self::with(store, settings, WriterSettings::of_writer(2), Gateway::knowing_groups)
     }
 
@@ -64,18 +64,18 @@ impl Bench {
         Self { router: router(Arc::clone(&gateway)), gateway, clock }
     }
 
-    async fn send(&self, request: Request<Body>) -> Response {
+    pub(super) async fn send(&self, request: Request<Body>) -> Response {
         self.router.clone().oneshot(request).await.expect("infallible")
     }
 
-    async fn ask(&self, method: &str, path: &str, body: impl Into<Body>) -> (u16, String) {
+    pub(super) async fn ask(&self, method: &str, path: &str, body: impl Into<Body>) -> (u16, String) {
         let request = Request::builder().method(method).uri(path).body(body.into()).expect("a request");
         let response = self.send(request).await;
         (response.status().as_u16(), text(response).await)
     }
 
     /// As a client does that pushes one after the other.
-    async fn push(&self, method: &str, path: &str, body: impl Into<Body>, expect: (u16, &str)) {
+    pub(super) async fn push(&self, method: &str, path: &str, body: impl Into<Body>, expect: (u16, &str)) {
         self.clock.advance_ms(1);
         let (status, text) = self.ask(method, path, body).await;
         assert_eq!((status, &*text), expect, "{method} {path}");
@@ -88,7 +88,7 @@ impl Bench {
     }
 
     /// What is held, without the families of the gateway itself, types and `instance=""`.
-    async fn check_held(&self, expect: &[&str]) {
+    pub(super) async fn check_held(&self, expect: &[&str]) {
         let (status, text) = self.ask("GET", "/metrics", "").await;
         assert_eq!(status, 200, "{text}");
         let shown = text.lines().filter(|line| !line.starts_with("push_") && !line.starts_with('#'));
@@ -97,7 +97,7 @@ impl Bench {
     }
 }
 
-async fn text(response: Response) -> String {
+pub(super) async fn text(response: Response) -> String {
     let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
     String::from_utf8(bytes.to_vec()).expect("text")
 }

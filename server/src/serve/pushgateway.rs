@@ -40,6 +40,7 @@ pub(super) fn settings(flags: &Serve) -> anyhow::Result<Settings> {
         lenient_text: flags.lenient_text,
         consistency_check: !of.unchecked,
         utf8_names: of.utf8_names,
+        push_ttl_ms: flags.push_ttl.and_then(|ttl| u64::try_from(ttl.as_millis()).ok()),
         ..Settings::default()
     })
 }
