@@ -32,7 +32,11 @@ impl Bench {
         Self::over(Arc::new(InMemory::new()), Settings::default(), WriterSettings::of_writer(1))
     }
 
-    pub(super) fn over(store: Arc<dyn ObjectStore>, settings: Settings, writer_settings: WriterSettings) -> Self {
+    pub(super) fn over(
+        store: Arc<dyn ObjectStore>,
+        settings: Settings,
+        writer_settings: WriterSettings,
+    ) -> Self {
         Self::with(store, settings, writer_settings, |gateway| gateway)
     }
 
