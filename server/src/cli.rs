@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::query_flags::QueryFlags;
+
 /// Prometheus for things that do not live long enough to be scraped.
 ///
 /// Jobs push their metrics as they would to a Pushgateway; Mayfly keeps them as Parquet in a folder or on S3, answers
@@ -25,6 +27,29 @@ pub(crate) enum Command {
         echo 'rows 42' | curl --data-binary @- http://127.0.0.1:9091/metrics/job/backup\n  \
         curl 'http://127.0.0.1:9090/api/v1/query?query=rows'")]
     Serve(Box<Serve>),
+    /// Run tests that are written down in files.
+    #[command(subcommand)]
+    Test(Test),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Test {
+    /// Run files in the language of Prometheus' PromQL tests: load, eval, expect.
+    ///
+    /// All that is experimental is on, as in Prometheus' own runs. Ends with 0 if every query gives what is expected.
+    Promql(TestPromql),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TestPromql {
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Let metric names go with the first operation, as `mayfly serve` does; Prometheus' own files expect that they go
+    /// at the end of a query
+    #[arg(long)]
+    pub(crate) immediate_name_removal: bool,
 }
 
 #[derive(Args, Debug)]
@@ -73,10 +98,8 @@ pub(crate) struct Serve {
     #[arg(long = "query.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:9090", value_parser = address)]
     pub(crate) query: SocketAddr,
 
-    /// Answer queries and rules as if what was pushed had been scraped this often, as Prometheus scrapes a Pushgateway;
-    /// for comparing. A query may ask for it with a parameter as_scraped [default: step functions]
-    #[arg(long = "query.as-scraped", value_name = "DURATION", value_parser = duration)]
-    pub(crate) as_scraped: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) queries: QueryFlags,
 
     /// A Prometheus rule file; may be given several times
     #[arg(long, value_name = "FILE")]
@@ -193,7 +216,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// A duration as Prometheus writes it: `1m30s`, `250ms`; not 0.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let ms = alert::parse_duration(text)
         .map_err(|_| format!("{text:?} is no duration: expected one like 30s, 1m or 1h30m"))?;
     match u64::try_from(ms) {
@@ -240,7 +263,9 @@ mod tests {
         check("rules", "");
         assert!(!values.contains_key("help"));
         use clap::FromArgMatches;
-        let Command::Serve(serve) = Cli::from_arg_matches(&matches).expect("they fit").command;
+        let Command::Serve(serve) = Cli::from_arg_matches(&matches).expect("they fit").command else {
+            panic!("not serve")
+        };
         let addresses: Vec<_> = serve.gateway.iter().map(ToString::to_string).collect();
         assert_eq!(addresses, ["0.0.0.0:9091", "127.0.0.1:0"]);
     }

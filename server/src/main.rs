@@ -2,13 +2,16 @@
 
 mod cli;
 mod log;
+mod query_flags;
 mod serve;
+mod test_promql;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Serve, Test};
 
 /// The error and its causes, each once, although some quote their cause in their own text.
 fn one_line(error: &anyhow::Error) -> String {
@@ -23,18 +26,21 @@ fn one_line(error: &anyhow::Error) -> String {
     text
 }
 
+/// Runs everything until it is told to stop.
+fn serve(flags: Serve, values: BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
+    log::start(flags.log_level, flags.log_format);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve::run(flags, values)).map(|()| ExitCode::SUCCESS)
+}
+
 fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
-    let values = cli::values(&matches);
-    let Command::Serve(flags) = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command;
-    log::start(flags.log_level, flags.log_format);
-    let ended = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(serve::run(*flags, values)));
+    let ended = match Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command {
+        Command::Serve(flags) => serve(*flags, cli::values(&matches)),
+        Command::Test(Test::Promql(flags)) => test_promql::run(&flags),
+    };
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             #[expect(clippy::print_stderr, reason = "the one clear line for whoever started it")]
             {

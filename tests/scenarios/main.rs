@@ -9,3 +9,5 @@ mod s04_alert;
 mod s05_demo;
 mod s06_infra;
 mod s07_damage;
+mod s08_test_promql;
+mod s09_features;

@@ -157,6 +157,7 @@ impl Engine {
             lookback_ms,
             hold_interval_ms: self.settings.hold_interval_ms.max(1),
             delayed_name_removal: self.settings.delayed_name_removal,
+            start_timestamps: self.settings.start_timestamps,
             instant: matches!(times, Times::At(_)),
         };
         let threads = self.settings.threads;

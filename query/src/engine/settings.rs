@@ -34,6 +34,8 @@ pub struct Settings {
     pub threads: usize,
     /// Whether names go away at the end of a query instead of with the first operation.
     pub delayed_name_removal: bool,
+    /// Whether `rate`, `increase`, `irate` and `resets` heed since when samples count.
+    pub start_timestamps: bool,
     /// Which experimental parts of the language are switched on.
     pub syntax: Options,
 }
@@ -54,6 +56,7 @@ impl Default for Settings {
             timeout_ms: 2 * 60_000,
             threads: 1,
             delayed_name_removal: false,
+            start_timestamps: false,
             syntax: Options::stable(),
         }
     }

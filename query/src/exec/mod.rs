@@ -56,6 +56,7 @@ pub(crate) struct ExecSettings {
     pub(crate) lookback_ms: i64,
     pub(crate) hold_interval_ms: i64,
     pub(crate) delayed_name_removal: bool,
+    pub(crate) start_timestamps: bool,
     /// Whether the query asks for one time only.
     pub(crate) instant: bool,
 }

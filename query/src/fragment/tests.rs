@@ -26,6 +26,7 @@ const SETTINGS: ExecSettings = ExecSettings {
     lookback_ms: 300_000,
     hold_interval_ms: 15_000,
     delayed_name_removal: false,
+    start_timestamps: false,
     instant: false,
 };
 

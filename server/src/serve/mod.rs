@@ -57,9 +57,8 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let series = Arc::new(StoredSeries::new(Arc::clone(&reader)));
     let external_url = flags.external_url.clone().unwrap_or_else(|| query_port.url());
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let as_scraped_ms = flags.as_scraped.and_then(|interval| i64::try_from(interval.as_millis()).ok());
     let api = Arc::new(Api::new(
-        query::Settings { as_scraped_ms, threads, ..query::Settings::default() },
+        flags.queries.settings(threads),
         Arc::clone(&series) as _,
         Arc::clone(&clock),
         build_information(),

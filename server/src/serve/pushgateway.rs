@@ -75,7 +75,9 @@ mod tests {
 
     fn settings_of(flags: &[&str]) -> anyhow::Result<Settings> {
         let words = ["mayfly", "serve"].iter().chain(flags);
-        let Command::Serve(serve) = Cli::try_parse_from(words).expect("flags").command;
+        let Command::Serve(serve) = Cli::try_parse_from(words).expect("flags").command else {
+            panic!("not serve")
+        };
         settings(&serve)
     }
 

@@ -66,6 +66,15 @@ impl<'a> Columns<'a> {
         }
     }
 
+    /// Forgets since when samples count, unless that is heeded.
+    pub(super) fn with_starts(mut self, heeded: bool) -> Self {
+        if !heeded {
+            self.starts = Cow::Borrowed(&[]);
+            self.histogram_starts.clear();
+        }
+        self
+    }
+
     /// The time of the last sample of either kind in a window.
     pub(super) fn newest(&self, floats: &Range<usize>, histograms: &Range<usize>) -> Option<i64> {
         let float = floats.clone().last().map(|index| self.times[index]);

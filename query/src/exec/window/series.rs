@@ -85,7 +85,7 @@ impl Context<'_> {
         points: &mut Points,
     ) -> Result<()> {
         let job = Job::of(node.function)?;
-        let columns = Columns::of(&series.samples);
+        let columns = Columns::of(&series.samples).with_starts(self.settings.start_timestamps);
         let numbers = |index: usize| [parameter(parameters, 0, index), parameter(parameters, 1, index)];
         let only_floats = series.steps.is_empty() && columns.histogram_times.is_empty();
         if let (Job::Floats(evaluate), Edges::Plain, true) = (job, node.edges, only_floats) {

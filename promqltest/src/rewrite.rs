@@ -1,6 +1,6 @@
 //! Queries that must give the same although they are evaluated at other times: `@` is put on everything.
 
-use mayfly_query::syntax::{At, Expr, ExprKind, Function, Shift};
+use query::syntax::{At, Expr, ExprKind, Function, Shift};
 
 /// Puts `@ at_ms` on every selector and subquery without one; false if the query depends on the time in other ways.
 pub(crate) fn pin(expr: &mut Expr, at_ms: i64) -> bool {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mayfly_query::syntax::{SeriesDescription, SeriesItem};
 use model::{Histogram, Labels, Span};
+use query::syntax::{SeriesDescription, SeriesItem};
 
 /// What a classic histogram says at one time.
 #[derive(Default)]

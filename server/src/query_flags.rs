@@ -1,0 +1,149 @@
+//! Flags about queries, with the names that Prometheus gives them.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use query::Settings;
+
+use crate::cli::duration;
+
+#[derive(Args, Debug)]
+pub(crate) struct QueryFlags {
+    /// Experimental parts of PromQL to switch on; may be given several times, or as a list with commas
+    #[arg(long = "enable-feature", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) features: Vec<Feature>,
+
+    /// Answer queries and rules as if what was pushed had been scraped this often, as Prometheus scrapes a Pushgateway;
+    /// for comparing. A query may ask for it with a parameter as_scraped [default: step functions]
+    #[arg(long = "query.as-scraped", value_name = "DURATION", value_parser = duration)]
+    pub(crate) as_scraped: Option<Duration>,
+
+    /// How old a sample may be to count at a time; what was pushed holds until it ends
+    #[arg(long = "query.lookback-delta", value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub(crate) lookback: Duration,
+
+    /// How long a query may take
+    #[arg(long = "query.timeout", value_name = "DURATION", default_value = "2m", value_parser = duration)]
+    pub(crate) timeout: Duration,
+
+    /// How many samples a query may hold in memory
+    #[arg(long = "query.max-samples", value_name = "COUNT", default_value = "50000000",
+        value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) samples_max: u64,
+
+    /// How many queries are evaluated at once; others wait, up to their timeout
+    #[arg(long = "query.max-concurrency", value_name = "COUNT", default_value = "20",
+        value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) concurrency_max: u16,
+}
+
+/// The names are those of Prometheus' feature flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Feature {
+    /// info(), limitk, limit_ratio, mad_over_time, sort_by_label and others
+    PromqlExperimentalFunctions,
+    /// anchored and smoothed behind selectors
+    PromqlExtendedRangeSelectors,
+    /// fill, fill_left and fill_right in binary operations
+    PromqlBinopFillModifiers,
+    /// Metric names go away at the end of a query instead of with the first operation
+    PromqlDelayedNameRemoval,
+    /// rate, increase, irate and resets heed since when the samples of a counter count
+    UseStartTimestamps,
+    /// Nothing: arithmetic in durations is always on
+    PromqlDurationExpr,
+}
+
+impl QueryFlags {
+    /// How queries are evaluated under these flags, on so many threads.
+    pub(crate) fn settings(&self, threads: usize) -> Settings {
+        let mut settings = Settings {
+            threads,
+            as_scraped_ms: self.as_scraped.map(milliseconds),
+            lookback_ms: milliseconds(self.lookback),
+            timeout_ms: milliseconds(self.timeout),
+            samples_max: self.samples_max,
+            concurrent_queries_max: usize::from(self.concurrency_max),
+            ..Settings::default()
+        };
+        for feature in &self.features {
+            match feature {
+                Feature::PromqlExperimentalFunctions => settings.syntax.experimental_functions = true,
+                Feature::PromqlExtendedRangeSelectors => settings.syntax.extended_range_selectors = true,
+                Feature::PromqlBinopFillModifiers => settings.syntax.fill_modifiers = true,
+                Feature::PromqlDelayedNameRemoval => settings.delayed_name_removal = true,
+                Feature::UseStartTimestamps => settings.start_timestamps = true,
+                Feature::PromqlDurationExpr => {
+                    tracing::warn!("--enable-feature=promql-duration-expr does nothing: it is always on");
+                }
+            }
+        }
+        settings
+    }
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Flags {
+        #[command(flatten)]
+        query: QueryFlags,
+    }
+
+    fn settings(arguments: &[&str]) -> Result<Settings, String> {
+        let arguments = [&["mayfly"], arguments].concat();
+        Flags::try_parse_from(arguments)
+            .map(|flags| flags.query.settings(Settings::default().threads))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_flags_the_settings_are_the_default() {
+        assert_eq!(settings(&[]), Ok(Settings::default()));
+    }
+
+    #[test]
+    fn flags_become_settings() {
+        let features = "--enable-feature=promql-experimental-functions,promql-extended-range-selectors";
+        let more =
+            ["--enable-feature=promql-binop-fill-modifiers", "--enable-feature=promql-delayed-name-removal"];
+        let found = settings(&[features, more[0], more[1], "--enable-feature=use-start-timestamps"]);
+        let expect = Settings {
+            syntax: query::syntax::Options::all(),
+            delayed_name_removal: true,
+            start_timestamps: true,
+            ..Settings::default()
+        };
+        assert_eq!(found, Ok(expect));
+        let limits = ["--query.lookback-delta=1m", "--query.timeout=90s", "--query.max-samples=7"];
+        let expect =
+            Settings { lookback_ms: 60_000, timeout_ms: 90_000, samples_max: 7, ..Settings::default() };
+        assert_eq!(settings(&limits), Ok(expect));
+        let limits = ["--query.as-scraped=15s", "--query.max-concurrency=3"];
+        let expect =
+            Settings { as_scraped_ms: Some(15_000), concurrent_queries_max: 3, ..Settings::default() };
+        assert_eq!(settings(&limits), Ok(expect));
+    }
+
+    #[test]
+    fn what_is_no_feature_or_no_limit_is_refused() {
+        let error = settings(&["--enable-feature=promql-fast"]).expect_err("is none");
+        assert!(error.contains("promql-fast") && error.contains("promql-experimental-functions"), "{error}");
+        for wrong in [
+            "--query.lookback-delta=0s",
+            "--query.timeout=5",
+            "--query.max-samples=0",
+            "--query.max-concurrency=0",
+        ] {
+            assert!(settings(&[wrong]).is_err(), "{wrong}");
+        }
+    }
+}
