@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 /// What one port allows.
@@ -32,11 +32,10 @@ impl Default for PortLimits {
 }
 
 impl PortLimits {
-    /// The default, with no more connections than the system lets this process have. Raises what it lets it have first.
-    pub(super) fn of_system() -> Self {
+    /// The default, with no more connections than this share of the files that the system lets the process open. Raises that
+    /// number first as far as it may.
+    pub(super) fn of_system(percent: u64) -> Self {
         use rustix::process::{Resource, getrlimit, setrlimit};
-        /// For files, logs and requests to the storage.
-        const KEPT_FREE: u64 = 256;
         let limit = getrlimit(Resource::Nofile);
         let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
         let open_files = match setrlimit(Resource::Nofile, raised) {
@@ -44,10 +43,8 @@ impl PortLimits {
             Err(_) => limit.current,
         };
         let default = Self::default();
-        // there are two ports
-        let most = open_files.map_or(u64::MAX, |files| files.saturating_sub(KEPT_FREE) / 2);
-        let connections_max =
-            default.connections_max.min(usize::try_from(most).unwrap_or(usize::MAX)).max(16);
+        let most = open_files.map_or(u64::MAX, |files| files.saturating_mul(percent) / 100);
+        let connections_max = default.connections_max.min(usize::try_from(most).unwrap_or(usize::MAX));
         Self { connections_max, ..default }
     }
 }
@@ -59,10 +56,8 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("{flag} {address}: cannot listen there"))?;
+    pub(super) fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<Self> {
+        let listener = listen(address).with_context(|| format!("{flag} {address}: cannot listen there"))?;
         let address = listener.local_addr().with_context(|| format!("{flag} {address}"))?;
         Ok(Self { listener, address })
     }
@@ -119,6 +114,16 @@ impl Listener {
     }
 }
 
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    /// Connections that wait to be accepted. Where there is no room, a client tries again after a second, and the usual 128
+    /// are soon filled when many functions end at once.
+    const BACKLOG: u32 = 4_096;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
 
 fn connection(stream: TcpStream, routes: Router, limits: PortLimits) -> Connection {
@@ -162,8 +167,7 @@ mod tests {
 
     /// A port with two routes, how to stop it, and the task that serves it.
     async fn port(limits: PortLimits) -> (SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
-        let listener =
-            Listener::bind("127.0.0.1:0".parse().expect("an address"), "--flag").await.expect("binds");
+        let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), "--flag").expect("binds");
         let (address, (stop, stopped)) = (listener.address, watch::channel(false));
         let routes = Router::new()
             .route("/", get(|| async { "here" }))

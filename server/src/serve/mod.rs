@@ -32,9 +32,9 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let gateway_settings = pushgateway::settings(&flags)?;
     let mut gateway_ports = Vec::new();
     for address in &flags.gateway {
-        gateway_ports.push(Listener::bind(*address, "--gateway.listen-address").await?);
+        gateway_ports.push(Listener::bind(*address, "--gateway.listen-address")?);
     }
-    let query_port = Listener::bind(flags.query, "--query.listen-address").await?;
+    let query_port = Listener::bind(flags.query, "--query.listen-address")?;
     let storage = Storage::open(&flags.storage, flags.s3_endpoint.as_deref())
         .await
         .with_context(|| format!("--storage {}", flags.storage))?;
@@ -88,14 +88,16 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     tracing::info!(%storage, version = env!("CARGO_PKG_VERSION"), "storage opened");
     gateway_ports.iter().for_each(|port| port.announce("gateway"));
     query_port.announce("query");
-    let limits = PortLimits::of_system();
+    // a tenth of the files that may be open is for the storage
+    let (of_gateway, of_query) = (PortLimits::of_system(70), PortLimits::of_system(20));
     let gateway_routes = gateway::router(Arc::clone(&gateway));
     let servers = tokio::spawn(async move {
-        let of_gateway =
-            gateway_ports.into_iter().map(|port| port.serve(gateway_routes.clone(), limits, stopped.clone()));
+        let on_gateway = gateway_ports
+            .into_iter()
+            .map(|port| port.serve(gateway_routes.clone(), of_gateway, stopped.clone()));
         futures::join!(
-            futures::future::join_all(of_gateway),
-            query_port.serve(query_routes, limits, stopped.clone())
+            futures::future::join_all(on_gateway),
+            query_port.serve(query_routes, of_query, stopped.clone())
         )
     });
     let stop_signal = StopSignal::listen()?;
