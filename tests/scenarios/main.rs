@@ -11,3 +11,4 @@ mod s06_infra;
 mod s07_damage;
 mod s08_test_promql;
 mod s09_features;
+mod s10_aggregate;
