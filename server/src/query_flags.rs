@@ -35,6 +35,18 @@ pub(crate) struct QueryFlags {
     #[arg(long = "query.max-concurrency", value_name = "COUNT", default_value = "20",
         value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) concurrency_max: u16,
+
+    /// How many more queries may wait for their turn
+    #[arg(long = "query.max-queued", value_name = "COUNT", default_value_t = 1_000)]
+    pub(crate) queued_max: usize,
+
+    /// How many series a query may read
+    #[arg(long = "query.max-series", value_name = "COUNT", default_value_t = 5_000_000)]
+    pub(crate) series_max: usize,
+
+    /// How many bytes of samples, results and labels a query may hold in memory
+    #[arg(long = "query.max-bytes", value_name = "BYTES", default_value_t = 4 << 30)]
+    pub(crate) bytes_max: u64,
 }
 
 /// The names are those of Prometheus' feature flags.
@@ -64,6 +76,9 @@ impl QueryFlags {
             timeout_ms: milliseconds(self.timeout),
             samples_max: self.samples_max,
             concurrent_queries_max: usize::from(self.concurrency_max),
+            queued_queries_max: self.queued_max,
+            series_max: self.series_max,
+            bytes_max: self.bytes_max,
             ..Settings::default()
         };
         for feature in &self.features {
@@ -130,6 +145,10 @@ mod tests {
         let limits = ["--query.as-scraped=15s", "--query.max-concurrency=3"];
         let expect =
             Settings { as_scraped_ms: Some(15_000), concurrent_queries_max: 3, ..Settings::default() };
+        assert_eq!(settings(&limits), Ok(expect));
+        let limits = ["--query.max-queued=0", "--query.max-series=10", "--query.max-bytes=1000000"];
+        let expect =
+            Settings { queued_queries_max: 0, series_max: 10, bytes_max: 1_000_000, ..Settings::default() };
         assert_eq!(settings(&limits), Ok(expect));
     }
 

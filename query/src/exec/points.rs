@@ -75,6 +75,7 @@ impl Points {
     }
 
     /// Adds a float behind all others.
+    #[inline]
     pub(crate) fn push(&mut self, index: usize, value: f64) {
         self.pad(index);
         self.floats.push(value);
@@ -110,15 +111,19 @@ impl Points {
         }
     }
 
+    /// Fills up with empty places, so that the next one added stands at `index`.
+    #[inline]
     fn pad(&mut self, index: usize) {
         if self.floats.is_empty() {
             self.first = index;
             return;
         }
         let missing = index - self.first - self.floats.len();
-        self.floats.extend(std::iter::repeat_n(stale_nan(), missing));
-        if !self.histograms.is_empty() {
-            self.histograms.extend(std::iter::repeat_n(None, missing));
+        if missing > 0 {
+            self.floats.resize(self.floats.len() + missing, stale_nan());
+            if !self.histograms.is_empty() {
+                self.histograms.resize(self.floats.len(), None);
+            }
         }
     }
 
