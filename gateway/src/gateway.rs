@@ -163,6 +163,7 @@ impl Gateway {
     }
 
     async fn checked_push(&self, terms: &Terms, group: &Labels, body: Body) -> Result<Pushed, GatewayError> {
+        self.writer.clock_agrees().await?;
         let intake = self.decode(terms, group, body).await?;
         self.once(intake.push.retry_key, self.write(intake)).await?;
         Ok(if self.settings.consistency_check { Pushed::Checked } else { Pushed::Unchecked })
@@ -253,6 +254,7 @@ impl Gateway {
     }
 
     async fn end(&self, push: Push) -> Result<(), GatewayError> {
+        self.writer.clock_agrees().await?;
         let submitted = match &self.held {
             Some(held) => held.end(push.group, push.change, || self.writer.submit(push))?,
             None => self.writer.submit(push)?,
@@ -266,6 +268,11 @@ impl Gateway {
             held.doubt();
         }
         written.map(|_| ())
+    }
+
+    /// Whether pushes are taken.
+    pub(crate) async fn ready(&self) -> Result<(), GatewayError> {
+        Ok(self.writer.ready().await?)
     }
 
     /// Every group that is there now, and what it holds.

@@ -101,7 +101,8 @@ async fn resource_answer(
 ) -> Result<Response, GatewayError> {
     let gateway = &*shared.gateway;
     match resource {
-        Resource::Healthy | Resource::Ready => Ok(health(gateway)),
+        Resource::Healthy => Ok(health(gateway)),
+        Resource::Ready => gateway.ready().await.map(|()| health(gateway)),
         Resource::Metrics => {
             let accept = header(request.headers(), &ACCEPT);
             let accepted = Accepted::of_header(accept, gateway.settings().web.openmetrics);

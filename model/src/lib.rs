@@ -3,6 +3,7 @@
 //! In the order in which data flows: a [`Push`] changes one group of pushed series; the store keeps it as events and
 //! folds them to [`Steps`]; a [`Selection`] asks for series by [`Matcher`] and time, and gets [`Series`].
 
+mod answer_time;
 mod clock;
 mod compensated;
 pub mod duration;
@@ -18,6 +19,7 @@ mod selection;
 mod series;
 mod stamp;
 
+pub use answer_time::AnswerTime;
 pub use clock::Clock;
 pub use compensated::Compensated;
 pub use event::{Change, GroupKey, Merge, Push, PushedFamily, PushedSeries, RETRY_WINDOW_US, RetryKey};

@@ -5,7 +5,6 @@
 //! the store answered one that did not. [`probe::conditional_put`] refuses stores that do not keep their word, and
 //! [`Instrumented`] counts requests.
 
-mod answer_time;
 #[cfg(test)]
 mod contract;
 pub mod folder;
@@ -15,9 +14,9 @@ mod outcome;
 pub mod probe;
 pub mod s3;
 
-pub use answer_time::AnswerTime;
 pub use folder::Folder;
 pub use instrument::{Counts, Instrumented};
+pub use model::AnswerTime;
 pub use open::{OpenError, Opened, Options, open};
 pub use outcome::{Outcome, outcome};
 pub use s3::{S3, S3Settings};

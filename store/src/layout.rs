@@ -42,6 +42,9 @@ impl Tenant {
     }
 }
 
+/// Segments are filed by the minute.
+pub(crate) const MINUTE_US: i64 = 60_000_000;
+
 /// The tenant of those who have no tenants.
 impl Default for Tenant {
     fn default() -> Self {
@@ -75,6 +78,11 @@ impl Stream {
     /// The folder of segments that no compaction has taken yet.
     pub fn hot(&self) -> Path {
         self.root.clone().join("hot")
+    }
+
+    /// An object that is never there: asking for it tells the store's time.
+    pub(crate) fn time_probe(&self) -> Path {
+        self.root.clone().join("time")
     }
 
     /// The object of a segment.
@@ -125,7 +133,7 @@ impl SegmentName {
 
 /// `20261122T2346` of a time in microseconds since the Unix epoch.
 fn minute(at_us: i64) -> String {
-    let minutes = at_us.div_euclid(60_000_000);
+    let minutes = at_us.div_euclid(MINUTE_US);
     let (year, month, day) = civil(minutes.div_euclid(1_440));
     let of_day = minutes.rem_euclid(1_440);
     format!("{year:04}{month:02}{day:02}T{:02}{:02}", of_day / 60, of_day % 60)
@@ -135,7 +143,7 @@ fn parse_minute(name: &str) -> Option<i64> {
     let number = |range: std::ops::Range<usize>| name.get(range)?.parse::<i64>().ok();
     let (year, month, day) = (number(0..4)?, number(4..6)?, number(6..8)?);
     let (hours, minutes) = (number(9..11)?, number(11..13)?);
-    let at_us = (days(year, month, day) * 1_440 + hours * 60 + minutes) * 60_000_000;
+    let at_us = (days(year, month, day) * 1_440 + hours * 60 + minutes) * MINUTE_US;
     // whatever does not come out again as it went in is no minute
     (minute(at_us) == name).then_some(at_us)
 }

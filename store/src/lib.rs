@@ -26,4 +26,4 @@ pub use segment::SegmentError;
 pub use settings::{LogSettings, ReaderSettings, WriterSettings};
 pub use stats::{ReaderStats, WriterStats};
 pub use tail::{Stamped, Tail};
-pub use writer::{Ack, Submitted, WriteError, WriteErrorKind, Writer};
+pub use writer::{Ack, ClockSkew, Submitted, WriteError, WriteErrorKind, Writer};

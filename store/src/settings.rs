@@ -12,12 +12,19 @@ pub struct WriterSettings {
     pub segment_bytes_max: usize,
     /// While this many bytes of rows wait to be written, pushes are refused as busy. The last one taken may exceed it.
     pub buffer_bytes_max: usize,
+    /// While the clock is known to be off the store's by more than this, pushes are refused.
+    pub max_skew: Duration,
 }
 
 impl WriterSettings {
     /// The defaults, for a writer with this identity.
     pub fn of_writer(writer: u64) -> Self {
-        Self { writer, segment_bytes_max: 8 << 20, buffer_bytes_max: 64 << 20 }
+        Self {
+            writer,
+            segment_bytes_max: 8 << 20,
+            buffer_bytes_max: 64 << 20,
+            max_skew: Duration::from_secs(30),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub struct WriterStats {
     pub(crate) segment_bytes: AtomicU64,
     pub(crate) rows: AtomicU64,
     pub(crate) failures: AtomicU64,
+    pub(crate) stamped_anew: AtomicU64,
 }
 
 impl WriterStats {
@@ -47,6 +48,11 @@ impl WriterStats {
     /// Rows written.
     pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Segments whose entries were stamped anew, since they came, or would have come, too late for their minute.
+    pub fn stamped_anew(&self) -> u64 {
+        self.stamped_anew.load(Ordering::Relaxed)
     }
 
     /// Segments that could not be written.

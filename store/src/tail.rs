@@ -1,6 +1,7 @@
 //! What is not in the object store yet: readers of the same process see it at once.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::Stamp;
@@ -10,17 +11,21 @@ use crate::entry::Entry;
 /// An entry and its place in the order.
 #[derive(Debug)]
 pub struct Stamped<E> {
+    /// Counted by the tail. Unlike the stamp, it stays: a run of entries is known by these.
+    pub(crate) sequence: u64,
     pub(crate) stamp: Stamp,
-    pub(crate) entry: E,
+    pub(crate) entry: Arc<E>,
     /// About how much memory it takes.
     pub(crate) bytes: usize,
 }
 
+/// Entries that follow each other, by their sequence.
+pub(crate) type Run = RangeInclusive<u64>;
+
 /// What one writer holds in memory. Shared by the writer, its flusher and the readers of the process.
 ///
-/// Entries stand in stamp order, and a segment is always a run of them taken from the front; so a segment of this writer
-/// whose first stamp is not older than the first entry of a snapshot holds nothing that the snapshot lacks but what came
-/// later.
+/// Entries stand in stamp order, and a segment is always a run of them taken from the front. Segments are numbered in the
+/// same order, so numbers tell which segments hold what is still in here.
 #[derive(Debug)]
 pub struct Tail<E> {
     inner: Mutex<Inner<E>>,
@@ -31,11 +36,16 @@ struct Inner<E> {
     entries: VecDeque<Arc<Stamped<E>>>,
     bytes: usize,
     last_us: i64,
+    next_sequence: u64,
+    /// The entries of segments with lower numbers have left.
+    first_number: u32,
 }
 
 impl<E> Default for Tail<E> {
     fn default() -> Self {
-        Self { inner: Mutex::new(Inner { entries: VecDeque::new(), bytes: 0, last_us: 0 }) }
+        let inner =
+            Inner { entries: VecDeque::new(), bytes: 0, last_us: 0, next_sequence: 0, first_number: 0 };
+        Self { inner: Mutex::new(inner) }
     }
 }
 
@@ -43,6 +53,15 @@ impl<E> Default for Tail<E> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full {
     pub(crate) waiting: usize,
+}
+
+/// What a tail held at one moment.
+#[derive(Debug)]
+pub(crate) struct Snapshot<E> {
+    /// In stamp order.
+    pub(crate) entries: Vec<Arc<Stamped<E>>>,
+    /// Segments of the same writer with this number or a higher one hold nothing but these and what came later.
+    pub(crate) first_number: u32,
 }
 
 impl<E: Entry> Tail<E> {
@@ -61,37 +80,61 @@ impl<E: Entry> Tail<E> {
             return Err(Full { waiting: inner.bytes });
         }
         let at_us = now_us.max(inner.last_us + 1);
-        let stamped = Arc::new(Stamped { stamp: Stamp { at_us, writer }, entry, bytes });
+        let (sequence, stamp) = (inner.next_sequence, Stamp { at_us, writer });
+        let stamped = Arc::new(Stamped { sequence, stamp, entry: Arc::new(entry), bytes });
         inner.last_us = at_us;
+        inner.next_sequence += 1;
         inner.bytes += bytes;
         inner.entries.push_back(Arc::clone(&stamped));
         Ok(stamped)
     }
 
-    /// Forgets the entries up to and including `last`: they are in the object store, or have been refused.
-    pub(crate) fn remove_through(&self, last: Stamp) {
+    /// The entries of a run with the stamps that they have now.
+    pub(crate) fn run(&self, run: &Run) -> Vec<Arc<Stamped<E>>> {
+        let inner = self.lock();
+        let first = inner.entries.partition_point(|entry| entry.sequence < *run.start());
+        inner.entries.range(first..).take_while(|entry| run.contains(&entry.sequence)).cloned().collect()
+    }
+
+    /// Stamps everything that waits anew, in the same order and not before `now_us`. All of it, so that what was
+    /// acknowledged first stays first.
+    pub(crate) fn stamp_anew(&self, now_us: i64) {
         let mut inner = self.lock();
-        while inner.entries.front().is_some_and(|entry| entry.stamp <= last) {
-            if let Some(entry) = inner.entries.pop_front() {
-                inner.bytes -= entry.bytes;
-            }
+        let mut at_us = inner.last_us;
+        for entry in &mut inner.entries {
+            at_us = now_us.max(at_us + 1);
+            let Stamped { sequence, stamp: Stamp { writer, .. }, bytes, .. } = **entry;
+            let stamp = Stamp { at_us, writer };
+            *entry = Arc::new(Stamped { sequence, stamp, entry: Arc::clone(&entry.entry), bytes });
         }
+        inner.last_us = at_us;
     }
 
-    /// Forgets the entries from `first` to `last`, both included: they have been refused.
-    pub(crate) fn remove_between(&self, first: Stamp, last: Stamp) {
-        let mut inner = self.lock();
-        let Inner { entries, bytes, .. } = &mut *inner;
+    /// Forgets a run: it is in the object store as the segment of this number, or will not be.
+    pub(crate) fn settle(&self, run: &Run, number: u32) {
+        self.remove(run).first_number = number + 1;
+    }
+
+    /// Forgets a run that was refused before it got a number.
+    pub(crate) fn refuse(&self, run: &Run) {
+        drop(self.remove(run));
+    }
+
+    fn remove(&self, run: &Run) -> MutexGuard<'_, Inner<E>> {
+        let mut guard = self.lock();
+        let Inner { entries, bytes, .. } = &mut *guard;
         entries.retain(|entry| {
-            let refused = first <= entry.stamp && entry.stamp <= last;
-            *bytes -= if refused { entry.bytes } else { 0 };
-            !refused
+            let leaves = run.contains(&entry.sequence);
+            *bytes -= if leaves { entry.bytes } else { 0 };
+            !leaves
         });
+        guard
     }
 
-    /// What is waiting, in stamp order.
-    pub(crate) fn snapshot(&self) -> Vec<Arc<Stamped<E>>> {
-        self.lock().entries.iter().cloned().collect()
+    /// What is waiting.
+    pub(crate) fn snapshot(&self) -> Snapshot<E> {
+        let inner = self.lock();
+        Snapshot { entries: inner.entries.iter().cloned().collect(), first_number: inner.first_number }
     }
 
     /// About how many bytes are waiting.

@@ -5,10 +5,12 @@
 //! fails on demand.
 
 mod clock;
+mod dated;
 mod faulty;
 pub mod http;
 pub mod lambda;
 pub mod server;
 
 pub use clock::ManualClock;
+pub use dated::DatedStore;
 pub use faulty::{Fault, FaultyStore, Operation};

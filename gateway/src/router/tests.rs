@@ -10,7 +10,7 @@ use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use store::{Reader, ReaderSettings, Source, Stream, Tenant, Writer, WriterSettings};
-use testkit::{Fault, FaultyStore, ManualClock, Operation};
+use testkit::{DatedStore, Fault, FaultyStore, ManualClock, Operation};
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 use wire::encoding::gzip;
@@ -397,4 +397,21 @@ async fn a_client_that_stops_in_mid_body_loses_its_place() {
     let expect = (408, "the body did not come within 20 ms, which is body_timeout_ms\n");
     bench.push("PUT", "/metrics/job/j", stalled, expect).await;
     bench.push("PUT", "/metrics/job/j", "a 1\n", (200, "")).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_the_stores_is_not_ready_and_takes_no_push() {
+    let store_clock = Arc::new(ManualClock::at_ms(NOW_MS - 60_000));
+    let store = DatedStore::new(Arc::new(InMemory::new()), store_clock);
+    let bench = Bench::over(Arc::new(store), Settings::default(), WriterSettings::of_writer(1));
+    assert_eq!(bench.ask("GET", "/-/healthy", "").await.0, 200);
+    for (method, path) in [("GET", "/-/ready"), ("PUT", "/metrics/job/a"), ("DELETE", "/metrics/job/a")] {
+        let (status, text) = bench.ask(method, path, "x 1\n").await;
+        assert_eq!(status, 503, "{method} {path}: {text}");
+        assert!(text.contains("ahead of the object store's"), "{method} {path}: {text}");
+    }
+    // set right
+    bench.clock.advance_ms(-60_000);
+    assert_eq!(bench.ask("GET", "/-/ready", "").await.0, 200);
+    bench.push("PUT", "/metrics/job/a", "x 1\n", (200, "")).await;
 }

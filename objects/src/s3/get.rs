@@ -14,20 +14,31 @@ use object_store::{GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta
 use super::Bucket;
 use super::attributes::Headers;
 use super::error::S3Error;
+use super::watch::Watch;
+use crate::AnswerTime;
 
 /// How often one body is asked for again.
 const RESUMES_MAX: usize = 3;
 
 pub(super) async fn get(bucket: &Bucket, location: &Location, options: GetOptions) -> Result<GetResult> {
+    let (watch, answer_time) = (Watch::default(), options.extensions.get::<AnswerTime>().cloned());
     let result = if options.head {
-        head(bucket, location, options).await
+        head(bucket, location, options, &watch).await
     } else {
-        get_body(bucket, location, options).await
+        get_body(bucket, location, options, &watch).await
     };
+    if let Some(answer_time) = answer_time {
+        answer_time.set(watch.date_unix_s());
+    }
     result.map_err(|error| error.into_store(location))
 }
 
-async fn head(bucket: &Bucket, location: &Location, options: GetOptions) -> Result<GetResult, S3Error> {
+async fn head(
+    bucket: &Bucket,
+    location: &Location,
+    options: GetOptions,
+    watch: &Watch,
+) -> Result<GetResult, S3Error> {
     let answer = bucket
         .client()
         .await
@@ -39,6 +50,8 @@ async fn head(bucket: &Bucket, location: &Location, options: GetOptions) -> Resu
         .set_if_modified_since(options.if_modified_since.map(from_chrono))
         .set_if_unmodified_since(options.if_unmodified_since.map(from_chrono))
         .set_version_id(options.version)
+        .customize()
+        .interceptor(watch.clone())
         .send()
         .await
         .map_err(|error| S3Error::new("look at", bucket.url_of(location), error))?;
@@ -55,7 +68,12 @@ async fn head(bucket: &Bucket, location: &Location, options: GetOptions) -> Resu
     Ok(GetResult { payload, range: 0..meta.size, meta, attributes })
 }
 
-async fn get_body(bucket: &Bucket, location: &Location, options: GetOptions) -> Result<GetResult, S3Error> {
+async fn get_body(
+    bucket: &Bucket,
+    location: &Location,
+    options: GetOptions,
+    watch: &Watch,
+) -> Result<GetResult, S3Error> {
     if let Some(range) = &options.range {
         // The header form of an empty or reversed range would mean something else.
         range
@@ -63,7 +81,7 @@ async fn get_body(bucket: &Bucket, location: &Location, options: GetOptions) -> 
             .map_err(|_| S3Error::Range { url: bucket.url_of(location), range: format!("{range:?}") })?;
     }
     let ranged = options.range.is_some();
-    let mut answer = request(bucket, location, options).await?;
+    let mut answer = request(bucket, location, options, watch).await?;
     let attributes = Headers::from(&answer).into_attributes();
     let bad = |what| S3Error::BadAnswer { action: "get", url: bucket.url_of(location), what };
     let (range, size) = match &answer.content_range {
@@ -99,6 +117,7 @@ async fn request(
     bucket: &Bucket,
     location: &Location,
     options: GetOptions,
+    watch: &Watch,
 ) -> Result<GetObjectOutput, S3Error> {
     let answer = bucket
         .client()
@@ -112,6 +131,8 @@ async fn request(
         .set_if_modified_since(options.if_modified_since.map(from_chrono))
         .set_if_unmodified_since(options.if_unmodified_since.map(from_chrono))
         .set_version_id(options.version)
+        .customize()
+        .interceptor(watch.clone())
         .send()
         .await;
     answer.map_err(|error| S3Error::new("get", bucket.url_of(location), error))
@@ -161,7 +182,7 @@ impl Body {
                 version: self.version.clone(),
                 ..GetOptions::default()
             };
-            self.stream = request(&self.bucket, &self.location, options).await?.body;
+            self.stream = request(&self.bucket, &self.location, options, &Watch::default()).await?.body;
         }
     }
 }

@@ -47,6 +47,10 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     };
     let writer = storage.push_writer(Arc::clone(&clock), ack).await.context("--storage.ack")?;
     let writer = Arc::new(writer);
+    if let Err(error) = writer.ready().await {
+        // the clock may be set, so this is no reason to end
+        tracing::error!(%error, "pushes are refused for now");
+    }
     let samples = storage.sample_writer(Arc::clone(&clock), ack).await.context("--storage.ack")?;
     let samples = Arc::new(samples);
     let reader = Arc::new(storage.reader(Some(&writer), Some(&samples)));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use edge::{Counts, Storage};
@@ -23,13 +23,21 @@ pub(super) struct Sources {
     pub(super) started_us: i64,
 }
 
-/// `/metrics`, `/-/healthy` and `/-/ready`. A server that answers is ready: the storage was opened before it listened.
+/// `/metrics`, `/-/healthy` and `/-/ready`. The storage was opened before anybody listened, so what keeps a server from being
+/// ready is what would keep it from taking a push.
 pub(super) fn router(sources: Sources) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         .route("/-/healthy", get(async |State(sources)| health("Mayfly is healthy.", &sources)))
-        .route("/-/ready", get(async |State(sources)| health("Mayfly is ready.", &sources)))
+        .route("/-/ready", get(ready))
         .with_state(Arc::new(sources))
+}
+
+async fn ready(State(sources): State<Arc<Sources>>) -> (StatusCode, String) {
+    match sources.writer.ready().await {
+        Ok(()) => (StatusCode::OK, health("Mayfly is ready.", &sources)),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("Mayfly is not ready: {error}.\n")),
+    }
 }
 
 /// What is said to whoever asks, and what is not as it should be.
@@ -58,6 +66,11 @@ fn families(sources: &Sources) -> Vec<Family> {
         ("mayfly_segments_written_total", "Segments written.", written.segments()),
         ("mayfly_segment_bytes_written_total", "Bytes of segments written.", written.segment_bytes()),
         ("mayfly_rows_written_total", "Rows of segments written.", written.rows()),
+        (
+            "mayfly_segments_stamped_anew_total",
+            "Segments whose entries were stamped anew, since they came too late for their minute.",
+            written.stamped_anew(),
+        ),
         ("mayfly_segment_write_failures_total", "Segments that could not be written.", written.failures()),
         ("mayfly_selections_total", "Selections of series, answered or failed.", read.selections()),
         ("mayfly_selection_failures_total", "Selections of series that failed.", read.failures()),

@@ -1,18 +1,19 @@
 //! After a crash: what the log holds becomes the segments that it was to become.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures::StreamExt;
 use model::Stamp;
-use object_store::ObjectStore;
 
 use super::frame::{self, End};
 use super::{CodecError, LogFiles, parse_file_name};
 use crate::entry::Entry;
-use crate::layout::Stream;
+use crate::layout::SegmentName;
 use crate::tail::Stamped;
-use crate::writer::{WriteError, write_segment};
+use crate::writer::{Batch, Target, WriteError};
 
 /// What a replay found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,11 +59,11 @@ pub enum LogError {
 /// Makes segments of all files that nobody writes any more, and removes them.
 pub(crate) async fn replay<E: Entry>(
     files: &Arc<dyn LogFiles>,
-    store: &dyn ObjectStore,
-    stream: &Stream,
+    target: &Target,
 ) -> Result<Replayed, LogError> {
     let io_error = |name: &str, source| LogError::Io { path: files.path(name), source };
     let mut replayed = Replayed::default();
+    let mut written: Option<HashMap<u64, Vec<(u32, i64)>>> = None;
     for name in files.list().map_err(|error| io_error("", error))? {
         let Some((writer, number)) = parse_file_name(&name) else {
             continue;
@@ -79,9 +80,15 @@ pub(crate) async fn replay<E: Entry>(
             .map_err(|error| LogError::Entry { path: files.path(&name), reason: error.to_string() })?;
         if !entries.is_empty() {
             replayed.entries += entries.len();
-            write_segment(store, stream, writer, number, entries)
-                .await
-                .map_err(|source| LogError::Write { path: files.path(&name), source })?;
+            let failed = |source| LogError::Write { path: files.path(&name), source };
+            let written = match &mut written {
+                Some(written) => written,
+                None => written.insert(last_stamps::<E>(target).await.map_err(failed)?),
+            };
+            let of_writer = written.entry(writer).or_default();
+            let before = of_writer.iter().filter(|(other, _)| *other < number).map(|(_, last_us)| *last_us);
+            let last_us = write(target, (writer, number), entries, before.max()).await.map_err(failed)?;
+            of_writer.push((number, last_us));
         }
         replayed.files += 1;
         match content.end {
@@ -95,8 +102,56 @@ pub(crate) async fn replay<E: Entry>(
     Ok(replayed)
 }
 
+/// By writer: numbers and last stamps of the segments that are in the store. For samples, whose times are no stamps, the
+/// minute stands for the stamp.
+async fn last_stamps<E: Entry>(target: &Target) -> Result<HashMap<u64, Vec<(u32, i64)>>, WriteError> {
+    let hot = target.stream.hot();
+    let mut listing = target.store.list(Some(&hot));
+    let mut found: HashMap<u64, Vec<(u32, i64)>> = HashMap::new();
+    while let Some(entry) = listing.next().await {
+        let unavailable = |reason| WriteError::Unavailable { object: hot.clone(), reason: Arc::new(reason) };
+        if let Ok(name) = SegmentName::parse(&entry.map_err(unavailable)?.location) {
+            let last_us = if E::TIMES_ARE_STAMPS { name.to_us } else { name.stamped_us };
+            found.entry(name.writer).or_default().push((name.number, last_us));
+        }
+    }
+    Ok(found)
+}
+
+/// Writes the entries of one file, with stamps behind those of the writer's segments before it; gives the last.
+async fn write<E: Entry>(
+    target: &Target,
+    id: (u64, u32),
+    mut entries: Batch<E>,
+    before_us: Option<i64>,
+) -> Result<i64, WriteError> {
+    if let (Some(first), Some(before_us)) = (entries.first(), before_us)
+        && first.stamp.at_us <= before_us
+    {
+        // what came before has been stamped anew
+        entries = stamped_anew(&entries, before_us + 1);
+    }
+    let mut latest = entries.clone();
+    let stamp_anew = |now_us: i64| {
+        let last_us = latest.last().map_or(i64::MIN, |last| last.stamp.at_us);
+        latest = stamped_anew(&latest, now_us.max(last_us + 1));
+        latest.clone()
+    };
+    target.commit(id, entries, stamp_anew).await?;
+    Ok(latest.last().map_or(i64::MIN, |last| last.stamp.at_us))
+}
+
+/// The same entries with stamps that follow each other from `from_us` on.
+fn stamped_anew<E>(entries: &[Arc<Stamped<E>>], from_us: i64) -> Batch<E> {
+    let anew = entries.iter().zip(from_us..).map(|(old, at_us)| {
+        let stamp = Stamp { at_us, writer: old.stamp.writer };
+        Arc::new(Stamped { sequence: old.sequence, stamp, entry: Arc::clone(&old.entry), bytes: old.bytes })
+    });
+    anew.collect()
+}
+
 fn stamped<E: Entry>(payload: &[u8], writer: u64) -> Result<Arc<Stamped<E>>, CodecError> {
     let (at_us, entry) = E::decode(payload)?;
     let bytes = entry.memory_bytes();
-    Ok(Arc::new(Stamped { stamp: Stamp { at_us, writer }, entry, bytes }))
+    Ok(Arc::new(Stamped { sequence: 0, stamp: Stamp { at_us, writer }, entry: Arc::new(entry), bytes }))
 }

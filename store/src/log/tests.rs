@@ -73,6 +73,15 @@ impl Forgetful {
         copy
     }
 
+    /// Takes over the only file of another disk, as the file of this number.
+    pub(crate) fn add(&self, other: &Self, number: u32) {
+        for (name, content) in &other.lock().files {
+            let (writer, _) = parse_file_name(name).expect("a log");
+            let content = Content { bytes: content.bytes.clone(), ..Content::default() };
+            self.lock().files.insert(file_name(writer, number), content);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Disk> {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }

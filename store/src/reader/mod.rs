@@ -210,12 +210,8 @@ impl Reader {
         // the tail first: what leaves it between this line and the next is listed, and then left out again below
         let tail = source.tail.as_ref().map(|(writer, tail)| (*writer, tail.snapshot()));
         let (mut found, mut left_out) = self.list(&source.stream, start_ms, end_ms).await?;
-        if let Some((writer, entries)) = &tail
-            && E::TIMES_ARE_STAMPS
-            && let Some(first) = entries.first()
-        {
-            found
-                .retain(|segment| segment.name.writer != *writer || segment.name.from_us < first.stamp.at_us);
+        if let Some((writer, tail)) = &tail {
+            found.retain(|found| found.name.writer != *writer || found.name.number < tail.first_number);
         }
         if found.len() > self.settings.segments_max {
             return Err(ReadError::TooManySegments { found: found.len(), max: self.settings.segments_max });
@@ -231,8 +227,8 @@ impl Reader {
             }
         }
         segments.left_out = left_out;
-        if let Some((writer, entries)) = tail {
-            segments.readable.push(Arc::new(compute(move || E::segment(writer, &entries)).await?));
+        if let Some((writer, tail)) = tail {
+            segments.readable.push(Arc::new(compute(move || E::segment(writer, &tail.entries)).await?));
         }
         Ok(segments)
     }
@@ -254,12 +250,7 @@ impl Reader {
                 listed.insert(object.clone());
             }
             match SegmentName::parse(&object) {
-                Ok(name) => {
-                    let (from_ms, to_ms) = (name.from_us.div_euclid(1_000), name.to_us.div_euclid(1_000));
-                    if from_ms <= end_ms && to_ms >= start_ms {
-                        found.push(Found { object, version, name });
-                    }
-                }
+                Ok(name) => found.push(Found { object, version, name }),
                 Err(error) => {
                     let reason = self.unreadable.note(&object, &version, error);
                     listed.insert(object.clone());
@@ -271,7 +262,10 @@ impl Reader {
             }
         }
         self.unreadable.forget_unlisted(&hot, |object| listed.contains(object));
-        found.sort_by(|a, b| a.object.cmp(&b.object));
+        drop_doubles(&mut found);
+        found.retain(|Found { name, .. }| {
+            name.from_us.div_euclid(1_000) <= end_ms && name.to_us.div_euclid(1_000) >= start_ms
+        });
         Ok((found, left_out))
     }
 
@@ -319,6 +313,16 @@ impl Reader {
             Err(_) => Err(ReadError::Interrupted),
         }
     }
+}
+
+/// Of segments with the same writer and number, the one of the latest minute stays: the others came too late for theirs and
+/// were never acknowledged. Sorts by name.
+fn drop_doubles(found: &mut Vec<Found>) {
+    found.sort_by(|a, b| a.object.cmp(&b.object));
+    let mut seen = HashSet::with_capacity(found.len());
+    found.reverse();
+    found.retain(|Found { name, .. }| seen.insert((name.writer, name.number)));
+    found.reverse();
 }
 
 /// One list of both, in order of labels. A series that was pushed and has samples too is one series.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 fn stamped(at_us: i64, group: u128, change: Change, families: Vec<PushedFamily>) -> Stamped<Push> {
     let push = Push::new(GroupKey(group), change, families);
-    Stamped { stamp: Stamp { at_us, writer: 7 }, entry: push, bytes: 0 }
+    Stamped { sequence: 0, stamp: Stamp { at_us, writer: 7 }, entry: Arc::new(push), bytes: 0 }
 }
 
 fn family(name: &str, r#type: MetricType, series: Vec<PushedSeries>) -> PushedFamily {
@@ -70,11 +70,11 @@ fn what_is_added_up_is_said_by_events_and_by_the_head() {
     let mut push = stamped(10, 1, Change::Merge, families);
     let plain = Segment::from_pushes(7, [&push]);
     assert_eq!((plain.aggregates, plain.clears.len(), plain.pushes.len()), (true, 0, 1));
-    push.entry.ttl_us = Some(90);
-    push.entry.retry_key = Some(RetryKey { key: 3, body: 4 });
+    let entry = Arc::make_mut(&mut push.entry);
+    (entry.ttl_us, entry.retry_key) = (Some(90), Some(RetryKey { key: 3, body: 4 }));
     let mut failure =
         stamped(20, 1, Change::Merge, vec![family("push_failure_time_seconds", MetricType::Gauge, vec![])]);
-    failure.entry.families[0].replaces = true;
+    Arc::make_mut(&mut failure.entry).families[0].replaces = true;
     let wipe = stamped(30, 0, Change::Wipe, vec![]);
     let segment = Segment::from_pushes(7, [&push, &failure, &wipe]);
     let until_us = Some(100);
@@ -191,7 +191,7 @@ fn push() -> impl Strategy<Value = Stamped<Push>> {
     (0..1_000i64, any::<u128>(), change, families, any::<Option<u64>>(), retry_key).prop_map(
         |(at_us, group, change, families, ttl_us, retry_key)| {
             let stamped = stamped(at_us, group, change, families);
-            Stamped { entry: Push { ttl_us, retry_key, ..stamped.entry }, ..stamped }
+            Stamped { entry: Arc::new(Push { ttl_us, retry_key, ..(*stamped.entry).clone() }), ..stamped }
         },
     )
 }

@@ -3,18 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::ObjectStore;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::stored::fill;
-use super::{Waiting, WriteError, write_segment};
+use super::commit::Target;
+use super::stored::{fill, run_of};
+use super::{Waiting, WriteError};
 use crate::entry::Entry;
-use crate::layout::Stream;
 use crate::log::{Log, LogFiles};
 use crate::settings::WriterSettings;
-use crate::stats::WriterStats;
-use crate::tail::{Stamped, Tail};
+use crate::tail::{Run, Stamped, Tail};
 
 /// Segments that wait for the object store; more entries stay in the log file that is open.
 const SEALED_MAX: usize = 2;
@@ -24,18 +22,16 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 
 /// What committer and flusher have in common.
 pub(super) struct Shared<E> {
-    pub(super) store: Arc<dyn ObjectStore>,
-    pub(super) stream: Stream,
+    pub(super) target: Target,
     pub(super) settings: WriterSettings,
     pub(super) tail: Arc<Tail<E>>,
-    pub(super) stats: Arc<WriterStats>,
     pub(super) files: Arc<dyn LogFiles>,
 }
 
 /// Entries of one log file, which takes no more of them.
-struct Sealed<E> {
+struct Sealed {
     number: u32,
-    entries: Vec<Arc<Stamped<E>>>,
+    run: Run,
 }
 
 /// Writes the log, and seals a file when it is large or old enough.
@@ -43,7 +39,7 @@ pub(super) struct Committer<E> {
     shared: Arc<Shared<E>>,
     flush_interval: Duration,
     /// What the open file holds.
-    pending: Vec<Arc<Stamped<E>>>,
+    pending: Option<Run>,
     pending_bytes: usize,
     /// When the open file is to be sealed.
     due: Option<Instant>,
@@ -51,7 +47,7 @@ pub(super) struct Committer<E> {
 
 impl<E: Entry> Committer<E> {
     pub(super) fn new(shared: Shared<E>, flush_interval: Duration) -> Self {
-        Self { shared: Arc::new(shared), flush_interval, pending: Vec::new(), pending_bytes: 0, due: None }
+        Self { shared: Arc::new(shared), flush_interval, pending: None, pending_bytes: 0, due: None }
     }
 
     pub(super) async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Waiting<E>>) {
@@ -114,35 +110,34 @@ impl<E: Entry> Committer<E> {
         });
         let (log, entries, result) = appended.await.ok()?;
         let result = result.map_err(|error| {
-            self.shared.stats.count_failure();
+            self.shared.target.stats.count_failure();
             tracing::error!(entries = batch.len(), %error, "log not written");
             WriteError::Log(Arc::new(error))
         });
         if result.is_ok() {
             self.pending_bytes += entries.iter().map(|entry| entry.bytes).sum::<usize>();
-            self.pending.extend(entries);
+            let run = run_of(&batch);
+            let first = self.pending.as_ref().map_or(*run.start(), |pending| *pending.start());
+            self.pending = Some(first..=*run.end());
             self.due = self.due.or_else(|| Some(Instant::now() + self.flush_interval));
-        } else if let (Some(first), Some(last)) = (entries.first(), entries.last()) {
-            self.shared.tail.remove_between(first.stamp, last.stamp);
+        } else {
+            self.shared.tail.refuse(&run_of(&batch));
         }
         for waiting in batch {
             // whoever does not wait any more does not want to know
-            let _ = waiting.done.send(result.clone());
+            let _ = waiting.done.send(result.clone().map(|()| waiting.entry.stamp));
         }
         Some(log)
     }
 
     /// Ends the open file; what it holds is to become a segment.
-    fn seal(&mut self, log: &mut Log) -> Option<Sealed<E>> {
+    fn seal(&mut self, log: &mut Log) -> Option<Sealed> {
         let number = log.rotate();
         self.due = None;
         self.pending_bytes = 0;
-        let entries = std::mem::take(&mut self.pending);
-        match number {
-            Some(number) if !entries.is_empty() => Some(Sealed { number, entries }),
-            // a file in which nothing was acknowledged; a replay drops it, if it comes to that
-            _ => None,
-        }
+        // without a run it is a file in which nothing was acknowledged; a replay drops it, if it comes to that
+        let run = self.pending.take()?;
+        Some(Sealed { number: number?, run })
     }
 }
 
@@ -150,22 +145,26 @@ impl<E: Entry> Committer<E> {
 /// for the next start.
 async fn flush<E: Entry>(
     shared: Arc<Shared<E>>,
-    mut sealed: mpsc::Receiver<Sealed<E>>,
+    mut sealed: mpsc::Receiver<Sealed>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    while let Some(Sealed { number, entries }) = sealed.recv().await {
+    while let Some(Sealed { number, run }) = sealed.recv().await {
         let mut pause = RETRY.0;
         loop {
-            let (store, stream, writer) = (&*shared.store, &shared.stream, shared.settings.writer);
-            match write_segment(store, stream, writer, number, entries.clone()).await {
+            let stamp_anew = |now_us| {
+                shared.tail.stamp_anew(now_us);
+                shared.tail.run(&run)
+            };
+            let id = (shared.settings.writer, number);
+            match shared.target.commit(id, shared.tail.run(&run), stamp_anew).await {
                 Ok(written) => {
-                    shared.stats.count_segment(written.bytes, written.rows);
-                    forget(&shared, number, &entries).await;
+                    shared.target.stats.count_segment(written.bytes, written.rows);
+                    forget(&shared, number, &run).await;
                     break;
                 }
                 Err(error) => {
-                    shared.stats.count_failure();
-                    tracing::error!(entries = entries.len(), %error, "segment not written: it stays in the log");
+                    shared.target.stats.count_failure();
+                    tracing::error!(number, %error, "segment not written: it stays in the log");
                 }
             }
             // an answer means that it is time to stop, and an error that nobody is left to say so
@@ -178,10 +177,8 @@ async fn flush<E: Entry>(
 }
 
 /// A segment is in the object store: tail and log need not hold it any more.
-async fn forget<E: Entry>(shared: &Arc<Shared<E>>, number: u32, entries: &[Arc<Stamped<E>>]) {
-    if let Some(last) = entries.last() {
-        shared.tail.remove_through(last.stamp);
-    }
+async fn forget<E: Entry>(shared: &Arc<Shared<E>>, number: u32, run: &Run) {
+    shared.tail.settle(run, number);
     let of_task = Arc::clone(shared);
     let removed =
         tokio::task::spawn_blocking(move || Log::remove(&*of_task.files, of_task.settings.writer, number));

@@ -10,8 +10,10 @@
 //!
 //! Either way a segment is a run of the tail. A caller that goes away does not take its entry back.
 
+mod commit;
 mod logged;
 mod put;
+mod store_clock;
 mod stored;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +25,8 @@ use object_store::path::Path;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-pub(crate) use put::write_segment;
+pub(crate) use commit::{Batch, Target};
+pub use store_clock::ClockSkew;
 
 use crate::entry::Entry;
 use crate::layout::Stream;
@@ -32,14 +35,14 @@ use crate::segment::SegmentError;
 use crate::settings::{LogSettings, WriterSettings};
 use crate::stats::{WriterStats, count};
 use crate::tail::{Stamped, Tail};
+use store_clock::StoreClock;
 
 /// Takes the entries of one stream: pushes, unless said otherwise.
 #[derive(Debug)]
 pub struct Writer<E = Push> {
-    clock: Arc<dyn Clock>,
+    target: Target,
     settings: WriterSettings,
     tail: Arc<Tail<E>>,
-    stats: Arc<WriterStats>,
     /// Stamping and queueing happen under this one lock, so that the queue is in stamp order. It holds as much as the
     /// tail may, which is bounded in bytes.
     queue: Mutex<Option<mpsc::UnboundedSender<Waiting<E>>>>,
@@ -56,8 +59,7 @@ pub struct Ack {
 /// An entry that has its place in the order and is being made durable, whether anybody waits for that or not.
 #[derive(Debug)]
 pub struct Submitted {
-    stamp: Stamp,
-    answer: oneshot::Receiver<Result<(), WriteError>>,
+    answer: oneshot::Receiver<Result<Stamp, WriteError>>,
     stats: Arc<WriterStats>,
 }
 
@@ -68,9 +70,9 @@ impl Submitted {
     /// [`WriteError::kind`] says what to do.
     pub async fn durable(self) -> Result<Ack, WriteError> {
         match self.answer.await {
-            Ok(Ok(())) => {
+            Ok(Ok(stamp)) => {
                 count(&self.stats.pushes, 1);
-                Ok(Ack { stamp: self.stamp })
+                Ok(Ack { stamp })
             }
             Ok(Err(error)) => Err(error),
             Err(_) => Err(WriteError::Closed),
@@ -102,6 +104,19 @@ pub enum WriteError {
     /// The log could not be written.
     #[error("could not write the log: {0}")]
     Log(Arc<std::io::Error>),
+    /// The clock of this machine is too far off the store's.
+    #[error(transparent)]
+    Skew(ClockSkew),
+    /// The object store answered too late, again and again.
+    #[error(
+        "the object store did not answer within {within_s} s of the minute of the segment, under {stampings} minutes"
+    )]
+    Late {
+        /// How many minutes were tried.
+        stampings: usize,
+        /// The limit in seconds.
+        within_s: u64,
+    },
     /// The rows could not be encoded.
     #[error("could not encode a segment: {0}")]
     Encode(Arc<SegmentError>),
@@ -128,7 +143,9 @@ impl WriteError {
     pub fn kind(&self) -> WriteErrorKind {
         match self {
             Self::Busy { .. } => WriteErrorKind::Busy,
-            Self::Unavailable { .. } | Self::Log(_) => WriteErrorKind::Unavailable,
+            Self::Unavailable { .. } | Self::Log(_) | Self::Skew(_) | Self::Late { .. } => {
+                WriteErrorKind::Unavailable
+            }
             Self::Encode(_) => WriteErrorKind::Internal,
             Self::Closed => WriteErrorKind::Closed,
         }
@@ -139,7 +156,7 @@ impl WriteError {
 #[derive(Debug)]
 struct Waiting<E> {
     entry: Arc<Stamped<E>>,
-    done: oneshot::Sender<Result<(), WriteError>>,
+    done: oneshot::Sender<Result<Stamp, WriteError>>,
 }
 
 impl<E: Entry> Writer<E> {
@@ -151,18 +168,17 @@ impl<E: Entry> Writer<E> {
         clock: Arc<dyn Clock>,
         settings: WriterSettings,
     ) -> Self {
-        let (tail, stats) = (Arc::new(Tail::default()), Arc::new(WriterStats::default()));
+        let target = target(store, stream, clock, &settings);
+        let tail = Arc::new(Tail::default());
         let (sender, queue) = mpsc::unbounded_channel();
         let task = stored::Flusher {
-            store,
-            stream,
+            target: target.clone(),
             settings: settings.clone(),
             tail: Arc::clone(&tail),
-            stats: Arc::clone(&stats),
             next_number: 0,
         };
         let task = tokio::spawn(task.run(queue));
-        Self::with(clock, settings, tail, stats, sender, task)
+        Self::with(target, settings, tail, sender, task)
     }
 
     /// A writer that acknowledges what is in its log, and a replay of what an earlier process has left there.
@@ -194,33 +210,31 @@ impl<E: Entry> Writer<E> {
         files: Arc<dyn LogFiles>,
         flush_interval: Duration,
     ) -> Result<(Self, Replayed), LogError> {
-        let replayed = log::replay::<E>(&files, &*store, &stream).await?;
-        let (tail, stats) = (Arc::new(Tail::default()), Arc::new(WriterStats::default()));
+        let target = target(store, stream, clock, &settings);
+        let replayed = log::replay::<E>(&files, &target).await?;
+        let tail = Arc::new(Tail::default());
         let (sender, queue) = mpsc::unbounded_channel();
         let task = logged::Committer::new(
             logged::Shared {
-                store,
-                stream,
+                target: target.clone(),
                 settings: settings.clone(),
                 tail: Arc::clone(&tail),
-                stats: Arc::clone(&stats),
                 files,
             },
             flush_interval,
         );
         let task = tokio::spawn(task.run(queue));
-        Ok((Self::with(clock, settings, tail, stats, sender, task), replayed))
+        Ok((Self::with(target, settings, tail, sender, task), replayed))
     }
 
     fn with(
-        clock: Arc<dyn Clock>,
+        target: Target,
         settings: WriterSettings,
         tail: Arc<Tail<E>>,
-        stats: Arc<WriterStats>,
         queue: mpsc::UnboundedSender<Waiting<E>>,
         task: JoinHandle<()>,
     ) -> Self {
-        Self { clock, settings, tail, stats, queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)) }
+        Self { target, settings, tail, queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)) }
     }
 
     /// Stamps the entry and answers when it is durable.
@@ -228,7 +242,33 @@ impl<E: Entry> Writer<E> {
     /// # Errors
     /// [`WriteError::kind`] says what to do.
     pub async fn push(&self, entry: E) -> Result<Ack, WriteError> {
+        self.clock_agrees().await?;
         self.submit(entry)?.durable().await
+    }
+
+    /// Whether pushes are taken: the writer is open, and the clock is not too far off the store's. What has never been asked
+    /// is asked now; a store that does not answer is not held against the clock.
+    ///
+    /// # Errors
+    /// What a push would get.
+    pub async fn ready(&self) -> Result<(), WriteError> {
+        if self.queue.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            return Err(WriteError::Closed);
+        }
+        self.check_clock(true).await
+    }
+
+    /// Whether the clock may be used. Costs nothing while it may; while it may not, the store is asked again now and then.
+    ///
+    /// # Errors
+    /// [`WriteError::Skew`].
+    pub async fn clock_agrees(&self) -> Result<(), WriteError> {
+        self.check_clock(false).await
+    }
+
+    async fn check_clock(&self, at_first: bool) -> Result<(), WriteError> {
+        let Target { store, stream, clock, .. } = &self.target;
+        clock.check(&**store, &stream.time_probe(), at_first).await.map_err(WriteError::Skew)
     }
 
     /// Stamps the entry, from when on readers of the process see it; entries are in the order in which they were
@@ -237,20 +277,21 @@ impl<E: Entry> Writer<E> {
     /// # Errors
     /// If it was not taken.
     pub fn submit(&self, entry: E) -> Result<Submitted, WriteError> {
+        self.target.clock.known().map_err(WriteError::Skew)?;
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(queue) = queue.as_ref() else {
             return Err(WriteError::Closed);
         };
         let max = self.settings.buffer_bytes_max;
-        let entry =
-            self.tail.append(entry, self.settings.writer, self.clock.now_us(), max).map_err(|full| {
-                count(&self.stats.refused, 1);
+        let entry = self.tail.append(entry, self.settings.writer, self.target.clock.now_us(), max).map_err(
+            |full| {
+                count(&self.target.stats.refused, 1);
                 WriteError::Busy { waiting: full.waiting, max }
-            })?;
-        let stamp = entry.stamp;
+            },
+        )?;
         let (done, answer) = oneshot::channel();
         queue.send(Waiting { entry, done }).map_err(|_| WriteError::Closed)?;
-        Ok(Submitted { stamp, answer, stats: Arc::clone(&self.stats) })
+        Ok(Submitted { answer, stats: Arc::clone(&self.target.stats) })
     }
 
     /// Takes no more pushes and waits until those that were taken are written or refused.
@@ -272,8 +313,18 @@ impl<E: Entry> Writer<E> {
 
     /// What it has counted.
     pub fn stats(&self) -> &WriterStats {
-        &self.stats
+        &self.target.stats
     }
+}
+
+fn target(
+    store: Arc<dyn ObjectStore>,
+    stream: Stream,
+    clock: Arc<dyn Clock>,
+    settings: &WriterSettings,
+) -> Target {
+    let clock = Arc::new(StoreClock::new(clock, settings.max_skew));
+    Target { store, stream, clock, stats: Arc::new(WriterStats::default()) }
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use model::AnswerTime;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{Extensions, GetOptions, ObjectStore, PutMode, PutOptions};
 
 use super::WriteError;
 use crate::entry::Entry;
@@ -13,20 +14,22 @@ use crate::segment;
 use crate::tail::Stamped;
 
 /// What has been written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Written {
+    pub(crate) object: Path,
     pub(crate) bytes: usize,
     pub(crate) rows: usize,
 }
 
 /// Writes entries of one writer, given in stamp order, as one segment. The same entries under the same number become the
-/// same object, so whoever does not know whether it worked may do it again.
+/// same object, so whoever does not know whether it worked may do it again. `answer` gets the time of the store's answer.
 pub(crate) async fn write_segment<E: Entry>(
     store: &dyn ObjectStore,
     stream: &Stream,
     writer: u64,
     number: u32,
     entries: Vec<Arc<Stamped<E>>>,
+    answer: AnswerTime,
 ) -> Result<Written, WriteError> {
     let encoded = tokio::task::spawn_blocking(move || -> Result<_, segment::SegmentError> {
         let segment = E::segment(writer, &entries);
@@ -45,21 +48,30 @@ pub(crate) async fn write_segment<E: Entry>(
         Err(_) => return Err(WriteError::Closed),
     };
     let object = stream.segment(&name);
-    let written = Written { bytes: bytes.len(), rows };
-    match put(store, &object, bytes).await {
-        Ok(()) => Ok(written),
+    let length = bytes.len();
+    match put(store, &object, bytes, answer).await {
+        Ok(()) => Ok(Written { object, bytes: length, rows }),
         Err(reason) => Err(WriteError::Unavailable { object, reason: Arc::new(reason) }),
     }
 }
 
 /// Creates the object. That one of this name is there already can only be the work of an earlier attempt of the same PUT
 /// whose answer was lost; it is read back, not believed.
-async fn put(store: &dyn ObjectStore, object: &Path, bytes: Bytes) -> Result<(), object_store::Error> {
-    let create = PutOptions::from(PutMode::Create);
+async fn put(
+    store: &dyn ObjectStore,
+    object: &Path,
+    bytes: Bytes,
+    answer: AnswerTime,
+) -> Result<(), object_store::Error> {
+    let mut extensions = Extensions::new();
+    extensions.insert(answer);
+    let create =
+        PutOptions { mode: PutMode::Create, extensions: extensions.clone(), ..PutOptions::default() };
     match store.put_opts(object, bytes.clone().into(), create).await {
         Ok(_) => Ok(()),
         Err(error @ object_store::Error::AlreadyExists { .. }) => {
-            let found = store.get(object).await?.bytes().await?;
+            let found = store.get_opts(object, GetOptions { extensions, ..GetOptions::default() }).await?;
+            let found = found.bytes().await?;
             if found == bytes { Ok(()) } else { Err(error) }
         }
         Err(error) => Err(error),

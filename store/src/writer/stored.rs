@@ -2,23 +2,20 @@
 
 use std::sync::Arc;
 
-use object_store::ObjectStore;
+use model::Stamp;
 use tokio::sync::mpsc;
 
-use super::{Waiting, WriteError, write_segment};
+use super::commit::Target;
+use super::{Waiting, WriteError};
 use crate::entry::Entry;
-use crate::layout::Stream;
 use crate::settings::WriterSettings;
-use crate::stats::WriterStats;
-use crate::tail::Tail;
+use crate::tail::{Run, Tail};
 
 /// Writes segments one after the other. What arrives meanwhile shares the next one: one PUT for all of it.
 pub(super) struct Flusher<E> {
-    pub(super) store: Arc<dyn ObjectStore>,
-    pub(super) stream: Stream,
+    pub(super) target: Target,
     pub(super) settings: WriterSettings,
     pub(super) tail: Arc<Tail<E>>,
-    pub(super) stats: Arc<WriterStats>,
     pub(super) next_number: u32,
 }
 
@@ -26,30 +23,41 @@ impl<E: Entry> Flusher<E> {
     pub(super) async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Waiting<E>>) {
         while let Some(first) = queue.recv().await {
             let batch = fill(first, &mut queue, self.settings.segment_bytes_max);
-            let result = self.flush(&batch).await;
+            let run = run_of(&batch);
+            let number = self.next_number;
+            self.next_number += 1;
+            let result = self.flush(&run, number).await;
             if let Err(error) = &result {
-                self.stats.count_failure();
+                self.target.stats.count_failure();
                 tracing::error!(entries = batch.len(), %error, "segment not written");
             }
-            if let Some(last) = batch.last() {
-                self.tail.remove_through(last.entry.stamp);
-            }
-            for waiting in batch {
+            self.tail.settle(&run, number);
+            for (index, waiting) in batch.into_iter().enumerate() {
+                let result = result.as_ref().map_err(Clone::clone);
+                let stamp = result.map(|stamps| stamps.get(index).copied().unwrap_or(waiting.entry.stamp));
                 // whoever does not wait any more does not want to know
-                let _ = waiting.done.send(result.clone());
+                let _ = waiting.done.send(stamp);
             }
         }
     }
 
-    async fn flush(&mut self, batch: &[Waiting<E>]) -> Result<(), WriteError> {
-        let entries = batch.iter().map(|waiting| Arc::clone(&waiting.entry)).collect();
-        let number = self.next_number;
-        self.next_number += 1;
-        let written =
-            write_segment(&*self.store, &self.stream, self.settings.writer, number, entries).await?;
-        self.stats.count_segment(written.bytes, written.rows);
-        Ok(())
+    /// Writes a run as a segment; gives the stamps that its entries have in the end, in their order.
+    async fn flush(&self, run: &Run, number: u32) -> Result<Vec<Stamp>, WriteError> {
+        let stamp_anew = |now_us| {
+            self.tail.stamp_anew(now_us);
+            self.tail.run(run)
+        };
+        let id = (self.settings.writer, number);
+        let written = self.target.commit(id, self.tail.run(run), stamp_anew).await?;
+        self.target.stats.count_segment(written.bytes, written.rows);
+        Ok(self.tail.run(run).iter().map(|entry| entry.stamp).collect())
     }
+}
+
+/// The run that a batch of the queue is.
+pub(super) fn run_of<E>(batch: &[Waiting<E>]) -> Run {
+    let sequence = |waiting: Option<&Waiting<E>>| waiting.map_or(0, |waiting| waiting.entry.sequence);
+    sequence(batch.first())..=sequence(batch.last())
 }
 
 /// The first and whatever else waits, up to about so many bytes.

@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use testkit::{Fault, FaultyStore, ManualClock, Operation};
 

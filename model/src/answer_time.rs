@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 const NEVER: i64 = i64::MIN;
 
-/// Where a store leaves the time at which it answered a put, by its own clock.
+/// Where an object store leaves the time at which it answered, by its own clock.
 ///
-/// Put a clone into `PutOptions::extensions`; after a put that succeeded, [`AnswerTime::unix_s`] has the `Date` of the
-/// answer. HTTP dates have whole seconds, cut off, so the answer was given less than one second after it. The write had
-/// happened by then.
+/// Put a clone into the extensions of a put or a get; when that has been answered, [`AnswerTime::unix_s`] has the `Date` of
+/// the answer, also where the answer is that there is no such object. HTTP dates have whole seconds, cut off, so the answer
+/// was given less than one second after it. A write that succeeded had happened by then.
 ///
 /// Only S3 has a clock of its own. A folder and memory leave this empty: their clock is that of the machine, which the
 /// caller has too.
@@ -28,7 +28,8 @@ impl AnswerTime {
         Some(self.0.load(Ordering::Acquire)).filter(|&time| time != NEVER)
     }
 
-    pub(crate) fn set(&self, unix_s: Option<i64>) {
+    /// What the store says.
+    pub fn set(&self, unix_s: Option<i64>) {
         self.0.store(unix_s.unwrap_or(NEVER), Ordering::Release);
     }
 }
