@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use http::Method;
 use object_store::path::Path as Location;
 use object_store::{
-    Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutResult, Result, UpdateVersion,
+    Error, Extensions, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutResult, Result,
+    UpdateVersion,
 };
 
 use super::server::{Fault, Server};
@@ -173,4 +174,13 @@ async fn the_time_of_the_answer_is_the_servers() {
     store.delete(&at("a")).await.unwrap();
     let before = now();
     assert!(near(put(PutMode::Create).await.unwrap(), before), "also when the put was settled by looking");
+
+    for (path, head) in [("a", true), ("a", false), ("missing", true), ("missing", false)] {
+        let (mut extensions, answer) = (Extensions::new(), AnswerTime::default());
+        extensions.insert(answer.clone());
+        let before = now();
+        let got = store.get_opts(&at(path), GetOptions { head, extensions, ..GetOptions::default() }).await;
+        assert_eq!(got.is_ok(), path == "a");
+        assert!(near(answer.unix_s().unwrap(), before), "{path}, {head}");
+    }
 }
