@@ -17,6 +17,8 @@ pub struct FlatSeries {
     pub labels: Vec<(Arc<str>, Arc<str>)>,
     /// The value.
     pub value: Value,
+    /// When the metric began to count, if it says so.
+    pub created_ms: Option<i64>,
 }
 
 /// The series of a family, in the order of its metrics.
@@ -81,6 +83,7 @@ impl Flattener {
                 name: Arc::clone(&self.plain),
                 labels: metric.labels.clone(),
                 value: Value::Histogram(Arc::clone(native)),
+                created_ms: metric.created_ms,
             });
             if histogram.buckets.is_empty() {
                 return;
@@ -103,7 +106,8 @@ impl Flattener {
         let mut labels = Vec::with_capacity(metric.labels.len() + usize::from(bound.is_some()));
         labels.extend_from_slice(&metric.labels);
         labels.extend(bound);
-        self.series.push(FlatSeries { name, labels, value: Value::Float(value) });
+        let (value, created_ms) = (Value::Float(value), metric.created_ms);
+        self.series.push(FlatSeries { name, labels, value, created_ms });
     }
 }
 

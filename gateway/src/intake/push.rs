@@ -84,7 +84,8 @@ fn pushed_family(family: &Family) -> PushedFamily {
     let metric_name: Arc<str> = Labels::NAME.into();
     let series = flatten(family).into_iter().map(|series| {
         let labels = series.labels.into_iter().chain([(Arc::clone(&metric_name), series.name)]);
-        PushedSeries::new(Labels::from_pairs(labels), series.value)
+        let start_us = series.created_ms.map(|ms| ms.saturating_mul(1_000));
+        PushedSeries { start_us, ..PushedSeries::new(Labels::from_pairs(labels), series.value) }
     });
     let series = series.collect();
     PushedFamily {

@@ -172,6 +172,17 @@ fn check_protobuf(r#type: MetricType, metric: Metric, expect: Result<&str, &str>
 }
 
 #[test]
+fn when_a_counter_began_is_kept() {
+    let metric = Metric { created_ms: Some(7), ..Metric::new(vec![], MetricValue::Counter(1.0)) };
+    let family =
+        Family { name: "a".into(), r#type: MetricType::Counter, metrics: vec![metric], ..Family::default() };
+    let bytes = protobuf::write(&[family], Escaping::AllowUtf8);
+    let body = body(BodyFormat::ProtobufDelimited, bytes);
+    let push = read(&body, &group(&[("job", "j")]), &Settings::default()).expect("a push");
+    assert_eq!(push.families[0].series[0].start_us, Some(7_000));
+}
+
+#[test]
 fn what_only_protobuf_can_say() {
     let label = |name: &str, value: &str| (name.into(), value.into());
     let gauge = |labels| Metric::new(labels, MetricValue::Gauge(2.0));
