@@ -66,6 +66,10 @@ impl House {
     }
 }
 
+fn house_time_s(house: &House) -> f64 {
+    house.clock.now_ms() as f64 / 1e3
+}
+
 const FIVE: &str = "# TYPE calls_total counter\ncalls_total 5\n";
 
 #[tokio::test]
@@ -109,10 +113,17 @@ async fn several_processes_add_to_the_same_and_a_new_epoch_counts_whole() {
     b.check("calls_total", &[]).await;
     b.check("push_time_seconds", &[]).await;
     b.check("absent(calls_total)", &[1.0]).await;
+    // whoever asks by name is told when
+    let expired_s = house_time_s(&a);
+    b.check("push_expired_time_seconds", &[expired_s]).await;
+    b.check("push_expired_time_seconds{job='f'} == time()", &[expired_s]).await;
+    b.check("{job='f'}", &[]).await;
     a.check("increase(calls_total[1h])", &[20.0]).await;
     a.add(&[], FIVE).await;
     b.check("calls_total", &[5.0]).await;
     b.check("increase(calls_total[1h])", &[25.0]).await;
+    clock.advance_ms(1);
+    b.check("push_expired_time_seconds", &[]).await;
 }
 
 #[tokio::test]

@@ -54,6 +54,7 @@ struct OfGroup {
     whole: Vec<Stamp>,
     but_failure: Vec<Stamp>,
     families: HashMap<Arc<str>, Vec<Stamp>>,
+    expiries: Vec<Stamp>,
 }
 
 impl Heads {
@@ -76,12 +77,14 @@ impl Heads {
             ends.add(stamp, scope);
         }
         for (group, stamp) in expiries {
-            ends.add(stamp, Scope::Group(group));
+            let of_group = ends.by_group.entry(group).or_default();
+            of_group.whole.push(stamp);
+            of_group.expiries.push(stamp);
         }
         ends.everything.sort_unstable();
         for of_group in ends.by_group.values_mut() {
-            let OfGroup { whole, but_failure, families } = of_group;
-            [whole, but_failure].into_iter().chain(families.values_mut()).for_each(|stamps| {
+            let OfGroup { whole, but_failure, families, expiries } = of_group;
+            [whole, but_failure, expiries].into_iter().chain(families.values_mut()).for_each(|stamps| {
                 stamps.sort_unstable();
                 stamps.dedup();
             });
@@ -147,6 +150,11 @@ impl Ends {
     /// Whether the push of this stamp repeats another and does not count.
     pub(crate) fn is_repeated(&self, stamp: Stamp) -> bool {
         !self.repeated.is_empty() && self.repeated.contains(&stamp)
+    }
+
+    /// When the group expired, in ascending order.
+    pub(crate) fn expiries(&self, group: GroupKey) -> &[Stamp] {
+        self.by_group.get(&group).map_or(&[], |of_group| &of_group.expiries)
     }
 
     /// What ends the values of one family of one group.

@@ -50,6 +50,11 @@ impl GroupEvents {
         self.events.push(Event { stamp, kind, value, is_implied: false });
     }
 
+    /// When the events were, in any order.
+    pub(crate) fn stamps(&self) -> impl Iterator<Item = Stamp> {
+        self.events.iter().map(|event| event.stamp)
+    }
+
     /// The last of the events, and its kind.
     pub(crate) fn last(&self) -> Option<(Stamp, &Kind)> {
         let last = self.events.iter().max_by_key(|event| event.stamp)?;

@@ -23,7 +23,7 @@ use model::Steps;
 
 pub(crate) use buckets::{complete, widened};
 pub(crate) use ends::{Ends, Heads, PUSH_FAILURE_FAMILY, Pushed, Scope};
-pub(crate) use event::{Kind, SeriesEvents};
+pub(crate) use event::{GroupEvents, Kind, SeriesEvents};
 
 /// The steps of one series that touch [`start_ms`, `end_ms`].
 pub(crate) fn fold(series: SeriesEvents, ends: &Ends, start_ms: i64, end_ms: i64) -> Steps {

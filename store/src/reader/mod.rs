@@ -2,6 +2,7 @@
 
 mod cache;
 mod error;
+mod expired;
 mod failure;
 mod gather;
 mod groups;
@@ -128,6 +129,9 @@ impl Reader {
             if let Some(push_times) = failure::also_needed(&selection) {
                 let groups = Gathered::of(&pushes, &push_times).into_series(start_ms, end_ms);
                 failure::add_zeros(&mut stepped, &groups);
+            }
+            if let Some(push_times) = expired::needed(&selection) {
+                stepped.extend(Gathered::of(&pushes, &push_times).into_expired(start_ms, end_ms));
             }
             join(stepped, samples::gather(&samples, &selection))
         });

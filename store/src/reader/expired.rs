@@ -1,0 +1,57 @@
+//! When groups have expired: `push_expired_time_seconds`, which nobody pushes.
+//!
+//! An expired group is absent, so whoever wants to know of it asks for this name, and only then it is there: from the moment
+//! at which the group expires until it is pushed to again, deleted or wiped.
+
+use model::{GroupKey, Labels, Matcher, OPEN_END_MS, Selection, Series, Stamp, Steps};
+
+use super::failure::PUSH_TIME_FAMILY;
+use super::gather::Gathered;
+use crate::fold::{Ends, GroupEvents};
+
+const EXPIRED_FAMILY: &str = "push_expired_time_seconds";
+
+/// What must be read instead of the selection; `None` if it does not ask for this name.
+pub(super) fn needed(selection: &Selection) -> Option<Selection> {
+    if selection.metric_name() != Some(EXPIRED_FAMILY) {
+        return None;
+    }
+    let others = selection.matchers.iter().filter(|matcher| *matcher.name != *Labels::NAME).cloned();
+    let matchers = [Matcher::equal(Labels::NAME, PUSH_TIME_FAMILY)].into_iter().chain(others).collect();
+    Some(Selection { matchers, ..*selection })
+}
+
+impl Gathered {
+    /// The expiries of the groups whose push times were gathered, as far as they lie in the time.
+    pub(super) fn into_expired(self, start_ms: i64, end_ms: i64) -> Vec<Series> {
+        let mut expired = Vec::new();
+        for (labels, groups) in &self.series {
+            // one group per label set of push times: they are its grouping labels
+            let mut steps =
+                groups.iter().map(|(key, events)| steps(*key, events, &self.ends, start_ms, end_ms));
+            if let Some(steps) = steps.find(|steps| !steps.is_empty()) {
+                let labels = labels.to_builder().set(Labels::NAME, EXPIRED_FAMILY).build();
+                expired.push(Series { labels, steps, ..Series::default() });
+            }
+        }
+        expired
+    }
+}
+
+fn steps(group: GroupKey, events: &GroupEvents, ends: &Ends, start_ms: i64, end_ms: i64) -> Steps {
+    let mut pushes: Vec<Stamp> = events.stamps().collect();
+    pushes.sort_unstable();
+    let mut steps = Steps::default();
+    for expiry in ends.expiries(group) {
+        let next = pushes.get(pushes.partition_point(|push| push < expiry)).copied();
+        let end = ends.of(group, PUSH_TIME_FAMILY).after(*expiry);
+        let until = next.into_iter().chain(end).min();
+        let ms = |at_us: i64| at_us.div_euclid(1_000);
+        let (from_ms, until_ms) = (ms(expiry.at_us), until.map_or(OPEN_END_MS, |until| ms(until.at_us)));
+        if from_ms < until_ms && from_ms <= end_ms && until_ms > start_ms {
+            #[expect(clippy::cast_precision_loss, reason = "exact to the microsecond until the year 2255")]
+            steps.push(from_ms, until_ms, expiry.at_us as f64 / 1e6);
+        }
+    }
+    steps
+}
