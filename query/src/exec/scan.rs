@@ -106,9 +106,18 @@ impl Executor<'_> {
         Fragment { selection, selected, parts: None, reading, leaf, fold, settings, limits }
     }
 
+    /// Runs a fragment, and makes sure that its results are for the times that were asked for.
+    pub(super) fn run(&self, fragment: &Fragment, take: &mut dyn FnMut(Partial) -> Result<()>) -> Result<()> {
+        let count = fragment.leaf.count();
+        self.runner.run(fragment, &mut |partial| match partial.fits(count) {
+            true => take(partial),
+            false => Err(ExecError::Internal { what: "a fragment gave results for other times" }),
+        })
+    }
+
     /// Hands over the line of each series of a selection.
     pub(super) fn leaf_lines(&self, selected: usize, leaf: Leaf, sink: &mut Sink<'_>) -> Result<()> {
-        self.runner.run(&self.fragment(selected, leaf, None), &mut |partial| {
+        self.run(&self.fragment(selected, leaf, None), &mut |partial| {
             self.notes.borrow_mut().append(partial.notes);
             match partial.yields {
                 Yield::Lines(lines) => lines.into_iter().try_for_each(&mut *sink),

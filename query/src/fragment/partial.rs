@@ -36,6 +36,18 @@ pub(crate) struct GroupState {
 }
 
 impl Partial {
+    /// Whether these are results for so many times, as they must be whoever computed them.
+    pub(crate) fn fits(&self, count: usize) -> bool {
+        let inside = |points: &Points| points.places().end <= count;
+        match &self.yields {
+            Yield::Lines(lines) => lines.iter().all(|line| inside(&line.points)),
+            Yield::Groups { groups, histograms } => {
+                groups.iter().all(|group| group.running.weight().samples == count as u64)
+                    && histograms.iter().all(|(place, points)| *place < groups.len() && inside(points))
+            }
+        }
+    }
+
     /// As bytes; the same fragment over the same series gives the same.
     pub fn to_bytes(&self) -> Vec<u8> {
         codec::to_bytes(self)

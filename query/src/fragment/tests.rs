@@ -132,6 +132,47 @@ fn results_do_not_depend_on_where_fragments_run() {
     }
 }
 
+/// Answers as if other times had been asked for.
+struct Elsewhen<'a> {
+    local: LocalRunner<'a>,
+}
+
+impl FragmentRunner for Elsewhen<'_> {
+    fn run(
+        &self,
+        fragment: &Fragment,
+        take: &mut dyn FnMut(Partial) -> Result<(), ExecError>,
+    ) -> Result<(), ExecError> {
+        let mut other = fragment.clone();
+        match &mut other.leaf {
+            Leaf::Instant(node) => node.times.count += 1,
+            Leaf::Windows(node, _) => {
+                node.times.count += 1;
+                node.grid.count += 1;
+            }
+        }
+        self.local.run(&other, take)
+    }
+}
+
+#[test]
+fn results_for_other_times_are_refused() {
+    let grid = Grid::over(0, 100_000, 20_000);
+    let limits = plan::Limits { lookback_ms: 300_000, subquery_step_ms: 60_000, subquery_steps_max: 10_000 };
+    for text in ["x", "rate(x[1m])", "sum(x)", "count by (group) (rate(x[1m]))"] {
+        let expr = parse(text, &Options::stable()).expect(text);
+        let plan = plan::plan(&expr, grid, limits).expect(text);
+        let data = [series()];
+        let Limits { samples_max, bytes_max, .. } = LIMITS;
+        let allowance = Allowance { samples_max, bytes_max, deadline_ms: 0 };
+        let budget = Budget::new(allowance, Arc::new(Stopped), Arc::new(AtomicBool::new(false)));
+        let common = Common { settings: SETTINGS, as_scraped_ms: None, limits: LIMITS };
+        let runner = Elsewhen { local: LocalRunner { data: &data, budget: &budget, threads: 1 } };
+        let error = Executor::new(&plan, &data, &runner, common, &budget).root_lines().expect_err(text);
+        assert_eq!(error, ExecError::Internal { what: "a fragment gave results for other times" }, "{text}");
+    }
+}
+
 fn fragment(leaf: Leaf, fold: Option<Fold>) -> Fragment {
     let matchers = vec![
         Matcher::equal("__name__", "x"),

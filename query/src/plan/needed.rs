@@ -12,19 +12,8 @@ use crate::syntax::{Aggregate, AggregateOp, Expr, ExprKind, Function};
 /// Under `sum by (job) (rate(x[5m]))` that is `job` – and what says what the metric is, for remarks and because it goes
 /// away. Where series might become the same without their names, all labels are needed to find out.
 pub(super) fn under(aggregate: &Aggregate) -> NeededLabels {
-    let adds_up = matches!(
-        aggregate.op,
-        AggregateOp::Sum
-            | AggregateOp::Avg
-            | AggregateOp::Count
-            | AggregateOp::Min
-            | AggregateOp::Max
-            | AggregateOp::Group
-            | AggregateOp::Stddev
-            | AggregateOp::Stdvar
-            | AggregateOp::Quantile
-    );
-    if !adds_up || aggregate.without || !stay_apart(&aggregate.operand) {
+    let alone = aggregate.op.adds_up() || aggregate.op == AggregateOp::Quantile;
+    if !alone || aggregate.without || !stay_apart(&aggregate.operand) {
         return NeededLabels::All;
     }
     let mut labels: BTreeSet<_> = aggregate.labels.iter().cloned().collect();

@@ -152,6 +152,12 @@ impl AggregateOp {
         Self::Topk,
     ];
 
+    /// Whether it takes one series after the other, whatever else there is.
+    pub(crate) fn adds_up(self) -> bool {
+        use AggregateOp::{Avg, Count, Group, Max, Min, Stddev, Stdvar, Sum};
+        matches!(self, Avg | Count | Group | Max | Min | Stddev | Stdvar | Sum)
+    }
+
     /// As PromQL writes it.
     pub fn as_str(self) -> &'static str {
         match self {

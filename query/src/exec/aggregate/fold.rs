@@ -12,7 +12,7 @@ impl Executor<'_> {
         let mut folded =
             Folded { executor: self, count: outer.grid.count, groups: Groups::of(node), running: Vec::new() };
         match self.foldable(node)? {
-            Some(fragment) => self.runner.run(&fragment, &mut |partial| folded.merge(partial))?,
+            Some(fragment) => self.run(&fragment, &mut |partial| folded.merge(partial))?,
             None => self.each_line(&node.operand, &mut |line| folded.add(&line, node))?,
         }
         let Folded { groups, running, .. } = folded;

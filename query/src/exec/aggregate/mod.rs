@@ -10,7 +10,7 @@ mod ranked;
 mod running;
 
 use super::remarks::{self, Combination};
-use super::{Context, Executor, Result, Sink};
+use super::{Context, ExecError, Executor, Result, Sink};
 use crate::plan::{AggregateNode, Node};
 use crate::syntax::{AggregateOp, ByteRange};
 
@@ -21,19 +21,13 @@ pub(crate) use running::{Running, Spread};
 impl Executor<'_> {
     pub(super) fn aggregate(&self, node: &AggregateNode, outer: &Node, sink: &mut Sink<'_>) -> Result<()> {
         match node.op {
-            AggregateOp::Sum
-            | AggregateOp::Avg
-            | AggregateOp::Count
-            | AggregateOp::Min
-            | AggregateOp::Max
-            | AggregateOp::Group
-            | AggregateOp::Stddev
-            | AggregateOp::Stdvar => self.running(node, outer, sink),
+            op if op.adds_up() => self.running(node, outer, sink),
             AggregateOp::Quantile => self.quantiles(node, outer, sink),
             AggregateOp::CountValues => self.count_values(node, outer, sink),
             AggregateOp::Topk | AggregateOp::Bottomk => self.topk(node, outer, sink),
             AggregateOp::Limitk => self.limitk(node, outer, sink),
             AggregateOp::LimitRatio => self.limit_ratio(node, outer, sink),
+            _ => Err(ExecError::Internal { what: "an aggregation that nobody knows" }),
         }
     }
 
