@@ -25,4 +25,4 @@ macro_rules! scripts {
     )*};
 }
 
-scripts! { aggregations edges fill functions histograms info labels names operators selectors subqueries windows }
+scripts! { aggregations edges fill functions histograms info labels names operators pushed selectors subqueries windows }

@@ -47,7 +47,7 @@ use model::{Series, Value};
 
 use crate::annotations::Annotations;
 use crate::fragment::{FragmentRunner, Leaf, Limits};
-use crate::plan::{Node, NodeKind, Plan};
+use crate::plan::{Asked, InstantNode, Node, NodeKind, Plan};
 use crate::value::MatrixSeries;
 
 /// What the executor must know beside the plan.
@@ -161,7 +161,13 @@ impl<'a> Executor<'a> {
                 sink(Line { points: line.points.held(node.grid.count), ..line })
             }),
             NodeKind::Instant(instant) => {
-                self.leaf_lines(instant.selection, Leaf::Instant(instant.clone()), sink)
+                let leaf = Leaf::Instant(instant.clone());
+                if !self.times_may_collide(instant, node) {
+                    return self.leaf_lines(instant.selection, leaf, sink);
+                }
+                let mut held = self.nothing_held();
+                self.leaf_lines(instant.selection, leaf, &mut |line| self.hold(&mut held, line))?;
+                names::merge_same(std::mem::take(&mut held.lines))?.into_iter().try_for_each(sink)
             }
             NodeKind::Window(window) => self.windows(window, node, sink),
             NodeKind::Negate(operand) => self.negate(operand, sink),
@@ -172,6 +178,11 @@ impl<'a> Executor<'a> {
                 Err(ExecError::Internal { what: "an instant vector was expected" })
             }
         }
+    }
+
+    /// Whether `timestamp` and the like may make several series the same.
+    fn times_may_collide(&self, instant: &InstantNode, node: &Node) -> bool {
+        instant.asked != Asked::Value && !self.settings.delayed_name_removal && !self.has_one_name(node)
     }
 
     fn collect(&self, node: &Node) -> Result<Held<'a>> {

@@ -36,6 +36,8 @@ pub(crate) struct StepWindow<'a> {
     /// The window is `(start_ms, end_ms]`.
     pub(crate) start_ms: i64,
     pub(crate) end_ms: i64,
+    /// The time of the evaluation, which `offset` and `@` may have moved away from the window.
+    pub(crate) eval_ms: i64,
     pub(crate) hold_interval_ms: i64,
 }
 
@@ -71,6 +73,7 @@ impl<'a> StepWindows<'a> {
             end: self.end,
             start_ms,
             end_ms,
+            eval_ms: end_ms,
             hold_interval_ms: self.hold_interval_ms,
         })
     }

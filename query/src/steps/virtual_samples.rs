@@ -140,7 +140,7 @@ fn as_samples(function: Function, window: StepWindow<'_>, parameters: [f64; 2]) 
         starts: &[],
         start_ms: window.start_ms,
         end_ms: window.end_ms,
-        eval_ms: window.end_ms,
+        eval_ms: window.eval_ms,
         parameters,
     }))
 }

@@ -29,6 +29,7 @@ impl Executor<'_> {
     /// The aggregation as a fragment, if what it aggregates is one.
     fn foldable(&self, node: &AggregateNode) -> Result<Option<Fragment>> {
         let (selected, leaf) = match &node.operand.kind {
+            NodeKind::Instant(instant) if self.times_may_collide(instant, &node.operand) => return Ok(None),
             NodeKind::Instant(instant) => (instant.selection, Leaf::Instant(instant.clone())),
             NodeKind::Window(window) => match window.of {
                 Windowed::Selection(selected)

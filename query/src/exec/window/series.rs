@@ -122,7 +122,10 @@ impl Context<'_> {
                 newest_sample.is_none_or(|sample| series.steps.from_ms[steps.end - 1] >= sample)
             });
             let value = match steps {
-                Some(steps) => self.of_steps(node, at.name, steps, numbers(index))?,
+                Some(steps) => {
+                    let steps = StepWindow { eval_ms: node.grid.at(index), ..steps };
+                    self.of_steps(node, at.name, steps, numbers(index))?
+                }
                 None => self.of_samples(node, job, at, numbers(index)),
             };
             value.into_iter().for_each(|value| points.push_value(index, value));
@@ -212,6 +215,7 @@ impl Context<'_> {
             }
             let end_ms = node.times.at(index);
             let Some(steps) = windows.at(end_ms.saturating_sub(node.range_ms), end_ms) else { continue };
+            let steps = StepWindow { eval_ms: node.grid.at(index), ..steps };
             if let Some(value) = self.of_float_steps(node, steps, numbers(index))? {
                 points.push(index, value);
             }

@@ -1,0 +1,100 @@
+//! Aggregations.
+
+use std::collections::BTreeMap;
+
+use model::{Labels, LabelsBuilder};
+use query::syntax::{Aggregate, AggregateOp};
+
+use super::windows::{extreme, mean, quantile, variance};
+use super::{Failed, Moment, Result, Vector, count};
+
+impl Moment<'_> {
+    pub(super) fn aggregate(&self, aggregate: &Aggregate) -> Result<Vector> {
+        let operand = self.vector(&aggregate.operand)?;
+        let mut groups: BTreeMap<Labels, Vector> = BTreeMap::new();
+        for (labels, value) in operand {
+            groups.entry(group_of(aggregate, &labels)).or_default().push((labels, value));
+        }
+        if aggregate.op == AggregateOp::CountValues {
+            return self.count_values(aggregate, groups);
+        }
+        let parameter = match &aggregate.parameter {
+            Some(parameter) => self.scalar(parameter)?,
+            None => f64::NAN,
+        };
+        let mut result = Vec::new();
+        for (group, members) in groups {
+            let values: Vec<f64> = members.iter().map(|(_, value)| *value).collect();
+            let value = match aggregate.op {
+                AggregateOp::Sum => values.iter().sum(),
+                AggregateOp::Avg => mean(&values),
+                AggregateOp::Min => extreme(&values, |value, least| value < least),
+                AggregateOp::Max => extreme(&values, |value, most| value > most),
+                AggregateOp::Group => 1.0,
+                AggregateOp::Count => count(values.len()),
+                AggregateOp::Stdvar => variance(&values),
+                AggregateOp::Stddev => variance(&values).sqrt(),
+                AggregateOp::Quantile => quantile(parameter, &values),
+                AggregateOp::Topk => {
+                    result.extend(best(members, parameter, |a, b| a > b)?);
+                    continue;
+                }
+                AggregateOp::Bottomk => {
+                    result.extend(best(members, parameter, |a, b| a < b)?);
+                    continue;
+                }
+                other => return Err(Failed(format!("no such aggregation: {other:?}"))),
+            };
+            result.push((group, value));
+        }
+        Ok(result)
+    }
+
+    fn count_values(&self, aggregate: &Aggregate, groups: BTreeMap<Labels, Vector>) -> Result<Vector> {
+        let parameter = aggregate.parameter.as_ref().ok_or_else(|| Failed("no label".to_owned()))?;
+        let label = self.text(parameter)?;
+        let mut counts: BTreeMap<Labels, f64> = BTreeMap::new();
+        for (group, members) in groups {
+            for (_, value) in members {
+                let labels = group.to_builder().set(label.as_str(), decimal(value)).build();
+                *counts.entry(labels).or_default() += 1.0;
+            }
+        }
+        Ok(counts.into_iter().collect())
+    }
+}
+
+/// Without an exponent, however large.
+fn decimal(value: f64) -> String {
+    match value {
+        f64::INFINITY => "+Inf".to_owned(),
+        f64::NEG_INFINITY => "-Inf".to_owned(),
+        _ => value.to_string(),
+    }
+}
+
+fn group_of(aggregate: &Aggregate, labels: &Labels) -> Labels {
+    let named = |name: &str| aggregate.labels.iter().any(|label| **label == *name);
+    let mut builder: LabelsBuilder = labels.to_builder();
+    match aggregate.without {
+        true => builder.retain(|name| name != Labels::NAME && !named(name)),
+        false => builder.retain(named),
+    };
+    builder.build()
+}
+
+/// The so many best members; NaN is worse than all numbers.
+fn best(mut members: Vector, wanted: f64, better: fn(f64, f64) -> bool) -> Result<Vector> {
+    if wanted.is_nan() {
+        return Err(Failed("Parameter value is NaN".to_owned()));
+    }
+    let order = |a: f64, b: f64| match (a.is_nan(), b.is_nan()) {
+        (false, false) if better(a, b) => std::cmp::Ordering::Less,
+        (false, false) if better(b, a) => std::cmp::Ordering::Greater,
+        (a_nan, b_nan) => a_nan.cmp(&b_nan),
+    };
+    members.sort_by(|a, b| order(a.1, b.1));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
+    members.truncate(wanted.max(0.0) as usize);
+    Ok(members)
+}

@@ -1,0 +1,145 @@
+//! What selectors and subqueries find.
+
+use model::{Labels, Selection, Series, is_stale_nan};
+use query::syntax::{Expr, ExprKind, Selector};
+
+use super::{Failed, Moment, Result, Vector, milliseconds, seconds};
+
+/// What a range selector or a subquery finds of one series: the window is `(start_ms, end_ms]`.
+pub(super) struct Window<'a> {
+    pub(super) labels: Labels,
+    pub(super) found: Found<'a>,
+    pub(super) start_ms: i64,
+    pub(super) end_ms: i64,
+}
+
+pub(super) enum Found<'a> {
+    /// Times and values, at least one.
+    Samples(Vec<(i64, f64)>),
+    /// A pushed series, of which something may hold in the window.
+    Steps(&'a Series),
+}
+
+impl<'a> Moment<'a> {
+    fn matching(&self, selector: &Selector) -> impl Iterator<Item = &'a Series> + use<'a> {
+        let selection = Selection { matchers: selector.matchers.clone(), start_ms: 0, end_ms: 0 };
+        self.oracle.series.iter().filter(move |series| selection.matches(&series.labels))
+    }
+
+    pub(super) fn instant_selector(&self, selector: &Selector) -> Result<Vector> {
+        let at_ms = self.shifted(&selector.shift)?;
+        let found = self.matching(selector).filter_map(|series| {
+            let value = if series.steps.is_empty() {
+                let (_, value) = self.newest(series, at_ms)?;
+                value
+            } else {
+                series.steps.values[holding(series, at_ms)?]
+            };
+            Some((series.labels.clone(), value))
+        });
+        Ok(found.collect())
+    }
+
+    /// When the values that a selector finds were taken, in seconds.
+    pub(super) fn times_of(&self, selector: &Selector) -> Result<Vector> {
+        let at_ms = self.shifted(&selector.shift)?;
+        let interval = self.oracle.hold_interval_ms;
+        let found = self.matching(selector).filter_map(|series| {
+            let time = if series.steps.is_empty() {
+                self.newest(series, at_ms)?.0
+            } else {
+                let scrape =
+                    (0..interval).map(|back| at_ms - back).find(|ms| ms.rem_euclid(interval) == 0)?;
+                scrape.max(series.steps.from_ms[holding(series, at_ms)?])
+            };
+            Some((series.labels.without_metric_name(), seconds(time)))
+        });
+        Ok(found.collect())
+    }
+
+    /// The newest sample that is not too old, unless the series has ended with it.
+    fn newest(&self, series: &Series, at_ms: i64) -> Option<(i64, f64)> {
+        let mut samples =
+            series.samples.timestamps_ms.iter().copied().zip(series.samples.values.iter().copied());
+        let newest = samples.rfind(|(time, _)| *time <= at_ms && *time > at_ms - self.oracle.lookback_ms);
+        newest.filter(|(_, value)| !is_stale_nan(*value))
+    }
+
+    pub(super) fn windows(&self, expr: &Expr) -> Result<Vec<Window<'a>>> {
+        match &expr.without_parens().kind {
+            ExprKind::Range(range) => {
+                let end_ms = self.shifted(&range.selector.shift)?;
+                let start_ms = end_ms - milliseconds(&range.range)?;
+                let window = |series: &'a Series| {
+                    let found = if series.steps.is_empty() {
+                        let samples = series.samples.timestamps_ms.iter().zip(&series.samples.values);
+                        let inside = samples.filter(|(time, value)| {
+                            **time > start_ms && **time <= end_ms && !is_stale_nan(**value)
+                        });
+                        Found::Samples(inside.map(|(time, value)| (*time, *value)).collect())
+                    } else {
+                        Found::Steps(series)
+                    };
+                    Window { labels: series.labels.clone(), found, start_ms, end_ms }
+                };
+                Ok(self.matching(&range.selector).map(window).filter(Window::has_any).collect())
+            }
+            ExprKind::Subquery(subquery) => {
+                let end_ms = self.shifted(&subquery.shift)?;
+                let start_ms = end_ms - milliseconds(&subquery.range)?;
+                let step_ms = match &subquery.step {
+                    Some(step) => milliseconds(step)?,
+                    None => self.oracle.subquery_step_ms,
+                };
+                let mut windows: Vec<Window<'a>> = Vec::new();
+                for at_ms in multiples(step_ms, start_ms, end_ms) {
+                    let value = Moment { at_ms, ..*self }.eval(&subquery.operand)?;
+                    let vector = match value {
+                        super::Value::Scalar(value) => vec![(Labels::empty(), value)],
+                        super::Value::Vector(vector) => vector,
+                        super::Value::Text(_) => return Err(Failed("a subquery of a text".to_owned())),
+                    };
+                    for (labels, value) in vector {
+                        match windows.iter_mut().find(|window| window.labels == labels) {
+                            Some(Window { found: Found::Samples(samples), .. }) => {
+                                samples.push((at_ms, value));
+                            }
+                            _ => {
+                                let found = Found::Samples(vec![(at_ms, value)]);
+                                windows.push(Window { labels, found, start_ms, end_ms });
+                            }
+                        }
+                    }
+                }
+                Ok(windows)
+            }
+            _ => Err(Failed("no range vector".to_owned())),
+        }
+    }
+}
+
+impl Window<'_> {
+    fn has_any(&self) -> bool {
+        match &self.found {
+            Found::Samples(samples) => !samples.is_empty(),
+            Found::Steps(series) => {
+                let steps = &series.steps;
+                // some millisecond in (start, end] lies in some [from, until)
+                let (first, last) = (self.start_ms + 1, self.end_ms);
+                (0..steps.len()).any(|step| steps.from_ms[step] <= last && first < steps.until_ms[step])
+            }
+        }
+    }
+}
+
+/// The absolute multiples of an interval in `(start_ms, end_ms]`.
+pub(super) fn multiples(interval_ms: i64, start_ms: i64, end_ms: i64) -> impl Iterator<Item = i64> {
+    let first = (start_ms + 1..).find(move |ms| ms.rem_euclid(interval_ms) == 0).unwrap_or(i64::MAX);
+    std::iter::successors(Some(first), move |ms| Some(ms + interval_ms)).take_while(move |ms| *ms <= end_ms)
+}
+
+/// The step of a pushed series that holds at a time.
+pub(super) fn holding(series: &Series, at_ms: i64) -> Option<usize> {
+    let steps = &series.steps;
+    (0..steps.len()).find(|&step| steps.from_ms[step] <= at_ms && at_ms < steps.until_ms[step])
+}

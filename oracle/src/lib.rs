@@ -1,0 +1,15 @@
+//! For tests only: what PromQL means, written down as literally as possible, and generators of data and queries.
+//!
+//! The [`Oracle`] evaluates an expression at one time after the other, walks over all samples of all series each time,
+//! and shares nothing with the engine but the parser and the values of `model`. It knows floats, classic histograms and
+//! pushed series; names go away with the first operation.
+
+mod compare;
+mod data;
+mod evaluate;
+mod queries;
+
+pub use compare::{difference, rows};
+pub use data::{Data, generate};
+pub use evaluate::{Failed, Oracle, Row};
+pub use queries::{Dialect, Queries};

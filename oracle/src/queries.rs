@@ -1,0 +1,334 @@
+//! Queries at random, most of which make sense.
+//!
+//! What jumps where numbers differ in their last bits – comparisons, rounding, division by a difference, ranks – is only
+//! applied to operands that are exact: sums, differences and choices of the numbers in the data, which are sixteenths.
+
+use fastrand::Rng;
+
+/// Which part of the language queries may use, and over which data.
+#[derive(Clone, Copy, Debug)]
+pub struct Dialect {
+    /// Functions that are experimental in Prometheus 3.5 too.
+    pub experimental: bool,
+    /// The pushed series `p` and `p_total`.
+    pub pushed: bool,
+    /// Where the data begin, for `@`.
+    pub start_ms: i64,
+    /// How long they are.
+    pub length_ms: i64,
+}
+
+/// Gives one query after the other.
+#[derive(Debug)]
+pub struct Queries {
+    rng: Rng,
+    dialect: Dialect,
+}
+
+const RANGES: [&str; 7] = ["15s", "1m", "90s", "5m", "7m", "10m", "37s"];
+const GROUPINGS: [&str; 9] = [
+    "by (job)",
+    "by (instance)",
+    "by (job, instance)",
+    "by ()",
+    "without (instance)",
+    "without (mode, le)",
+    "without ()",
+    "by (mode, job)",
+    "by (nothing)",
+];
+/// Jump nowhere, and need no exact operand.
+const SMOOTH: [&str; 8] = ["abs", "exp", "atan", "tanh", "sinh", "deg", "rad", "asinh"];
+const ROUGH: [&str; 16] = [
+    "ceil", "floor", "sgn", "sqrt", "ln", "log2", "log10", "sin", "cos", "acos", "asin", "acosh", "atanh",
+    "round", "cosh", "tan",
+];
+const DATES: [&str; 8] =
+    ["minute", "hour", "day_of_month", "day_of_week", "day_of_year", "days_in_month", "month", "year"];
+/// Functions over windows whose results are as exact as their samples.
+const EXACT_WINDOWS: [&str; 10] = [
+    "min_over_time",
+    "max_over_time",
+    "last_over_time",
+    "sum_over_time",
+    "count_over_time",
+    "present_over_time",
+    "changes",
+    "resets",
+    "idelta",
+    "absent_over_time",
+];
+const WINDOWS: [&str; 5] = ["rate", "increase", "delta", "irate", "avg_over_time"];
+/// Those that square: not for numbers as large as times.
+const SQUARING: [&str; 3] = ["stddev_over_time", "stdvar_over_time", "deriv"];
+const EXPERIMENTAL_WINDOWS: [&str; 5] =
+    ["mad_over_time", "ts_of_min_over_time", "ts_of_max_over_time", "ts_of_last_over_time", "mad_over_time"];
+
+impl Queries {
+    /// The queries of a seed.
+    pub fn new(seed: u64, dialect: Dialect) -> Self {
+        Self { rng: Rng::with_seed(seed), dialect }
+    }
+
+    /// The next query: a vector or, now and then, a scalar.
+    pub fn query(&mut self) -> String {
+        let depth = self.rng.u8(0..4);
+        match self.rng.u8(..12) {
+            0 => self.scalar(depth),
+            1 => self.set_operation(depth),
+            _ => self.vector(depth),
+        }
+    }
+
+    fn one<'t>(&mut self, of: &[&'t str]) -> &'t str {
+        of[self.rng.usize(..of.len())]
+    }
+
+    fn number(&mut self) -> String {
+        self.one(&["0", "1", "2", "-1", "0.5", "3.25", "1e3", "-7", "10"]).to_owned()
+    }
+
+    fn matchers(&mut self) -> &'static str {
+        const ALL: [&str; 12] = [
+            "",
+            "",
+            "",
+            "{job=\"a\"}",
+            "{job!=\"a\"}",
+            "{instance=~\"0|1\"}",
+            "{instance!~\"[01]\"}",
+            "{instance=~\"2?\"}",
+            "{job=~\"a|x\",instance=\"1\"}",
+            "{nothing=\"\"}",
+            "{job=~\".+\"}",
+            "{instance=~\"0.*\"}",
+        ];
+        ALL[self.rng.usize(..ALL.len())]
+    }
+
+    fn metric(&mut self) -> &'static str {
+        let pushed = self.dialect.pushed;
+        match self.rng.u8(..if pushed { 16 } else { 10 }) {
+            0..3 => "g",
+            3 => "g2",
+            4..7 => "c_total",
+            7 => "h_bucket",
+            8 => "h_count",
+            9 if self.rng.u8(..4) == 0 => "no_such_metric",
+            9 => "h_sum",
+            10..13 => "p",
+            _ => "p_total",
+        }
+    }
+
+    fn selector(&mut self) -> String {
+        if self.rng.u8(..40) == 0 {
+            return "{__name__=~\"g2?\",job=\"a\"}".to_owned();
+        }
+        format!("{}{}", self.metric(), self.matchers())
+    }
+
+    /// `@` and `offset`, in either order; mostly neither.
+    fn shift(&mut self) -> String {
+        let at_s = (self.dialect.start_ms + self.rng.i64(0..self.dialect.length_ms)) / 1_000;
+        let at = match self.rng.u8(..16) {
+            0 => format!(" @ {at_s}"),
+            1 => " @ start()".to_owned(),
+            2 => " @ end()".to_owned(),
+            _ => String::new(),
+        };
+        let offset = match self.rng.u8(..8) {
+            0 => format!(" offset {}", self.one(&["1m", "5m", "-1m", "2m37s", "15s"])),
+            _ => String::new(),
+        };
+        if self.rng.bool() { format!("{at}{offset}") } else { format!("{offset}{at}") }
+    }
+
+    fn matrix(&mut self, depth: u8, exact: bool) -> String {
+        let (range, shift) = (self.one(&RANGES), self.shift());
+        if depth == 0 || self.rng.u8(..4) > 0 {
+            return format!("{}[{range}]{shift}", self.selector());
+        }
+        let inner = if exact { self.exact(depth - 1) } else { self.vector(depth - 1) };
+        let step = self.one(&["", "30s", "1m", "17s"]);
+        format!("({inner})[{range}:{step}]{shift}")
+    }
+
+    /// A vector of sixteenths.
+    fn exact(&mut self, depth: u8) -> String {
+        if depth == 0 {
+            return format!("{}{}", self.selector(), self.shift());
+        }
+        let next = depth - 1;
+        match self.rng.u8(..9) {
+            0 => format!("-({})", self.exact(next)),
+            1 => format!("({}) {} {}", self.exact(next), self.one(&["+", "-"]), self.number()),
+            2 => format!("{} + on (job, instance, mode, le) {}", self.plain(), self.plain()),
+            3 => {
+                let (op, grouping) =
+                    (self.one(&["sum", "min", "max", "count", "group"]), self.one(&GROUPINGS));
+                format!("{op} {grouping} ({})", self.exact(next))
+            }
+            4 => format!("timestamp({}{})", self.selector(), self.shift()),
+            5 => format!("clamp_max({}, {})", self.exact(next), self.number()),
+            _ => format!("{}({})", self.one(&EXACT_WINDOWS), self.matrix(next, true)),
+        }
+    }
+
+    /// A selector of one name.
+    fn plain(&mut self) -> String {
+        format!("{}{}", self.metric(), self.matchers())
+    }
+
+    fn vector(&mut self, depth: u8) -> String {
+        if depth == 0 {
+            return match self.rng.u8(..8) {
+                0 => format!("vector({})", self.number()),
+                _ => self.exact(0),
+            };
+        }
+        let next = depth - 1;
+        match self.rng.u8(..24) {
+            0..7 => self.window(next),
+            7 => format!("{}({})", self.one(&SMOOTH), self.vector(next)),
+            8 => format!("{}({})", self.one(&ROUGH), self.exact(next)),
+            9..12 => {
+                let (op, grouping) =
+                    (self.one(&["sum", "avg", "min", "max", "count", "group"]), self.one(&GROUPINGS));
+                format!("{op} {grouping} ({})", self.vector(next))
+            }
+            12 => {
+                let (op, grouping) = (self.one(&["stddev", "stdvar"]), self.one(&GROUPINGS));
+                format!("{op} {grouping} ({})", self.exact(next))
+            }
+            13 => self.parameter_aggregation(next),
+            14 => format!("({}) {} {}", self.vector(next), self.one(&["+", "-", "*"]), self.scalar(next)),
+            15 => format!("{} / ({})", self.scalar(next), self.exact(next)),
+            16 => self.comparison(next),
+            17..20 => self.join(),
+            20 => self.labels(next),
+            21 => {
+                let phi = self.one(&["0.37", "0.9", "0.99", "0.11", "-1", "2"]);
+                let buckets = self.one(&[
+                    "h_bucket",
+                    "sum by (le) (h_bucket)",
+                    "rate(h_bucket[5m])",
+                    "sum by (le, job) (rate(h_bucket[7m]))",
+                    "increase(h_bucket{job=\"a\"}[90s])",
+                ]);
+                format!("histogram_quantile({phi}, {buckets})")
+            }
+            22 => self.other(next),
+            _ => self.set_operation(next),
+        }
+    }
+
+    fn window(&mut self, depth: u8) -> String {
+        match self.rng.u8(..10) {
+            0..4 => format!("{}({})", self.one(&WINDOWS), self.matrix(depth, true)),
+            4 => format!("{}({})", self.one(&SQUARING), self.matrix(0, true)),
+            5 => format!(
+                "quantile_over_time({}, {})",
+                self.one(&["0.3", "0.5", "1", "-1"]),
+                self.matrix(depth, false)
+            ),
+            6 => {
+                format!("predict_linear({}, {})", self.matrix(0, true), self.one(&["60", "-30", "3600"]))
+            }
+            7 if self.dialect.experimental => match self.rng.u8(..3) {
+                0 => format!("double_exponential_smoothing({}, 0.3, 0.6)", self.matrix(depth, false)),
+                _ => format!("{}({})", self.one(&EXPERIMENTAL_WINDOWS), self.matrix(depth, true)),
+            },
+            _ => format!("{}({})", self.one(&EXACT_WINDOWS), self.matrix(depth, true)),
+        }
+    }
+
+    fn parameter_aggregation(&mut self, depth: u8) -> String {
+        let grouping = self.one(&GROUPINGS);
+        match self.rng.u8(..4) {
+            0 => {
+                format!("quantile {grouping} ({}, {})", self.one(&["0.3", "0.5", "0.9"]), self.vector(depth))
+            }
+            1 => format!("count_values {grouping} (\"value\", {})", self.exact(depth)),
+            _ => {
+                // ranks of equal values are those of the storage, which only selectors keep
+                let operand = self.plain();
+                format!(
+                    "{} {grouping} ({}, {operand})",
+                    self.one(&["topk", "bottomk"]),
+                    self.one(&["1", "2", "3", "0"])
+                )
+            }
+        }
+    }
+
+    fn comparison(&mut self, depth: u8) -> String {
+        let op = self.one(&["==", "!=", ">", "<", ">=", "<=", "> bool", "<= bool", "== bool"]);
+        match self.rng.u8(..3) {
+            0 => format!("({}) {op} {}", self.exact(depth), self.number()),
+            1 => format!("{} {op} ({})", self.number(), self.exact(depth)),
+            _ => format!("{} {op} on (job, instance, mode, le) {}", self.plain(), self.plain()),
+        }
+    }
+
+    fn join(&mut self) -> String {
+        let op = self.one(&["+", "-", "*", "/", ">", "== bool", "atan2", "%"]);
+        match self.rng.u8(..9) {
+            0 => format!("g {op} g2{}", self.matchers()),
+            1 => format!("c_total{{mode=\"read\"}} {op} ignoring (mode) c_total{{mode=\"write\"}}"),
+            2 => format!("c_total {op} ignoring (mode) group_left g{}", self.matchers()),
+            3 => format!("g {op} on (job, instance) group_right c_total{}", self.matchers()),
+            4 => format!("rate(c_total[5m]) {op} on (job) group_left sum by (job) (g)"),
+            5 => format!("c_total {op} on (job) group_left (instance) max by (job) (h_count)"),
+            6 => format!("sum by (job, mode) (c_total) {op} on (mode) group_left () sum by (mode) (c_total)"),
+            // several partners: mostly an error
+            7 => format!("{} {op} on (job) {}", self.plain(), self.plain()),
+            _ => format!("{} {op} {}", self.plain(), self.plain()),
+        }
+    }
+
+    fn set_operation(&mut self, depth: u8) -> String {
+        let op = self.one(&["and", "or", "unless"]);
+        let matching = self.one(&["", "on (job)", "ignoring (instance)", "on ()", "on (job, instance)"]);
+        format!("({}) {op} {matching} ({})", self.vector(depth), self.vector(depth))
+    }
+
+    fn labels(&mut self, depth: u8) -> String {
+        let inner = self.vector(depth);
+        match self.rng.u8(..4) {
+            0 => format!("label_replace({inner}, \"to\", \"x-$1\", \"instance\", \"(.)\")"),
+            1 => format!("label_replace({inner}, \"job\", \"\", \"mode\", \"r.*\")"),
+            2 => format!("label_replace({inner}, \"__name__\", \"named\", \"job\", \"a\")"),
+            _ => format!("label_join({inner}, \"to\", \"/\", \"job\", \"instance\", \"nothing\")"),
+        }
+    }
+
+    fn other(&mut self, depth: u8) -> String {
+        match self.rng.u8(..8) {
+            0 => format!("absent({})", self.exact(depth)),
+            1 => format!("-{}", self.plain()),
+            2 => format!("clamp({}, {}, {})", self.vector(depth), self.number(), self.number()),
+            3 => format!("clamp_min({}, {})", self.vector(depth), self.number()),
+            4 => format!("round({}, {})", self.exact(depth), self.one(&["0.25", "5", "0.1"])),
+            5 => format!("timestamp({})", self.vector(depth)),
+            6 => format!("{}()", self.one(&DATES)),
+            _ => format!("{}(timestamp({}))", self.one(&DATES), self.plain()),
+        }
+    }
+
+    fn scalar(&mut self, depth: u8) -> String {
+        match self.rng.u8(..8) {
+            0 if depth > 0 => format!("scalar({})", self.vector(depth - 1)),
+            1 => "time()".to_owned(),
+            2 => "pi()".to_owned(),
+            3 => format!(
+                "({} {} {})",
+                self.number(),
+                self.one(&["+", "*", "-", "^", "%", "> bool"]),
+                self.number()
+            ),
+            4 => format!("-{}", self.one(&["1", "2.5"])),
+            _ => self.number(),
+        }
+    }
+}
