@@ -75,12 +75,14 @@ impl FragmentRunner for LocalRunner<'_> {
         thread::scope(|scope| {
             let _stop_all = StopOnDrop(&queue);
             for _ in 0..threads {
-                scope.spawn(|| {
+                let thread = thread::Builder::new().name("query".to_owned());
+                let started = thread.spawn_scoped(scope, || {
                     let _tell = BreakOnPanic(&queue);
                     while let Some(place) = queue.next_job() {
                         queue.put(place, work(&chunks[place]));
                     }
                 });
+                started.map_err(|_| ExecError::Internal { what: "a thread could not be started" })?;
             }
             (0..chunks.len()).try_for_each(|_| hand_over(queue.take()??, take))
         })
