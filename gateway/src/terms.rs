@@ -116,12 +116,24 @@ impl Terms {
         let idempotency_key = self.idempotency_key.as_ref()?;
         let key = xxh3_128(&[&group.0.to_be_bytes(), idempotency_key.as_bytes()].concat());
         let mut asked = Xxh3Default::new();
-        let terms = format!("{:?}\n{:?}\n{:?}\n", self.change, self.gauges, self.ttl_us);
-        asked.update(terms.as_bytes());
-        if let Some(body) = body {
-            asked.update(format!("{:?}\n{:?}\n", body.format, body.encoding).as_bytes());
-            asked.update(&body.bytes);
-        }
+        // these numbers are in files
+        asked.update(&[
+            match self.change {
+                Change::ReplaceGroup => 1,
+                Change::ReplaceFamilies => 2,
+                Change::Delete => 3,
+                Change::Merge => 4,
+                Change::Wipe => 5,
+            },
+            match self.gauges {
+                Gauges::Last => 0,
+                Gauges::Sum => 1,
+                Gauges::Min => 2,
+                Gauges::Max => 3,
+            },
+        ]);
+        asked.update(&self.ttl_us.unwrap_or(0).to_le_bytes());
+        asked.update(body.map_or(&[][..], |body| &body.bytes));
         Some(RetryKey { key, body: asked.digest() })
     }
 }

@@ -9,6 +9,10 @@ use super::event::{Event, Kind, SeriesEvents};
 
 const BOUND: &str = "le";
 
+/// A histogram with more bounds than this, all pushes together, is not completed: what a push of few bounds says about
+/// the others would be more than was pushed. Its buckets are added each by itself.
+const HISTOGRAM_BOUNDS_MAX: usize = 1_024;
+
 /// The selection by which to read, so that all buckets of a histogram are there.
 pub(crate) fn widened(selection: &Selection) -> Selection {
     let matchers = selection.matchers.iter().filter(|matcher| *matcher.name != *BOUND).cloned().collect();
@@ -43,6 +47,7 @@ fn histograms(all: &HashMap<Labels, SeriesEvents>) -> Vec<(GroupKey, Buckets)> {
     }
     histograms
         .into_iter()
+        .filter(|(_, buckets)| buckets.series.len() <= HISTOGRAM_BOUNDS_MAX)
         .map(|((group, _), mut buckets)| {
             buckets.series.sort_by(|a, b| a.0.total_cmp(&b.0));
             (group, buckets)

@@ -1,10 +1,9 @@
 //! What one group holds of one series. An epoch is a stretch over which values are added up.
 
-use model::{Compensated, HistogramSum, Merge, Stamp, Value};
+use model::{Compensated, GroupKey, HistogramSum, Merge, Stamp, Value};
 
-use super::ends::Ends;
-use super::event::{Event, GroupEvents};
-use model::GroupKey;
+use super::ends::{Ends, FamilyEnds};
+use super::event::{Event, GroupEvents, Kind};
 
 /// A value that holds from one stamp to another.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,10 +70,19 @@ impl Total {
     }
 }
 
+/// What one group holds of one series when all its events up to some time are folded. A fold that goes on from here over
+/// the events after it gives what one fold over all of them would have given.
+#[derive(Clone, Debug)]
+pub(super) struct Carried {
+    kind: Kind,
+    epoch: Epoch,
+    /// The last event.
+    last: Stamp,
+}
+
 /// What is held at the moment.
+#[derive(Clone, Debug)]
 struct Epoch {
-    /// An index into the kinds of the events.
-    kind: usize,
     since: Stamp,
     until: Option<Stamp>,
     total: Total,
@@ -82,54 +90,70 @@ struct Epoch {
     is_shown: bool,
 }
 
-/// What one group held of one series.
-pub(super) fn intervals(mut of_group: GroupEvents, group: GroupKey, ends: &Ends) -> Vec<Interval> {
-    let GroupEvents { kinds, events } = &mut of_group;
+impl Epoch {
+    fn begin(stamp: Stamp, merge: Merge, value: &Value, ends: FamilyEnds<'_>) -> Self {
+        let (until, total) = (ends.after(stamp), Total::of(merge, value));
+        Self { since: stamp, until, total, is_shown: false }
+    }
+
+    /// Takes a value in, and tells how the epoch grew; `None` if it does not fit.
+    fn take(&mut self, merge: Merge, value: &Value) -> Option<Growth> {
+        let before = (!self.is_shown).then(|| self.total.value());
+        self.total.take(merge, value).then_some(match before {
+            Some(Value::Float(value)) if value != 0.0 => Growth::From { value, since: self.since },
+            Some(_) => Growth::FromZero,
+            None => Growth::Continued,
+        })
+    }
+}
+
+/// What one group held of one series, in order; and what it holds in the end. `carried` is what it held before the first
+/// of the events: without it, nothing.
+pub(super) fn intervals(
+    carried: Option<Carried>,
+    mut of_group: GroupEvents,
+    group: GroupKey,
+    ends: &Ends,
+) -> (Vec<Interval>, Option<Carried>) {
+    let carried = carried.map(|Carried { kind, epoch, last }| (of_group.kind(&kind), epoch, last));
+    let GroupEvents { kinds, mut events } = of_group;
     events.sort_by_key(|event| event.stamp);
     // a segment that was read twice says the same twice
     events.dedup_by_key(|event| event.stamp);
     let ends: Vec<_> = kinds.iter().map(|kind| ends.of(group, &kind.family)).collect();
-    let mut held: Vec<Interval> = Vec::with_capacity(events.len());
-    let mut epoch: Option<Epoch> = None;
-    for Event { stamp, kind, value, is_implied } in std::mem::take(events) {
+    let mut held: Vec<Interval> = Vec::with_capacity(events.len() + 1);
+    let mut now: Option<(usize, Epoch, Stamp)> = None;
+    if let Some((kind, mut epoch, last)) = carried {
+        epoch.until = ends[kind].after(last);
+        held.extend(epoch.is_shown.then(|| Interval {
+            from: last,
+            until: epoch.until,
+            value: epoch.total.value(),
+            growth: Growth::Unknown,
+        }));
+        now = Some((kind, epoch, last));
+    }
+    for Event { stamp, kind, value, is_implied } in events {
         let merge = kinds[kind].merge;
-        let continued = epoch.take().filter(|epoch| epoch.until.is_none_or(|until| until > stamp));
-        let continued = continued.filter(|epoch| epoch.kind == kind && merge != Merge::Set);
-        let (next, growth) = match continued {
-            Some(mut epoch) => {
-                let before = (!epoch.is_shown).then(|| epoch.total.value());
-                if epoch.total.take(merge, &value) {
-                    let growth = match before {
-                        Some(Value::Float(value)) if value != 0.0 => {
-                            Growth::From { value, since: epoch.since }
-                        }
-                        Some(_) => Growth::FromZero,
-                        None if merge == Merge::Add => Growth::Continued,
-                        None => Growth::Unknown,
-                    };
-                    (Some(epoch), growth)
-                } else {
-                    (None, Growth::FromZero)
-                }
-            }
-            None => (None, Growth::FromZero),
+        let goes_on = |(known, epoch, _): &(usize, Epoch, Stamp)| {
+            *known == kind && merge != Merge::Set && epoch.until.is_none_or(|until| until > stamp)
         };
-        let growth = if merge == Merge::Add { growth } else { Growth::Unknown };
-        let mut next = next.unwrap_or_else(|| Epoch {
-            kind,
-            since: stamp,
-            until: ends[kind].after(stamp),
-            total: Total::of(merge, &value),
-            is_shown: false,
+        let continued = now.take().filter(goes_on).and_then(|(_, mut epoch, _)| {
+            let growth = epoch.take(merge, &value)?;
+            Some((epoch, growth))
         });
+        let begun = || (Epoch::begin(stamp, merge, &value, ends[kind]), Growth::FromZero);
+        let (mut epoch, growth) = continued.unwrap_or_else(begun);
         if let Some(last) = held.last_mut() {
             last.until = last.until.map_or(Some(stamp), |until| Some(until.min(stamp)));
         }
-        next.is_shown |= !is_implied;
-        if next.is_shown {
-            held.push(Interval { from: stamp, until: next.until, value: next.total.value(), growth });
+        epoch.is_shown |= !is_implied;
+        if epoch.is_shown {
+            let growth = if merge == Merge::Add { growth } else { Growth::Unknown };
+            held.push(Interval { from: stamp, until: epoch.until, value: epoch.total.value(), growth });
         }
-        epoch = Some(next);
+        now = Some((kind, epoch, stamp));
     }
-    held
+    let carried = now.map(|(kind, epoch, last)| Carried { kind: kinds[kind].clone(), epoch, last });
+    (held, carried)
 }

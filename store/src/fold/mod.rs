@@ -27,8 +27,8 @@ pub(crate) use event::{GroupEvents, Kind, SeriesEvents};
 
 /// The steps of one series that touch [`start_ms`, `end_ms`].
 pub(crate) fn fold(series: SeriesEvents, ends: &Ends, start_ms: i64, end_ms: i64) -> Steps {
-    let mut groups: Vec<_> =
-        series.into_iter().map(|(group, events)| epochs::intervals(events, group, ends)).collect();
+    let of_group = |(group, events)| epochs::intervals(None, events, group, ends).0;
+    let mut groups: Vec<_> = series.into_iter().map(of_group).collect();
     let shown = if groups.len() == 1 { groups.swap_remove(0) } else { overlay::overlay(&groups) };
     steps::steps(&shown, start_ms, end_ms)
 }

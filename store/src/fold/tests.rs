@@ -7,6 +7,8 @@ use model::{
     Selection, Span, Stamp, Value,
 };
 
+use proptest::prelude::*;
+
 use super::*;
 
 const A: GroupKey = GroupKey(1);
@@ -253,6 +255,72 @@ fn histograms_are_added_on_the_union_of_their_bounds() {
     // a set replaces the bounds too
     check_buckets("10 1:2,Inf:2 | 20 =2:1,Inf:1", &["1: 10..20 ^2", "2: 20.. 1", "Inf: 10..20 ^2, 20.. 1"]);
     check_buckets("10 =1:2,Inf:2 | 20 2:1,Inf:1", &["1: 10..20 2", "2: 20.. ^1", "Inf: 10..20 2, 20.. ^1"]);
+}
+
+#[test]
+fn a_histogram_of_too_many_bounds_is_not_completed() {
+    let of = |bounds: usize| {
+        let mut all: HashMap<Labels, SeriesEvents> = HashMap::new();
+        for bound in 0..bounds {
+            let labels =
+                Labels::from_pairs([("__name__", "h_bucket".to_owned()), ("le", format!("{bound}.0"))]);
+            let events = all.entry(labels).or_default().entry(A).or_default();
+            let merge = Merge::Add;
+            let kind = events.kind(&Kind { family: "h".into(), r#type: MetricType::Histogram, merge });
+            let at_us = i64::try_from(bound % 2).expect("small");
+            events.push(Stamp { at_us, writer: 1 }, kind, Value::Float(1.0));
+        }
+        complete(&mut all);
+        all.values().flat_map(|series| series.values()).map(|events| events.events.len()).sum::<usize>()
+    };
+    assert_eq!(of(1_024), 2 * 1_024);
+    assert_eq!(of(1_025), 1_025);
+}
+
+/// Groups of events that are folded one after the other, each going on from what the one before has carried.
+fn carried_on(story: &Story, cuts: &[i64]) -> Vec<(Stamp, Option<Stamp>, Value)> {
+    let ends = story.heads.clone().ends();
+    let mut all = Vec::new();
+    for (group, events) in &story.series {
+        let mut carried = None;
+        let mut shown: Vec<epochs::Interval> = Vec::new();
+        for (index, cut) in cuts.iter().chain(&[i64::MAX]).enumerate() {
+            let from = if index == 0 { i64::MIN } else { cuts[index - 1] };
+            let mut part = events.clone();
+            part.events.retain(|event| from <= event.stamp.at_us && event.stamp.at_us < *cut);
+            let (intervals, next) = epochs::intervals(carried, part, *group, &ends);
+            // what was carried is shown again, and may now end earlier
+            if shown.last().map(|last| last.from) == intervals.first().map(|first| first.from) {
+                shown.pop();
+            }
+            shown.extend(intervals);
+            carried = next;
+        }
+        all.extend(shown.into_iter().map(|interval| (interval.from, interval.until, interval.value)));
+    }
+    all
+}
+
+proptest! {
+    #[test]
+    fn a_fold_goes_on_from_what_another_has_carried(
+        events in prop::collection::vec((0..60u32, prop_oneof![
+            4 => (0..9u32).prop_map(|value| format!("A+{value}")),
+            1 => (0..9u32).prop_map(|value| format!("A={value}")),
+            1 => (0..9u32).prop_map(|value| format!("A<{value}")),
+            2 => (0..9u32).prop_map(|value| format!("B+{value}")),
+            1 => Just("A!".to_owned()),
+            1 => Just("A/f".to_owned()),
+            1 => Just("*!".to_owned()),
+            1 => Just("B?70".to_owned()),
+        ]), 0..30),
+        mut cuts in prop::collection::vec(0..60_000i64, 0..4),
+    ) {
+        cuts.sort_unstable();
+        let text: Vec<String> = events.iter().map(|(at_ms, event)| format!("{at_ms} {event}")).collect();
+        let story = Story::of(&text.join(" | "));
+        prop_assert_eq!(carried_on(&story, &cuts), carried_on(&story, &[]), "{} cut at {:?}", text.join(" | "), cuts);
+    }
 }
 
 #[test]
