@@ -4,7 +4,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # cargo-nextest where it is installed
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: check fmt clippy docs deny build test test-peers demo bench-store bench-promql
+.PHONY: check fmt clippy docs deny build test test-peers demo bench-store bench-promql bench-gateway fuzz
 
 # what CI runs
 check: fmt clippy docs test test-peers
@@ -34,6 +34,11 @@ else
 	$(CARGO) test --workspace --locked --no-fail-fast
 endif
 
+# damaged input for every decoder and for paths, for longer than `make test` does; FUZZ_SEED=N for other inputs
+fuzz:
+	FUZZ_ROUNDS=$${FUZZ_ROUNDS:-1000000} FUZZ_SEED=$${FUZZ_SEED:-1} $(CARGO) test --release --locked -p mayfly-wire --test fuzz
+	FUZZ_ROUNDS=$${FUZZ_ROUNDS:-1000000} FUZZ_SEED=$${FUZZ_SEED:-1} $(CARGO) test --release --locked -p mayfly-gateway --lib fuzz
+
 # real clients and servers against the real binaries; fetches them first (Debian, root)
 test-peers: build
 	tools/peers.sh
@@ -46,6 +51,13 @@ bench-store:
 # microseconds to parse, samples per second of processor time to evaluate
 bench-promql:
 	$(CARGO) run --release --locked -p mayfly-bench --bin bench-promql
+
+# push latency, pushes per second, memory and start beside the real Pushgateway
+bench-gateway:
+	tools/peers.sh
+	$(CARGO) build --release --locked -p mayfly --bin mayfly
+	$(CARGO) run --release --locked -p mayfly-bench --bin bench-gateway -- \
+	  "$(TARGET)/release/mayfly" .peers/debian/usr/bin/prometheus-pushgateway
 
 # a batch job, its metrics, a question, an alert; ONCE=1 ends after the story, DEMO_INPUT=FOLDER is what the job reads
 demo: build

@@ -8,6 +8,8 @@ mod resource;
 mod routes;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
 
 pub use base64::Base64Error;

@@ -1,0 +1,184 @@
+//! Every decoder with damaged input: none may panic, and none may ask for memory that its input does not account for.
+//!
+//! The same seed gives the same inputs. `FUZZ_ROUNDS` and `FUZZ_SEED` (`make fuzz` sets them) go further than a test run does.
+
+use std::alloc::System;
+use std::fmt::Write;
+
+use mayfly_wire::encoding::{AnswerEncoding, Encoding, gzip, inflate};
+use mayfly_wire::name_escaping::{Escaping, unescape_values};
+use mayfly_wire::{Accepted, BodyFormat, Family, Limits, exposition, flatten, protobuf, text};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use testkit::Mutator;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const TEXTS: &[&[u8]] = &[
+    b"# HELP a Help \\\\ \\n.\n# TYPE a counter\na{x=\"1\",y=\"\\\"\"} 1.5e3\na 2 1700000000000\n",
+    b"# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 3\nh_sum 4\nh_count 3\n",
+    b"# TYPE s summary\ns{quantile=\"0.5\"} NaN\ns_sum -Inf\ns_count 2\n",
+    b"{\"a.b\",\"l.n\"=\"v\"} 1\n# TYPE g gauge\ng 0x10\n",
+    b"a 1\r\nb 2",
+];
+const TEXT_TOKENS: &[&[u8]] = &[
+    b"# TYPE ",
+    b"# HELP ",
+    b"{",
+    b"}",
+    b"\"",
+    b"\\",
+    b"\n",
+    b",",
+    b"=",
+    b"le=",
+    b"NaN",
+    b"+Inf",
+    b"1e999",
+    b"\xff",
+    b"\xc3",
+    b"histogram",
+    b"summary",
+    b"_bucket",
+    b"quantile=",
+    b"99999999999999999999",
+    b"\0",
+];
+const NAMES: &[&[u8]] = &[b"U__foo_2e_bar", b"U__a__b", b"U__x_10ffff_y", b"plain", b"U__"];
+const NAME_TOKENS: &[&[u8]] = &[b"U__", b"_", b"__", b"_2e_", b"_110000_", b"_d800_", "é".as_bytes()];
+const HEADERS: &[&[u8]] = &[
+    b"application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited;q=0.6",
+    b"text/plain;version=0.0.4;q=0.2,application/openmetrics-text;version=1.0.0;escaping=values",
+    b"gzip;q=0.5, zstd, *;q=0",
+];
+const HEADER_TOKENS: &[&[u8]] = &[b";", b",", b"=", b"\"", b"\\", b"q=", b"q=1e999", b"*/*"];
+
+/// What a call may allocate in all, beside this much for each byte of its input.
+const BYTES: usize = 1 << 20;
+const BYTES_PER_BYTE: usize = 1_000;
+
+#[expect(clippy::disallowed_methods, reason = "tests are an edge")]
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok())
+}
+
+/// Calls `target` with many inputs, and shows the one at which something went wrong.
+fn check(name: &str, corpus: &[&[u8]], tokens: &[&[u8]], target: impl Fn(&[u8])) {
+    let rounds = number("FUZZ_ROUNDS").unwrap_or(15_000);
+    let seed = number("FUZZ_SEED").unwrap_or(1);
+    let mut mutator = Mutator::new(seed, corpus, tokens);
+    for _ in 0..rounds {
+        let input = mutator.input();
+        let region = Region::new(ALLOCATOR);
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| target(&input)));
+        let allocated = region.change().bytes_allocated;
+        let most = BYTES + BYTES_PER_BYTE * input.len();
+        assert!(
+            ended.is_ok() && allocated <= most,
+            "{name}: {allocated} bytes for \"{}\"",
+            input.escape_ascii()
+        );
+    }
+}
+
+/// Whatever was read can be written in every way. What was read from text reads again as text; protobuf may hold what is refused
+/// only later, such as labels without a name.
+fn written(families: &[Family], is_text: bool) {
+    for family in families {
+        assert!(!flatten(family).is_empty() || !is_text);
+    }
+    let plain = exposition::write_text(families, Escaping::AllowUtf8);
+    let options = text::Options { utf8_names: true, ..text::Options::default() };
+    if let Err(error) = text::parse(plain.as_bytes(), &options)
+        && is_text
+    {
+        panic!("{error}\n{plain}");
+    }
+    for escaping in [Escaping::Underscores, Escaping::Dots, Escaping::Values] {
+        exposition::write_openmetrics(families, escaping);
+        let body = exposition::write_protobuf(families, escaping);
+        assert!(protobuf::parse(&body, &Limits::default()).is_ok());
+    }
+}
+
+fn bodies() -> Vec<Vec<u8>> {
+    let parsed = |text: &&[u8]| {
+        let options = text::Options { utf8_names: true, ..text::Options::default() };
+        text::parse(text, &options).ok()
+    };
+    TEXTS
+        .iter()
+        .filter_map(parsed)
+        .map(|families| exposition::write_protobuf(&families, Escaping::AllowUtf8))
+        .collect()
+}
+
+fn snappy(plain: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = snap::write::FrameEncoder::new(Vec::new());
+    encoder.write_all(plain).expect("memory");
+    encoder.into_inner().expect("memory")
+}
+
+// one test: what is allocated is counted for the whole process
+#[test]
+fn no_decoder_panics_or_asks_for_much() {
+    check("text", TEXTS, TEXT_TOKENS, |input| {
+        for utf8_names in [false, true] {
+            let options = text::Options { utf8_names, ..text::Options::default() };
+            let _ = text::parse(&text::with_line_feeds(input), &options);
+        }
+    });
+    let bodies = bodies();
+    let bodies: Vec<&[u8]> = bodies.iter().map(Vec::as_slice).collect();
+    let tokens: &[&[u8]] = &[b"\xff\xff\xff\xff\x0f", b"\x80", b"\x0a", b"\x22", b"\x3a", b"\x18\x04", b"\0"];
+    check("protobuf", &bodies, tokens, |input| {
+        let _ = protobuf::parse(input, &Limits::default());
+    });
+    let zeros = vec![0; 1 << 16];
+    let (packed, framed) = (gzip(&zeros), snappy(&zeros));
+    let corpus = [&packed[..], &gzip(TEXTS[0]), &framed, &snappy(TEXTS[0])];
+    check("inflate", &corpus, &[b"\x1f\x8b\x08", b"\xff\x06\0\0sNaPpY", b"\xff"], |input| {
+        for encoding in [Encoding::Gzip, Encoding::SnappyFramed] {
+            if let Ok(inflated) = inflate(encoding, input, 1 << 12) {
+                assert!(inflated.len() <= 1 << 12);
+            }
+        }
+    });
+    check("names", NAMES, NAME_TOKENS, |input| {
+        let name = String::from_utf8_lossy(input);
+        let plain = unescape_values(&name);
+        let mut shown = String::new();
+        for escaping in [Escaping::AllowUtf8, Escaping::Underscores, Escaping::Dots, Escaping::Values] {
+            let _ = write!(shown, "{} {}", escaping.metric_name(&plain), escaping.label_name(&name));
+        }
+    });
+    check("headers", HEADERS, HEADER_TOKENS, |input| {
+        let header = String::from_utf8_lossy(input);
+        let _ = BodyFormat::of_header(Some(&header));
+        let _ = Encoding::of_header(Some(&header));
+        let _ = AnswerEncoding::of_header(Some(&header));
+        let _ = Accepted::of_header(Some(&header), true).content_type();
+    });
+}
+
+#[test]
+fn what_was_read_can_be_written() {
+    let rounds = number("FUZZ_ROUNDS").unwrap_or(15_000);
+    let seed = number("FUZZ_SEED").unwrap_or(1);
+    let bodies = bodies();
+    let bodies: Vec<&[u8]> = bodies.iter().map(Vec::as_slice).collect();
+    let mut texts = Mutator::new(seed, TEXTS, TEXT_TOKENS);
+    let mut messages = Mutator::new(seed, &bodies, &[b"\x80", b"\x0a", b"\xff\xff\xff\xff\x0f"]);
+    let options = text::Options { utf8_names: true, ..text::Options::default() };
+    let mut count = 0;
+    for _ in 0..rounds {
+        let families = text::parse(&texts.input(), &options).unwrap_or_default();
+        written(&families, true);
+        count += u64::from(!families.is_empty());
+        let families = protobuf::parse(&messages.input(), &Limits::default()).unwrap_or_default();
+        written(&families, false);
+        count += u64::from(!families.is_empty());
+    }
+    assert!(count > rounds / 20, "only {count} of {rounds} inputs were good");
+}
