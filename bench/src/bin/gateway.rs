@@ -3,7 +3,7 @@
 //! The Pushgateway is filled with its checks off and a file to persist to, and started again with its checks on, since
 //! with them filling takes time that grows with the square of the groups. Every push to Mayfly is synced to its log before it
 //! is answered; the Pushgateway keeps it in memory.
-#![expect(clippy::print_stdout, reason = "figures are for people")]
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "figures of real time, for people")]
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
