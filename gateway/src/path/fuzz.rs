@@ -81,7 +81,7 @@ fn follow(routes: &Routes, method: &Method, path: &str) -> bool {
                 let group = GroupPath::of(&group).expect("a group's path");
                 if let Ok(labels) = grouping_labels(&group, false) {
                     assert!(labels.get("job").is_some(), "{path}");
-                    for label in labels.iter() {
+                    for label in &labels {
                         assert!(
                             is_legacy_label_name(&label.name) && !label.value.is_empty(),
                             "{path}: {labels}"
