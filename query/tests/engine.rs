@@ -159,6 +159,15 @@ async fn too_many_samples_are_refused() {
     check(5, "count_over_time(x[1m])", false).await;
     check(100, "count_over_time(vector(1)[100y:1ms])", true).await;
     check(100, "count_over_time(vector(1)[101s:1s])", true).await;
+    // numbers along the way count as long as they are needed, however deep they stand
+    check(220, "count_over_time(clamp_max(vector(1), time())[50s:1s])", false).await;
+    check(220, "count_over_time(clamp_max(clamp_max(clamp_max(clamp_max(clamp_max(vector(1), time()), time()), time()), time()), time())[50s:1s])", true).await;
+    check(
+        220,
+        "count_over_time(vector(time() - time() - time() - time() - time() - time() - time())[50s:1s])",
+        false,
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Numbers along a grid.
 
-use super::{ExecError, Executor, Result};
+use std::ops::Deref;
+
+use super::{Counted, ExecError, Executor, Result, Weight};
 use crate::plan::{CallNode, Node, NodeKind};
 use crate::syntax::{BinaryOp, Function, ValueType};
 
@@ -19,15 +21,14 @@ impl Scalar {
         }
     }
 
-    /// Computes a number from two at each time.
-    pub(super) fn zip(&self, other: &Self, count: usize, compute: impl Fn(f64, f64) -> f64) -> Self {
+    fn zip(&self, other: &Self, count: usize, compute: impl Fn(f64, f64) -> f64) -> Self {
         match (self, other) {
             (Self::Constant(left), Self::Constant(right)) => Self::Constant(compute(*left, *right)),
             _ => Self::Steps((0..count).map(|index| compute(self.at(index), other.at(index))).collect()),
         }
     }
 
-    pub(super) fn map(self, compute: impl Fn(f64) -> f64) -> Self {
+    fn map(self, compute: impl Fn(f64) -> f64) -> Self {
         match self {
             Self::Constant(value) => Self::Constant(compute(value)),
             Self::Steps(values) => Self::Steps(values.into_iter().map(compute).collect()),
@@ -35,18 +36,57 @@ impl Scalar {
     }
 }
 
-impl Executor<'_> {
-    pub(super) fn scalar(&self, node: &Node) -> Result<Scalar> {
+/// Numbers along a grid that count as samples while they live, as those of a series do.
+pub(super) struct HeldScalar<'a> {
+    scalar: Scalar,
+    counted: Counted<'a>,
+}
+
+impl Deref for HeldScalar<'_> {
+    type Target = Scalar;
+
+    fn deref(&self) -> &Scalar {
+        &self.scalar
+    }
+}
+
+impl<'a> HeldScalar<'a> {
+    pub(super) fn into_parts(self) -> (Scalar, Counted<'a>) {
+        (self.scalar, self.counted)
+    }
+
+    /// Computes a number from two at each time.
+    pub(super) fn zip(self, other: &Self, count: usize, compute: impl Fn(f64, f64) -> f64) -> Result<Self> {
+        let mut counted = self.counted;
+        if let (Scalar::Constant(_), Scalar::Steps(_)) = (&self.scalar, &other.scalar) {
+            counted.add(row(count))?;
+        }
+        Ok(Self { scalar: self.scalar.zip(&other.scalar, count, compute), counted })
+    }
+}
+
+/// What a number at each of so many times counts as.
+fn row(count: usize) -> Weight {
+    let samples = count as u64;
+    Weight { samples, bytes: samples.saturating_mul(8) }
+}
+
+impl<'a> Executor<'a> {
+    pub(super) fn scalar(&self, node: &Node) -> Result<HeldScalar<'a>> {
         match &node.kind {
-            NodeKind::Number(value) => Ok(Scalar::Constant(*value)),
-            NodeKind::Once(inner) => Ok(Scalar::Constant(self.scalar(inner)?.at(0))),
-            NodeKind::Negate(operand) => Ok(self.scalar(operand)?.map(|value| -value)),
+            NodeKind::Number(value) => self.constant(*value),
+            NodeKind::Once(inner) => self.constant(self.scalar(inner)?.at(0)),
+            NodeKind::Negate(operand) => {
+                let HeldScalar { scalar, counted } = self.scalar(operand)?;
+                Ok(HeldScalar { scalar: scalar.map(|value| -value), counted })
+            }
             NodeKind::Binary(binary) => {
                 let (innermost, links) = binary.chain(node);
                 let mut left = self.scalar(innermost)?;
                 for (node, link) in links {
                     let right = self.scalar(&link.right)?;
-                    left = left.zip(&right, node.grid.count, |left, right| of_scalars(link.op, left, right));
+                    let compute = |left, right| of_scalars(link.op, left, right);
+                    left = left.zip(&right, node.grid.count, compute)?;
                 }
                 Ok(left)
             }
@@ -55,14 +95,26 @@ impl Executor<'_> {
         }
     }
 
-    fn scalar_call(&self, call: &CallNode, node: &Node) -> Result<Scalar> {
+    fn constant(&self, value: f64) -> Result<HeldScalar<'a>> {
+        let counted = self.context.budget.held(Weight::default())?;
+        Ok(HeldScalar { scalar: Scalar::Constant(value), counted })
+    }
+
+    fn scalar_call(&self, call: &CallNode, node: &Node) -> Result<HeldScalar<'a>> {
         match (call.function, call.arguments.as_slice()) {
-            (Function::Time, []) => Ok(Scalar::Steps(node.grid.times().map(seconds).collect())),
-            (Function::Scalar, [operand]) => self.scalar_of_vector(operand),
+            (Function::Time, []) => {
+                let counted = self.context.budget.held(row(node.grid.count))?;
+                let scalar = Scalar::Steps(node.grid.times().map(seconds).collect());
+                Ok(HeldScalar { scalar, counted })
+            }
+            (Function::Scalar, [operand]) => {
+                let counted = self.context.budget.held(row(operand.grid.count))?;
+                Ok(HeldScalar { scalar: self.scalar_of_vector(operand)?, counted })
+            }
             (Function::MinOf | Function::MaxOf, [a, b]) => {
                 let (a, b) = (self.scalar(a)?, self.scalar(b)?);
                 let pick = if call.function == Function::MinOf { go_min } else { go_max };
-                Ok(a.zip(&b, node.grid.count, pick))
+                a.zip(&b, node.grid.count, pick)
             }
             _ => Err(ExecError::Internal { what: "a function that gives a scalar was expected" }),
         }

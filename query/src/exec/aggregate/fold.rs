@@ -36,7 +36,8 @@ impl Executor<'_> {
                     if window.windows.function != Function::AbsentOverTime
                         && !self.may_collide(window, &node.operand) =>
                 {
-                    (selected, Leaf::Windows(window.windows.clone(), self.window_parameters(window)?))
+                    let (parameters, _) = self.window_parameters(window)?;
+                    (selected, Leaf::Windows(window.windows.clone(), parameters))
                 }
                 _ => return Ok(None),
             },

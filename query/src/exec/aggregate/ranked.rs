@@ -8,7 +8,7 @@ use model::{Labels, Value};
 use super::Groups;
 use crate::exec::points::{Line, Points};
 use crate::exec::remarks;
-use crate::exec::scalar::Scalar;
+use crate::exec::scalar::HeldScalar;
 use crate::exec::{ExecError, Executor, Held, Result, Sink, order};
 use crate::plan::{AggregateNode, Node};
 use crate::syntax::{AggregateOp, has_raw_bytes};
@@ -38,7 +38,7 @@ impl<'a> Executor<'a> {
         Ok((held, groups))
     }
 
-    fn parameter(&self, node: &AggregateNode) -> Result<Scalar> {
+    fn parameter(&self, node: &AggregateNode) -> Result<HeldScalar<'a>> {
         match &node.parameter {
             Some(parameter) => self.scalar(parameter),
             None => Err(ExecError::Internal { what: "an aggregation lacks its parameter" }),

@@ -11,22 +11,22 @@ mod values;
 use model::Value;
 
 use super::points::{Line, Points};
-use super::scalar::{Scalar, arithmetic, compare, of_scalars};
+use super::scalar::{HeldScalar, arithmetic, compare, of_scalars};
 use super::{ExecError, Executor, Held, Result, Sink, names};
 use crate::plan::{BinaryNode, Node};
 use crate::syntax::{BinaryOp, ByteRange, Side};
 
 /// The left operand of the next operation of a chain.
 enum Left<'n, 'a> {
-    Scalar(Scalar),
+    Scalar(HeldScalar<'a>),
     Node(&'n Node),
     Lines(Held<'a>),
 }
 
 /// An operation with a scalar that waits for series.
-struct Pending {
+struct Pending<'a> {
     op: BinaryOp,
-    scalar: Scalar,
+    scalar: HeldScalar<'a>,
     /// Whether the scalar stands on the left.
     scalar_first: bool,
     return_bool: bool,
@@ -36,7 +36,7 @@ struct Pending {
 impl<'a> Executor<'a> {
     pub(super) fn binary(&self, binary: &BinaryNode, node: &Node, sink: &mut Sink<'_>) -> Result<()> {
         let (innermost, links) = binary.chain(node);
-        let mut pending: Vec<Pending> = Vec::new();
+        let mut pending: Vec<Pending<'a>> = Vec::new();
         let mut left = match Self::is_scalar(innermost) {
             true => Left::Scalar(self.scalar(innermost)?),
             false => Left::Node(innermost),
@@ -46,7 +46,7 @@ impl<'a> Executor<'a> {
             left = match (left, Self::is_scalar(&link.right)) {
                 (Left::Scalar(scalar), true) => {
                     let right = self.scalar(&link.right)?;
-                    Left::Scalar(scalar.zip(&right, node.grid.count, |a, b| of_scalars(op, a, b)))
+                    Left::Scalar(scalar.zip(&right, node.grid.count, |a, b| of_scalars(op, a, b))?)
                 }
                 (Left::Scalar(scalar), false) => {
                     pending.push(Pending { op, scalar, scalar_first: true, return_bool, range: node.range });
@@ -71,7 +71,7 @@ impl<'a> Executor<'a> {
         self.emit(left, &pending, sink)
     }
 
-    fn gather(&self, left: Left<'_, 'a>, pending: &[Pending]) -> Result<Held<'a>> {
+    fn gather(&self, left: Left<'_, 'a>, pending: &[Pending<'_>]) -> Result<Held<'a>> {
         if let (Left::Lines(_), true) = (&left, pending.is_empty()) {
             return match left {
                 Left::Lines(held) => Ok(held),
@@ -84,7 +84,7 @@ impl<'a> Executor<'a> {
     }
 
     /// Hands the series to `sink`, after all operations with scalars that wait for them.
-    fn emit(&self, left: Left<'_, 'a>, pending: &[Pending], sink: &mut Sink<'_>) -> Result<()> {
+    fn emit(&self, left: Left<'_, 'a>, pending: &[Pending<'_>], sink: &mut Sink<'_>) -> Result<()> {
         let renames = pending.iter().any(|pending| loses_name(pending.op, pending.return_bool));
         let mut held = self.nothing_held();
         let compute = |mut line: Line, out: &mut Sink<'_>| {
@@ -115,7 +115,7 @@ impl<'a> Executor<'a> {
         names::merge_same(std::mem::take(&mut held.lines))?.into_iter().try_for_each(sink)
     }
 
-    fn with_scalar(&self, operation: &Pending, line: &mut Line) -> Result<()> {
+    fn with_scalar(&self, operation: &Pending<'_>, line: &mut Line) -> Result<()> {
         let Pending { op, scalar, scalar_first, return_bool, range } = operation;
         if op.is_trim() || line.points.has_histograms() {
             line.points.map_values(|index, value| {

@@ -20,7 +20,7 @@ use std::collections::HashSet;
 use super::points::{Line, Points};
 use super::remarks;
 use super::scalar::Scalar;
-use super::{ExecError, Executor, Result, Sink};
+use super::{Counted, ExecError, Executor, Result, Sink};
 use crate::fragment::Leaf;
 use crate::plan::{Node, WindowNode, Windowed};
 use crate::syntax::Function;
@@ -74,10 +74,10 @@ pub(crate) fn over_samples(function: Function) -> Option<RangeFunction> {
     })
 }
 
-impl Executor<'_> {
+impl<'a> Executor<'a> {
     pub(super) fn windows(&self, node: &WindowNode, outer: &Node, sink: &mut Sink<'_>) -> Result<()> {
         let windows = &node.windows;
-        let parameters = self.window_parameters(node)?;
+        let (parameters, _counted) = self.window_parameters(node)?;
         if windows.function == Function::AbsentOverTime {
             return self.absent_over_time(node, &parameters, sink);
         }
@@ -96,11 +96,15 @@ impl Executor<'_> {
         !keeps_name(node.windows.function) && !self.settings.delayed_name_removal && !self.has_one_name(outer)
     }
 
-    /// The arguments that are numbers, checked.
-    pub(super) fn window_parameters(&self, node: &WindowNode) -> Result<Vec<Scalar>> {
-        let parameters =
-            node.parameters.iter().map(|parameter| self.scalar(parameter)).collect::<Result<Vec<_>>>()?;
-        self.check_parameters(&parameters, node)?;
+    /// The arguments that are numbers, checked; they count as long as what comes with them lives.
+    pub(super) fn window_parameters(&self, node: &WindowNode) -> Result<(Vec<Scalar>, Vec<Counted<'a>>)> {
+        let mut parameters = (Vec::new(), Vec::new());
+        for parameter in &node.parameters {
+            let (scalar, counted) = self.scalar(parameter)?.into_parts();
+            parameters.0.push(scalar);
+            parameters.1.push(counted);
+        }
+        self.check_parameters(&parameters.0, node)?;
         Ok(parameters)
     }
 
