@@ -11,8 +11,8 @@ use object_store::path::Path;
 use objects::probe::ProbeError;
 use objects::{Counts, Instrumented, OpenError, Options};
 use store::{
-    Entry, LogError, LogSettings, Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant, Writer,
-    WriterSettings,
+    Confined, Entry, LogError, LogSettings, Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant,
+    Writer, WriterSettings,
 };
 
 use crate::RuleState;
@@ -25,6 +25,7 @@ pub struct Storage {
     tenant: Tenant,
     description: String,
     own_folder: Option<PathBuf>,
+    writers: WriterSettings,
 }
 
 /// When an answer says that an entry is durable.
@@ -64,7 +65,14 @@ impl Storage {
             tenant: Tenant::default(),
             description: opened.description,
             own_folder: opened.own_folder,
+            writers: WriterSettings::of_writer(0),
         })
+    }
+
+    /// The same, with these settings for its writers; each gets an identity of its own.
+    #[must_use]
+    pub fn with_writers(self, writers: WriterSettings) -> Self {
+        Self { writers, ..self }
     }
 
     /// Proves that the store holds conditional puts, as all that Mayfly promises rests on them. A folder does by
@@ -117,7 +125,8 @@ impl Storage {
         clock: Arc<dyn Clock>,
         ack: Ack,
     ) -> Result<Writer<E>, WriterError> {
-        let (store, settings) = (Arc::clone(&self.store) as _, WriterSettings::of_writer(identity()));
+        let settings = WriterSettings { writer: identity(), ..self.writers.clone() };
+        let store = Arc::clone(&self.store) as _;
         let Ack::Logged { flush_interval } = ack else {
             return Ok(Writer::start(store, stream, clock, settings));
         };
@@ -146,8 +155,9 @@ impl Storage {
 
     /// Where the state of alert rules is kept.
     pub fn rule_state(&self) -> RuleState {
-        let object = self.prefix.clone().join(self.tenant.to_string()).join("alerts").join("state.json");
-        RuleState::new(Arc::clone(&self.store) as _, object)
+        let root = self.tenant.root(&self.prefix);
+        let store = Confined::new(Arc::clone(&self.store) as _, root.clone());
+        RuleState::new(Arc::new(store), root.join("alerts").join("state.json"))
     }
 
     fn pushes(&self) -> Stream {

@@ -63,9 +63,25 @@ pub(crate) struct Serve {
     #[arg(long = "storage.ack", value_name = "KIND")]
     pub(crate) ack: Option<AckKind>,
 
-    /// With a log: how long until a push is in a Parquet file
-    #[arg(long = "storage.flush-interval", value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    /// With a log: how long until a push is in a Parquet file; at most 1m
+    #[arg(long = "storage.flush-interval", value_name = "DURATION", default_value = "10s", value_parser = flush_interval)]
     pub(crate) flush_interval: Duration,
+
+    /// How long a push waits for others that may share its file, or its place in the log; at most 10s [default: not at all]
+    #[arg(long = "storage.group-delay", value_name = "DURATION", value_parser = group_delay)]
+    pub(crate) group_delay: Option<Duration>,
+
+    /// Rows of about so many bytes in memory make a Parquet file, however little time has passed
+    #[arg(long = "storage.segment-size", value_name = "BYTES", default_value = "8MiB", value_parser = bytes)]
+    pub(crate) segment_size: usize,
+
+    /// While about so many bytes of rows wait to be written, pushes are refused with 503
+    #[arg(long = "storage.buffer-size", value_name = "BYTES", default_value = "64MiB", value_parser = bytes)]
+    pub(crate) buffer_size: usize,
+
+    /// While the clock is off the storage's by more than this, pushes are refused with 503; S3 has a clock of its own
+    #[arg(long = "storage.max-skew", value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) max_skew: Duration,
 
     /// Address of an S3 server other than AWS; credentials are found the AWS way
     #[arg(long = "s3.endpoint", value_name = "URL")]
@@ -215,6 +231,36 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     whole.parse().map_err(|_| format!("{text:?} is no address: expected one like 127.0.0.1:9091 or :9091"))
 }
 
+/// What stays in the log for longer could not come to the storage within its time.
+const FLUSH_INTERVAL_MAX: Duration = Duration::from_secs(60);
+
+/// A client waits for its answer for at least so long.
+const GROUP_DELAY_MAX: Duration = Duration::from_secs(10);
+
+fn flush_interval(text: &str) -> Result<Duration, String> {
+    at_most(text, FLUSH_INTERVAL_MAX)
+}
+
+fn group_delay(text: &str) -> Result<Duration, String> {
+    at_most(text, GROUP_DELAY_MAX)
+}
+
+fn at_most(text: &str, max: Duration) -> Result<Duration, String> {
+    let found = duration(text)?;
+    if found > max { Err(format!("{text:?} is too long: at most {max:?} are allowed")) } else { Ok(found) }
+}
+
+/// A size in bytes: `65536`, `64KiB`, `8MiB`, `1GiB`; not 0.
+fn bytes(text: &str) -> Result<usize, String> {
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("", 1)];
+    let parsed =
+        units.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?.parse::<usize>(), *size)));
+    match parsed {
+        Some((Ok(number), size)) if number > 0 && number.checked_mul(size).is_some() => Ok(number * size),
+        _ => Err(format!("{text:?} is no size above 0: expected one like 65536, 64KiB or 8MiB")),
+    }
+}
+
 /// A duration as Prometheus writes it: `1m30s`, `250ms`; not 0.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let ms = alert::parse_duration(text)
@@ -268,6 +314,26 @@ mod tests {
         };
         let addresses: Vec<_> = serve.gateway.iter().map(ToString::to_string).collect();
         assert_eq!(addresses, ["0.0.0.0:9091", "127.0.0.1:0"]);
+    }
+
+    #[test]
+    fn sizes() {
+        let check = |text: &str, expect: Option<usize>| assert_eq!(bytes(text).ok(), expect, "{text}");
+        check("65536", Some(65_536));
+        check("64KiB", Some(65_536));
+        check("8MiB", Some(8 << 20));
+        check("1GiB", Some(1 << 30));
+        for text in ["", "0", "0MiB", "-1", "1.5MiB", "8MB", "MiB", "99999999999GiB"] {
+            check(text, None);
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_names_the_limit() {
+        assert_eq!(flush_interval("1m"), Ok(FLUSH_INTERVAL_MAX));
+        assert!(flush_interval("61s").is_err_and(|error| error.contains("at most 60s are allowed")));
+        assert_eq!(group_delay("10s"), Ok(GROUP_DELAY_MAX));
+        assert!(group_delay("10s1ms").is_err_and(|error| error.contains("at most 10s are allowed")));
     }
 
     #[test]

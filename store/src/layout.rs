@@ -9,7 +9,12 @@
 //! and `to` are the first and last time of a row in microseconds (for pushes that is the stamp); `rows` counts all rows; `checksum` is the XXH3-64 of the object, 16 hex digits, so that a damaged
 //! one is never decoded.
 
+use std::sync::Arc;
+
+use object_store::ObjectStore;
 use object_store::path::Path;
+
+use crate::confined::Confined;
 
 /// Whose data it is. A name of 1 to 63 characters `a-z`, `0-9`, `-`, `_`, beginning with a letter or digit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +45,11 @@ impl Tenant {
             Err(LayoutError::Tenant(name.to_owned()))
         }
     }
+
+    /// The folder of everything that is the tenant's, under a prefix of the object store.
+    pub fn root(&self, prefix: &Path) -> Path {
+        prefix.clone().join(self.0.as_str())
+    }
 }
 
 /// Segments are filed by the minute.
@@ -61,18 +71,30 @@ impl std::fmt::Display for Tenant {
 /// Where the pushes or the samples of one tenant lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
+    /// Of the tenant; everything that is read or written for it lies below.
+    tenant_root: Path,
     root: Path,
 }
 
 impl Stream {
     /// The pushes of a tenant under a prefix of the object store.
     pub fn pushes(prefix: &Path, tenant: &Tenant) -> Self {
-        Self { root: prefix.clone().join(tenant.0.as_str()).join("pushes") }
+        Self::of(prefix, tenant, "pushes")
     }
 
     /// The samples of a tenant under a prefix of the object store.
     pub fn samples(prefix: &Path, tenant: &Tenant) -> Self {
-        Self { root: prefix.clone().join(tenant.0.as_str()).join("samples") }
+        Self::of(prefix, tenant, "samples")
+    }
+
+    fn of(prefix: &Path, tenant: &Tenant, name: &str) -> Self {
+        let tenant_root = tenant.root(prefix);
+        Self { root: tenant_root.clone().join(name), tenant_root }
+    }
+
+    /// The part of a store that the tenant owns.
+    pub(crate) fn confine(&self, store: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
+        Arc::new(Confined::new(store, self.tenant_root.clone()))
     }
 
     /// The folder of segments that no compaction has taken yet.

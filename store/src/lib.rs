@@ -5,6 +5,7 @@
 //! Parquet object, one PUT), and acknowledges them when that PUT has been answered. A [`Reader`] lists segments, decodes
 //! them, adds the tail and folds events to step functions.
 
+mod confined;
 mod entry;
 mod fold;
 mod layout;
@@ -16,6 +17,7 @@ mod stats;
 mod tail;
 mod writer;
 
+pub use confined::Confined;
 pub use entry::{Entry, SampleBatch};
 pub use layout::{LayoutError, Stream, Tenant};
 pub use log::{LogError, Replayed};

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct WriterSettings {
     /// Identifies the writer: no two writers of a tenant may ever share one, so it is drawn at random at each start.
     pub writer: u64,
+    /// How long the first entry of a group waits for others that may share its segment, or its place in the log.
+    pub group_delay: Duration,
     /// A segment is closed when it holds about this many bytes of rows.
     pub segment_bytes_max: usize,
     /// While this many bytes of rows wait to be written, pushes are refused as busy. The last one taken may exceed it.
@@ -21,6 +23,7 @@ impl WriterSettings {
     pub fn of_writer(writer: u64) -> Self {
         Self {
             writer,
+            group_delay: Duration::ZERO,
             segment_bytes_max: 8 << 20,
             buffer_bytes_max: 64 << 20,
             max_skew: Duration::from_secs(30),

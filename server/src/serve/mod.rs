@@ -17,6 +17,7 @@ use edge::{Ack, RuleQueries, Storage, StoredSeries, SystemClock};
 use gateway::Gateway;
 use model::Clock;
 use query::api::{Api, BuildInfo};
+use store::WriterSettings;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -37,7 +38,8 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let query_port = Listener::bind(flags.query, "--query.listen-address")?;
     let storage = Storage::open(&flags.storage, flags.s3_endpoint.as_deref())
         .await
-        .with_context(|| format!("--storage {}", flags.storage))?;
+        .with_context(|| format!("--storage {}", flags.storage))?
+        .with_writers(writers(&flags));
 
     storage.prove().await.with_context(|| format!("--storage {}", flags.storage))?;
     let ack = match flags.ack {
@@ -123,6 +125,17 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     samples.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn writers(flags: &Serve) -> WriterSettings {
+    WriterSettings {
+        group_delay: flags.group_delay.unwrap_or_default(),
+        segment_bytes_max: flags.segment_size,
+        buffer_bytes_max: flags.buffer_size,
+        max_skew: flags.max_skew,
+        // the storage gives each its own
+        ..WriterSettings::of_writer(0)
+    }
 }
 
 fn build_information() -> BuildInfo {

@@ -97,14 +97,14 @@ struct Segments {
 }
 
 impl Reader {
-    /// A reader of two streams of one tenant.
+    /// A reader of two streams of one tenant: that of `pushes`. Of any other it reads nothing.
     pub fn new(
         store: Arc<dyn ObjectStore>,
         pushes: Source<Push>,
         samples: Source<SampleBatch>,
         settings: ReaderSettings,
     ) -> Self {
-        let cache = Cache::new(settings.cache_bytes_max);
+        let (cache, store) = (Cache::new(settings.cache_bytes_max), pushes.stream.confine(store));
         let unreadable = Unreadable::default();
         Self { store, settings, pushes, samples, cache, unreadable, stats: ReaderStats::default() }
     }

@@ -220,6 +220,24 @@ async fn whatever_is_wrong_with_one_segment_the_others_are_read() {
 }
 
 #[tokio::test]
+async fn a_reader_reads_its_own_tenant_and_no_other() {
+    let house = House::new();
+    house.push(Change::ReplaceGroup, &[("a", 1.0)]).await;
+    let prefix = Path::from("some/prefix");
+    let other = Tenant::new("default-2").expect("a name");
+    let of = |pushes: Stream, samples: Stream| {
+        let (pushes, samples) = (Source::new(pushes, None), Source::new(samples, None));
+        Reader::new(Arc::clone(&house.store), pushes, samples, ReaderSettings::default())
+    };
+    let selection = Selection { matchers: vec![], start_ms: 0, end_ms: T0 * 2 };
+    let own = of(Stream::pushes(&prefix, &other), Stream::samples(&prefix, &other));
+    assert_eq!(own.select(&selection).await.expect("reads").found, []);
+    let mixed = of(Stream::pushes(&prefix, &other), Stream::samples(&prefix, &Tenant::default()));
+    let error = mixed.select(&selection).await.expect_err("another's");
+    assert!(error.to_string().contains("the folder of the tenant"), "{error}");
+}
+
+#[tokio::test]
 async fn a_segment_that_is_put_right_is_read_again() {
     let memory: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let house = House::over(Arc::clone(&memory));

@@ -62,7 +62,7 @@ impl<E: Entry> Committer<E> {
             };
             match next {
                 Ok(Some(first)) => {
-                    let batch = fill(first, &mut queue, self.shared.settings.segment_bytes_max);
+                    let batch = fill(first, &mut queue, &self.shared.settings).await;
                     log = match self.commit(log, batch).await {
                         Some(log) => log,
                         // the runtime is going down

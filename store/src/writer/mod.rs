@@ -324,6 +324,7 @@ fn target(
     settings: &WriterSettings,
 ) -> Target {
     let clock = Arc::new(StoreClock::new(clock, settings.max_skew));
+    let store = stream.confine(store);
     Target { store, stream, clock, stats: Arc::new(WriterStats::default()) }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use model::Stamp;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TryRecvError};
+use tokio::time::{Instant, timeout_at};
 
 use super::commit::Target;
 use super::{Waiting, WriteError};
@@ -22,7 +23,7 @@ pub(super) struct Flusher<E> {
 impl<E: Entry> Flusher<E> {
     pub(super) async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Waiting<E>>) {
         while let Some(first) = queue.recv().await {
-            let batch = fill(first, &mut queue, self.settings.segment_bytes_max);
+            let batch = fill(first, &mut queue, &self.settings).await;
             let run = run_of(&batch);
             let number = self.next_number;
             self.next_number += 1;
@@ -60,17 +61,23 @@ pub(super) fn run_of<E>(batch: &[Waiting<E>]) -> Run {
     sequence(batch.first())..=sequence(batch.last())
 }
 
-/// The first and whatever else waits, up to about so many bytes.
-pub(super) fn fill<E>(
+/// The first, whatever else waits, and what comes within the delay: up to about so many bytes.
+pub(super) async fn fill<E>(
     first: Waiting<E>,
     queue: &mut mpsc::UnboundedReceiver<Waiting<E>>,
-    bytes_max: usize,
+    settings: &WriterSettings,
 ) -> Vec<Waiting<E>> {
+    let end = Instant::now() + settings.group_delay;
     let mut bytes = first.entry.bytes;
     let mut batch = vec![first];
-    while bytes < bytes_max
-        && let Ok(next) = queue.try_recv()
-    {
+    while bytes < settings.segment_bytes_max {
+        let next = match queue.try_recv() {
+            Err(TryRecvError::Empty) if !settings.group_delay.is_zero() => {
+                timeout_at(end, queue.recv()).await.ok().flatten()
+            }
+            next => next.ok(),
+        };
+        let Some(next) = next else { break };
         bytes += next.entry.bytes;
         batch.push(next);
     }

@@ -169,6 +169,39 @@ async fn a_caller_that_goes_away_takes_nothing_back() {
     assert_eq!(values(&store, None).await, [1.0]);
 }
 
+/// Ten pushes with this delay; closes the writer when all wait, if that is said.
+async fn segments_of_ten(delay: Duration, bytes_max: usize, close: bool) -> u64 {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let writer = start(&store, |settings| {
+        settings.group_delay = delay;
+        settings.segment_bytes_max = bytes_max;
+    });
+    let pushes: Vec<_> = (0..10)
+        .map(|i| {
+            let writer = Arc::clone(&writer);
+            tokio::spawn(async move { writer.push(gauge(&format!("job{i}"), f64::from(i))).await })
+        })
+        .collect();
+    if close {
+        until(|| writer.tail().1.entries() == 10).await;
+        writer.close().await;
+    }
+    for push in pushes {
+        push.await.expect("runs").expect("written");
+    }
+    assert_eq!(values(&store, None).await.len(), 10);
+    writer.stats().segments()
+}
+
+#[tokio::test]
+async fn a_group_is_bounded_by_time_and_by_size() {
+    let never = Duration::from_secs(3_600);
+    assert_eq!(segments_of_ten(never, usize::MAX, true).await, 1, "all wait for each other");
+    // full groups do not wait: a group of one each, and nobody waits for an hour
+    assert_eq!(segments_of_ten(never, 1, false).await, 10);
+    assert!(segments_of_ten(Duration::from_millis(1), usize::MAX, false).await >= 1);
+}
+
 #[tokio::test]
 async fn a_full_buffer_refuses_and_recovers() {
     let (store, gate) = gated(Arc::new(InMemory::new()));
