@@ -3,6 +3,7 @@
 mod conditional;
 mod listing;
 mod objects;
+mod processes;
 mod ranges;
 mod subjects;
 

@@ -55,7 +55,7 @@ mod s3_in_process {
 }
 
 /// A server that the environment names; the cases pass without doing anything when it names none.
-mod s3_of_the_environment {
+pub(super) mod s3_of_the_environment {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -71,7 +71,7 @@ mod s3_of_the_environment {
         std::env::var(name).ok()
     }
 
-    async fn open(case: &str) -> Option<Subject> {
+    pub(in crate::contract) async fn open(case: &str) -> Option<Subject> {
         let endpoint = Some(variable("MAYFLY_TEST_S3_ENDPOINT")?);
         let bucket = variable("MAYFLY_TEST_S3_BUCKET").unwrap_or_else(|| "metrics".into());
         let store = Arc::new(S3::new(S3Settings { bucket, endpoint, ..S3Settings::default() }));
