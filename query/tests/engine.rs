@@ -219,6 +219,20 @@ async fn virtual_samples_are_limited() {
     }
 }
 
+/// Each level doubles a label: 2^40 bytes.
+#[tokio::test]
+async fn texts_of_labels_are_limited() {
+    let source = Fixed(vec![labelled("x", 1)]);
+    let mut text = "x".to_owned();
+    for _ in 0..40 {
+        text = format!(r#"label_join({text}, "nth", "", "nth", "nth")"#);
+    }
+    let engine = engine(Settings { bytes_max: 1_000_000, ..Settings::default() });
+    let expr = engine.parse(&text).expect("parses");
+    let error = engine.instant(&source, &expr, 0).await.expect_err("a long label");
+    assert!(error.to_string().contains("more than bytes_max, 1000000 bytes"), "{error}");
+}
+
 fn labelled(name: &str, nth: usize) -> Series {
     let labels = Labels::from_pairs([("__name__", name.to_owned()), ("nth", nth.to_string())]);
     Series { labels, ..sampled(name, &[(0, 1.0)]) }

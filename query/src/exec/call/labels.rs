@@ -3,7 +3,7 @@
 use model::{CapturePattern, Labels};
 
 use crate::exec::points::Line;
-use crate::exec::{ExecError, Executor, Result, Sink, names};
+use crate::exec::{ExecError, Executor, Result, Sink, Weight, names};
 use crate::plan::Node;
 
 impl Executor<'_> {
@@ -48,6 +48,8 @@ impl Executor<'_> {
         let mut held = self.nothing_held();
         self.each_line(operand, &mut |mut line: Line| {
             if let Some(value) = value(&line.labels) {
+                // each call may double a text
+                self.budget.hold(Weight { samples: 0, bytes: value.len() as u64 })?;
                 line.labels = line.labels.to_builder().set(target, value).build();
                 line.drop_name &= target != Labels::NAME;
             }
