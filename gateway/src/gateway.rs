@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Change, Clock, GroupKey, Labels, Push, RetryKey};
+use model::{Change, Clock, GroupKey, Labels, Push, RETRY_WINDOW_US, RetryKey, Stamp};
 use store::{LiveGroup, ReadError, Reader, Submitted, WriteError, WriteErrorKind, Writer};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use wire::Accepted;
@@ -89,8 +89,9 @@ impl Gateway {
     pub async fn look(&self) -> Result<(), ReadError> {
         let Some(held) = self.held.as_ref().filter(|held| held.is_doubtful()) else { return Ok(()) };
         held.begin_fill();
-        match self.live_groups().await {
-            Ok(live) => {
+        match self.stored().await {
+            Ok((live, keys)) => {
+                self.retries.fill(keys.into_iter().map(|(stamp, key)| (stamp.at_us, key)));
                 held.fill(&live);
                 Ok(())
             }
@@ -99,6 +100,13 @@ impl Gateway {
                 Err(error)
             }
         }
+    }
+
+    /// What the groups of the store hold, and the retry keys that still count.
+    async fn stored(&self) -> Result<(Vec<LiveGroup>, Vec<(Stamp, RetryKey)>), ReadError> {
+        let now_ms = self.clock.now_ms();
+        let start_ms = now_ms.saturating_sub(RETRY_WINDOW_US / 1_000);
+        Ok((self.live_groups().await?, self.reader.retry_keys(start_ms, now_ms).await?.found))
     }
 
     /// Done when a request asked the process to end, which the settings must allow.

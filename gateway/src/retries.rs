@@ -71,6 +71,17 @@ impl Retries {
         Ok(Claim::New(Claimed { retries: self, key, at_us: now_us }))
     }
 
+    /// Sees what was done according to the store, in order of time; of other processes, and of this one before it started.
+    pub(crate) fn fill(&self, done: impl Iterator<Item = (i64, RetryKey)>) {
+        let mut seen = self.lock();
+        for (at_us, key) in done {
+            if !seen.by_key.contains_key(&key.key) {
+                seen.insert(key, at_us, true);
+            }
+        }
+        seen.forget(i64::MIN, self.keys_max);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Seen> {
         // nothing in here panics between two changes that belong together
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
@@ -146,6 +157,18 @@ mod tests {
         assert_eq!(retries.claim(key(1, 6), REMEMBERED_US).err(), Some(TermsError::KeyReused));
         claimed(&retries, key(1, 6), REMEMBERED_US + 1).undone();
         claimed(&retries, key(1, 7), REMEMBERED_US + 1).done();
+    }
+
+    #[test]
+    fn what_the_store_has_is_done() {
+        let retries = Retries::new(2);
+        let first = claimed(&retries, key(1, 5), 7);
+        retries.fill([(5, key(1, 5)), (6, key(2, 5))].into_iter());
+        assert_eq!(retries.claim(key(2, 6), 8).err(), Some(TermsError::KeyReused));
+        assert!(matches!(retries.claim(key(2, 5), 8), Ok(Claim::Repeats)));
+        first.done();
+        retries.fill((3..100).map(|n| (9, key(n, 5))));
+        assert_eq!(retries.lock().by_key.len(), 2);
     }
 
     #[test]

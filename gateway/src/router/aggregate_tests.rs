@@ -160,6 +160,12 @@ async fn a_retry_counts_once_and_a_key_is_for_one_request() {
     assert_eq!((status, error.contains("was used for another request")), (422, true), "{error}");
     let (status, error) = bench.add("j", &[("Idempotency-Key", "")], TOTALS).await;
     assert_eq!((status, error.contains("is empty")), (400, true), "{error}");
+    // a server that starts knows the keys that the store has
+    let third = Bench::knowing(Arc::clone(&store) as _, Settings::default());
+    third.clock.advance_ms(50);
+    third.gateway.look().await.expect("reads");
+    assert_eq!(third.add("j", &key, "done_total 9\n").await.0, 422);
+    third.added("j", &key, TOTALS).await;
     // a refused body leaves its key free
     let key = [("Idempotency-Key", "run-8")];
     assert_eq!(bench.add("j", &key, "bad").await.0, 400);

@@ -22,7 +22,7 @@ const NOW_MS: i64 = 1_795_370_073_531;
 
 /// A gateway, its router and its clock.
 pub(super) struct Bench {
-    gateway: Arc<Gateway>,
+    pub(super) gateway: Arc<Gateway>,
     router: Router,
     pub(super) clock: Arc<ManualClock>,
 }

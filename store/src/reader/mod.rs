@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use model::{Labels, Metadata, Push, Selection, Series, Value};
+use model::{Labels, Metadata, Push, RetryKey, Selection, Series, Stamp, Value};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
@@ -163,6 +163,29 @@ impl Reader {
         let everything = Selection { matchers: Vec::new(), start_ms: at_ms, end_ms: at_ms };
         let found = compute(move || Gathered::of(&segments.readable, &everything).into_live_groups(at_ms));
         Ok(Answer { found: found.await?, left_out })
+    }
+
+    /// The retry keys of the pushes from `start_ms` to `end_ms`, with their stamps; in order of stamps.
+    ///
+    /// # Errors
+    /// [`ReadError::kind`] says what to do.
+    pub async fn retry_keys(
+        &self,
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Result<Answer<Vec<(Stamp, RetryKey)>>, ReadError> {
+        let segments = self.segments(&self.pushes, start_ms, end_ms).await?;
+        let left_out = self.told(segments.left_out);
+        let mut keys = Vec::new();
+        for segment in &segments.readable {
+            let within = |at_us: i64| (start_ms..=end_ms).contains(&at_us.div_euclid(1_000));
+            for push in segment.pushes.iter().filter(|push| within(push.at_us)) {
+                let stamp = Stamp { at_us: push.at_us, writer: segment.writer };
+                keys.extend(push.retry_key.map(|key| (stamp, key)));
+            }
+        }
+        keys.sort_unstable();
+        Ok(Answer { found: keys, left_out })
     }
 
     /// What it has counted.
