@@ -38,10 +38,10 @@ const GROUPINGS: [&str; 9] = [
     "by (nothing)",
 ];
 /// Jump nowhere, and need no exact operand.
-const SMOOTH: [&str; 8] = ["abs", "exp", "atan", "tanh", "sinh", "deg", "rad", "asinh"];
-const ROUGH: [&str; 16] = [
+const SMOOTH: [&str; 6] = ["abs", "atan", "tanh", "deg", "rad", "asinh"];
+const ROUGH: [&str; 18] = [
     "ceil", "floor", "sgn", "sqrt", "ln", "log2", "log10", "sin", "cos", "acos", "asin", "acosh", "atanh",
-    "round", "cosh", "tan",
+    "round", "exp", "sinh", "cosh", "tan",
 ];
 const DATES: [&str; 8] =
     ["minute", "hour", "day_of_month", "day_of_week", "day_of_year", "days_in_month", "month", "year"];
@@ -199,7 +199,7 @@ impl Queries {
             }
             12 => {
                 let (op, grouping) = (self.one(&["stddev", "stdvar"]), self.one(&GROUPINGS));
-                format!("{op} {grouping} ({})", self.exact(next))
+                format!("{op} {grouping} ({})", self.exact(0))
             }
             13 => self.parameter_aggregation(next),
             14 => format!("({}) {} {}", self.vector(next), self.one(&["+", "-", "*"]), self.scalar(next)),

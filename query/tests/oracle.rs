@@ -117,7 +117,7 @@ async fn the_engine_gives_what_the_oracle_gives() {
         assert!(tally.wrong.is_empty(), "{}", tally.wrong.join("\n"));
         return;
     }
-    let seeds = variable("MAYFLY_ORACLE_SEEDS").unwrap_or(25);
+    let seeds = variable("MAYFLY_ORACLE_SEEDS").unwrap_or(150);
     for seed in 0..seeds {
         compare(seed, &mut tally, false).await;
     }

@@ -214,20 +214,24 @@ impl Groups {
             return Ok(());
         }
         let other_side = presence(many.iter().map(|line| &line.points), count);
-        let mut first_conflict: Option<(usize, &Labels, usize, usize)> = None;
+        // of several at the first time, the one that going through the series in order meets first
+        let mut first_conflict: Option<(usize, usize, usize, &Labels)> = None;
         for (labels, id) in shared {
             let members = &self.members[*id];
             for index in (0..count).filter(|&index| other_side[index]) {
-                if first_conflict.is_some_and(|(first, ..)| first <= index) {
+                if first_conflict.is_some_and(|(first, ..)| first < index) {
                     break;
                 }
                 let mut present = members.iter().copied().filter(|&member| one[member].points.has(index));
                 if let (Some(first), Some(second)) = (present.next(), present.next()) {
-                    first_conflict = Some((index, labels, first, second));
+                    if first_conflict.is_none_or(|(at, earliest, ..)| (index, second) < (at, earliest)) {
+                        first_conflict = Some((index, second, first, labels));
+                    }
+                    break;
                 }
             }
         }
-        let Some((_, group, first, second)) = first_conflict else { return Ok(()) };
+        let Some((_, second, first, group)) = first_conflict else { return Ok(()) };
         let side = if side_of_many == Some(Side::Right) { "left" } else { "right" };
         Err(ExecError::duplicate(group, side, &one[second].labels, &one[first].labels))
     }
