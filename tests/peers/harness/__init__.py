@@ -6,3 +6,4 @@ TOP = Path(__file__).resolve().parents[3]
 PEERS = TOP / ".peers"
 PROGRAMS = PEERS / "debian" / "usr" / "bin"
 VENV = PEERS / "venv" / "bin"
+MINISTACK = PEERS / "ministack" / "bin" / "ministack"

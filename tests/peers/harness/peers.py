@@ -6,7 +6,9 @@ import subprocess
 import threading
 from pathlib import Path
 
-from . import PEERS, PROGRAMS, VENV
+import boto3
+
+from . import MINISTACK, PEERS, PROGRAMS, VENV
 from .http import call
 from .mayfly import clean_environment
 from .process import Failed, Process, free_ports
@@ -15,7 +17,8 @@ from .process import Failed, Process, free_ports
 def missing() -> list[Path]:
     """Programs that `tools/peers.sh` should have fetched and that are not there."""
     names = ["prometheus", "promtool", "prometheus-alertmanager", "prometheus-pushgateway"]
-    return [path for path in [*(PROGRAMS / name for name in names), VENV / "weed"] if not path.is_file()]
+    programs = [*(PROGRAMS / name for name in names), VENV / "weed", MINISTACK]
+    return [path for path in programs if not path.is_file()]
 
 
 def answers(base: str, target: str) -> bool:
@@ -140,6 +143,50 @@ class SeaweedFS:
         self.process = Process("seaweedfs", command, folder / "seaweedfs.log", env)
         # unsigned requests are refused, which is how one sees that the server speaks S3 and checks
         self.process.up("refuses the unsigned", lambda: call(self.endpoint, "GET", "/metrics").status == 403)
+
+    @property
+    def flags(self) -> tuple:
+        """What `mayfly serve` needs to find it."""
+        return ("--s3.endpoint", self.endpoint)
+
+
+class MiniStack:
+    """Another S3 server, with AWS' identities: signatures and permissions are checked. One bucket, `metrics`."""
+
+    def __init__(self, folder: Path):
+        (port,) = free_ports(1)
+        self.endpoint = f"http://127.0.0.1:{port}"
+        env = clean_environment(
+            AUTH="true",
+            BIND_HOST="127.0.0.1",
+            GATEWAY_PORT=str(port),
+            S3_DATA_DIR=str(folder / "s3"),
+            STATE_DIR=str(folder / "state"),
+        )
+        self.process = Process("ministack", [MINISTACK], folder / "ministack.log", env, cwd=folder)
+        self.process.up("healthy", lambda: answers(self.endpoint, "/_ministack/health"))
+        # the signature of its root is not checked, so the tests use a user
+        iam = self._client("iam", "test", "test")
+        iam.create_user(UserName="mayfly")
+        everything = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
+        iam.put_user_policy(UserName="mayfly", PolicyName="s3", PolicyDocument=policy)
+        key = iam.create_access_key(UserName="mayfly")["AccessKey"]
+        self.env = {
+            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+            "AWS_REGION": "us-east-1",
+        }
+        self._client("s3", key["AccessKeyId"], key["SecretAccessKey"]).create_bucket(Bucket="metrics")
+
+    def _client(self, service: str, key: str, secret: str):
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+        )
 
     @property
     def flags(self) -> tuple:
