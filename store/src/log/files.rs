@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -49,12 +49,31 @@ pub(crate) struct Folder {
 impl Folder {
     /// Makes the folder, if it is not there.
     pub(crate) fn open(path: PathBuf) -> io::Result<Self> {
-        fs::create_dir_all(&path)?;
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            File::open(parent)?.sync_all()?;
-        }
+        make_folder(&path, &mut |folder| File::open(folder)?.sync_all())?;
         Ok(Self { path })
     }
+}
+
+/// Makes a folder and those above it that are missing. The names of all of them are on disk when it returns, also of those
+/// that were there: whoever made them may have crashed before they were.
+pub(super) fn make_folder(path: &Path, sync: &mut dyn FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
+    // `a`, the first of `a/b`, lies in the working directory
+    let parent =
+        path.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    let Some(parent) = parent else { return Ok(()) };
+    match fs::create_dir(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_folder(parent, sync)?;
+            match fs::create_dir(path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+        }
+        Err(_) if path.is_dir() => {}
+        Err(error) => return Err(error),
+    }
+    sync(parent)
 }
 
 impl LogFiles for Folder {

@@ -222,3 +222,26 @@ fn a_real_folder_does_what_a_log_needs() {
     Log::remove(&*files, 5, 1).expect("removed");
     assert_eq!(files.claim(&file_name(5, 1)).expect("answers"), None);
 }
+
+#[test]
+fn the_name_of_every_folder_that_is_made_is_synced() {
+    let base = tempfile::tempdir().expect("folder");
+    let make = |path: &std::path::Path| {
+        let mut synced = Vec::new();
+        let mut note = |folder: &std::path::Path| {
+            synced.push(folder.to_owned());
+            Ok(())
+        };
+        super::files::make_folder(path, &mut note).map(|()| synced)
+    };
+    let path = base.path().join("a/b/c");
+    let [a, b] = [base.path().join("a"), base.path().join("a/b")];
+    assert_eq!(make(&path).expect("made"), [base.path().to_owned(), a, b.clone()]);
+    assert!(path.is_dir());
+    assert_eq!(make(&path).expect("is there"), [b], "once more, in case a crash came before");
+    std::fs::write(base.path().join("file"), "").expect("written");
+    assert!(make(&base.path().join("file")).is_err(), "a file stands in the way");
+    assert!(make(&base.path().join("file/below")).is_err());
+    let failed = super::files::make_folder(&base.path().join("d"), &mut |_| Err(io::Error::other("no sync")));
+    assert!(failed.is_err(), "what is not synced is not there");
+}
