@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mayfly_query::Settings;
-use mayfly_query::syntax::Options;
+use mayfly_query::syntax::{Options, Signature};
 use testkit::ManualClock;
 
 async fn check(name: &str, text: &str) {
@@ -17,12 +17,103 @@ async fn check(name: &str, text: &str) {
 }
 
 macro_rules! scripts {
-    ($($name:ident)*) => {$(
-        #[tokio::test]
-        async fn $name() {
-            check(stringify!($name), include_str!(concat!("scripts/", stringify!($name), ".test"))).await;
-        }
-    )*};
+    ($($name:ident)*) => {
+        /// All scripts by name.
+        const SCRIPTS: &[(&str, &str)] =
+            &[$((stringify!($name), include_str!(concat!("scripts/", stringify!($name), ".test")))),*];
+
+        $(
+            #[tokio::test]
+            async fn $name() {
+                check(stringify!($name), include_str!(concat!("scripts/", stringify!($name), ".test"))).await;
+            }
+        )*
+    };
 }
 
-scripts! { aggregations edges fill functions histograms info labels names operators pushed selectors subqueries windows }
+scripts! {
+    aggregations edges every_function fill functions histograms info labels names operators pushed selectors subqueries
+    windows
+}
+
+/// All queries of our scripts.
+fn queries() -> String {
+    let evals = SCRIPTS.iter().flat_map(|(_, text)| text.lines()).filter(|line| line.starts_with("eval"));
+    evals.collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a word stands in a text on its own, before one of `followers`.
+fn stands_in(text: &str, word: &str, followers: &[&str]) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let behind = text[at + word.len()..].trim_start();
+        before.is_none_or(|c| !c.is_alphanumeric() && c != '_')
+            && followers.iter().any(|next| behind.starts_with(next))
+    })
+}
+
+#[test]
+fn the_scripts_use_everything_that_the_language_has() {
+    let text = queries();
+    let functions = Signature::all().iter().map(|signature| signature.name);
+    let without: Vec<&str> = functions.filter(|name| !stands_in(&text, name, &["("])).collect();
+    assert!(without.is_empty(), "no script calls {without:?}");
+    let aggregations = [
+        "sum",
+        "avg",
+        "min",
+        "max",
+        "group",
+        "count",
+        "count_values",
+        "stddev",
+        "stdvar",
+        "quantile",
+        "topk",
+        "bottomk",
+        "limitk",
+        "limit_ratio",
+    ];
+    let without: Vec<&str> =
+        aggregations.into_iter().filter(|name| !stands_in(&text, name, &["(", "by", "without"])).collect();
+    assert!(without.is_empty(), "no script aggregates with {without:?}");
+    let others = [
+        " + ",
+        " - ",
+        " * ",
+        " / ",
+        " % ",
+        " ^ ",
+        " atan2 ",
+        " == ",
+        " != ",
+        " > ",
+        " < ",
+        " >= ",
+        " <= ",
+        " </ ",
+        " >/ ",
+        " and ",
+        " or ",
+        " unless ",
+        " bool ",
+        " on ",
+        " ignoring ",
+        "group_left",
+        "group_right",
+        "fill (",
+        "fill_left",
+        "fill_right",
+        "offset",
+        " @ ",
+        "@ start()",
+        "@ end()",
+        "anchored",
+        "smoothed",
+        " by (",
+        " without (",
+        ":",
+    ];
+    let without: Vec<&str> = others.into_iter().filter(|part| !text.contains(part)).collect();
+    assert!(without.is_empty(), "no script has {without:?}");
+}
