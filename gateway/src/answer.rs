@@ -27,6 +27,8 @@ fn status(error: &GatewayError) -> StatusCode {
         GatewayError::Grouping(_)
         | GatewayError::Terms(_)
         | GatewayError::Receive(_)
+        | GatewayError::Selector(_)
+        | GatewayError::Batch(_)
         | GatewayError::Intake(_) => StatusCode::BAD_REQUEST,
         GatewayError::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
         GatewayError::Busy { .. } | GatewayError::Interrupted => StatusCode::SERVICE_UNAVAILABLE,

@@ -2,6 +2,7 @@
 
 use store::{ReadError, WriteError};
 
+use crate::api::{BatchError, SelectorError};
 use crate::intake::IntakeError;
 use crate::path::GroupingError;
 use crate::scrape::ScrapeError;
@@ -43,6 +44,12 @@ pub enum GatewayError {
     /// The groups cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// No groups were selected.
+    #[error(transparent)]
+    Selector(#[from] SelectorError),
+    /// A batch of which nothing was done.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
     /// The process is going down.
     #[error("interrupted: the process is shutting down")]
     Interrupted,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use model::{Change, Clock, GroupKey, Labels, Push, RETRY_WINDOW_US, RetryKey, Stamp};
 use store::{LiveGroup, ReadError, Reader, Submitted, WriteError, WriteErrorKind, Writer};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
@@ -10,6 +11,7 @@ use wire::Accepted;
 use wire::encoding::AnswerEncoding;
 
 use crate::about::About;
+use crate::api::{Deleted, Deletion};
 use crate::error::GatewayError;
 use crate::held::{Claim, Claimed, Held, Intent};
 use crate::intake::{self, Body, Intake, IntakeError};
@@ -46,6 +48,9 @@ pub(crate) enum Pushed {
 
 /// Bodies up to this size are decoded where they are received: it takes less than to hand them to another thread.
 const DECODED_IN_PLACE_BYTES_MAX: usize = 16 << 10;
+
+/// Groups that are being ended at once, of those that a selector names.
+const ENDED_AT_ONCE: usize = 256;
 
 impl Gateway {
     /// A gateway over a store, which compares a push with nothing but itself and so never reads the store to take one.
@@ -259,6 +264,19 @@ impl Gateway {
     /// Ends all groups, those of other writers included. Done when that is durable.
     pub(crate) async fn wipe(&self) -> Result<(), GatewayError> {
         self.end(Push::new(GroupKey::of(&Labels::empty()), Change::Wipe, Vec::new())).await
+    }
+
+    /// Ends the groups that are selected, or only says which. Those of other writers count as far as they are in the store.
+    pub(crate) async fn delete_selected(&self, deletion: &Deletion) -> Result<Deleted, GatewayError> {
+        let matching = deletion.matching(self.live_groups().await?);
+        if deletion.is_dry {
+            return Ok(Deleted::of(&matching, 0));
+        }
+        // what waits together is written together
+        let pushes: Vec<Push> = matching.iter().map(intake::deletion).collect();
+        let ended = stream::iter(pushes).map(|push| self.end(push));
+        ended.buffer_unordered(ENDED_AT_ONCE).try_collect::<()>().await?;
+        Ok(Deleted::of(&matching, matching.len()))
     }
 
     async fn end(&self, push: Push) -> Result<(), GatewayError> {

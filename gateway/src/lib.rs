@@ -29,6 +29,7 @@ mod router;
 
 pub use about::About;
 pub use aggregate::ClearModeError;
+pub use api::{BatchError, SelectorError};
 pub use error::GatewayError;
 pub use gateway::Gateway;
 pub use intake::{Inconsistency, IntakeError, MetricFault};

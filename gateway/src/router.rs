@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Body as HttpBody;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use futures::{StreamExt, stream};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::LengthLimitError;
@@ -19,7 +20,7 @@ use crate::answer;
 use crate::api;
 use crate::error::GatewayError;
 use crate::gateway::{Gateway, Pushed};
-use crate::intake::{Body, IntakeError};
+use crate::intake::{self, Body, IntakeError};
 use crate::path::{ApiResource, Destination, GroupPath, Resource, Routes, grouping_labels};
 use crate::settings::Settings;
 use crate::terms::Terms;
@@ -79,6 +80,8 @@ fn handler(resource: &Resource, method: &Method) -> Option<&'static str> {
         Resource::Api(ApiResource::Metrics) => "api/v1/metrics",
         Resource::Api(ApiResource::Options) => "api/v1/options",
         Resource::Api(ApiResource::Wipe) => "wipe",
+        Resource::Api(ApiResource::Groups) => "api/v1/groups",
+        Resource::Api(ApiResource::Batch) => "api/v1/batch",
     })
 }
 
@@ -118,11 +121,16 @@ async fn resource_answer(
             let prefix = shared.routes.prefix();
             Ok(answer::html(web_page(&live, about, &settings.web, &prefix, number)))
         }
-        Resource::Api(resource) => api_answer(gateway, resource).await,
+        Resource::Api(resource) => api_answer(shared, resource, request).await,
     }
 }
 
-async fn api_answer(gateway: &Gateway, resource: ApiResource) -> Result<Response, GatewayError> {
+async fn api_answer(
+    shared: &Shared,
+    resource: ApiResource,
+    request: Request,
+) -> Result<Response, GatewayError> {
+    let gateway = &*shared.gateway;
     match resource {
         ApiResource::Options => Ok(answer::api_options()),
         ApiResource::Status => Ok(answer::json(api::status(gateway.about_process()))),
@@ -135,7 +143,48 @@ async fn api_answer(gateway: &Gateway, resource: ApiResource) -> Result<Response
             gateway.wipe().await?;
             Ok(answer::empty(StatusCode::ACCEPTED))
         }
+        ApiResource::Groups => {
+            let deletion = api::Deletion::of_query(request.uri().query().unwrap_or(""))?;
+            Ok(answer::json(gateway.delete_selected(&deletion).await?))
+        }
+        ApiResource::Batch => batch(shared, request).await,
     }
+}
+
+/// Requests of one batch that are worked on at once.
+const BATCH_AT_ONCE: usize = 32;
+
+async fn batch(shared: &Shared, request: Request) -> Result<Response, GatewayError> {
+    let settings = shared.gateway.settings();
+    let requests = {
+        let _place = shared.gateway.admit()?;
+        let encoding = Encoding::of_header(header(request.headers(), &CONTENT_ENCODING));
+        let body = receive(request.into_body(), settings).await?;
+        let body = intake::inflated(encoding, &body, settings.inflated_body_bytes_max)?;
+        api::requests(&body, &shared.routes, settings.utf8_names, settings.requests_per_batch_max)?
+    };
+    let outcomes = stream::iter(requests).map(|single| outcome(shared, single)).buffered(BATCH_AT_ONCE);
+    Ok(answer::json(outcomes.collect::<Vec<_>>().await))
+}
+
+/// What the request would have been answered alone.
+async fn outcome(shared: &Shared, single: api::Single) -> api::Outcome {
+    let response = match single.destination {
+        Destination::Resource(Resource::Group(path)) => {
+            let mut request = Request::new(HttpBody::from(single.body));
+            (*request.method_mut(), *request.headers_mut()) = (single.method, single.headers);
+            let answered = group_answer(&shared.gateway, &path, request).await;
+            answered.unwrap_or_else(|error| answer::error(&error))
+        }
+        Destination::NotAllowed(allow) => answer::not_allowed(allow),
+        Destination::BadRequest => answer::bad_request(),
+        _ => answer::not_found(),
+    };
+    let status = response.status();
+    // the texts of errors have a limit of their own
+    let text = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap_or_default();
+    let error = (!status.is_success()).then(|| String::from_utf8_lossy(&text).trim_end().to_owned());
+    api::Outcome { status: status.as_u16(), error }
 }
 
 fn health(gateway: &Gateway) -> Response {

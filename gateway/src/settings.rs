@@ -57,6 +57,8 @@ pub struct Settings {
     pub body_bytes_max: usize,
     /// Bytes of a body once it is inflated.
     pub inflated_body_bytes_max: usize,
+    /// Requests of one batch.
+    pub requests_per_batch_max: usize,
     /// Series of one push, with every bucket and quantile as one.
     pub series_per_push_max: usize,
     /// Labels of one series, with those of its group.
@@ -91,6 +93,7 @@ impl Default for Settings {
             body_timeout_ms: 30_000,
             body_bytes_max: 16 << 20,
             inflated_body_bytes_max: 64 << 20,
+            requests_per_batch_max: 1_000,
             series_per_push_max: 250_000,
             labels_per_series_max: 64,
             label_name_bytes_max: 1 << 10,

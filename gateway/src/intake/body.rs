@@ -1,5 +1,7 @@
 //! Bytes of a body to families.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use wire::encoding::{Encoding, EncodingError, inflate};
 use wire::protobuf::ProtobufError;
@@ -15,6 +17,15 @@ pub(crate) struct Body {
     pub(crate) format: BodyFormat,
     pub(crate) encoding: Encoding,
     pub(crate) bytes: Bytes,
+}
+
+/// Inflates a body that is no exposition.
+pub(crate) fn inflated(
+    encoding: Encoding,
+    body: &[u8],
+    bytes_max: usize,
+) -> Result<Cow<'_, [u8]>, IntakeError> {
+    inflate(encoding, body, bytes_max).map_err(encoding_error)
 }
 
 /// Inflates and decodes a body.

@@ -14,7 +14,7 @@ mod tests;
 pub use check::{Inconsistency, MetricFault};
 pub use error::IntakeError;
 
-pub(crate) use body::{Body, families};
+pub(crate) use body::{Body, families, inflated};
 pub(crate) use check::{FAULTS_MAX, type_name};
 pub(crate) use dump::dump;
 pub(crate) use push::{Intake, PUSH_FAILURE_HELP, deletion, failure, push};

@@ -16,5 +16,6 @@ pub use base64::Base64Error;
 pub use grouping::GroupingError;
 
 pub(crate) use grouping::grouping_labels;
+pub(crate) use percent::decode as decode_percent;
 pub(crate) use resource::{ApiResource, GroupPath, Resource};
 pub(crate) use routes::{Destination, Routes};

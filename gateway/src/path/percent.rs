@@ -1,7 +1,7 @@
 //! Percent-encoding of paths.
 
 /// The bytes that a path stands for; `None` if a `%` is not followed by two hexadecimal digits.
-pub(super) fn decode(raw: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(raw: &str) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {

@@ -28,6 +28,10 @@ pub(crate) enum ApiResource {
     Metrics,
     /// `/admin/wipe`
     Wipe,
+    /// `/admin/groups`: of Mayfly only.
+    Groups,
+    /// `/batch`: of Mayfly only.
+    Batch,
     /// `OPTIONS` of anything.
     Options,
 }

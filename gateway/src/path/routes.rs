@@ -64,11 +64,19 @@ impl Routes {
             allow,
         };
         let telemetry = clean(format!("/{}", web.telemetry_path).as_bytes());
-        let mut api =
-            vec![api("status", ApiResource::Status, GET), api("metrics", ApiResource::Metrics, GET)];
+        let mut api = vec![
+            api("status", ApiResource::Status, GET),
+            api("metrics", ApiResource::Metrics, GET),
+            api("batch", ApiResource::Batch, "OPTIONS, POST"),
+        ];
         if web.admin_api {
-            let path = [&api_prefix[..], b"admin/wipe"].concat();
-            api.push(Route { path, resource: Resource::Api(ApiResource::Wipe), allow: "OPTIONS, PUT" });
+            let admin = |path: &[u8], resource, allow| Route {
+                path: [&api_prefix, path].concat(),
+                resource: Resource::Api(resource),
+                allow,
+            };
+            api.push(admin(b"admin/wipe", ApiResource::Wipe, "OPTIONS, PUT"));
+            api.push(admin(b"admin/groups", ApiResource::Groups, "DELETE, OPTIONS"));
         }
         Self {
             pages: vec![

@@ -99,6 +99,9 @@ fn the_api() {
     check(Method::POST, "/api/v1/status", Destination::NotAllowed("GET, OPTIONS"));
     check(Method::PUT, "/api/v1/admin/wipe", api(ApiResource::Wipe));
     check(Method::GET, "/api/v1/admin/wipe", Destination::NotAllowed("OPTIONS, PUT"));
+    check(Method::DELETE, "/api/v1/admin/groups", api(ApiResource::Groups));
+    check(Method::POST, "/api/v1/batch", api(ApiResource::Batch));
+    check_in(&without, Method::DELETE, "/api/v1/admin/groups", Destination::NotFound);
     check_in(&without, Method::PUT, "/api/v1/admin/wipe", Destination::NotFound);
     check_in(&without, Method::GET, "/api/v1/admin/wipe", Destination::NotFound);
     for method in [Method::GET, Method::PUT, Method::OPTIONS] {

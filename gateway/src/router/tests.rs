@@ -284,6 +284,69 @@ async fn the_json_api_the_page_and_the_wipe() {
 }
 
 #[tokio::test]
+async fn groups_are_deleted_by_selectors() {
+    let web = crate::Web { admin_api: true, ..crate::Web::default() };
+    let settings = Settings { web, ..Settings::default() };
+    let bench = Bench::knowing(Arc::new(InMemory::new()), settings);
+    bench.gateway.look().await.expect("reads");
+    for group in ["/metrics/job/a/instance/1", "/metrics/job/a/instance/2", "/metrics/job/b"] {
+        bench.push("PUT", group, "rows 1\n", (200, "")).await;
+    }
+    let path = "/api/v1/admin/groups?match[]=%7Bjob%3D%22a%22%2Cinstance%3D~%222%7C3%22%7D";
+    let matched =
+        r#"{"status":"success","data":{"matched":1,"deleted":0,"groups":[{"instance":"2","job":"a"}]}}"#;
+    bench.push("DELETE", &format!("{path}&dry_run=true"), "", (200, matched)).await;
+    assert_eq!(bench.gateway.known(), Some((3, 3)));
+    bench.push("DELETE", path, "", (200, &matched.replace("\"deleted\":0", "\"deleted\":1"))).await;
+    bench.check_held(&[r#"rows{job="b"} 1"#, r#"rows{instance="1",job="a"} 1"#]).await;
+    assert_eq!(bench.gateway.known(), Some((2, 2)));
+    let both = "/api/v1/admin/groups?match[]={job=%27a%27}&match[]={job=%27b%27}";
+    bench.push_status("DELETE", both, "", 200).await;
+    bench.check_held(&[]).await;
+    let none = "no match[] parameter provided: it says which groups are deleted\n";
+    bench.push("DELETE", "/api/v1/admin/groups", "", (400, none)).await;
+    bench.push_status("DELETE", "/api/v1/admin/groups?match[]={}", "", 400).await;
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_request_by_request() {
+    let settings = Settings { requests_per_batch_max: 5, ..Settings::default() };
+    let bench = Bench::over(Arc::new(InMemory::new()), settings, WriterSettings::of_writer(1));
+    bench.push("PUT", "/metrics/job/gone", "a 1\n", (200, "")).await;
+    let batch = r#"{"requests": [
+        {"method": "PUT", "path": "/metrics/job/j", "body": "a 1\n"},
+        {"method": "POST", "path": "/metrics/job/k/x/%20", "headers": {"Content-Encoding": "gzip"}, "body_base64": "@"},
+        {"method": "PUT", "path": "/metrics/job/bad", "body": "a 1\nb"},
+        {"method": "DELETE", "path": "/metrics/job/gone"},
+        {"method": "GET", "path": "/metrics/job/get"}
+    ]}"#;
+    let packed = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, gzip(b"b 2\n"));
+    let batch = batch.replace('@', &packed);
+    let parse = "text format parsing error in line 2: unexpected end of input stream";
+    let expect = format!(
+        r#"{{"status":"success","data":[{{"status":200}},{{"status":200}},{{"status":400,"error":"{parse}"}},{{"status":202}},{{"status":405,"error":"Method Not Allowed"}}]}}"#
+    );
+    bench.push("POST", "/api/v1/batch", batch.clone(), (200, &expect)).await;
+    bench.check_held(&[r#"a{job="j"} 1"#, r#"b{job="k",x=" "} 2"#]).await;
+
+    let refused = async |requests: &str, expect: &str| {
+        let body = format!("{{\"requests\": [{requests}]}}");
+        bench.push("POST", "/api/v1/batch", body, (400, &format!("batch: {expect}\n"))).await;
+    };
+    let one = r#"{"method": "PUT", "path": "/metrics/job/j/x/1"}"#;
+    refused(&[one; 6].join(","), "the number of requests (6) exceeds requests_per_batch_max = 5").await;
+    let twice = format!(r#"{one},{{"method": "POST", "path": "/metrics/job@base64/ag/x/1"}}"#);
+    let same = "requests[1] is about the same group as requests[0]: a group may stand in a batch once";
+    refused(&twice, same).await;
+    let both = r#"{"method": "PUT", "path": "/", "body": "", "body_base64": ""}"#;
+    refused(both, "requests[0].body: there is a body_base64 too").await;
+    refused(r#"{"method": "P T", "path": "/"}"#, "requests[0].method: \"P T\" is no method").await;
+    let (status, text) = bench.ask("POST", "/api/v1/batch", "[]").await;
+    assert!(status == 400 && text.contains("expected {\"requests\""), "{text}");
+    bench.check_held(&[r#"a{job="j"} 1"#, r#"b{job="k",x=" "} 2"#]).await;
+}
+
+#[tokio::test]
 async fn to_quit_must_be_allowed() {
     let bench = Bench::new();
     bench.push("PUT", "/-/quit", "", (403, "Lifecycle API is not enabled.")).await;

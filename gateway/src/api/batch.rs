@@ -1,0 +1,142 @@
+//! `POST /api/v1/batch`: requests about several groups in one, each answered as if it had come alone.
+
+use std::collections::{BTreeMap, HashMap};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use model::GroupKey;
+use serde::{Deserialize, Serialize};
+
+use crate::path::{Destination, GroupPath, Resource, Routes, grouping_labels};
+
+/// A batch as it is sent.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sent {
+    requests: Vec<SentRequest>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SentRequest {
+    method: String,
+    path: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    body: Option<String>,
+    body_base64: Option<String>,
+}
+
+/// One request of a batch.
+#[derive(Debug)]
+pub(crate) struct Single {
+    pub(crate) method: Method,
+    pub(crate) destination: Destination,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// What became of one request.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outcome {
+    pub(crate) status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
+}
+
+/// A batch of which nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// It is not the JSON that is expected.
+    #[error(
+        "batch: {0}: expected {{\"requests\": [{{\"method\": \"PUT\", \"path\": \"/metrics/job/…\", \"body\": \"…\"}}]}}"
+    )]
+    Json(#[from] serde_json::Error),
+    /// It has too many requests.
+    #[error("batch: the number of requests ({found}) exceeds requests_per_batch_max = {max}")]
+    TooMany {
+        /// How many.
+        found: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// Two requests about one group: their order would not be certain.
+    #[error(
+        "batch: requests[{second}] is about the same group as requests[{first}]: a group may stand in a batch once"
+    )]
+    SameGroup {
+        /// The place of the first.
+        first: usize,
+        /// The place of the second.
+        second: usize,
+    },
+    /// Something of one request makes no sense.
+    #[error("batch: requests[{at}].{field}: {reason}")]
+    Field {
+        /// Its place.
+        at: usize,
+        /// What of it.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Reads a batch. What a request says about its group is looked at later, and answered in its place.
+pub(crate) fn requests(
+    body: &[u8],
+    routes: &Routes,
+    utf8_names: bool,
+    max: usize,
+) -> Result<Vec<Single>, BatchError> {
+    let sent: Sent = serde_json::from_slice(body)?;
+    let found = sent.requests.len();
+    if found > max {
+        return Err(BatchError::TooMany { found, max });
+    }
+    let mut places = HashMap::new();
+    let mut requests = Vec::with_capacity(found);
+    for (at, request) in sent.requests.into_iter().enumerate() {
+        let single = single(at, request, routes)?;
+        if let Some(group) = group(&single.destination, utf8_names)
+            && let Some(first) = places.insert(group, at)
+        {
+            return Err(BatchError::SameGroup { first, second: at });
+        }
+        requests.push(single);
+    }
+    Ok(requests)
+}
+
+fn group(destination: &Destination, utf8_names: bool) -> Option<GroupKey> {
+    let Destination::Resource(Resource::Group(path)) = destination else { return None };
+    Some(GroupKey::of(&grouping_labels(&GroupPath::of(path)?, utf8_names).ok()?))
+}
+
+fn single(at: usize, sent: SentRequest, routes: &Routes) -> Result<Single, BatchError> {
+    let wrong = |field, reason: String| BatchError::Field { at, field, reason };
+    let method = Method::from_bytes(sent.method.as_bytes())
+        .map_err(|_| wrong("method", format!("{:?} is no method", sent.method)))?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in &sent.headers {
+        let (name, value) = HeaderName::from_bytes(name.as_bytes())
+            .ok()
+            .zip(HeaderValue::from_str(value).ok())
+            .ok_or_else(|| wrong("headers", format!("{name:?}: {value:?} is no header")))?;
+        headers.insert(name, value);
+    }
+    let body = match (sent.body, sent.body_base64) {
+        (Some(_), Some(_)) => return Err(wrong("body", "there is a body_base64 too".to_owned())),
+        (Some(text), None) => Bytes::from(text),
+        (None, Some(encoded)) => {
+            let decoded =
+                STANDARD.decode(encoded).map_err(|error| wrong("body_base64", error.to_string()))?;
+            Bytes::from(decoded)
+        }
+        (None, None) => Bytes::new(),
+    };
+    let destination = routes.destination(&method, &sent.path);
+    Ok(Single { method, destination, headers, body })
+}
