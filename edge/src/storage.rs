@@ -9,7 +9,7 @@ use std::time::Duration;
 use model::{Clock, Push};
 use object_store::path::Path;
 use objects::probe::ProbeError;
-use objects::{Counts, Instrumented, OpenError, Options};
+use objects::{Counts, Instrumented, OpenError, Options, Retries};
 use store::{
     Confined, Entry, LogError, LogSettings, Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant,
     Writer, WriterSettings,
@@ -26,6 +26,7 @@ pub struct Storage {
     description: String,
     own_folder: Option<PathBuf>,
     writers: WriterSettings,
+    retries: Retries,
 }
 
 /// When an answer says that an entry is durable.
@@ -66,6 +67,7 @@ impl Storage {
             description: opened.description,
             own_folder: opened.own_folder,
             writers: WriterSettings::of_writer(0),
+            retries: opened.retries,
         })
     }
 
@@ -85,6 +87,11 @@ impl Storage {
             return Ok(());
         }
         objects::probe::conditional_put(&*self.store, &self.prefix).await
+    }
+
+    /// How often requests were tried again so far.
+    pub fn retries(&self) -> u64 {
+        self.retries.count()
     }
 
     /// Requests and bytes so far.

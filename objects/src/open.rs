@@ -8,7 +8,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path as Location;
 
 use crate::folder::{Folder, FolderOpenError};
-use crate::s3::{S3, S3Settings};
+use crate::s3::{Retries, S3, S3Settings};
 
 /// What the URL of a bucket begins with.
 const S3_SCHEME: &str = "s3://";
@@ -37,6 +37,8 @@ pub struct Opened {
     pub description: String,
     /// The store's own folder on a local disk, where there is one; no object lies in it.
     pub own_folder: Option<PathBuf>,
+    /// Counts what was tried again; only S3 tries again.
+    pub retries: Retries,
 }
 
 /// Why a URL cannot be opened as a store.
@@ -80,6 +82,7 @@ pub async fn open(url: &str, options: &Options) -> Result<Opened, OpenError> {
             prefix: Location::default(),
             description: "memory".into(),
             own_folder: None,
+            retries: Retries::default(),
         });
     }
     if let Some(rest) = url.strip_prefix(S3_SCHEME) {
@@ -93,7 +96,8 @@ pub async fn open(url: &str, options: &Options) -> Result<Opened, OpenError> {
     let folder = tokio::task::spawn_blocking(move || Folder::open(path)).await??;
     let description = folder.to_string();
     let own_folder = Some(folder.own_folder());
-    Ok(Opened { store: Arc::new(folder), prefix: Location::default(), description, own_folder })
+    let (prefix, retries) = (Location::default(), Retries::default());
+    Ok(Opened { store: Arc::new(folder), prefix, description, own_folder, retries })
 }
 
 fn open_s3(url: &str, rest: &str, options: &Options) -> Result<Opened, OpenError> {
@@ -115,7 +119,8 @@ fn open_s3(url: &str, rest: &str, options: &Options) -> Result<Opened, OpenError
         true => store.to_string(),
         false => format!("{store}, below {prefix}"),
     };
-    Ok(Opened { store: Arc::new(store), prefix, description, own_folder: None })
+    let retries = store.retries();
+    Ok(Opened { store: Arc::new(store), prefix, description, own_folder: None, retries })
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use aws_sdk_s3::config::{Builder, RequestChecksumCalculation, ResponseChecksumVa
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
-use super::S3Settings;
+use super::{Retries, S3Settings};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -34,7 +34,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(3);
 const DEFAULT_REGION: &str = "us-east-1";
 
 /// Reads the environment and builds the client. Nothing is sent to the bucket.
-pub(super) async fn connect(settings: &S3Settings) -> Client {
+pub(super) async fn connect(settings: &S3Settings, counted: &Retries) -> Client {
     let http =
         aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let timeouts = TimeoutConfig::builder()
@@ -63,7 +63,11 @@ pub(super) async fn connect(settings: &S3Settings) -> Client {
     let config = loader.load().await;
     let path_style = settings.path_style.unwrap_or(config.endpoint_url().is_some());
     Client::from_conf(
-        Builder::from(&config).force_path_style(path_style).retry_classifier(ConflictIsTransient).build(),
+        Builder::from(&config)
+            .force_path_style(path_style)
+            .retry_classifier(ConflictIsTransient)
+            .interceptor(counted.clone())
+            .build(),
     )
 }
 

@@ -20,6 +20,7 @@ mod get;
 mod list;
 mod put;
 mod put_id;
+mod retries;
 mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -43,6 +44,7 @@ use object_store::{
 use tokio::sync::OnceCell;
 
 pub use error::S3Error;
+pub use retries::Retries;
 pub use settings::S3Settings;
 
 use put::Terms;
@@ -60,8 +62,16 @@ pub struct S3 {
 impl S3 {
     /// A bucket; nothing is read or sent yet.
     pub fn new(settings: S3Settings) -> Self {
-        let shared = Shared { settings, client: OnceCell::new(), put_ids: PutIds::new() };
+        let shared =
+            Shared { settings, client: OnceCell::new(), put_ids: PutIds::new(), retries: Retries::default() };
         Self { bucket: Bucket(Arc::new(shared)) }
+    }
+}
+
+impl S3 {
+    /// How often the SDK tried requests again.
+    pub fn retries(&self) -> Retries {
+        self.bucket.retries.clone()
     }
 }
 
@@ -74,11 +84,12 @@ struct Shared {
     settings: S3Settings,
     client: OnceCell<Client>,
     put_ids: PutIds,
+    retries: Retries,
 }
 
 impl Bucket {
     async fn client(&self) -> &Client {
-        self.client.get_or_init(|| client::connect(&self.settings)).await
+        self.client.get_or_init(|| client::connect(&self.settings, &self.retries)).await
     }
 
     fn url(&self) -> String {

@@ -84,6 +84,11 @@ fn families(sources: &Sources) -> Vec<Family> {
     ];
     let stored = sources.storage.counts();
     let storage = [
+        (
+            "mayfly_storage_retries_total",
+            "Tries of requests to the storage beyond the first.",
+            sources.storage.retries(),
+        ),
         ("mayfly_storage_failures_total", "Requests to the storage that failed.", stored.failures),
         ("mayfly_storage_written_bytes_total", "Bytes put into the storage.", stored.bytes_put),
         ("mayfly_storage_read_bytes_total", "Bytes got from the storage.", stored.bytes_got),

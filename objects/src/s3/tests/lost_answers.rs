@@ -130,7 +130,9 @@ async fn everything_else_is_tried_again() {
     for method in [Method::GET, Method::HEAD, Method::DELETE] {
         server.meet(&method, &faults);
     }
+    assert_eq!(store.retries().count(), 3);
     assert_eq!(read(&store, "a").await, "content");
+    assert_eq!(store.retries().count(), 6);
     assert_eq!(store.head(&at("a")).await.unwrap().size, 7);
     store.delete(&at("a")).await.unwrap();
 }
