@@ -101,15 +101,21 @@ impl Reference {
         reference
     }
 
-    pub(crate) fn at(&self, at_ms: i64) -> BTreeMap<Labels, f64> {
+    /// What is wrong with what was found at a time; empty if nothing is. A bound that appears when its histogram has counted
+    /// may be there one millisecond earlier, with what it would have been.
+    pub(crate) fn different(&self, found: &BTreeMap<Labels, f64>, at_ms: i64) -> String {
         let state = self.states.iter().rfind(|(from_ms, _)| *from_ms <= at_ms);
-        let mut shown = state.map(|(_, state)| state.clone()).unwrap_or_default();
-        for ((labels, before_ms), value) in &self.before {
-            if *before_ms == at_ms {
-                shown.entry(labels.clone()).or_insert(*value);
-            }
-        }
-        shown
+        let expect = state.map(|(_, state)| state.clone()).unwrap_or_default();
+        let of_both: BTreeSet<&Labels> = found.keys().chain(expect.keys()).collect();
+        let wrong = of_both.into_iter().filter(|labels| {
+            let (found, expect) = (found.get(*labels), expect.get(*labels));
+            let before = || self.before.get(&((*labels).clone(), at_ms));
+            found != expect && !(expect.is_none() && found == before())
+        });
+        let show = |labels: &Labels| {
+            format!("{labels}: found {:?}, expected {:?}; ", found.get(labels), expect.get(labels))
+        };
+        wrong.map(show).collect()
     }
 }
 
