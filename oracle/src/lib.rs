@@ -8,8 +8,10 @@ mod compare;
 mod data;
 mod evaluate;
 mod queries;
+mod scraped;
 
 pub use compare::{difference, rows};
 pub use data::{Data, generate};
 pub use evaluate::{Failed, Oracle, Row};
 pub use queries::{Dialect, Queries};
+pub use scraped::scraped;

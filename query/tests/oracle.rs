@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use mayfly_query::syntax::Options;
 use mayfly_query::{Engine, SeriesSource, Settings, SourceError, SourceNotes};
 use model::{Selection, Series};
-use oracle::{Data, Dialect, Oracle, Queries, difference, generate, rows};
+use oracle::{Data, Dialect, Oracle, Queries, difference, generate, rows, scraped};
 use testkit::ManualClock;
 
 /// All data for every selection, cut to its time as a storage would.
@@ -62,15 +62,21 @@ async fn compare(seed: u64, tally: &mut Tally, shown: bool) {
     let data = Data { start_ms: START_MS, length_ms: LENGTH_MS, stale_markers: rng.bool(), pushed: true };
     let mut series = generate(&mut rng, data);
     series.sort_by(|a, b| a.labels.cmp(&b.labels));
-    let settings = Settings { syntax: Options::all(), ..Settings::default() };
+    // every third seed reads pushes as if they had been scraped
+    let as_scraped_ms = seed.is_multiple_of(3).then_some(15_000);
+    let settings = Settings { as_scraped_ms, syntax: Options::all(), ..Settings::default() };
+    let seen = match as_scraped_ms {
+        Some(interval_ms) => scraped(&series, interval_ms, START_MS + 3 * LENGTH_MS),
+        None => series.clone(),
+    };
     let slow = Oracle {
-        series: &series,
+        series: &seen,
         lookback_ms: settings.lookback_ms,
         hold_interval_ms: settings.hold_interval_ms,
         subquery_step_ms: settings.subquery_step_ms,
     };
     let engine = Engine::new(settings, Arc::new(ManualClock::at_ms(0)));
-    let source = Everything(series.clone());
+    let source = Everything(series);
     let dialect = Dialect { experimental: true, pushed: true, start_ms: START_MS, length_ms: LENGTH_MS };
     let mut queries = Queries::new(rng.u64(..), dialect);
     for number in 0..QUERIES_PER_SEED {
