@@ -42,7 +42,7 @@ def test_the_contract(name, binary, request):
     )
     assert run.returncode == 0, run.stdout
     passed = int(re.search(r"(\d+) passed", run.stdout).group(1))
-    assert passed == CASES, run.stdout
+    assert passed >= CASES, run.stdout
 
 
 def test_pushes_on_ministack(tmp_path, ministack):
