@@ -22,6 +22,7 @@ use crate::error::GatewayError;
 use crate::gateway::{Gateway, Pushed};
 use crate::intake::{self, Body, IntakeError};
 use crate::path::{ApiResource, Destination, GroupPath, Resource, Routes, grouping_labels};
+use crate::scrape;
 use crate::settings::Settings;
 use crate::terms::Terms;
 use crate::web_page::web_page;
@@ -136,6 +137,7 @@ async fn api_answer(
         ApiResource::Status => Ok(answer::json(api::status(gateway.about_process()))),
         ApiResource::Metrics => {
             let live = gateway.live_groups().await?;
+            scrape::check_count(&live, gateway.settings())?;
             let written = tokio::task::spawn_blocking(move || answer::json(api::groups(&live))).await;
             written.map_err(|_| GatewayError::Interrupted)
         }

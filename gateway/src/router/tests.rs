@@ -347,6 +347,20 @@ async fn a_batch_is_answered_request_by_request() {
 }
 
 #[tokio::test]
+async fn an_answer_shows_no_more_than_it_may() {
+    let settings = Settings { series_per_scrape_max: 2, ..Settings::default() };
+    let bench = Bench::over(Arc::new(InMemory::new()), settings, WriterSettings::of_writer(1));
+    bench.push("PUT", "/metrics/job/j", "a 1\n", (200, "")).await;
+    bench.push_status("GET", "/api/v1/metrics", "", 200).await;
+    bench.push("PUT", "/metrics/job/k", "a 1\n", (200, "")).await;
+    for path in ["/api/v1/metrics", "/metrics"] {
+        let (status, text) = bench.ask("GET", path, "").await;
+        let expect = "4 series are held, which exceeds series_per_scrape_max = 2";
+        assert!(status == 500 && text.contains(expect), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn to_quit_must_be_allowed() {
     let bench = Bench::new();
     bench.push("PUT", "/-/quit", "", (403, "Lifecycle API is not enabled.")).await;

@@ -10,4 +10,4 @@ mod tests;
 pub use page::ScrapeError;
 
 pub(crate) use assemble::families_of;
-pub(crate) use page::{Page, page};
+pub(crate) use page::{Page, check_count, page};

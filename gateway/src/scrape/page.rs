@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use store::{LiveFamily, ReadError};
+use store::{LiveFamily, LiveGroup, ReadError};
 use wire::encoding::AnswerEncoding;
 use wire::{Accepted, Family, PageFormat, exposition};
 
@@ -38,6 +38,14 @@ pub(crate) struct Page {
     pub(crate) content_type: String,
     pub(crate) encoding: AnswerEncoding,
     pub(crate) body: Vec<u8>,
+}
+
+/// Checks that groups do not hold more than one answer may show.
+pub(crate) fn check_count(live: &[LiveGroup], settings: &Settings) -> Result<(), ScrapeError> {
+    let of_group = |group: &LiveGroup| group.families.iter().map(|family| family.series.len()).sum::<usize>();
+    let series = live.iter().map(of_group).sum();
+    let max = settings.series_per_scrape_max;
+    if series > max { Err(ScrapeError::TooManySeries { series, max }) } else { Ok(()) }
 }
 
 /// Writes what the store holds in the format that was asked for.
