@@ -31,6 +31,6 @@ pub use histogram::{
 pub use labels::{Label, Labels, LabelsBuilder};
 pub use matcher::{CapturePattern, MatchOp, Matcher, MatcherError};
 pub use sample::{STALE_NAN, Value, is_stale_nan, stale_nan};
-pub use selection::Selection;
+pub use selection::{NeededLabels, Selection};
 pub use series::{OPEN_END_MS, Samples, Series, Steps};
 pub use stamp::Stamp;

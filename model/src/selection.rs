@@ -1,5 +1,8 @@
 //! What a query asks of the store.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::{Labels, Matcher};
 
 /// Which series, over which time.
@@ -25,5 +28,39 @@ impl Selection {
             (&*m.name == "__name__" && m.op == crate::MatchOp::Equal && !m.value.is_empty())
                 .then_some(&*m.value)
         })
+    }
+}
+
+/// Which labels of its series a query looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NeededLabels {
+    /// All of them.
+    All,
+    /// These.
+    These(BTreeSet<Arc<str>>),
+}
+
+impl NeededLabels {
+    /// The labels that say what a metric is. They are always among those that are needed.
+    pub const METADATA: [&str; 3] = [Labels::NAME, "__type__", "__unit__"];
+
+    /// Whether a label is needed.
+    pub fn includes(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(names) => names.contains(name),
+        }
+    }
+
+    /// What both need.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::These(mut own), Self::These(other)) => {
+                own.extend(other);
+                Self::These(own)
+            }
+            _ => Self::All,
+        }
     }
 }

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use model::{Labels, Selection, Series};
 
+pub use model::NeededLabels;
+
 /// Gives the series that queries ask for.
 ///
 /// Implementations may be asked for several selections at once. An answer is complete, or an error, or it lacks what can
@@ -78,39 +80,6 @@ pub trait SeriesSource: Send + Sync {
         let values: BTreeSet<Arc<str>> =
             series.iter().filter_map(|labels| labels.get_shared(name).cloned()).collect();
         Ok(values.into_iter().collect())
-    }
-}
-
-/// Which labels of its series a query looks at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NeededLabels {
-    /// All of them.
-    All,
-    /// These.
-    These(BTreeSet<Arc<str>>),
-}
-
-impl NeededLabels {
-    /// The labels that say what a metric is. They are always among those that are needed.
-    pub const METADATA: [&str; 3] = [Labels::NAME, "__type__", "__unit__"];
-
-    /// Whether a label is needed.
-    pub fn includes(&self, name: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::These(names) => names.contains(name),
-        }
-    }
-
-    /// What both need.
-    pub(crate) fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::These(mut own), Self::These(other)) => {
-                own.extend(other);
-                Self::These(own)
-            }
-            _ => Self::All,
-        }
     }
 }
 

@@ -22,7 +22,7 @@ pub use entry::{Entry, SampleBatch};
 pub use layout::{LayoutError, Stream, Tenant};
 pub use log::{LogError, Replayed};
 pub use reader::{
-    Answer, HeldFamily, LeftOut, LiveFamily, LiveGroup, ReadError, ReadErrorKind, Reader, Source,
+    Answer, HeldFamily, LeftOut, LiveFamily, LiveGroup, ReadError, ReadErrorKind, Reader, Source, Usage,
 };
 pub use segment::SegmentError;
 pub use settings::{LogSettings, ReaderSettings, WriterSettings};

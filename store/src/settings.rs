@@ -43,16 +43,24 @@ pub struct LogSettings {
 /// How much a reader holds and does at once.
 #[derive(Clone, Debug)]
 pub struct ReaderSettings {
-    /// Decoded segments kept in memory, in bytes.
+    /// What was read and is kept in memory, in bytes: decoded segments, footers and pages.
     pub cache_bytes_max: usize,
     /// Requests to the object store at once, per query.
     pub requests_max: usize,
+    /// Objects of at most so many bytes are fetched whole: one request, and soon no more bytes than the parts that several
+    /// queries need.
+    pub whole_bytes_max: u64,
     /// A query over more segments than this is refused.
     pub segments_max: usize,
 }
 
 impl Default for ReaderSettings {
     fn default() -> Self {
-        Self { cache_bytes_max: 128 << 20, requests_max: 32, segments_max: 100_000 }
+        Self {
+            cache_bytes_max: 128 << 20,
+            requests_max: 32,
+            whole_bytes_max: 256 << 10,
+            segments_max: 100_000,
+        }
     }
 }

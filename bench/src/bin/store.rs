@@ -1,6 +1,7 @@
 //! `make bench-store`: bytes per sample, and samples per second of processor time, to write and to read.
 #![expect(clippy::print_stdout, reason = "figures are for people")]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +9,13 @@ use anyhow::Context;
 use futures::StreamExt;
 use mayfly_bench::datasets::{self, Dataset};
 use mayfly_bench::measure::{cpu_time, peak_memory_bytes, timed};
-use model::{Clock, Matcher, Selection};
+use model::{Clock, Matcher, NeededLabels, Selection};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use store::{Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant, Writer, WriterSettings};
+use store::{Answer, Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant, Writer, WriterSettings};
 
 /// Samples carry their own time; nothing here needs to pass.
 #[derive(Debug)]
@@ -26,26 +27,37 @@ impl Clock for Stopped {
     }
 }
 
+/// What a data set is asked for, and what is too much: the benchmark fails then. Times only are reported.
+struct Aims {
+    metric: &'static str,
+    /// B/sample.
+    size_max: f64,
+    /// Of the file's bytes, to select the metric.
+    part_max: f64,
+}
+
+const SCRAPE_LIKE: Aims = Aims { metric: "node_metric_042_total", size_max: 2.2, part_max: 0.02 };
+const SHORT_LIVED: Aims = Aims { metric: "lambda_invocations_total", size_max: 11.9, part_max: 0.5 };
+
+/// To select a metric: two listings, the end of the file, the names, and runs of pages.
+const REQUESTS_MAX: u64 = 16;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     println!("| data set | what | figure |\n|---|---|---|");
     let wanted = std::env::args().nth(1);
     let is_wanted = |name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
     if is_wanted("scrape-like") {
-        bench("scrape-like", datasets::scrape_like(), "node_metric_042_total")
-            .await
-            .context("scrape-like")?;
+        bench("scrape-like", datasets::scrape_like(), SCRAPE_LIKE).await.context("scrape-like")?;
     }
     if is_wanted("short-lived") {
-        bench("short-lived", datasets::short_lived(), "lambda_invocations_total")
-            .await
-            .context("short-lived")?;
+        bench("short-lived", datasets::short_lived(), SHORT_LIVED).await.context("short-lived")?;
     }
     Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-async fn bench(name: &str, dataset: Dataset, metric: &str) -> anyhow::Result<()> {
+async fn bench(name: &str, dataset: Dataset, aims: Aims) -> anyhow::Result<()> {
     let row = |what: &str, figure: String| println!("| {name} | {what} | {figure} |");
     let samples: usize = dataset.iter().map(|(_, samples)| samples.len()).sum();
     row("series, samples", format!("{}, {samples}", dataset.len()));
@@ -62,7 +74,9 @@ async fn bench(name: &str, dataset: Dataset, metric: &str) -> anyhow::Result<()>
     let grown = peak_memory_bytes().unwrap_or(0).saturating_sub(before);
     row("memory that writing took", format!("{:.1} B/sample", grown as f64 / samples as f64));
     let object = store.list(None).next().await.context("nothing was written")??;
-    row("size", format!("{:.2} B/sample", object.size as f64 / samples as f64));
+    let size = object.size as f64 / samples as f64;
+    row("size", format!("{size:.2} B/sample"));
+    anyhow::ensure!(size <= aims.size_max, "more than {} B/sample", aims.size_max);
 
     let bytes = store.get(&object.location).await?.bytes().await?;
     let columns = ParquetRecordBatchReaderBuilder::try_new(bytes.clone())?;
@@ -84,16 +98,36 @@ async fn bench(name: &str, dataset: Dataset, metric: &str) -> anyhow::Result<()>
     row("decode time and value", per_second(time));
 
     let selection = Selection {
-        matchers: vec![Matcher::equal("__name__", metric)],
+        matchers: vec![Matcher::equal("__name__", aims.metric)],
         start_ms: 0,
         end_ms: i64::MAX / 1_000_000,
     };
     let pushes = Stream::pushes(&Path::default(), &Tenant::default());
     let settings = ReaderSettings { cache_bytes_max: 0, ..ReaderSettings::default() };
     let reader = Reader::new(store, Source::new(pushes, None), Source::new(stream, None), settings);
-    let start = cpu_time();
-    let found = reader.select(&selection).await?.found;
-    let time = cpu_time() - start;
-    row("select one metric, cold", format!("{} series in {:.0} ms", found.len(), time.as_secs_f64() * 1e3));
+    let by_job = NeededLabels::These(BTreeSet::from(["__name__", "job"].map(Into::into)));
+    let instances = sizes.iter().find(|(_, name)| name == "instance").map_or(0, |(size, _)| *size);
+    for (what, needed) in [("all labels", &NeededLabels::All), ("for sum by (job)", &by_job)] {
+        let start = cpu_time();
+        let Answer { found, usage, .. } = reader.select_labels(&selection, needed).await?;
+        let time = cpu_time() - start;
+        let part = usage.bytes as f64 / object.size as f64;
+        row(
+            &format!("select one metric, cold, {what}"),
+            format!(
+                "{} series in {:.0} ms, {} requests, {:.2} % of the bytes",
+                found.len(),
+                time.as_secs_f64() * 1e3,
+                usage.requests,
+                part * 100.0
+            ),
+        );
+        anyhow::ensure!(part <= aims.part_max, "{what}: more than {} of the bytes", aims.part_max);
+        anyhow::ensure!(usage.requests <= REQUESTS_MAX, "{what}: more than {REQUESTS_MAX} requests");
+        if *needed == by_job {
+            let left = object.size.saturating_sub(instances.cast_unsigned());
+            anyhow::ensure!(usage.bytes <= left, "the instances were read too");
+        }
+    }
     Ok(())
 }

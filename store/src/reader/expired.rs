@@ -6,7 +6,7 @@
 use model::{GroupKey, Labels, Matcher, OPEN_END_MS, Selection, Series, Stamp, Steps};
 
 use super::failure::PUSH_TIME_FAMILY;
-use super::gather::Gathered;
+use super::gather::{Gathered, Identified, Identity};
 use crate::fold::{Ends, GroupEvents};
 
 const EXPIRED_FAMILY: &str = "push_expired_time_seconds";
@@ -23,15 +23,17 @@ pub(super) fn needed(selection: &Selection) -> Option<Selection> {
 
 impl Gathered {
     /// The expiries of the groups whose push times were gathered, as far as they lie in the time.
-    pub(super) fn into_expired(self, start_ms: i64, end_ms: i64) -> Vec<Series> {
+    pub(super) fn into_expired(self, start_ms: i64, end_ms: i64) -> Vec<Identified> {
         let mut expired = Vec::new();
-        for (labels, groups) in &self.series {
+        for (Identity { labels, .. }, groups) in &self.series {
             // one group per label set of push times: they are its grouping labels
             let mut steps =
                 groups.iter().map(|(key, events)| steps(*key, events, &self.ends, start_ms, end_ms));
             if let Some(steps) = steps.find(|steps| !steps.is_empty()) {
                 let labels = labels.to_builder().set(Labels::NAME, EXPIRED_FAMILY).build();
-                expired.push(Series { labels, steps, ..Series::default() });
+                let fingerprint = labels.fingerprint();
+                let series = Series { labels, steps, ..Series::default() };
+                expired.push(Identified { series, fingerprint });
             }
         }
         expired

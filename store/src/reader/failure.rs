@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use model::{Labels, OPEN_END_MS, Selection, Series, Steps};
 
+use super::gather::Identified;
 use crate::fold::PUSH_FAILURE_FAMILY;
 
 /// The family that every push sets.
@@ -24,22 +25,27 @@ pub(super) fn also_needed(selection: &Selection) -> Option<Selection> {
 }
 
 /// Adds to `series`, which were selected, the zeros of the groups whose push times are given.
-pub(super) fn add_zeros(series: &mut Vec<Series>, push_times: &[Series]) {
+pub(super) fn add_zeros(series: &mut Vec<Identified>, push_times: &[Identified]) {
     // looked up once per group, so found by a map
     let mut known: HashMap<Labels, usize> = HashMap::new();
-    for (index, series) in series.iter().enumerate() {
+    for (index, Identified { series, .. }) in series.iter().enumerate() {
         if series.labels.metric_name() == PUSH_FAILURE_FAMILY {
             known.insert(series.labels.clone(), index);
         }
     }
-    for group in push_times {
+    for Identified { series: group, .. } in push_times {
         let mut labels = group.labels.to_builder();
         let labels = labels.set(Labels::NAME, PUSH_FAILURE_FAMILY).build();
         match known.get(&labels) {
-            Some(&index) => series[index].steps = filled(&group.steps, &series[index].steps),
+            Some(&index) => {
+                let failures = &mut series[index].series.steps;
+                *failures = filled(&group.steps, failures);
+            }
             None => {
                 let steps = filled(&group.steps, &Steps::default());
-                series.push(Series { labels, steps, ..Series::default() });
+                let fingerprint = labels.fingerprint();
+                series
+                    .push(Identified { series: Series { labels, steps, ..Series::default() }, fingerprint });
             }
         }
     }

@@ -3,49 +3,85 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use model::{Labels, Metadata, Selection, Series, Stamp, Value};
+use model::{Labels, Metadata, NeededLabels, Selection, Series, Stamp, Value};
 
 use super::LiveFamily;
 use crate::fold::{Ends, Heads, Pushed, SeriesEvents, complete, fold, widened};
 use crate::segment::{Segment, SeriesRows};
 
+/// What tells a series from others: of its labels those that are needed, and the fingerprint of all.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Identity {
+    pub(super) labels: Labels,
+    pub(super) fingerprint: i64,
+}
+
+impl Identity {
+    pub(super) fn of(rows: &SeriesRows, needed: &NeededLabels) -> Self {
+        let labels = match needed {
+            NeededLabels::All => rows.labels.clone(),
+            NeededLabels::These(_) => {
+                let kept = rows.labels.iter().filter(|label| needed.includes(&label.name)).cloned();
+                Labels::from_sorted(kept.collect())
+            }
+        };
+        Self { labels, fingerprint: rows.fingerprint }
+    }
+
+    fn of_all(labels: Labels) -> Self {
+        Self { fingerprint: labels.fingerprint(), labels }
+    }
+}
+
+/// A series and the fingerprint of all of its labels.
+#[derive(Clone, Debug)]
+pub(super) struct Identified {
+    pub(super) series: Series,
+    pub(super) fingerprint: i64,
+}
+
 /// The events that concern a selection.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    pub(super) series: HashMap<Labels, SeriesEvents>,
+    pub(super) series: HashMap<Identity, SeriesEvents>,
     pub(super) ends: Ends,
     /// By family: the latest description and when it was given.
     pub(super) descriptions: HashMap<Arc<str>, (Stamp, Metadata)>,
 }
 
 impl Gathered {
-    pub(super) fn of(segments: &[Arc<Segment>], selection: &Selection) -> Self {
+    /// `needed` are all labels if any of the segments aggregates.
+    pub(super) fn of(segments: &[Arc<Segment>], selection: &Selection, needed: &NeededLabels) -> Self {
         let aggregates = segments.iter().any(|segment| segment.aggregates);
         let to_read = if aggregates { &widened(selection) } else { selection };
+        let end_ms = selection.end_ms;
         let mut gathered = Self::default();
         let mut heads = Heads::default();
         for segment in segments {
-            gathered.add_head(&mut heads, segment, selection);
+            gathered.add_head(&mut heads, segment, end_ms);
         }
         gathered.ends = heads.ends();
         for segment in segments {
             for series in segment.matching(to_read) {
-                gathered.add_rows(segment, series, selection.end_ms);
+                gathered.add_rows(segment, series, needed, end_ms);
             }
         }
         if aggregates {
-            complete(&mut gathered.series);
-            gathered.series.retain(|labels, _| selection.matches(labels));
+            let all = std::mem::take(&mut gathered.series).into_iter();
+            let mut by_labels = all.map(|(identity, events)| (identity.labels, events)).collect();
+            complete(&mut by_labels);
+            let selected = by_labels.into_iter().filter(|(labels, _)| selection.matches(labels));
+            gathered.series = selected.map(|(labels, events)| (Identity::of_all(labels), events)).collect();
         }
         gathered
     }
 
-    fn add_head(&mut self, heads: &mut Heads, segment: &Segment, selection: &Selection) {
+    fn add_head(&mut self, heads: &mut Heads, segment: &Segment, end_ms: i64) {
         let stamp = |at_us| Stamp { at_us, writer: segment.writer };
-        for clear in segment.clears.iter().filter(|clear| is_before(clear.at_us, selection.end_ms)) {
+        for clear in segment.clears.iter().filter(|clear| is_before(clear.at_us, end_ms)) {
             heads.clear(stamp(clear.at_us), clear.scope.clone());
         }
-        for push in segment.pushes.iter().filter(|push| is_before(push.at_us, selection.end_ms)) {
+        for push in segment.pushes.iter().filter(|push| is_before(push.at_us, end_ms)) {
             heads.push(Pushed {
                 stamp: stamp(push.at_us),
                 group: push.group,
@@ -53,7 +89,7 @@ impl Gathered {
                 retry_key: push.retry_key,
             });
         }
-        for description in segment.descriptions.iter().filter(|d| is_before(d.at_us, selection.end_ms)) {
+        for description in segment.descriptions.iter().filter(|d| is_before(d.at_us, end_ms)) {
             let stamp = stamp(description.at_us);
             let known = self.descriptions.get(&description.family);
             if known.is_none_or(|(known, _)| *known < stamp) {
@@ -63,7 +99,7 @@ impl Gathered {
         }
     }
 
-    fn add_rows(&mut self, segment: &Segment, rows: &SeriesRows, end_ms: i64) {
+    fn add_rows(&mut self, segment: &Segment, rows: &SeriesRows, needed: &NeededLabels, end_ms: i64) {
         let Some(held) = &rows.held else {
             return;
         };
@@ -72,10 +108,7 @@ impl Gathered {
         if count == 0 {
             return;
         }
-        let series = match self.series.get_mut(&rows.labels) {
-            Some(series) => series,
-            None => self.series.entry(rows.labels.clone()).or_default(),
-        };
+        let series = self.series.entry(Identity::of(rows, needed)).or_default();
         let group = series.entry(held.group).or_default();
         let kind = group.kind(&held.kind);
         for (row, &at_us) in (rows.range.start..).zip(&ats[..count]) {
@@ -87,20 +120,19 @@ impl Gathered {
     }
 
     /// The series that hold something within the time.
-    pub(super) fn into_series(self, start_ms: i64, end_ms: i64) -> Vec<Series> {
+    pub(super) fn into_series(self, start_ms: i64, end_ms: i64) -> Vec<Identified> {
         let ends = self.ends;
-        let folded = self.series.into_iter().map(|(labels, events)| Series {
-            labels,
-            steps: fold(events, &ends, start_ms, end_ms),
-            ..Series::default()
+        let folded = self.series.into_iter().map(|(Identity { labels, fingerprint }, events)| {
+            let steps = fold(events, &ends, start_ms, end_ms);
+            Identified { series: Series { labels, steps, ..Series::default() }, fingerprint }
         });
-        folded.filter(|series| !series.steps.is_empty()).collect()
+        folded.filter(|identified| !identified.series.steps.is_empty()).collect()
     }
 
     /// The values that hold at `at_ms`, by family.
     pub(super) fn into_live(self, at_ms: i64) -> Vec<LiveFamily> {
         let mut families: BTreeMap<Arc<str>, LiveFamily> = BTreeMap::new();
-        for (labels, events) in self.series {
+        for (Identity { labels, .. }, events) in self.series {
             let latest = events.values().filter_map(|group| group.last()).max_by_key(|(stamp, _)| *stamp);
             let Some(name) = latest.map(|(_, kind)| Arc::clone(&kind.family)) else {
                 continue;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::{GroupKey, Labels, Metadata, Value};
 
 use super::failure::PUSH_TIME_FAMILY;
-use super::gather::Gathered;
+use super::gather::{Gathered, Identity};
 use crate::fold::{SeriesEvents, fold};
 
 /// A group that is there, and what it holds.
@@ -41,7 +41,7 @@ impl Gathered {
     pub(super) fn into_live_groups(self, at_ms: i64) -> Vec<LiveGroup> {
         let mut groups: HashMap<GroupKey, BTreeMap<Arc<str>, HeldFamily>> = HashMap::new();
         let mut untils: HashMap<GroupKey, Option<i64>> = HashMap::new();
-        for (labels, events) in self.series {
+        for (Identity { labels, .. }, events) in self.series {
             for (key, group) in events {
                 let Some((stamp, kind)) = group.last() else { continue };
                 let (family, r#type) = (Arc::clone(&kind.family), kind.r#type);

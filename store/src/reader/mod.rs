@@ -1,36 +1,44 @@
 //! Answers selections: which segments, what they hold, and the fold of it.
 
-mod cache;
 mod error;
 mod expired;
 mod failure;
+mod fetch;
 mod gather;
 mod groups;
+mod labels;
+mod listing;
+mod lru;
+mod open;
 mod samples;
+mod tail_segments;
 mod unreadable;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use model::{Labels, Metadata, Push, RetryKey, Selection, Series, Stamp, Value};
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use model::{Labels, Metadata, NeededLabels, Push, RetryKey, Selection, Series, Stamp, Value};
+use object_store::ObjectStore;
 
 pub use error::{ReadError, ReadErrorKind};
+pub use fetch::Usage;
 pub use groups::{HeldFamily, LiveGroup};
 pub use unreadable::LeftOut;
 
 use crate::entry::{Entry, SampleBatch};
-use crate::layout::{SegmentName, Stream};
-use crate::segment::{self, Segment, SegmentError};
+use crate::fold::widened;
+use crate::layout::Stream;
+use crate::segment::{Segment, SegmentError, Wanted};
 use crate::settings::ReaderSettings;
 use crate::stats::{ReaderStats, count};
 use crate::tail::Tail;
 use crate::writer::Writer;
-use cache::Cache;
-use gather::Gathered;
-use unreadable::{Unreadable, Version};
+use fetch::Fetch;
+use gather::{Gathered, Identified};
+use lru::Lru;
+use open::{Kept, Key, Opened};
+use tail_segments::TailSegments;
+use unreadable::Unreadable;
 
 /// Reads the pushes and samples of one tenant.
 #[derive(Debug)]
@@ -39,7 +47,7 @@ pub struct Reader {
     settings: ReaderSettings,
     pushes: Source<Push>,
     samples: Source<SampleBatch>,
-    cache: Cache,
+    memory: Lru<Key, Kept>,
     unreadable: Unreadable,
     stats: ReaderStats,
 }
@@ -49,12 +57,13 @@ pub struct Reader {
 pub struct Source<E> {
     stream: Stream,
     tail: Option<(u64, Arc<Tail<E>>)>,
+    sorted: Arc<TailSegments>,
 }
 
 impl<E: Entry> Source<E> {
     /// What is in the store, and what `writer` of the same process holds that is not written yet.
     pub fn new(stream: Stream, writer: Option<&Writer<E>>) -> Self {
-        Self { stream, tail: writer.map(Writer::tail) }
+        Self { stream, tail: writer.map(Writer::tail), sorted: Arc::default() }
     }
 }
 
@@ -79,21 +88,39 @@ pub struct Answer<T> {
     /// The objects that could not be read, in order, each once. Where there are any, `found` may lack what was pushed,
     /// and may still show what has ended.
     pub left_out: Vec<LeftOut>,
+    /// What it took.
+    pub usage: Usage,
 }
 
-/// A segment in the store.
-#[derive(Clone, Debug)]
-struct Found {
-    object: Path,
-    version: Version,
-    name: SegmentName,
-}
-
-/// What one stream holds.
+/// What one stream holds of what is wanted.
 #[derive(Debug, Default)]
 struct Segments {
     readable: Vec<Arc<Segment>>,
     left_out: Vec<LeftOut>,
+}
+
+/// What is read for an answer.
+#[derive(Clone, Debug)]
+struct Request {
+    /// Rows that match one of these, by name, over their time.
+    matching: Vec<Selection>,
+    labels: NeededLabels,
+    values: bool,
+    /// What was pushed before this is not asked for.
+    pushed_from_ms: i64,
+    start_ms: i64,
+    end_ms: i64,
+    /// Whether samples are asked for too, and not just what was pushed.
+    samples: bool,
+}
+
+/// What was read of both streams.
+#[derive(Debug)]
+struct Streams {
+    pushes: Vec<Arc<Segment>>,
+    samples: Vec<Arc<Segment>>,
+    /// The labels that all rows have that have any.
+    labels: NeededLabels,
 }
 
 impl Reader {
@@ -104,9 +131,9 @@ impl Reader {
         samples: Source<SampleBatch>,
         settings: ReaderSettings,
     ) -> Self {
-        let (cache, store) = (Cache::new(settings.cache_bytes_max), pushes.stream.confine(store));
+        let (memory, store) = (Lru::new(settings.cache_bytes_max), pushes.stream.confine(store));
         let unreadable = Unreadable::default();
-        Self { store, settings, pushes, samples, cache, unreadable, stats: ReaderStats::default() }
+        Self { store, settings, pushes, samples, memory, unreadable, stats: ReaderStats::default() }
     }
 
     /// The series that match, each with what it held within the selection's time; in order of labels.
@@ -114,28 +141,59 @@ impl Reader {
     /// # Errors
     /// [`ReadError::kind`] says what to do.
     pub async fn select(&self, selection: &Selection) -> Result<Answer<Vec<Series>>, ReadError> {
-        count(&self.stats.selections, 1);
+        self.select_labels(selection, &NeededLabels::All).await
+    }
+
+    /// Like [`Reader::select`], with the labels that are needed and no others; so several series may have equal labels.
+    ///
+    /// # Errors
+    /// [`ReadError::kind`] says what to do.
+    pub async fn select_labels(
+        &self,
+        selection: &Selection,
+        needed: &NeededLabels,
+    ) -> Result<Answer<Vec<Series>>, ReadError> {
+        let found = self.identified(selection, needed, true).await?;
+        let series = found.found.into_iter().map(|identified| identified.series).collect();
+        Ok(Answer { found: series, left_out: found.left_out, usage: found.usage })
+    }
+
+    /// The series that match, with values or just with when they held some.
+    async fn identified(
+        &self,
+        selection: &Selection,
+        needed: &NeededLabels,
+        values: bool,
+    ) -> Result<Answer<Vec<Identified>>, ReadError> {
+        let push_times = failure::also_needed(selection);
+        let expired = expired::needed(selection);
+        // what is added about groups has no fingerprint but that of its labels
+        let is_about_groups = push_times.is_some() || expired.is_some();
+        let request = Request {
+            matching: [selection].into_iter().chain(&push_times).chain(&expired).cloned().collect(),
+            labels: if is_about_groups { NeededLabels::All } else { needed.clone() },
+            values,
+            // a push holds until something ends it, so what began long ago counts; a sample does not
+            pushed_from_ms: i64::MIN,
+            start_ms: selection.start_ms,
+            end_ms: selection.end_ms,
+            samples: true,
+        };
         let (start_ms, end_ms) = (selection.start_ms, selection.end_ms);
-        // a push holds until something ends it, so what began long ago counts; a sample does not
-        let (pushes, samples) = futures::try_join!(
-            self.segments(&self.pushes, i64::MIN, end_ms),
-            self.segments(&self.samples, start_ms, end_ms),
-        )?;
-        let left_out = self.told([pushes.left_out, samples.left_out].concat());
-        let (pushes, samples) = (pushes.readable, samples.readable);
         let selection = selection.clone();
-        let found = compute(move || {
-            let mut stepped = Gathered::of(&pushes, &selection).into_series(start_ms, end_ms);
-            if let Some(push_times) = failure::also_needed(&selection) {
-                let groups = Gathered::of(&pushes, &push_times).into_series(start_ms, end_ms);
+        self.answer(request, move |Streams { pushes, samples, labels }| {
+            let mut stepped = Gathered::of(&pushes, &selection, &labels).into_series(start_ms, end_ms);
+            if let Some(push_times) = push_times {
+                let groups = Gathered::of(&pushes, &push_times, &labels).into_series(start_ms, end_ms);
                 failure::add_zeros(&mut stepped, &groups);
             }
-            if let Some(push_times) = expired::needed(&selection) {
-                stepped.extend(Gathered::of(&pushes, &push_times).into_expired(start_ms, end_ms));
+            if let Some(push_times) = expired {
+                let groups = Gathered::of(&pushes, &push_times, &labels);
+                stepped.extend(groups.into_expired(start_ms, end_ms));
             }
-            join(stepped, samples::gather(&samples, &selection))
-        });
-        Ok(Answer { found: found.await?, left_out })
+            join(stepped, samples::gather(&samples, &selection, &labels))
+        })
+        .await
     }
 
     /// Everything pushed that holds at `at_ms`, by family, in order of names.
@@ -143,12 +201,10 @@ impl Reader {
     /// # Errors
     /// [`ReadError::kind`] says what to do.
     pub async fn live(&self, at_ms: i64) -> Result<Answer<Vec<LiveFamily>>, ReadError> {
-        count(&self.stats.selections, 1);
-        let segments = self.segments(&self.pushes, i64::MIN, at_ms).await?;
-        let left_out = self.told(segments.left_out);
-        let everything = Selection { matchers: Vec::new(), start_ms: at_ms, end_ms: at_ms };
-        let found = compute(move || Gathered::of(&segments.readable, &everything).into_live(at_ms));
-        Ok(Answer { found: found.await?, left_out })
+        self.answer(Request::all_pushed(at_ms), move |Streams { pushes, labels, .. }| {
+            Gathered::of(&pushes, &everything(at_ms), &labels).into_live(at_ms)
+        })
+        .await
     }
 
     /// Every group that is there at `at_ms` and what it holds, in order of labels. A series that two groups hold stands in
@@ -157,12 +213,10 @@ impl Reader {
     /// # Errors
     /// [`ReadError::kind`] says what to do.
     pub async fn live_groups(&self, at_ms: i64) -> Result<Answer<Vec<LiveGroup>>, ReadError> {
-        count(&self.stats.selections, 1);
-        let segments = self.segments(&self.pushes, i64::MIN, at_ms).await?;
-        let left_out = self.told(segments.left_out);
-        let everything = Selection { matchers: Vec::new(), start_ms: at_ms, end_ms: at_ms };
-        let found = compute(move || Gathered::of(&segments.readable, &everything).into_live_groups(at_ms));
-        Ok(Answer { found: found.await?, left_out })
+        self.answer(Request::all_pushed(at_ms), move |Streams { pushes, labels, .. }| {
+            Gathered::of(&pushes, &everything(at_ms), &labels).into_live_groups(at_ms)
+        })
+        .await
     }
 
     /// The retry keys of the pushes from `start_ms` to `end_ms`, with their stamps; in order of stamps.
@@ -174,18 +228,26 @@ impl Reader {
         start_ms: i64,
         end_ms: i64,
     ) -> Result<Answer<Vec<(Stamp, RetryKey)>>, ReadError> {
-        let segments = self.segments(&self.pushes, start_ms, end_ms).await?;
-        let left_out = self.told(segments.left_out);
-        let mut keys = Vec::new();
-        for segment in &segments.readable {
-            let within = |at_us: i64| (start_ms..=end_ms).contains(&at_us.div_euclid(1_000));
-            for push in segment.pushes.iter().filter(|push| within(push.at_us)) {
-                let stamp = Stamp { at_us: push.at_us, writer: segment.writer };
-                keys.extend(push.retry_key.map(|key| (stamp, key)));
+        // heads alone tell: no row is asked for
+        let request = Request {
+            matching: Vec::new(),
+            pushed_from_ms: start_ms,
+            values: false,
+            ..Request::all_pushed(end_ms)
+        };
+        self.answer(request, move |Streams { pushes, .. }| {
+            let mut keys = Vec::new();
+            for segment in &pushes {
+                let within = |at_us: i64| (start_ms..=end_ms).contains(&at_us.div_euclid(1_000));
+                for push in segment.pushes.iter().filter(|push| within(push.at_us)) {
+                    let stamp = Stamp { at_us: push.at_us, writer: segment.writer };
+                    keys.extend(push.retry_key.map(|key| (stamp, key)));
+                }
             }
-        }
-        keys.sort_unstable();
-        Ok(Answer { found: keys, left_out })
+            keys.sort_unstable();
+            keys
+        })
+        .await
     }
 
     /// What it has counted.
@@ -206,162 +268,162 @@ impl Reader {
         left_out
     }
 
-    /// All segments with rows between two times, in the order of their names, the tail's last.
-    async fn segments<E: Entry>(
+    /// Reads what is asked for, and makes an answer of it.
+    async fn answer<T: Send + 'static>(
         &self,
-        source: &Source<E>,
-        start_ms: i64,
-        end_ms: i64,
-    ) -> Result<Segments, ReadError> {
+        request: Request,
+        of: impl FnOnce(Streams) -> T + Send + 'static,
+    ) -> Result<Answer<T>, ReadError> {
         const ATTEMPTS: usize = 3;
+        count(&self.stats.selections, 1);
+        let fetch = Fetch::new(Arc::clone(&self.store), self.settings.requests_max);
         let mut attempt = 1;
-        let result = loop {
-            match self.try_segments(source, start_ms, end_ms).await {
+        let read = loop {
+            match self.read(&fetch, &request).await {
                 // an object that is gone has been merged into another: list again
                 Err(error) if error.is_gone() && attempt < ATTEMPTS => attempt += 1,
                 result => break result,
             }
         };
-        if result.is_err() {
+        if read.is_err() {
             count(&self.stats.failures, 1);
         }
-        result
+        let (streams, left_out) = read?;
+        let left_out = self.told(left_out);
+        Ok(Answer { found: compute(move || of(streams)).await?, left_out, usage: fetch.usage() })
     }
 
-    async fn try_segments<E: Entry>(
+    async fn read(&self, fetch: &Fetch, request: &Request) -> Result<(Streams, Vec<LeftOut>), ReadError> {
+        let of_pushes = (request.pushed_from_ms, request.end_ms);
+        let of_samples = (request.start_ms, request.end_ms);
+        let (mut pushes, mut samples) =
+            futures::try_join!(self.open_all(fetch, &self.pushes, of_pushes), async {
+                match request.samples {
+                    true => self.open_all(fetch, &self.samples, of_samples).await,
+                    false => Ok(OpenedAll::default()),
+                }
+            },)?;
+        let aggregates = pushes.opened.iter().any(Opened::aggregates)
+            || pushes.tail.iter().any(|segment| segment.aggregates);
+        let collides = pushes.opened.iter().chain(&samples.opened).any(Opened::has_collision);
+        // histograms that add up are told apart by their labels, and read with all of their buckets
+        let labels = if aggregates || collides { NeededLabels::All } else { request.labels.clone() };
+        let mut wanted = Wanted {
+            matching: request.matching.clone(),
+            labels: labels.clone(),
+            values: request.values,
+            times_us: micros(of_samples),
+        };
+        let of_samples = wanted.clone();
+        wanted.times_us = micros(of_pushes);
+        if aggregates {
+            wanted.matching = wanted.matching.iter().map(widened).collect();
+        }
+        let (of_pushes, of_samples) = futures::try_join!(
+            self.rows_of_all(fetch, &mut pushes, &wanted),
+            self.rows_of_all(fetch, &mut samples, &of_samples),
+        )?;
+        let left_out = [of_pushes.left_out, of_samples.left_out].concat();
+        Ok((Streams { pushes: of_pushes.readable, samples: of_samples.readable, labels }, left_out))
+    }
+
+    /// All segments with rows between two times, in the order of their names, and the tail.
+    async fn open_all<E: Entry>(
         &self,
+        fetch: &Fetch,
         source: &Source<E>,
-        start_ms: i64,
-        end_ms: i64,
-    ) -> Result<Segments, ReadError> {
+        times_ms: (i64, i64),
+    ) -> Result<OpenedAll, ReadError> {
         // the tail first: what leaves it between this line and the next is listed, and then left out again below
         let tail = source.tail.as_ref().map(|(writer, tail)| (*writer, tail.snapshot()));
-        let (mut found, mut left_out) = self.list(&source.stream, start_ms, end_ms).await?;
+        let (mut found, left_out) = self.list(fetch, &*self.store, &source.stream, times_ms).await?;
         if let Some((writer, tail)) = &tail {
             found.retain(|found| found.name.writer != *writer || found.name.number < tail.first_number);
         }
         if found.len() > self.settings.segments_max {
             return Err(ReadError::TooManySegments { found: found.len(), max: self.settings.segments_max });
         }
-        let fetched =
-            stream::iter(found).map(|segment| self.fetch(segment)).buffered(self.settings.requests_max);
-        let fetched: Vec<Result<Arc<Segment>, LeftOut>> = fetched.try_collect().await?;
-        let mut segments = Segments::default();
-        for segment in fetched {
+        let mut all = OpenedAll { left_out, ..OpenedAll::default() };
+        let opened = found.into_iter().map(|segment| self.open(fetch, segment));
+        let opened = stream::iter(opened).buffered(self.settings.requests_max);
+        let opened: Vec<Result<Opened, LeftOut>> = opened.try_collect().await?;
+        for segment in opened {
+            match segment {
+                Ok(segment) => all.opened.push(segment),
+                Err(object) => all.left_out.push(object),
+            }
+        }
+        if let Some((writer, tail)) = tail {
+            let sorted = Arc::clone(&source.sorted);
+            all.tail = compute(move || sorted.of(writer, &tail.entries)).await?;
+        }
+        Ok(all)
+    }
+
+    /// What is wanted of open segments; the tail's last.
+    async fn rows_of_all(
+        &self,
+        fetch: &Fetch,
+        all: &mut OpenedAll,
+        wanted: &Wanted,
+    ) -> Result<Segments, ReadError> {
+        let OpenedAll { opened, tail, left_out } = std::mem::take(all);
+        let mut segments = Segments { readable: Vec::new(), left_out };
+        let rows = opened.into_iter().map(|segment| self.rows(fetch, segment, wanted));
+        let rows = stream::iter(rows).buffered(self.settings.requests_max);
+        let rows: Vec<Result<Arc<Segment>, LeftOut>> = rows.try_collect().await?;
+        for segment in rows {
             match segment {
                 Ok(segment) => segments.readable.push(segment),
-                Err(object) => left_out.push(object),
+                Err(object) => segments.left_out.push(object),
             }
         }
-        segments.left_out = left_out;
-        if let Some((writer, tail)) = tail {
-            segments.readable.push(Arc::new(compute(move || E::segment(writer, &tail.entries)).await?));
-        }
+        segments.readable.extend(tail);
         Ok(segments)
     }
+}
 
-    /// The segments with rows between two times, and the objects that may be some but are not called so.
-    async fn list(
-        &self,
-        stream: &Stream,
-        start_ms: i64,
-        end_ms: i64,
-    ) -> Result<(Vec<Found>, Vec<LeftOut>), ReadError> {
-        let hot = stream.hot();
-        let mut listing = self.store.list(Some(&hot));
-        let (mut found, mut left_out, mut listed) = (Vec::new(), Vec::new(), HashSet::new());
-        while let Some(entry) = listing.next().await {
-            let entry = entry.map_err(|source| ReadError::Store { object: hot.clone(), source })?;
-            let (version, object) = (Version::of(&entry), entry.location);
-            if self.unreadable.knows(&object) {
-                listed.insert(object.clone());
-            }
-            match SegmentName::parse(&object) {
-                Ok(name) => found.push(Found { object, version, name }),
-                Err(error) => {
-                    let reason = self.unreadable.note(&object, &version, error);
-                    listed.insert(object.clone());
-                    // a later version may call its segments otherwise; what else lies here is none
-                    if object.as_ref().ends_with(".parquet") {
-                        left_out.push(LeftOut { object, reason });
-                    }
-                }
-            }
-        }
-        self.unreadable.forget_unlisted(&hot, |object| listed.contains(object));
-        drop_doubles(&mut found);
-        found.retain(|Found { name, .. }| {
-            name.from_us.div_euclid(1_000) <= end_ms && name.to_us.div_euclid(1_000) >= start_ms
-        });
-        Ok((found, left_out))
-    }
-
-    /// A segment, or what is wrong with it.
-    async fn fetch(&self, found: Found) -> Result<Result<Arc<Segment>, LeftOut>, ReadError> {
-        if let Some(segment) = self.cache.get(&found.object) {
-            count(&self.stats.segments_cached, 1);
-            return Ok(Ok(segment));
-        }
-        let Found { object, version, name } = found;
-        if let Some(reason) = self.unreadable.reason(&object, &version) {
-            return Ok(Err(LeftOut { object, reason }));
-        }
-        let mut read = self.try_fetch(&object, name.checksum).await?;
-        if matches!(read, Err(SegmentError::Checksum { .. })) {
-            // on the disk or on the way?
-            read = self.try_fetch(&object, name.checksum).await?;
-        }
-        match read {
-            Ok(segment) => {
-                let segment = Arc::new(segment);
-                self.unreadable.was_read(&object);
-                self.cache.put(object, Arc::clone(&segment));
-                Ok(Ok(segment))
-            }
-            Err(error) => {
-                let reason = self.unreadable.note(&object, &version, error);
-                Ok(Err(LeftOut { object, reason }))
-            }
-        }
-    }
-
-    async fn try_fetch(
-        &self,
-        object: &Path,
-        checksum: u64,
-    ) -> Result<Result<Segment, SegmentError>, ReadError> {
-        count(&self.stats.segments_fetched, 1);
-        let failed = |source| ReadError::Store { object: object.clone(), source };
-        let answer = self.store.get(object).await.map_err(failed)?;
-        let bytes = answer.bytes().await.map_err(failed)?;
-        match tokio::task::spawn_blocking(move || segment::decode(bytes, checksum)).await {
-            Ok(decoded) => Ok(decoded),
-            Err(error) if error.is_panic() => Ok(Err(SegmentError::Panic)),
-            Err(_) => Err(ReadError::Interrupted),
+impl Request {
+    fn all_pushed(at_ms: i64) -> Self {
+        Self {
+            matching: vec![everything(at_ms)],
+            labels: NeededLabels::All,
+            values: true,
+            pushed_from_ms: i64::MIN,
+            start_ms: at_ms,
+            end_ms: at_ms,
+            samples: false,
         }
     }
 }
 
-/// Of segments with the same writer and number, the one of the latest minute stays: the others came too late for theirs and
-/// were never acknowledged. Sorts by name.
-fn drop_doubles(found: &mut Vec<Found>) {
-    found.sort_by(|a, b| a.object.cmp(&b.object));
-    let mut seen = HashSet::with_capacity(found.len());
-    found.reverse();
-    found.retain(|Found { name, .. }| seen.insert((name.writer, name.number)));
-    found.reverse();
+fn everything(at_ms: i64) -> Selection {
+    Selection { matchers: Vec::new(), start_ms: at_ms, end_ms: at_ms }
 }
 
-/// One list of both, in order of labels. A series that was pushed and has samples too is one series.
-fn join(stepped: Vec<Series>, sampled: Vec<Series>) -> Vec<Series> {
+/// The segments of one stream.
+#[derive(Debug, Default)]
+struct OpenedAll {
+    opened: Vec<Opened>,
+    tail: Vec<Arc<Segment>>,
+    left_out: Vec<LeftOut>,
+}
+
+/// The microseconds of some milliseconds, the last one whole.
+fn micros((start_ms, end_ms): (i64, i64)) -> (i64, i64) {
+    (start_ms.saturating_mul(1_000), end_ms.saturating_mul(1_000).saturating_add(999))
+}
+
+/// One list of both, in order of labels and fingerprints. A series that was pushed and has samples too is one series.
+fn join(stepped: Vec<Identified>, sampled: Vec<Identified>) -> Vec<Identified> {
     let mut all = stepped;
     all.extend(sampled);
-    all.sort_by(|a, b| a.labels.cmp(&b.labels));
+    all.sort_by(|a, b| a.series.labels.cmp(&b.series.labels).then(a.fingerprint.cmp(&b.fingerprint)));
     all.dedup_by(|later, earlier| {
-        let same = later.labels == earlier.labels;
+        let same = later.fingerprint == earlier.fingerprint && later.series.labels == earlier.series.labels;
         if same {
             // the sort is stable: what has steps stands before what has samples
-            earlier.samples = std::mem::take(&mut later.samples);
+            earlier.series.samples = std::mem::take(&mut later.series.samples);
         }
         same
     });
@@ -371,6 +433,17 @@ fn join(stepped: Vec<Series>, sampled: Vec<Series>) -> Vec<Series> {
 /// Runs what keeps a processor busy away from the threads that serve requests.
 async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ReadError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| ReadError::Interrupted)
+}
+
+/// Like [`compute`], for what decodes bytes: a decoder that panics is a file that cannot be read.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SegmentError> + Send + 'static,
+) -> Result<Result<T, SegmentError>, ReadError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(decoded) => Ok(decoded),
+        Err(error) if error.is_panic() => Ok(Err(SegmentError::Panic)),
+        Err(_) => Err(ReadError::Interrupted),
+    }
 }
 
 #[cfg(test)]

@@ -4,14 +4,20 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use model::{Labels, Samples, Selection, Series};
+use model::{NeededLabels, Samples, Selection, Series};
+
+use super::gather::{Identified, Identity};
 
 use crate::segment::Segment;
 
 /// The series that have a sample within the selection's time. Segments are given in the order in which they were written:
 /// of samples of one series with the same time, the one of the later segment counts.
-pub(super) fn gather(segments: &[Arc<Segment>], selection: &Selection) -> Vec<Series> {
-    let mut parts: HashMap<Labels, Vec<(&Segment, Range<usize>)>> = HashMap::new();
+pub(super) fn gather(
+    segments: &[Arc<Segment>],
+    selection: &Selection,
+    needed: &NeededLabels,
+) -> Vec<Identified> {
+    let mut parts: HashMap<Identity, Vec<(&Segment, Range<usize>)>> = HashMap::new();
     let (start_us, end_us) = (
         selection.start_ms.saturating_mul(1_000),
         selection.end_ms.saturating_mul(1_000).saturating_add(999),
@@ -22,19 +28,14 @@ pub(super) fn gather(segments: &[Arc<Segment>], selection: &Selection) -> Vec<Se
             let first = series.range.start + times.partition_point(|&at_us| at_us < start_us);
             let end = series.range.start + times.partition_point(|&at_us| at_us <= end_us);
             if first < end {
-                match parts.get_mut(&series.labels) {
-                    Some(parts) => parts.push((segment, first..end)),
-                    None => {
-                        parts.insert(series.labels.clone(), vec![(segment, first..end)]);
-                    }
-                }
+                let parts = parts.entry(Identity::of(series, needed)).or_default();
+                parts.push((segment, first..end));
             }
         }
     }
-    let series = parts.into_iter().map(|(labels, parts)| Series {
-        labels,
-        samples: merge(&parts),
-        ..Series::default()
+    let series = parts.into_iter().map(|(Identity { labels, fingerprint }, parts)| Identified {
+        series: Series { labels, samples: merge(&parts), ..Series::default() },
+        fingerprint,
     });
     series.collect()
 }

@@ -1,10 +1,15 @@
+use futures::TryStreamExt;
 use model::{
     Change, GroupKey, MatchOp, Matcher, MetricType, OPEN_END_MS, PushedFamily, PushedSeries, Samples,
 };
+use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
+use object_store::path::Path;
 use testkit::{Fault, FaultyStore, ManualClock, Operation};
 
 use super::*;
+use crate::layout::SegmentName;
+use crate::segment;
 use crate::{Tenant, Writer, WriterSettings};
 
 const T0: i64 = 1_795_391_160_000;

@@ -41,6 +41,10 @@ impl Version {
             e_tag: listed.e_tag.clone(),
         }
     }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
 }
 
 /// The unreadable objects that are known.

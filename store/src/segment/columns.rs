@@ -32,6 +32,10 @@ pub(super) const KEY_FINGERPRINT: &str = "mayfly.fingerprint";
 pub(super) const KEY_HEAD_ROWS: &str = "mayfly.head_rows";
 pub(super) const KEY_MAP_NAMES: &str = "mayfly.map_names";
 
+/// A check of each page, and of the page index.
+pub(super) const KEY_PAGES: &str = "mayfly.pages";
+pub(super) const KEY_INDEX: &str = "mayfly.index";
+
 /// Whether some of the pushes are added up with others.
 pub(super) const KEY_AGGREGATES: &str = "mayfly.aggregates";
 

@@ -8,12 +8,12 @@ use arrow_array::{Array, FixedSizeBinaryArray, MapArray, RecordBatch};
 use bytes::Bytes;
 use model::{GroupKey, Label, Labels, Merge, Metadata, MetricType, RetryKey, Value};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::file::metadata::ParquetMetaData;
 
 use super::columns::{self, event};
+use super::footer::Footer;
 use super::rows::{NO_START_US, Row};
 use super::texts::{Dictionaries, Texts};
-use super::{ClearRow, Description, FORMAT, Held, PushRow, Segment, SegmentError, checksum, histogram};
+use super::{ClearRow, Description, Held, PushRow, Segment, SegmentError, checksum, histogram};
 use crate::fold::{Kind, Scope};
 
 /// Reads a whole segment. The checksum comes first: damaged pages may decode to nonsense, or not return at all.
@@ -23,7 +23,7 @@ pub(crate) fn decode(bytes: Bytes, expected: u64) -> Result<Segment, SegmentErro
         return Err(SegmentError::Checksum { found, expected });
     }
     let found = ParquetRecordBatchReaderBuilder::try_new(bytes.clone())?;
-    let Footer { writer, aggregates, collision } = check_footer(found.metadata())?;
+    let Footer { writer, aggregates, collision, .. } = Footer::read(found.metadata())?;
     let options = ArrowReaderOptions::new()
         .with_schema(columns::reading_schema(found.schema()))
         .with_skip_arrow_metadata(true);
@@ -42,39 +42,9 @@ pub(crate) fn decode(bytes: Bytes, expected: u64) -> Result<Segment, SegmentErro
 }
 
 /// Rows that are decoded at once: enough to pass over a dictionary seldom, few enough to stay in a processor's cache.
-const BATCH_ROWS: usize = 1 << 13;
+pub(super) const BATCH_ROWS: usize = 1 << 13;
 
-/// What the footer says.
-struct Footer {
-    writer: u64,
-    aggregates: bool,
-    collision: bool,
-}
-
-/// Refuses what is no segment and what is newer.
-fn check_footer(metadata: &ParquetMetaData) -> Result<Footer, SegmentError> {
-    let notes = metadata.file_metadata().key_value_metadata();
-    let note = |key: &'static str| {
-        let found = notes.into_iter().flatten().find(|note| note.key == key);
-        found.and_then(|note| note.value.as_deref()).ok_or(SegmentError::Foreign(key))
-    };
-    let format: u32 =
-        note(columns::KEY_FORMAT)?.parse().map_err(|_| SegmentError::Foreign(columns::KEY_FORMAT))?;
-    if format > FORMAT {
-        return Err(SegmentError::Newer { found: format, supported: FORMAT });
-    }
-    if note(columns::KEY_FINGERPRINT)? != columns::FINGERPRINT {
-        return Err(SegmentError::Foreign(columns::KEY_FINGERPRINT));
-    }
-    let writer = u64::from_str_radix(note(columns::KEY_WRITER)?, 16);
-    Ok(Footer {
-        writer: writer.map_err(|_| SegmentError::Foreign(columns::KEY_WRITER))?,
-        aggregates: note(columns::KEY_AGGREGATES)? == "true",
-        collision: note(columns::KEY_COLLISION)? == "true",
-    })
-}
-
-fn read_batch(
+pub(super) fn read_batch(
     columns: &Columns<'_>,
     first_row: usize,
     collision: bool,
@@ -120,7 +90,7 @@ fn read_batch(
                     }),
                     None => None,
                 };
-                segment.place(&columns.labels(row), held, placed);
+                segment.place(&columns.labels(row), columns.series.value(row), held, placed);
             }
             Some(event::CLEAR) => {
                 let scope = match (columns.group(row), columns.family(row)) {
@@ -158,11 +128,12 @@ fn read_batch(
 type Times = arrow_array::PrimitiveArray<TimestampMicrosecondType>;
 
 /// The columns of a batch, by what they mean.
-struct Columns<'a> {
+pub(super) struct Columns<'a> {
     name: Texts<'a>,
     series: &'a arrow_array::Int64Array,
     ts: &'a Times,
-    value: &'a arrow_array::Float64Array,
+    /// `None` where nobody asks for values.
+    value: Option<&'a arrow_array::Float64Array>,
     until: Option<&'a Times>,
     start: Option<&'a Times>,
     histogram: Option<histogram::Reader<'a>>,
@@ -176,11 +147,12 @@ struct Columns<'a> {
     body: Option<&'a arrow_array::Int64Array>,
     label_names: Vec<Arc<str>>,
     label_values: Vec<Texts<'a>>,
-    map: &'a MapArray,
+    /// `None` where nobody asks for what is in it.
+    map: Option<&'a MapArray>,
 }
 
 impl<'a> Columns<'a> {
-    fn of(batch: &'a RecordBatch, dictionaries: &mut Dictionaries) -> Result<Self, SegmentError> {
+    pub(super) fn of(batch: &'a RecordBatch, dictionaries: &mut Dictionaries) -> Result<Self, SegmentError> {
         let column =
             |name: &str| batch.column_by_name(name).ok_or_else(|| SegmentError::Column(name.to_owned()));
         let wrong = |name: &'static str| move || SegmentError::Column(name.to_owned());
@@ -209,16 +181,22 @@ impl<'a> Columns<'a> {
             unit: maybe_texts(columns::UNIT),
             series: column(columns::SERIES)?.as_primitive_opt().ok_or_else(wrong(columns::SERIES))?,
             ts: column(columns::TS)?.as_primitive_opt().ok_or_else(wrong(columns::TS))?,
-            value: column(columns::VALUE)?
-                .as_primitive_opt::<Float64Type>()
-                .ok_or_else(wrong(columns::VALUE))?,
+            value: match batch.column_by_name(columns::VALUE) {
+                Some(array) => {
+                    Some(array.as_primitive_opt::<Float64Type>().ok_or_else(wrong(columns::VALUE))?)
+                }
+                None => None,
+            },
             until: batch.column_by_name(columns::UNTIL).and_then(|array| array.as_primitive_opt()),
             start: batch.column_by_name(columns::START_TS).and_then(|array| array.as_primitive_opt()),
             histogram: histogram.map(histogram::Reader::new),
             group: batch.column_by_name(columns::GROUP).and_then(|array| array.as_fixed_size_binary_opt()),
             key: batch.column_by_name(columns::KEY).and_then(|array| array.as_fixed_size_binary_opt()),
             body: batch.column_by_name(columns::BODY).and_then(|array| array.as_primitive_opt()),
-            map: column(columns::LABELS)?.as_map_opt().ok_or_else(wrong(columns::LABELS))?,
+            map: match batch.column_by_name(columns::LABELS) {
+                Some(array) => Some(array.as_map_opt().ok_or_else(wrong(columns::LABELS))?),
+                None => None,
+            },
         })
     }
 
@@ -236,8 +214,9 @@ impl<'a> Columns<'a> {
     }
 
     fn value(&self, row: usize) -> Result<Option<Value>, SegmentError> {
-        if self.value.is_valid(row) {
-            return Ok(Some(Value::Float(self.value.value(row))));
+        let Some(values) = self.value else { return Ok(Some(Value::Float(0.0))) };
+        if values.is_valid(row) {
+            return Ok(Some(Value::Float(values.value(row))));
         }
         let histogram = match &self.histogram {
             Some(column) => column.get(row)?,
@@ -268,8 +247,8 @@ impl<'a> Columns<'a> {
                 add(name, value);
             }
         }
-        if self.map.is_valid(row) {
-            let entries = self.map.value(row);
+        if let Some(map) = self.map.filter(|map| map.is_valid(row)) {
+            let entries = map.value(row);
             let (keys, values) =
                 (entries.column(0).as_string_opt::<i32>(), entries.column(1).as_string_opt::<i32>());
             for (key, value) in keys.into_iter().flatten().zip(values.into_iter().flatten()) {

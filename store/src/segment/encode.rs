@@ -22,6 +22,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::columns::{self, LabelPlan, Optional, event};
 use super::head::head_batch;
 use super::rows::NO_START_US;
+use super::seal::seal;
 use super::{FORMAT, Rows, Segment, SegmentError, SeriesRows, histogram};
 
 /// What a segment's name says about its bytes.
@@ -54,7 +55,8 @@ pub(crate) fn encode(segment: &Segment) -> Result<Bytes, SegmentError> {
         let columns = rows_batch(&parts, &segment.rows, &plan, optional)?;
         writer.write(&RecordBatch::try_new(Arc::clone(&schema), columns)?)?;
     }
-    Ok(writer.into_inner()?.into())
+    let file = writer.into_inner()?;
+    Ok(if is_paged(segment) { seal(file)? } else { file }.into())
 }
 
 /// Rows that are put into arrays at once, so that a large segment is not in memory a second time.
@@ -66,6 +68,19 @@ const DICTIONARY_BYTES_MAX: usize = 16 << 20;
 
 /// Row groups are as large as dictionaries gain from; pages, not row groups, are what a selective read skips.
 const ROW_GROUP_ROWS_MAX: usize = 4 << 20;
+
+/// A file with as many rows is worth reading in parts, and so gets a page index and checks of its pages.
+const PAGED_ROWS_MIN: usize = 1 << 13;
+
+/// A page has no more rows: columns that hardly change have few pages.
+const PAGE_ROWS_MAX: usize = 1 << 17;
+
+/// Nor more bytes before compression, about: what a selective read reads in vain of a column of values is half of that.
+const PAGE_BYTES_MAX: usize = 128 << 10;
+
+fn is_paged(segment: &Segment) -> bool {
+    segment.row_count() >= PAGED_ROWS_MIN
+}
 
 /// Some of the rows of a series.
 struct Part<'a> {
@@ -98,15 +113,18 @@ fn batches(series: &[SeriesRows]) -> Vec<Vec<Part<'_>>> {
 fn properties(segment: &Segment, plan: &LabelPlan) -> WriterProperties {
     let note = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
     let column = |name: &str| ColumnPath::from(name);
+    let statistics = if is_paged(segment) { EnabledStatistics::Page } else { EnabledStatistics::Chunk };
     WriterProperties::builder()
         .set_created_by(concat!("mayfly ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_dictionary_page_size_limit(DICTIONARY_BYTES_MAX)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
         .set_statistics_enabled(EnabledStatistics::None)
-        .set_column_statistics_enabled(column(columns::NAME), EnabledStatistics::Chunk)
+        .set_column_statistics_enabled(column(columns::NAME), statistics)
         .set_column_statistics_enabled(column(columns::TS), EnabledStatistics::Chunk)
-        .set_offset_index_disabled(true)
+        .set_offset_index_disabled(!is_paged(segment))
+        .set_data_page_row_count_limit(PAGE_ROWS_MAX)
+        .set_data_page_size_limit(PAGE_BYTES_MAX)
         .set_column_dictionary_enabled(column(columns::TS), false)
         .set_column_encoding(column(columns::TS), Encoding::DELTA_BINARY_PACKED)
         .set_column_dictionary_enabled(column(columns::SERIES), false)
@@ -128,9 +146,9 @@ fn properties(segment: &Segment, plan: &LabelPlan) -> WriterProperties {
 fn has_collision(segment: &Segment) -> bool {
     segment.series.windows(2).any(|pair| {
         let [a, b] = pair else { return false };
-        a.labels != b.labels
+        a.fingerprint == b.fingerprint
+            && a.labels != b.labels
             && a.labels.metric_name() == b.labels.metric_name()
-            && a.labels.fingerprint() == b.labels.fingerprint()
     })
 }
 
@@ -162,7 +180,7 @@ fn rows_batch(
         Float64Array::from(rows.values[start..end].to_vec())
     };
     let fingerprints =
-        parts.iter().flat_map(|part| std::iter::repeat_n(part.series.labels.fingerprint(), part.range.len()));
+        parts.iter().flat_map(|part| std::iter::repeat_n(part.series.fingerprint, part.range.len()));
     let ats = TimestampMicrosecondArray::from(rows.at_us[start..end].to_vec());
     let mut arrays: Vec<ArrayRef> = vec![
         part_texts(parts, |series| series.labels.get(Labels::NAME)),

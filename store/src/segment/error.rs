@@ -43,6 +43,15 @@ pub enum SegmentError {
         /// The value.
         value: String,
     },
+    /// The checks of a file that is read in parts do not fit it.
+    #[error("the checks of its pages do not fit its pages")]
+    Unsealed,
+    /// A page is not what was written.
+    #[error("damaged: the page at byte {offset} does not have the checksum that the footer says")]
+    Page {
+        /// Where it begins.
+        offset: u64,
+    },
     /// The decoder gave up.
     #[error("not readable as Parquet: the decoder panicked")]
     Panic,

@@ -4,9 +4,14 @@ mod columns;
 mod decode;
 mod encode;
 mod error;
+mod filter;
+mod footer;
 mod head;
 mod histogram;
+mod partial;
+mod prune;
 mod rows;
+mod seal;
 mod texts;
 
 use std::collections::BTreeMap;
@@ -18,7 +23,9 @@ use model::{Change, GroupKey, Labels, Metadata, Push, RetryKey, Samples, Selecti
 pub(crate) use decode::decode;
 pub(crate) use encode::{checksum, encode};
 pub use error::SegmentError;
+pub(crate) use partial::{Partial, Step, Wanted};
 pub(crate) use rows::Rows;
+pub(crate) use seal::{Sealed, SealedFooter, footer_start};
 
 use crate::fold::{Kind, PUSH_FAILURE_FAMILY, Scope};
 use crate::tail::Stamped;
@@ -75,7 +82,10 @@ pub(crate) struct Description {
 /// A series and where its rows stand; a pushed series as one group holds it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SeriesRows {
+    /// All of them, or those that were asked for.
     pub(crate) labels: Labels,
+    /// Of all labels.
+    pub(crate) fingerprint: i64,
     /// `None`: samples.
     pub(crate) held: Option<Held>,
     pub(crate) range: Range<usize>,
@@ -141,8 +151,8 @@ impl Segment {
         }
         segment.descriptions = descriptions.into_values().collect();
         placed.sort_by(|a, b| a.order().cmp(&b.order()));
-        for Placed { labels, held, row, .. } in placed {
-            segment.place(labels, Some(held), row);
+        for Placed { labels, fingerprint, held, row, .. } in placed {
+            segment.place(labels, fingerprint, Some(held), row);
         }
         segment
     }
@@ -179,21 +189,24 @@ impl Segment {
                     value: &value,
                     start_us: start_ms.map_or(NO_START_US, |start_ms| start_ms.saturating_mul(1_000)),
                 };
-                segment.place(of_series[0].2, None, row);
+                segment.place(of_series[0].2, of_series[0].1, None, row);
             }
         }
         segment
     }
 
     /// Adds a row behind the last: to the last series, if it is that one.
-    fn place(&mut self, labels: &Labels, held: Option<Held>, row: Row<'_>) {
-        if self.series.last().is_some_and(|last| last.held == held && last.labels == *labels) {
+    fn place(&mut self, labels: &Labels, fingerprint: i64, held: Option<Held>, row: Row<'_>) {
+        let is_same = |last: &SeriesRows| {
+            last.fingerprint == fingerprint && last.held == held && last.labels == *labels
+        };
+        if self.series.last().is_some_and(is_same) {
             self.place_again(row);
             return;
         }
         let at = self.rows.len();
         self.rows.push(row);
-        self.series.push(SeriesRows { labels: labels.clone(), held, range: at..at + 1 });
+        self.series.push(SeriesRows { labels: labels.clone(), fingerprint, held, range: at..at + 1 });
     }
 
     /// Adds a row to the last series.

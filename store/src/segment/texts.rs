@@ -1,9 +1,7 @@
 //! Dictionary columns whose texts are shared: between rows, between batches, and with whoever keeps a label.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
@@ -13,20 +11,20 @@ use arrow_array::{Array, ArrayRef, DictionaryArray, StringArray};
 /// allocated once, and one that none uses not at all.
 #[derive(Debug, Default)]
 pub(super) struct Dictionaries {
-    by_column: HashMap<String, Rc<Dictionary>>,
+    by_column: HashMap<String, Arc<Dictionary>>,
 }
 
 #[derive(Debug)]
 struct Dictionary {
     values: StringArray,
-    texts: Vec<OnceCell<Arc<str>>>,
+    texts: Vec<OnceLock<Arc<str>>>,
 }
 
 /// A column of texts.
 #[derive(Debug)]
 pub(super) struct Texts<'a> {
     array: &'a DictionaryArray<Int32Type>,
-    dictionary: Rc<Dictionary>,
+    dictionary: Arc<Dictionary>,
 }
 
 impl Dictionaries {
@@ -37,17 +35,17 @@ impl Dictionaries {
         if let Some(known) = self.by_column.get(column)
             && is_same(&known.values, values)
         {
-            return Some(Texts { array, dictionary: Rc::clone(known) });
+            return Some(Texts { array, dictionary: Arc::clone(known) });
         }
-        let texts = vec![OnceCell::new(); values.len()];
-        let dictionary = Rc::new(Dictionary { values: values.clone(), texts });
-        self.by_column.insert(column.to_owned(), Rc::clone(&dictionary));
+        let texts = vec![OnceLock::new(); values.len()];
+        let dictionary = Arc::new(Dictionary { values: values.clone(), texts });
+        self.by_column.insert(column.to_owned(), Arc::clone(&dictionary));
         Some(Texts { array, dictionary })
     }
 }
 
 /// Whether both are the same memory. The dictionary that is kept keeps its memory, so no other can have its address.
-fn is_same(a: &StringArray, b: &StringArray) -> bool {
+pub(super) fn is_same(a: &StringArray, b: &StringArray) -> bool {
     a.len() == b.len()
         && a.values().as_ptr() == b.values().as_ptr()
         && a.value_offsets().as_ptr() == b.value_offsets().as_ptr()

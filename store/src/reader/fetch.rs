@@ -1,0 +1,160 @@
+//! Requests of one query to the object store: bounded, counted, and close ranges together.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use futures::future::try_join_all;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use tokio::sync::Semaphore;
+
+use super::ReadError;
+
+/// What a query asked of the object store, and what it found in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Requests: a GET of an object or of a range, or a LIST of a page of at most 1000 names.
+    pub requests: u64,
+    /// Bytes that GETs answered.
+    pub bytes: u64,
+    /// Segments that were opened, in whole or in part; what is not written yet counts as none.
+    pub segments: u64,
+    /// Bytes that were found in memory instead of being asked for, as far as segments are read in parts.
+    pub cached_bytes: u64,
+}
+
+/// Names in one answer to a LIST.
+pub(super) const LIST_PAGE: u64 = 1_000;
+
+/// Ranges that are no further apart are fetched together: the bytes between them are sooner there than another answer.
+const GAP_BYTES_MAX: u64 = 16 << 10;
+
+/// Larger ranges are fetched in several requests at once.
+const REQUEST_BYTES_MAX: u64 = 8 << 20;
+
+/// The requests of one query.
+#[derive(Debug)]
+pub(super) struct Fetch {
+    store: Arc<dyn ObjectStore>,
+    permits: Semaphore,
+    requests: AtomicU64,
+    bytes: AtomicU64,
+    segments: AtomicU64,
+    cached_bytes: AtomicU64,
+}
+
+impl Fetch {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, requests_max: usize) -> Self {
+        Self {
+            store,
+            permits: Semaphore::new(requests_max),
+            requests: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            segments: AtomicU64::new(0),
+            cached_bytes: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        Usage {
+            requests: self.requests.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            segments: self.segments.load(Ordering::Relaxed),
+            cached_bytes: self.cached_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn count_requests(&self, count: u64) {
+        self.requests.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_segment(&self) {
+        self.segments.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_cached(&self, bytes: usize) {
+        self.cached_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// A whole object.
+    pub(super) async fn whole(&self, object: &Path) -> Result<Bytes, ReadError> {
+        let failed = |source| ReadError::Store { object: object.clone(), source };
+        let _permit = self.permits.acquire().await.map_err(|_| ReadError::Interrupted)?;
+        self.count_requests(1);
+        let bytes = self.store.get(object).await.map_err(failed)?.bytes().await.map_err(failed)?;
+        self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(bytes)
+    }
+
+    /// A range of an object.
+    pub(super) async fn range(&self, object: &Path, range: Range<u64>) -> Result<Bytes, ReadError> {
+        let failed = |source| ReadError::Store { object: object.clone(), source };
+        let _permit = self.permits.acquire().await.map_err(|_| ReadError::Interrupted)?;
+        self.count_requests(1);
+        let bytes = self.store.get_range(object, range).await.map_err(failed)?;
+        self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(bytes)
+    }
+
+    /// Ranges of an object, given in order and not overlapping; each of them is a part of one answer.
+    pub(super) async fn ranges(&self, object: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, ReadError> {
+        let requests = together(ranges);
+        let answers = try_join_all(requests.iter().map(|(span, _)| self.range(object, span.clone()))).await?;
+        let mut parts = Vec::with_capacity(ranges.len());
+        for ((span, of), answer) in requests.into_iter().zip(answers) {
+            for range in &ranges[of] {
+                let place =
+                    |at: u64| usize::try_from(at - span.start).unwrap_or(usize::MAX).min(answer.len());
+                // an answer that is too short is a damaged page
+                parts.push(answer.slice(place(range.start)..place(range.end)));
+            }
+        }
+        Ok(parts)
+    }
+}
+
+/// Which ranges one request each fetches, and what it asks for.
+fn together(ranges: &[Range<u64>]) -> Vec<(Range<u64>, Range<usize>)> {
+    let mut requests: Vec<(Range<u64>, Range<usize>)> = Vec::new();
+    for (index, range) in ranges.iter().enumerate() {
+        match requests.last_mut() {
+            Some((span, of))
+                if range.start <= span.end + GAP_BYTES_MAX && range.end - span.start <= REQUEST_BYTES_MAX =>
+            {
+                span.end = span.end.max(range.end);
+                of.end = index + 1;
+            }
+            _ => requests.push((range.clone(), index..index + 1)),
+        }
+    }
+    requests
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_close_is_fetched_together() {
+        let check = |ranges: &[Range<u64>], expect: &[Range<u64>]| {
+            let spans: Vec<Range<u64>> = together(ranges).into_iter().map(|(span, _)| span).collect();
+            assert_eq!(spans, expect);
+        };
+        check(&[], &[]);
+        check(&[0..10, 10..20, 30..40], std::slice::from_ref(&(0..40)));
+        check(
+            &[0..10, 10 + GAP_BYTES_MAX..20 + GAP_BYTES_MAX],
+            std::slice::from_ref(&(0..20 + GAP_BYTES_MAX)),
+        );
+        check(
+            &[0..10, 11 + GAP_BYTES_MAX..20 + GAP_BYTES_MAX],
+            &[0..10, 11 + GAP_BYTES_MAX..20 + GAP_BYTES_MAX],
+        );
+        check(
+            &[0..REQUEST_BYTES_MAX, REQUEST_BYTES_MAX..REQUEST_BYTES_MAX + 1],
+            &[0..REQUEST_BYTES_MAX, REQUEST_BYTES_MAX..REQUEST_BYTES_MAX + 1],
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! What was fetched, in memory, bounded in bytes. Objects never change, so nothing in here is ever stale.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::sync::{Mutex, PoisonError};
+
+/// Keeps what was used last.
+#[derive(Debug)]
+pub(super) struct Lru<K, V> {
+    bytes_max: usize,
+    inner: Mutex<Inner<K, V>>,
+}
+
+#[derive(Debug)]
+struct Inner<K, V> {
+    entries: HashMap<K, Entry<V>>,
+    /// Least recently used first.
+    by_use: BTreeMap<u64, K>,
+    bytes: usize,
+    uses: u64,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    value: V,
+    bytes: usize,
+    last_use: u64,
+}
+
+impl<K: Clone + Eq + Hash, V: Clone> Lru<K, V> {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        let inner = Inner { entries: HashMap::new(), by_use: BTreeMap::new(), bytes: 0, uses: 0 };
+        Self { bytes_max, inner: Mutex::new(inner) }
+    }
+
+    pub(super) fn get(&self, key: &K) -> Option<V> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.uses += 1;
+        let now = inner.uses;
+        let entry = inner.entries.get_mut(key)?;
+        let value = entry.value.clone();
+        let before = std::mem::replace(&mut entry.last_use, now);
+        if let Some(key) = inner.by_use.remove(&before) {
+            inner.by_use.insert(now, key);
+        }
+        Some(value)
+    }
+
+    /// Keeps a value that takes so much memory, key included, if that is not more than all may take.
+    pub(super) fn put(&self, key: K, value: V, bytes: usize) {
+        if bytes > self.bytes_max {
+            return;
+        }
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.uses += 1;
+        let last_use = inner.uses;
+        if let Some(old) = inner.entries.insert(key.clone(), Entry { value, bytes, last_use }) {
+            inner.by_use.remove(&old.last_use);
+            inner.bytes -= old.bytes;
+        }
+        inner.by_use.insert(last_use, key);
+        inner.bytes += bytes;
+        while inner.bytes > self.bytes_max
+            && let Some((_, oldest)) = inner.by_use.pop_first()
+        {
+            if let Some(entry) = inner.entries.remove(&oldest) {
+                inner.bytes -= entry.bytes;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_recently_used_goes_first() {
+        let lru = Lru::new(30);
+        for key in ["a", "b", "c"] {
+            lru.put(key, key.len(), 10);
+        }
+        assert!(lru.get(&"a").is_some());
+        lru.put("d", 1, 10);
+        let held = ["a", "b", "c", "d"].map(|key| lru.get(&key).is_some());
+        assert_eq!(held, [true, false, true, true]);
+        lru.put("c", 1, 20);
+        let held = ["a", "b", "c", "d"].map(|key| lru.get(&key).is_some());
+        assert_eq!(held, [false, false, true, true], "what is put again counts once");
+        lru.put("e", 1, 31);
+        assert_eq!(lru.get(&"e"), None, "larger than all of it");
+    }
+}

@@ -1,0 +1,289 @@
+//! Opens segments: small ones whole, and large ones by their footer, so that pages can be fetched that matter.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use object_store::path::Path;
+
+use super::fetch::Fetch;
+use super::listing::Found;
+use super::unreadable::LeftOut;
+use super::{ReadError, Reader, blocking};
+use crate::segment::{
+    self, Partial, Sealed, SealedFooter, Segment, SegmentError, Step, Wanted, footer_start,
+};
+use crate::stats::count;
+
+/// The end of a file that is fetched in the hope that footer and page index are in it: so much of it, within bounds.
+const END_PART: u64 = 256;
+const END_BYTES_MIN: u64 = 16 << 10;
+const END_BYTES_MAX: u64 = 512 << 10;
+
+/// A segment of which rows can be read.
+#[derive(Clone, Debug)]
+pub(super) enum Opened {
+    /// It is in memory.
+    Whole(Arc<Segment>),
+    /// Its pages can be fetched.
+    Parts(Found, Arc<Sealed>),
+}
+
+/// What the memory of a reader holds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    /// A whole segment, or what is known of one that is read in parts.
+    Opened(Path),
+    /// The page of an object that begins there.
+    Page(Path, u64),
+}
+
+/// See [`Key`].
+#[derive(Clone, Debug)]
+pub(super) enum Kept {
+    Whole(Arc<Segment>),
+    Sealed(Arc<Sealed>),
+    Page(Bytes),
+}
+
+/// What can be had of a file, or what is wrong with it; and apart from that, whether the store answered.
+type Read<T> = Result<Result<T, SegmentError>, ReadError>;
+
+impl Opened {
+    pub(super) fn aggregates(&self) -> bool {
+        match self {
+            Self::Whole(segment) => segment.aggregates,
+            Self::Parts(_, sealed) => sealed.aggregates(),
+        }
+    }
+
+    pub(super) fn has_collision(&self) -> bool {
+        match self {
+            // what is whole has all of its labels
+            Self::Whole(_) => false,
+            Self::Parts(_, sealed) => sealed.has_collision(),
+        }
+    }
+}
+
+impl Reader {
+    /// A segment, or what is wrong with it.
+    pub(super) async fn open(
+        &self,
+        fetch: &Fetch,
+        found: Found,
+    ) -> Result<Result<Opened, LeftOut>, ReadError> {
+        fetch.count_segment();
+        match self.memory.get(&Key::Opened(found.object.clone())) {
+            Some(Kept::Whole(segment)) => {
+                count(&self.stats.segments_cached, 1);
+                return Ok(Ok(Opened::Whole(segment)));
+            }
+            Some(Kept::Sealed(sealed)) => {
+                count(&self.stats.segments_cached, 1);
+                return Ok(Ok(Opened::Parts(found, sealed)));
+            }
+            _ => {}
+        }
+        if let Some(reason) = self.unreadable.reason(&found.object, &found.version) {
+            return Ok(Err(LeftOut { object: found.object, reason }));
+        }
+        count(&self.stats.segments_fetched, 1);
+        let mut read = self.try_open(fetch, &found).await?;
+        if matches!(read, Err(SegmentError::Checksum { .. })) {
+            // on the disk or on the way?
+            count(&self.stats.segments_fetched, 1);
+            read = self.try_open(fetch, &found).await?;
+        }
+        match read {
+            Ok(opened) => {
+                self.unreadable.was_read(&found.object);
+                let (kept, bytes) = match &opened {
+                    Opened::Whole(segment) => (Kept::Whole(Arc::clone(segment)), segment.memory_bytes()),
+                    Opened::Parts(_, sealed) => (Kept::Sealed(Arc::clone(sealed)), sealed.memory_bytes()),
+                };
+                let bytes = bytes + found.object.as_ref().len();
+                self.memory.put(Key::Opened(found.object), kept, bytes);
+                Ok(Ok(opened))
+            }
+            Err(error) => Ok(Err(self.leave_out(&found, &error))),
+        }
+    }
+
+    fn leave_out(&self, found: &Found, error: &SegmentError) -> LeftOut {
+        let reason = self.unreadable.note(&found.object, &found.version, error);
+        LeftOut { object: found.object.clone(), reason }
+    }
+
+    async fn try_open(&self, fetch: &Fetch, found: &Found) -> Read<Opened> {
+        if found.version.size() > self.settings.whole_bytes_max {
+            match self.open_sealed(fetch, found).await? {
+                Ok(Some(sealed)) => return Ok(Ok(Opened::Parts(found.clone(), sealed))),
+                Ok(None) => {}
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        let bytes = fetch.whole(&found.object).await?;
+        let checksum = found.name.checksum;
+        let decoded = blocking(move || segment::decode(bytes, checksum)).await?;
+        Ok(decoded.map(|segment| Opened::Whole(Arc::new(segment))))
+    }
+
+    /// `None`: all of it must be read.
+    async fn open_sealed(&self, fetch: &Fetch, found: &Found) -> Read<Option<Arc<Sealed>>> {
+        let (object, size) = (&found.object, found.version.size());
+        let end_bytes = (size / END_PART).clamp(END_BYTES_MIN, END_BYTES_MAX).min(size);
+        let mut end = End { start: size - end_bytes, bytes: Bytes::new() };
+        end.bytes = fetch.range(object, end.start..size).await?;
+        let Some(footer_start) = footer_start(size, &end.bytes) else { return Ok(Ok(None)) };
+        end.reach(fetch, object, footer_start).await?;
+        let footer = match SealedFooter::open(size, &end.from(footer_start)) {
+            Ok(Some(footer)) => footer,
+            Ok(None) => return Ok(Ok(None)),
+            Err(error) => return Ok(Err(error)),
+        };
+        let index = footer.index_range();
+        end.reach(fetch, object, index.start).await?;
+        let bytes = end.from(index.start);
+        let length = usize::try_from(index.end - index.start).unwrap_or(usize::MAX).min(bytes.len());
+        let bytes = bytes.slice(..length);
+        let sealed = blocking(move || footer.with_index(&bytes)).await?;
+        Ok(sealed.map(|sealed| Some(Arc::new(sealed))))
+    }
+
+    /// The rows of an open segment that are wanted; of one that is in memory all rows.
+    pub(super) async fn rows(
+        &self,
+        fetch: &Fetch,
+        opened: Opened,
+        wanted: &Wanted,
+    ) -> Result<Result<Arc<Segment>, LeftOut>, ReadError> {
+        let (found, sealed) = match opened {
+            Opened::Whole(segment) => return Ok(Ok(segment)),
+            Opened::Parts(found, sealed) => (found, sealed),
+        };
+        match self.try_rows(fetch, &found, &sealed, wanted).await? {
+            Ok(segment) => Ok(Ok(Arc::new(segment))),
+            Err(error) => Ok(Err(self.leave_out(&found, &error))),
+        }
+    }
+
+    async fn try_rows(
+        &self,
+        fetch: &Fetch,
+        found: &Found,
+        sealed: &Arc<Sealed>,
+        wanted: &Wanted,
+    ) -> Read<Segment> {
+        let mut partial = match Partial::new(Arc::clone(sealed), wanted) {
+            Ok(partial) => partial,
+            Err(error) => return Ok(Err(error)),
+        };
+        loop {
+            let stepped = blocking(move || partial.step().map(|step| (partial, step))).await?;
+            let (mut waiting, needs) = match stepped {
+                Ok((_, Step::Done(segment))) => return Ok(Ok(*segment)),
+                Ok((partial, Step::Needs(needs))) => (partial, needs),
+                Err(error) => return Ok(Err(error)),
+            };
+            let given = match self.parts(fetch, &found.object, sealed, &needs).await? {
+                Ok(parts) => waiting.give(parts),
+                Err(error) => Err(error),
+            };
+            match given {
+                Ok(()) => partial = waiting,
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+    }
+
+    /// The bytes of ranges of whole pages.
+    async fn parts(
+        &self,
+        fetch: &Fetch,
+        object: &Path,
+        sealed: &Sealed,
+        ranges: &[Range<u64>],
+    ) -> Read<Vec<(Range<u64>, Bytes)>> {
+        let mut pages: BTreeMap<u64, Bytes> = BTreeMap::new();
+        let mut missing = BTreeMap::new();
+        for range in ranges {
+            let of_range = match sealed.pages(range) {
+                Ok(pages) => pages,
+                Err(error) => return Ok(Err(error)),
+            };
+            for page in of_range {
+                let start = page.range.start;
+                if pages.contains_key(&start) || missing.contains_key(&start) {
+                    continue;
+                }
+                if let Some(Kept::Page(bytes)) = self.memory.get(&Key::Page(object.clone(), start)) {
+                    fetch.count_cached(bytes.len());
+                    pages.insert(start, bytes);
+                } else {
+                    missing.insert(start, page);
+                }
+            }
+        }
+        // once more, if what comes is not what was written: on the disk or on the way?
+        for attempt in 0..2 {
+            let wanted: Vec<Range<u64>> = missing.values().map(|page| page.range.clone()).collect();
+            let answers = fetch.ranges(object, &wanted).await?;
+            let came: Vec<u64> = missing.keys().copied().collect();
+            for (start, bytes) in came.into_iter().zip(answers) {
+                let Some(page) = missing.get(&start) else { continue };
+                if page.is(&bytes) {
+                    // by itself, so that it does not keep its neighbours in memory
+                    let bytes = Bytes::copy_from_slice(&bytes);
+                    let memory = bytes.len() + object.as_ref().len();
+                    self.memory.put(Key::Page(object.clone(), start), Kept::Page(bytes.clone()), memory);
+                    pages.insert(start, bytes);
+                    missing.remove(&start);
+                } else if attempt > 0 {
+                    return Ok(Err(SegmentError::Page { offset: start }));
+                }
+            }
+            if missing.is_empty() {
+                break;
+            }
+        }
+        Ok(Ok(ranges.iter().map(|range| (range.clone(), joined(&pages, range))).collect()))
+    }
+}
+
+/// The pages of a range, as one.
+fn joined(pages: &BTreeMap<u64, Bytes>, range: &Range<u64>) -> Bytes {
+    let mut parts = pages.range(range.clone()).map(|(_, bytes)| bytes);
+    match (parts.next(), parts.next()) {
+        (Some(only), None) => only.clone(),
+        (first, second) => {
+            let mut all = BytesMut::with_capacity(usize::try_from(range.end - range.start).unwrap_or(0));
+            first.into_iter().chain(second).chain(parts).for_each(|part| all.extend_from_slice(part));
+            all.freeze()
+        }
+    }
+}
+
+/// The last bytes of an object.
+struct End {
+    start: u64,
+    bytes: Bytes,
+}
+
+impl End {
+    /// Fetches what is missing from there on.
+    async fn reach(&mut self, fetch: &Fetch, object: &Path, start: u64) -> Result<(), ReadError> {
+        if start < self.start {
+            let before = fetch.range(object, start..self.start).await?;
+            self.bytes = [before, self.bytes.clone()].concat().into();
+            self.start = start;
+        }
+        Ok(())
+    }
+
+    fn from(&self, start: u64) -> Bytes {
+        let skip = usize::try_from(start - self.start).unwrap_or(usize::MAX).min(self.bytes.len());
+        self.bytes.slice(skip..)
+    }
+}

@@ -1,0 +1,208 @@
+//! Reads what a query needs of a file, and asks for the bytes of that alone.
+//!
+//! Row groups and pages are dropped by their statistics. Of the others, first the labels that matchers ask for are
+//! decoded, and then, of the rows that match, what is wanted. The head is read whole.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use bytes::Bytes;
+use model::{Labels, NeededLabels, Selection};
+use parquet::DecodeResult;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowPredicate, RowFilter};
+use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
+use parquet::schema::types::SchemaDescriptor;
+
+use super::columns;
+use super::decode::{BATCH_ROWS, Columns, read_batch};
+use super::filter::{LabelFilter, TimeFilter};
+use super::prune::{self, Kept};
+use super::seal::Sealed;
+use super::texts::Dictionaries;
+use super::{Segment, SegmentError};
+
+/// What is to be read of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// Rows that match one of these.
+    pub(crate) matching: Vec<Selection>,
+    /// With these labels, and those that matchers ask for.
+    pub(crate) labels: NeededLabels,
+    /// With values, or just to know that there are some.
+    pub(crate) values: bool,
+    /// Rows of this time. What a file says beside its rows is not asked for its time.
+    pub(crate) times_us: (i64, i64),
+}
+
+/// A file on its way to a segment of what is wanted.
+pub(crate) struct Partial {
+    sealed: Arc<Sealed>,
+    /// Of the head and of the rows after it.
+    decoders: Vec<ParquetPushDecoder>,
+    /// Which of them asked for how many of the ranges.
+    asked: Vec<usize>,
+    dictionaries: Dictionaries,
+    rows_seen: usize,
+    segment: Segment,
+}
+
+/// What a [`Partial`] comes to.
+pub(crate) enum Step {
+    /// It needs these bytes.
+    Needs(Vec<Range<u64>>),
+    /// It is complete.
+    Done(Box<Segment>),
+}
+
+impl Partial {
+    pub(crate) fn new(sealed: Arc<Sealed>, wanted: &Wanted) -> Result<Self, SegmentError> {
+        let footer = &sealed.footer;
+        let segment = Segment { writer: footer.writer, aggregates: footer.aggregates, ..Segment::default() };
+        let first_group = usize::from(footer.head_rows > 0);
+        let mut decoders = Vec::new();
+        if first_group > 0 {
+            decoders.push(head_decoder(&sealed)?);
+        }
+        decoders.extend(rows_decoder(&sealed, first_group, wanted)?);
+        Ok(Self {
+            sealed,
+            decoders,
+            asked: Vec::new(),
+            dictionaries: Dictionaries::default(),
+            rows_seen: 0,
+            segment,
+        })
+    }
+
+    /// Decodes as far as the bytes that are there go.
+    pub(crate) fn step(&mut self) -> Result<Step, SegmentError> {
+        let mut needs = Vec::new();
+        self.asked.clear();
+        for decoder in &mut self.decoders {
+            loop {
+                match decoder.try_decode()? {
+                    DecodeResult::Data(batch) => {
+                        let columns = Columns::of(&batch, &mut self.dictionaries)?;
+                        read_batch(
+                            &columns,
+                            self.rows_seen,
+                            self.sealed.footer.collision,
+                            &mut self.segment,
+                        )?;
+                        self.rows_seen += batch.num_rows();
+                    }
+                    DecodeResult::NeedsData(ranges) => {
+                        self.asked.push(ranges.len());
+                        needs.extend(ranges);
+                        break;
+                    }
+                    DecodeResult::Finished => {
+                        self.asked.push(0);
+                        break;
+                    }
+                }
+            }
+        }
+        if needs.is_empty() {
+            return Ok(Step::Done(Box::new(std::mem::take(&mut self.segment))));
+        }
+        Ok(Step::Needs(needs))
+    }
+
+    /// Takes the bytes that it needs, in the order in which it asked for them.
+    pub(crate) fn give(&mut self, mut parts: Vec<(Range<u64>, Bytes)>) -> Result<(), SegmentError> {
+        for (decoder, asked) in self.decoders.iter_mut().zip(&self.asked).filter(|(_, asked)| **asked > 0) {
+            let (ranges, bytes) = parts.drain(..(*asked).min(parts.len())).unzip();
+            decoder.push_ranges(ranges, bytes)?;
+        }
+        Ok(())
+    }
+}
+
+fn head_decoder(sealed: &Sealed) -> Result<ParquetPushDecoder, SegmentError> {
+    // no row of the head has labels
+    let columns = mask(sealed, |name| name.starts_with("__") && name != columns::LABELS);
+    let builder = ParquetPushDecoderBuilder::new_with_metadata(sealed.metadata.clone());
+    Ok(builder.with_row_groups(vec![0]).with_projection(columns).with_batch_size(BATCH_ROWS).build()?)
+}
+
+/// `None` if no row can be wanted.
+fn rows_decoder(
+    sealed: &Sealed,
+    first_group: usize,
+    wanted: &Wanted,
+) -> Result<Option<ParquetPushDecoder>, SegmentError> {
+    let Some(Kept { groups, rows, times_are_within }) = prune::kept(sealed, first_group, wanted) else {
+        return Ok(None);
+    };
+    let labels = labels(sealed, wanted);
+    let projection = mask(sealed, |name| match name {
+        columns::LABELS => labels.map,
+        columns::VALUE | columns::HISTOGRAM => wanted.values,
+        // only the head has these
+        columns::HELP | columns::UNIT | columns::UNTIL | columns::KEY | columns::BODY => false,
+        name => name.starts_with("__") || labels.columns.contains(name),
+    });
+    let mut filters: Vec<Box<dyn ArrowPredicate>> = Vec::new();
+    match LabelFilter::of(sealed, &wanted.matching) {
+        LabelFilter::Nothing => return Ok(None),
+        LabelFilter::Everything => {}
+        LabelFilter::Some(filter) => filters.push(filter),
+    }
+    if !times_are_within {
+        filters.push(TimeFilter::of(mask(sealed, |name| name == columns::TS), wanted.times_us));
+    }
+    let mut builder = ParquetPushDecoderBuilder::new_with_metadata(sealed.metadata.clone())
+        .with_row_groups(groups)
+        .with_projection(projection)
+        .with_batch_size(BATCH_ROWS)
+        .with_row_filter(RowFilter::new(filters));
+    if let Some(rows) = rows {
+        builder = builder.with_row_selection(rows);
+    }
+    Ok(Some(builder.build()?))
+}
+
+/// Where the labels that are wanted stand.
+struct WantedLabels {
+    columns: BTreeSet<String>,
+    map: bool,
+}
+
+fn labels(sealed: &Sealed, wanted: &Wanted) -> WantedLabels {
+    let asked_for = |name: &str| {
+        let mut matchers = wanted.matching.iter().flat_map(|selection| &selection.matchers);
+        sealed.footer.collision || wanted.labels.includes(name) || matchers.any(|m| *m.name == *name)
+    };
+    let columns = sealed.metadata.schema().fields().iter().map(|field| field.name());
+    let columns = columns.filter(|name| !name.starts_with("__") && asked_for(name)).cloned().collect();
+    WantedLabels { columns, map: sealed.footer.map_names.iter().any(|name| asked_for(name)) }
+}
+
+/// The columns that `is_wanted` names.
+pub(super) fn mask(sealed: &Sealed, is_wanted: impl Fn(&str) -> bool) -> ProjectionMask {
+    let schema: &SchemaDescriptor = sealed.metadata.parquet_schema();
+    let fields = schema.root_schema().get_fields().iter().enumerate();
+    let wanted = fields.filter(|(_, field)| is_wanted(field.name())).map(|(index, _)| index);
+    ProjectionMask::roots(schema, wanted)
+}
+
+/// The name of the column that holds a label.
+pub(super) fn column_of(sealed: &Sealed, label: &str) -> Option<String> {
+    let name = if label == Labels::NAME { columns::NAME } else { label };
+    let is_label = name == columns::NAME || !name.starts_with("__");
+    let schema = sealed.metadata.schema();
+    (is_label && schema.column_with_name(name).is_some()).then(|| name.to_owned())
+}
+
+/// A column of a batch that was asked for.
+pub(super) fn column<'a>(
+    batch: &'a RecordBatch,
+    name: &str,
+) -> Result<&'a arrow_array::ArrayRef, arrow_schema::ArrowError> {
+    let missing = || arrow_schema::ArrowError::SchemaError(format!("column {name} is missing"));
+    batch.column_by_name(name).ok_or_else(missing)
+}

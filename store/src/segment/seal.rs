@@ -1,0 +1,238 @@
+//! Checks of the parts of a file, so that whoever fetches some of it knows that it is what was written.
+//!
+//! The name of a segment has the checksum of all of it. Of a file that is worth reading in parts, the footer has a check
+//! of each page and of the page index, and before the footer stand eight bytes that check the footer.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::DecodeResult;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::file::metadata::{
+    FileMetaData, KeyValue, PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder,
+    ParquetMetaDataReader, ParquetMetaDataWriter, RowGroupMetaData,
+};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::SegmentError;
+use super::columns;
+use super::footer::{Footer, note};
+
+/// Length and magic at the end of a Parquet file.
+const TRAILER_BYTES: usize = 8;
+
+/// The check of the footer before it.
+const CHECK_BYTES: usize = 8;
+
+/// Adds the checks to a file with a page index.
+pub(super) fn seal(mut file: Vec<u8>) -> Result<Vec<u8>, SegmentError> {
+    let whole = Bytes::from(file);
+    let metadata = ParquetMetaDataReader::new()
+        .with_page_index_policy(PageIndexPolicy::Required)
+        .parse_and_finish(&whole)?;
+    let index = index_range(&metadata).ok_or(SegmentError::Unsealed)?;
+    let mut checks = String::new();
+    for range in page_ranges(&metadata) {
+        // writing to a text cannot fail
+        let _ = write!(checks, "{:08x}", check(slice(&whole, &range)?));
+    }
+    let index_check = format!("{:016x}", xxh3_64(slice(&whole, &index)?));
+    let old = metadata.file_metadata();
+    let mut notes = old.key_value_metadata().cloned().unwrap_or_default();
+    notes.push(KeyValue::new(columns::KEY_PAGES.to_owned(), checks));
+    notes.push(KeyValue::new(columns::KEY_INDEX.to_owned(), index_check));
+    let noted = FileMetaData::new(
+        old.version(),
+        old.num_rows(),
+        old.created_by().map(str::to_owned),
+        Some(notes),
+        old.schema_descr_ptr(),
+        old.column_orders().cloned(),
+    );
+    // without the indexes: they stay where they are
+    let noted = ParquetMetaData::new(noted, metadata.row_groups().to_vec());
+    let mut footer = Vec::new();
+    ParquetMetaDataWriter::new(&mut footer, &noted).finish()?;
+    let body_bytes = usize::try_from(index.end).map_err(|_| SegmentError::Unsealed)?;
+    file = whole.into();
+    file.truncate(body_bytes);
+    file.extend(xxh3_64(&footer).to_le_bytes());
+    file.append(&mut footer);
+    Ok(file)
+}
+
+/// Where the footer and its check begin, in a file of `size` bytes of which the last are given; `None` if it is no
+/// Parquet file.
+pub(crate) fn footer_start(size: u64, end: &[u8]) -> Option<u64> {
+    let trailer = end.last_chunk::<TRAILER_BYTES>()?;
+    let length = u32::from_le_bytes(*trailer.first_chunk::<4>()?);
+    (&trailer[4..] == b"PAR1").then_some(())?;
+    size.checked_sub(u64::from(length) + (TRAILER_BYTES + CHECK_BYTES) as u64)
+}
+
+/// A footer that is what was written.
+#[derive(Debug)]
+pub(crate) struct SealedFooter {
+    size: u64,
+    metadata: ParquetMetaData,
+    index: Range<u64>,
+}
+
+impl SealedFooter {
+    /// Takes the footer of a file of `size` bytes, from [`footer_start`] on. `None`: the file has no checks, or these are
+    /// not theirs, and all of it must be read to know.
+    ///
+    /// # Errors
+    /// If it is no segment, or a newer one.
+    pub(crate) fn open(size: u64, bytes: &[u8]) -> Result<Option<Self>, SegmentError> {
+        let Some((said, footer)) = bytes.split_first_chunk::<CHECK_BYTES>() else { return Ok(None) };
+        if u64::from_le_bytes(*said) != xxh3_64(footer) {
+            return Ok(None);
+        }
+        let length = footer.len().saturating_sub(TRAILER_BYTES);
+        let metadata = ParquetMetaDataReader::decode_metadata(&footer[..length])?;
+        let index = index_range(&metadata).ok_or(SegmentError::Unsealed)?;
+        Ok(Some(Self { size, metadata, index }))
+    }
+
+    /// Where the page index stands.
+    pub(crate) fn index_range(&self) -> Range<u64> {
+        self.index.clone()
+    }
+
+    /// Takes the bytes of that range.
+    ///
+    /// # Errors
+    /// If they are not what was written.
+    pub(crate) fn with_index(self, bytes: &Bytes) -> Result<Sealed, SegmentError> {
+        let (found, said) = (xxh3_64(bytes), note(&self.metadata, columns::KEY_INDEX));
+        let said = said.and_then(|said| u64::from_str_radix(said, 16).ok()).ok_or(SegmentError::Unsealed)?;
+        if found != said {
+            return Err(SegmentError::Checksum { found, expected: said });
+        }
+        let mut decoder = ParquetMetaDataPushDecoder::try_new_with_metadata(self.size, self.metadata)?
+            .with_page_index_policy(PageIndexPolicy::Required);
+        decoder.push_range(self.index, bytes.clone())?;
+        let DecodeResult::Data(metadata) = decoder.try_decode()? else { return Err(SegmentError::Unsealed) };
+        Sealed::of(metadata)
+    }
+}
+
+/// What is known of a file that is read in parts.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    pub(super) footer: Footer,
+    pub(super) metadata: ArrowReaderMetadata,
+    /// In order.
+    pages: Vec<Page>,
+}
+
+/// A page, as it stands in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) range: Range<u64>,
+    check: u32,
+}
+
+impl Page {
+    /// Whether these are its bytes.
+    pub(crate) fn is(&self, bytes: &[u8]) -> bool {
+        check(bytes) == self.check
+    }
+}
+
+impl Sealed {
+    fn of(metadata: ParquetMetaData) -> Result<Self, SegmentError> {
+        let footer = Footer::read(&metadata)?;
+        let checks = note(&metadata, columns::KEY_PAGES).ok_or(SegmentError::Unsealed)?;
+        let mut pages = Vec::new();
+        for (index, range) in page_ranges(&metadata).enumerate() {
+            let check = checks.get(8 * index..8 * index + 8);
+            let check = check.and_then(|check| u32::from_str_radix(check, 16).ok());
+            pages.push(Page { range, check: check.ok_or(SegmentError::Unsealed)? });
+        }
+        pages.sort_unstable_by_key(|page| page.range.start);
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let metadata = Arc::new(metadata);
+        let found = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options.clone())?;
+        let options = options.with_schema(columns::reading_schema(found.schema()));
+        Ok(Self { footer, metadata: ArrowReaderMetadata::try_new(metadata, options)?, pages })
+    }
+
+    /// The pages that a range consists of.
+    ///
+    /// # Errors
+    /// If it does not consist of pages.
+    pub(crate) fn pages(&self, range: &Range<u64>) -> Result<&[Page], SegmentError> {
+        let first = self.pages.partition_point(|page| page.range.start < range.start);
+        let count = self.pages[first..].partition_point(|page| page.range.end <= range.end);
+        let pages = &self.pages[first..first + count];
+        let joined = pages.windows(2).all(|pair| pair[0].range.end == pair[1].range.start);
+        let ends = pages.first().map(|page| page.range.start) == Some(range.start)
+            && pages.last().map(|page| page.range.end) == Some(range.end);
+        (joined && ends).then_some(pages).ok_or(SegmentError::Unsealed)
+    }
+
+    /// Whether some of it was pushed to be added up.
+    pub(crate) fn aggregates(&self) -> bool {
+        self.footer.aggregates
+    }
+
+    /// Whether only labels tell its series apart.
+    pub(crate) fn has_collision(&self) -> bool {
+        self.footer.collision
+    }
+
+    /// About how much memory it takes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        // the schema is held twice, and nothing else is as large as the pages
+        2 * self.metadata.metadata().memory_size() + self.pages.len() * size_of::<Page>()
+    }
+}
+
+/// Of one page.
+fn check(page: &[u8]) -> u32 {
+    // half of it is enough to find what is damaged
+    #[expect(clippy::cast_possible_truncation, reason = "half of it")]
+    let half = xxh3_64(page) as u32;
+    half
+}
+
+fn slice<'a>(file: &'a [u8], range: &Range<u64>) -> Result<&'a [u8], SegmentError> {
+    let (start, end) = (usize::try_from(range.start), usize::try_from(range.end));
+    let (Ok(start), Ok(end)) = (start, end) else { return Err(SegmentError::Unsealed) };
+    file.get(start..end).ok_or(SegmentError::Unsealed)
+}
+
+/// Where the column indexes and the offset indexes stand, between the pages and the footer.
+fn index_range(metadata: &ParquetMetaData) -> Option<Range<u64>> {
+    let chunks = || metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
+    let places = chunks()
+        .map(|chunk| (chunk.column_index_offset(), chunk.column_index_length()))
+        .chain(chunks().map(|chunk| (chunk.offset_index_offset(), chunk.offset_index_length())));
+    let ranges = places.filter_map(|(offset, length)| {
+        let start = u64::try_from(offset?).ok()?;
+        Some(start..start + u64::try_from(length?).ok()?)
+    });
+    ranges.reduce(|all, range| all.start.min(range.start)..all.end.max(range.end))
+}
+
+/// All pages, by row group and column; the dictionary of each column first.
+fn page_ranges(metadata: &ParquetMetaData) -> impl Iterator<Item = Range<u64>> + '_ {
+    let groups = metadata.offset_index().map_or(&[][..], |index| &index[..]);
+    metadata.row_groups().iter().zip(groups).flat_map(|(group, columns)| {
+        group.columns().iter().zip(columns).flat_map(|(chunk, index)| {
+            let unsigned = |value: i64| u64::try_from(value).unwrap_or(0);
+            let locations = index.page_locations();
+            let start = chunk.byte_range().0;
+            let first = locations.first().map_or(start, |page| unsigned(page.offset));
+            let dictionary = (start < first).then_some(start..first);
+            dictionary.into_iter().chain(locations.iter().map(move |page| {
+                let start = unsigned(page.offset);
+                start..start + unsigned(page.compressed_page_size.into())
+            }))
+        })
+    })
+}

@@ -1,0 +1,6 @@
+//! Large segments are read in parts: the answer is that of reading them whole, and what it takes is bounded.
+
+mod damage;
+mod requests;
+mod same;
+mod world;
