@@ -62,12 +62,14 @@ impl Unreadable {
 
     /// Remembers what is wrong with this version of an object, and tells the log when it is news.
     pub(super) fn note(&self, object: &Path, version: &Version, reason: impl fmt::Display) -> Arc<str> {
-        if let Some(reason) = self.reason(object, version) {
-            return reason;
+        // two queries may find out at the same time: under one lock the first of them tells
+        let mut known = self.lock();
+        if let Some((_, reason)) = known.get(object).filter(|(bad, _)| bad == version) {
+            return Arc::clone(reason);
         }
         let reason: Arc<str> = reason.to_string().into();
         tracing::error!(%object, %reason, "cannot be read: answers go without it");
-        self.lock().insert(object.clone(), (version.clone(), Arc::clone(&reason)));
+        known.insert(object.clone(), (version.clone(), Arc::clone(&reason)));
         reason
     }
 
