@@ -30,20 +30,19 @@ impl Reader {
     ) -> Result<(Vec<Found>, Vec<LeftOut>), ReadError> {
         let hot = stream.hot();
         let mut listing = store.list(Some(&hot));
-        let (mut found, mut left_out, mut listed) = (Vec::new(), Vec::new(), HashSet::new());
+        let (mut found, mut left_out) = (Vec::new(), Vec::new());
+        // only what was known before the listing can be missing from it: others find bad objects meanwhile
+        let mut missing = self.unreadable.known_below(&hot);
         let mut entries = 0;
         while let Some(entry) = listing.next().await {
             let entry = entry.map_err(|source| ReadError::Store { object: hot.clone(), source })?;
             entries += 1;
             let (version, object) = (Version::of(&entry), entry.location);
-            if self.unreadable.knows(&object) {
-                listed.insert(object.clone());
-            }
+            missing.remove(&object);
             match SegmentName::parse(&object) {
                 Ok(name) => found.push(Found { object, version, name }),
                 Err(error) => {
                     let reason = self.unreadable.note(&object, &version, error);
-                    listed.insert(object.clone());
                     // a later version may call its segments otherwise; what else lies here is none
                     if object.as_ref().ends_with(".parquet") {
                         left_out.push(LeftOut { object, reason });
@@ -52,7 +51,7 @@ impl Reader {
             }
         }
         fetch.count_requests(u64::max(1, u64::div_ceil(entries, LIST_PAGE)));
-        self.unreadable.forget_unlisted(&hot, |object| listed.contains(object));
+        self.unreadable.forget(&missing);
         drop_doubles(&mut found);
         found.retain(|Found { name, .. }| {
             name.from_us.div_euclid(1_000) <= end_ms && name.to_us.div_euclid(1_000) >= start_ms

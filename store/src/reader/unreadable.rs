@@ -3,7 +3,7 @@
 //! Segments never change, so an object that was found damaged is not fetched again for every query. Somebody may put a
 //! good one in its place, though, which shows in the listing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -73,9 +73,9 @@ impl Unreadable {
         reason
     }
 
-    /// Whether anything is wrong with any version of an object.
-    pub(super) fn knows(&self, object: &Path) -> bool {
-        self.lock().contains_key(object)
+    /// The objects below a folder with which something is wrong.
+    pub(super) fn known_below(&self, folder: &Path) -> HashSet<Path> {
+        self.lock().keys().filter(|object| object.prefix_matches(folder)).cloned().collect()
     }
 
     /// An object was read.
@@ -85,9 +85,11 @@ impl Unreadable {
         }
     }
 
-    /// Forgets the objects below a folder that a whole listing of it did not show.
-    pub(super) fn forget_unlisted(&self, folder: &Path, is_listed: impl Fn(&Path) -> bool) {
-        self.lock().retain(|object, _| !object.prefix_matches(folder) || is_listed(object));
+    /// Forgets objects that are gone.
+    pub(super) fn forget(&self, gone: &HashSet<Path>) {
+        if !gone.is_empty() {
+            self.lock().retain(|object, _| !gone.contains(object));
+        }
     }
 
     /// How many there are.
