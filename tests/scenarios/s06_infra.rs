@@ -8,7 +8,7 @@ use serde_json::Value;
 use testkit::http;
 
 #[test]
-fn the_offered_rules_find_a_silent_job() {
+fn the_offered_rules_find_a_silent_job_and_a_refused_push() {
     let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/rules/jobs.yml");
     let rules = rules.display().to_string();
     let fixture = Fixture::with_args(|_| ["--rules", &rules].map(str::to_owned).to_vec());
@@ -27,7 +27,13 @@ fn the_offered_rules_find_a_silent_job() {
     fixture.check(&silent, &[]);
     let found: Vec<String> = fixture.vector(&silent, Some(&in_hours(27))).into_keys().collect();
     assert_eq!(found, [r#"{job="etl"}"#]);
-    fixture.check(&expr_of("JobPushRefused"), &[]);
+
+    let refused = expr_of("JobPushRefused");
+    fixture.check(&refused, &[]);
+    // a timestamp in a push is refused, and the group remembers when
+    assert_eq!(fixture.server().push("PUT", "job/etl", "rows 2 1000\n").unwrap().status, 400);
+    let found: Vec<String> = fixture.vector(&refused, None).into_keys().collect();
+    assert_eq!(found, [r#"push_failure_time_seconds{job="etl"}"#]);
 }
 
 fn in_hours(hours: u64) -> String {
