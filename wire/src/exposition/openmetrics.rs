@@ -7,6 +7,7 @@ use model::MetricType;
 use model::float::bound;
 use model::name::{is_legacy_label_name, is_legacy_metric_name};
 
+use super::text;
 use crate::family::{Family, Histogram, Metric, MetricValue, Summary};
 use crate::name_escaping::Escaping;
 
@@ -177,14 +178,7 @@ fn count(count: f64) -> String {
 
 /// Unlike in the older format, double quotes are escaped everywhere.
 fn escape(text: &mut String, plain: &str) {
-    for char in plain.chars() {
-        match char {
-            '\\' => text.push_str("\\\\"),
-            '\n' => text.push_str("\\n"),
-            '"' => text.push_str("\\\""),
-            char => text.push(char),
-        }
-    }
+    text::escape(text, plain, true);
 }
 
 #[cfg(test)]

@@ -155,7 +155,7 @@ impl Writer<'_> {
 }
 
 /// Backslashes and line feeds are escaped; double quotes only inside of quotes.
-fn escape(text: &mut String, plain: &str, quoted: bool) {
+pub(super) fn escape(text: &mut String, plain: &str, quoted: bool) {
     let mut rest = plain;
     while let Some(at) = rest.find(|char| matches!(char, '\\' | '\n') || (char == '"' && quoted)) {
         text.push_str(&rest[..at]);
