@@ -11,6 +11,7 @@
 
 mod alertmanager;
 mod clock;
+pub mod federation;
 mod http;
 mod rule_queries;
 mod rule_samples;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::{Labels, NeededLabels, Selection, Series};
+use model::{Labels, Metadata, NeededLabels, Selection, Series};
 use query::{SeriesSource, SourceError, SourceErrorKind, SourceNotes};
 use store::{Answer, ReadError, ReadErrorKind, Reader};
 
@@ -71,5 +71,10 @@ impl SeriesSource for StoredSeries {
         notes: &SourceNotes,
     ) -> Result<Vec<Arc<str>>, SourceError> {
         noted(self.reader.label_values(name, selections).await, notes)
+    }
+
+    async fn metadata(&self, notes: &SourceNotes) -> Result<Vec<(Arc<str>, Vec<Metadata>)>, SourceError> {
+        let told = noted(self.reader.descriptions().await, notes)?;
+        Ok(told.into_iter().map(|(family, metadata)| (family, vec![metadata])).collect())
     }
 }

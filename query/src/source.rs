@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use model::{Labels, Selection, Series};
+use model::{Labels, Metadata, Selection, Series};
 
 pub use model::NeededLabels;
 
@@ -80,6 +80,14 @@ pub trait SeriesSource: Send + Sync {
         let values: BTreeSet<Arc<str>> =
             series.iter().filter_map(|labels| labels.get_shared(name).cloned()).collect();
         Ok(values.into_iter().collect())
+    }
+
+    /// What is known about metric families, by name, in order of names. A source that knows nothing says nothing.
+    ///
+    /// # Errors
+    /// As for [`SeriesSource::select`].
+    async fn metadata(&self, _notes: &SourceNotes) -> Result<Vec<(Arc<str>, Vec<Metadata>)>, SourceError> {
+        Ok(Vec::new())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::source::{SourceError, SourceErrorKind};
 
 /// What is wrong with a request, in the words of the API.
 #[derive(Debug)]
-pub(super) struct ApiError {
+pub struct ApiError {
     kind: ApiErrorKind,
     message: String,
 }

@@ -20,6 +20,37 @@ pub(super) fn string(out: &mut String, text: &str) {
     out.push('"');
 }
 
+/// The fields of an object.
+pub(super) struct Fields<'o> {
+    out: &'o mut String,
+    is_first: bool,
+}
+
+impl<'o> Fields<'o> {
+    /// Writes an object.
+    pub(super) fn object(out: &'o mut String, write: impl FnOnce(&mut Fields<'o>)) {
+        out.push('{');
+        let mut fields = Self { out, is_first: true };
+        write(&mut fields);
+        fields.out.push('}');
+    }
+
+    /// Further fields of an object that has some and is not closed.
+    pub(super) fn continued(out: &'o mut String) -> Self {
+        Self { out, is_first: false }
+    }
+
+    /// Begins a field; what is written next is its value.
+    pub(super) fn field(&mut self, name: &str) -> &mut String {
+        if !std::mem::take(&mut self.is_first) {
+            self.out.push(',');
+        }
+        string(self.out, name);
+        self.out.push(':');
+        self.out
+    }
+}
+
 pub(super) fn list<T>(
     out: &mut String,
     items: impl Iterator<Item = T>,
@@ -36,16 +67,11 @@ pub(super) fn list<T>(
 }
 
 pub(super) fn labels(out: &mut String, labels: &Labels) {
-    out.push('{');
-    for (index, label) in labels.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
+    Fields::object(out, |fields| {
+        for label in labels {
+            string(fields.field(&label.name), &label.value);
         }
-        string(out, &label.name);
-        out.push(':');
-        string(out, &label.value);
-    }
-    out.push('}');
+    });
 }
 
 /// A time in seconds.

@@ -1,12 +1,13 @@
-//! `series`, `labels`, `label/NAME/values`.
+//! `series`, `labels`, `label/NAME/values`, `metadata`.
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use model::Selection;
+use model::{Matcher, Metadata, MetricType, Selection};
 
 use super::answer::{ApiError, Success};
-use super::json;
+use super::json::{self, Fields};
 use super::parameters::Parameters;
 use super::queries::TRUNCATED;
 use super::{Api, time};
@@ -18,7 +19,8 @@ pub(super) async fn series(State(api): State<Arc<Api>>, parameters: Parameters) 
     if parameters.all("match[]").next().is_none() {
         return Err(ApiError::bad_data("no match[] parameter provided"));
     }
-    let selections = selections(&parameters)?;
+    let named = |reason: String| ApiError::parameter("match[]", reason);
+    let selections = selections(&parameters, named)?;
     let notes = SourceNotes::default();
     let found = api.source.series(&selections, &notes).await?;
     Ok(limited(found, notes, limit, json::labels))
@@ -29,7 +31,7 @@ pub(super) async fn label_names(
     parameters: Parameters,
 ) -> Result<Success, ApiError> {
     let limit = parameters.limit()?;
-    let selections = selections(&parameters)?;
+    let selections = selections(&parameters, ApiError::bad_data)?;
     let notes = SourceNotes::default();
     let found = api.source.label_names(&selections, &notes).await?;
     Ok(limited(found, notes, limit, |out, name| json::string(out, name)))
@@ -37,27 +39,69 @@ pub(super) async fn label_names(
 
 pub(super) async fn label_values(
     State(api): State<Arc<Api>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     parameters: Parameters,
 ) -> Result<Success, ApiError> {
+    let Ok(Path(name)) = name else {
+        return Err(ApiError::bad_data("invalid label name: it is not UTF-8"));
+    };
     let limit = parameters.limit()?;
     let name = unescape(&name);
     if name.is_empty() {
         return Err(ApiError::bad_data(format!("invalid label name: {name:?}")));
     }
-    let selections = selections(&parameters)?;
+    let selections = selections(&parameters, ApiError::bad_data)?;
     let notes = SourceNotes::default();
     let found = api.source.label_values(&name, &selections, &notes).await?;
     Ok(limited(found, notes, limit, |out, value| json::string(out, value)))
 }
 
-/// What `match[]` asks for; everything without it.
-fn selections(parameters: &Parameters) -> Result<Vec<Selection>, ApiError> {
+pub(super) async fn metadata(
+    State(api): State<Arc<Api>>,
+    parameters: Parameters,
+) -> Result<Success, ApiError> {
+    let limit = parameters.count_or_all("limit")?;
+    let per_metric = parameters.count_or_all("limit_per_metric")?.filter(|&limit| limit > 0);
+    let notes = SourceNotes::default();
+    let mut found = api.source.metadata(&notes).await?;
+    let wanted = parameters.get("metric");
+    if !wanted.is_empty() {
+        found.retain(|(name, _)| **name == *wanted);
+    }
+    found.truncate(limit.unwrap_or(usize::MAX));
+    let mut success = Success { warnings: notes.into_texts(), ..Success::default() };
+    Fields::object(&mut success.data, |fields| {
+        for (name, descriptions) in &found {
+            let shown = descriptions.iter().take(per_metric.unwrap_or(usize::MAX));
+            json::list(fields.field(name), shown, description);
+        }
+    });
+    Ok(success)
+}
+
+fn description(out: &mut String, metadata: &Metadata) {
+    let r#type = match metadata.r#type {
+        // as this API and OpenMetrics call it
+        MetricType::Untyped => "unknown",
+        other => other.as_str(),
+    };
+    Fields::object(out, |fields| {
+        json::string(fields.field("type"), r#type);
+        json::string(fields.field("help"), &metadata.help);
+        json::string(fields.field("unit"), &metadata.unit);
+    });
+}
+
+/// What `match[]` asks for; everything without it. `told` makes an error of what is wrong with one.
+fn selections(
+    parameters: &Parameters,
+    told: impl Fn(String) -> ApiError,
+) -> Result<Vec<Selection>, ApiError> {
     let start_ms = parameters.time_ms_or("start", -time::TIME_MS_MAX)?;
     let end_ms = parameters.time_ms_or("end", time::TIME_MS_MAX)?;
     let mut selections = Vec::new();
     for text in parameters.all("match[]") {
-        let matchers = parse_metric_selector(text).map_err(|error| ApiError::parameter("match[]", error))?;
+        let matchers = matchers(text).map_err(&told)?;
         selections.push(Selection { matchers, start_ms, end_ms });
     }
     if selections.is_empty() {
@@ -65,6 +109,17 @@ fn selections(parameters: &Parameters) -> Result<Vec<Selection>, ApiError> {
     }
     Ok(selections)
 }
+
+/// The matchers of a `match[]`, or what is wrong with it.
+fn matchers(text: &str) -> Result<Vec<Matcher>, String> {
+    parse_metric_selector(text).map_err(|error| match error.message.ends_with(ALL_EMPTY) {
+        true => format!("match[] must contain {ALL_EMPTY}"),
+        false => error.to_string(),
+    })
+}
+
+/// What a selector lacks that would select everything.
+const ALL_EMPTY: &str = "at least one non-empty matcher";
 
 fn limited<T>(
     mut found: Vec<T>,

@@ -1,6 +1,9 @@
 //! The HTTP API of Prometheus: `/api/v1/…`.
 
 mod answer;
+mod cardinality;
+mod exemplars;
+mod features;
 mod json;
 mod metadata;
 mod parameters;
@@ -8,7 +11,9 @@ mod queries;
 mod queue;
 mod stats;
 mod status;
+mod targets;
 mod time;
+mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -20,14 +25,16 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use model::Clock;
 
 use crate::engine::{Engine, Settings};
 use crate::source::SeriesSource;
 use queue::Queue;
 
-pub use status::BuildInfo;
+pub use answer::ApiError;
+pub use parameters::Parameters;
+pub use status::{BuildInfo, Process};
 
 /// What the routes need.
 pub struct Api {
@@ -35,6 +42,7 @@ pub struct Api {
     source: Arc<dyn SeriesSource>,
     clock: Arc<dyn Clock>,
     build: BuildInfo,
+    process: Process,
     queue: Queue,
 }
 
@@ -48,7 +56,23 @@ impl Api {
     ) -> Self {
         let queue = Queue::new(settings.concurrent_queries_max, settings.queued_queries_max);
         let engine = Engine::new(settings, clock.clone());
-        Self { engine, source, clock, build, queue }
+        Self { engine, source, clock, build, process: Process::default(), queue }
+    }
+
+    /// Tells those who ask what process this is.
+    #[must_use]
+    pub fn with_process(self, process: Process) -> Self {
+        Self { process, ..self }
+    }
+
+    /// What it reads.
+    pub fn source(&self) -> Arc<dyn SeriesSource> {
+        Arc::clone(&self.source)
+    }
+
+    /// The clock by which it knows what "now" is.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
     }
 
     /// The engine behind the API.
@@ -63,10 +87,27 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/api/v1/query", get(queries::instant).post(queries::instant))
         .route("/api/v1/query_range", get(queries::range).post(queries::range))
         .route("/api/v1/format_query", get(queries::format).post(queries::format))
+        .route("/api/v1/parse_query", get(queries::tree).post(queries::tree))
+        .route("/api/v1/query_exemplars", get(exemplars::exemplars).post(exemplars::exemplars))
         .route("/api/v1/series", get(metadata::series).post(metadata::series))
         .route("/api/v1/labels", get(metadata::label_names).post(metadata::label_names))
         .route("/api/v1/label/{name}/values", get(metadata::label_values))
+        .route("/api/v1/metadata", get(metadata::metadata))
+        .route("/api/v1/targets", get(targets::targets))
+        .route("/api/v1/targets/metadata", get(targets::metadata))
+        .route("/api/v1/scrape_pools", get(targets::scrape_pools))
         .route("/api/v1/status/buildinfo", get(status::build_info))
+        .route("/api/v1/status/runtimeinfo", get(status::runtime_info))
+        .route("/api/v1/status/config", get(status::config))
+        .route("/api/v1/status/flags", get(status::flags))
+        .route("/api/v1/status/tsdb", get(cardinality::cardinality))
+        .route("/api/v1/status/walreplay", get(status::log_replay))
+        .route("/api/v1/notifications", get(status::notifications))
+        .route("/version", get(status::version))
+        .route("/api/v1/features", get(features::features))
+        .route("/api/v1/admin/tsdb/delete_series", post(status::admin_is_off).put(status::admin_is_off))
+        .route("/api/v1/admin/tsdb/clean_tombstones", post(status::admin_is_off).put(status::admin_is_off))
+        .route("/api/v1/admin/tsdb/snapshot", post(status::admin_is_off).put(status::admin_is_off))
         .layer(from_fn(preflight))
         .layer(map_response(allow_any_origin))
         .with_state(api)

@@ -13,7 +13,7 @@ pub(super) const FORM_BYTES_MAX: usize = 10 << 20;
 
 /// Names and values, those of the form first.
 #[derive(Debug, Default)]
-pub(super) struct Parameters(Vec<(String, String)>);
+pub struct Parameters(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequest<S> for Parameters {
     type Rejection = ApiError;
@@ -79,7 +79,8 @@ impl Parameters {
         self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
-    pub(super) fn all<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
+    /// All values of a parameter, in order.
+    pub fn all<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
@@ -88,9 +89,14 @@ impl Parameters {
         parse_time_ms(self.get(name)).map_err(|reason| ApiError::parameter(name, reason))
     }
 
-    /// A time, or what stands for it.
+    /// A time, or what stands for it. Prometheus words what is wrong with it otherwise than where it must be there.
     pub(super) fn time_ms_or(&self, name: &str, default_ms: i64) -> Result<i64, ApiError> {
-        if self.get(name).is_empty() { Ok(default_ms) } else { self.time_ms(name) }
+        let text = self.get(name);
+        if text.is_empty() {
+            return Ok(default_ms);
+        }
+        let told = |reason| ApiError::parameter(name, format!("invalid time value for '{name}': {reason}"));
+        parse_time_ms(text).map_err(told)
     }
 
     /// A duration that must be there.
@@ -109,8 +115,8 @@ impl Parameters {
         if text.is_empty() {
             return Ok(None);
         }
-        let limit: i64 = text.parse().map_err(|_| {
-            ApiError::parameter("limit", format!("strconv.Atoi: parsing {text:?}: invalid syntax"))
+        let limit = whole_number(text).map_err(|reason| {
+            ApiError::parameter("limit", format!("strconv.Atoi: parsing {text:?}: {reason}"))
         })?;
         match usize::try_from(limit) {
             Ok(0) => Ok(None),
@@ -118,4 +124,23 @@ impl Parameters {
             Err(_) => Err(ApiError::parameter("limit", "limit must be non-negative")),
         }
     }
+
+    /// How many results are wanted, where a negative number, or none, is all.
+    pub(super) fn count_or_all(&self, name: &str) -> Result<Option<usize>, ApiError> {
+        let text = self.get(name);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let count = whole_number(text).map_err(|_| ApiError::bad_data(format!("{name} must be a number")))?;
+        Ok(usize::try_from(count).ok())
+    }
+}
+
+/// As Go reads a whole number, and in its words.
+fn whole_number(text: &str) -> Result<i64, &'static str> {
+    use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+    text.parse().map_err(|error: std::num::ParseIntError| match error.kind() {
+        PosOverflow | NegOverflow => "value out of range",
+        _ => "invalid syntax",
+    })
 }

@@ -1,4 +1,4 @@
-//! `query`, `query_range`, `format_query`.
+//! `query`, `query_range`, `format_query`, `parse_query`.
 
 use std::sync::Arc;
 
@@ -9,6 +9,8 @@ use super::answer::{ApiError, ApiErrorKind, Success};
 use super::json;
 use super::parameters::Parameters;
 use super::stats::Stats;
+use super::time::parse_step_ms;
+use super::tree;
 use crate::annotations::Severity;
 use crate::engine::{Outcome, QueryOptions, Times};
 use crate::syntax::{Expr, pretty};
@@ -50,6 +52,13 @@ pub(super) async fn format(State(api): State<Arc<Api>>, parameters: Parameters) 
     Ok(Success::of(data))
 }
 
+pub(super) async fn tree(State(api): State<Arc<Api>>, parameters: Parameters) -> Result<Success, ApiError> {
+    let expr = parse(&api, &parameters)?;
+    let mut data = String::new();
+    tree::expression(&mut data, &expr);
+    Ok(Success::of(data))
+}
+
 fn parse(api: &Api, parameters: &Parameters) -> Result<Expr, ApiError> {
     api.engine.parse(parameters.get("query")).map_err(|error| ApiError::parameter("query", error))
 }
@@ -57,7 +66,7 @@ fn parse(api: &Api, parameters: &Parameters) -> Result<Expr, ApiError> {
 fn options(parameters: &Parameters) -> Result<QueryOptions, ApiError> {
     Ok(QueryOptions {
         timeout_ms: parameters.optional_duration_ms("timeout")?,
-        lookback_ms: parameters.optional_duration_ms("lookback_delta")?.filter(|&ms| ms > 0),
+        lookback_ms: lookback_ms(parameters)?,
         as_scraped_ms: match parameters.optional_duration_ms("as_scraped")? {
             Some(..0) => {
                 return Err(ApiError::parameter("as_scraped", "a scrape interval cannot be negative"));
@@ -65,6 +74,15 @@ fn options(parameters: &Parameters) -> Result<QueryOptions, ApiError> {
             other => other,
         },
     })
+}
+
+fn lookback_ms(parameters: &Parameters) -> Result<Option<i64>, ApiError> {
+    let text = parameters.get("lookback_delta");
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let told = |reason| ApiError::bad_data(format!("error parsing lookback delta duration: {reason}"));
+    parse_step_ms(text).map_err(told).map(|ms| Some(ms).filter(|&ms| ms > 0))
 }
 
 /// What the answer is to contain.

@@ -1,12 +1,16 @@
-//! What is running.
+//! What is running, and how.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
 
 use super::Api;
-use super::answer::Success;
-use super::json;
+use super::answer::{ApiError, ApiErrorKind, Success};
+use super::json::{self, Fields};
+use crate::calendar::rfc3339;
 
 /// What was built, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +28,15 @@ pub struct BuildInfo {
 }
 
 pub(super) async fn build_info(State(api): State<Arc<Api>>) -> Success {
+    Success::of(build(&api))
+}
+
+/// The same without an envelope.
+pub(super) async fn version(State(api): State<Arc<Api>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], build(&api) + "\n")
+}
+
+fn build(api: &Api) -> String {
     let BuildInfo { version, revision, branch, build_user, build_date } = &api.build;
     let fields = [
         ("version", version.as_str()),
@@ -34,15 +47,79 @@ pub(super) async fn build_info(State(api): State<Arc<Api>>) -> Success {
         // clients expect it to be there
         ("goVersion", ""),
     ];
-    let mut data = String::from("{");
-    for (index, (name, value)) in fields.into_iter().enumerate() {
-        if index > 0 {
-            data.push(',');
+    let mut data = String::new();
+    Fields::object(&mut data, |out| {
+        for (name, value) in fields {
+            json::string(out.field(name), value);
         }
-        json::string(&mut data, name);
-        data.push(':');
-        json::string(&mut data, value);
-    }
-    data.push('}');
+    });
+    data
+}
+
+/// The process that answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// When it was started, in milliseconds.
+    pub started_ms: i64,
+    /// The folder in which it runs.
+    pub working_directory: String,
+    /// The machine on which it runs.
+    pub host: String,
+    /// Its command line: names of flags without dashes, and their values.
+    pub flags: BTreeMap<String, String>,
+}
+
+pub(super) async fn runtime_info(State(api): State<Arc<Api>>) -> Success {
+    let Process { started_ms, working_directory, host, .. } = &api.process;
+    let mut data = String::new();
+    Fields::object(&mut data, |fields| {
+        json::string(fields.field("startTime"), &rfc3339(*started_ms));
+        json::string(fields.field("CWD"), working_directory);
+        json::string(fields.field("hostname"), host);
+        json::string(fields.field("serverTime"), &rfc3339(api.clock.now_ms()));
+        fields.field("reloadConfigSuccess").push_str("true");
+        json::string(fields.field("lastConfigTime"), &rfc3339(*started_ms));
+        fields.field("corruptionCount").push('0');
+        // what clients expect to be there, and only Go has
+        fields.field("goroutineCount").push('0');
+        fields.field("GOMAXPROCS").push_str(&api.engine.settings().threads.to_string());
+        fields.field("GOMEMLIMIT").push('0');
+        for name in ["GOGC", "GODEBUG", "storageRetention"] {
+            json::string(fields.field(name), "");
+        }
+    });
     Success::of(data)
+}
+
+/// There is no file: what Prometheus would have in one are flags here.
+pub(super) async fn config(State(api): State<Arc<Api>>) -> Success {
+    let interval = api.process.flags.get("evaluation-interval").map_or("1m", String::as_str);
+    let mut data = String::new();
+    Fields::object(&mut data, |fields| {
+        json::string(fields.field("yaml"), &format!("global:\n  evaluation_interval: {interval}\n"));
+    });
+    Success::of(data)
+}
+
+pub(super) async fn flags(State(api): State<Arc<Api>>) -> Success {
+    let mut data = String::new();
+    Fields::object(&mut data, |fields| {
+        for (name, value) in &api.process.flags {
+            json::string(fields.field(name), value);
+        }
+    });
+    Success::of(data)
+}
+
+/// Logs are replayed before anybody listens.
+pub(super) async fn log_replay() -> Success {
+    Success::of(r#"{"min":0,"max":0,"current":0}"#.to_owned())
+}
+
+pub(super) async fn notifications() -> Success {
+    Success::of("[]".to_owned())
+}
+
+pub(super) async fn admin_is_off() -> ApiError {
+    ApiError::new(ApiErrorKind::Unavailable, "admin APIs disabled")
 }

@@ -112,6 +112,50 @@ async fn what_an_answer_lacks_is_a_warning() {
 }
 
 #[tokio::test]
+async fn a_server_without_targets_says_so() {
+    let none = r#"{"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{}}"#;
+    check("/api/v1/targets", none).await;
+    check("/api/v1/scrape_pools", r#"{"scrapePools":[]}"#).await;
+    check("/api/v1/query_exemplars?query=up&start=0&end=1", "[]").await;
+    check("/api/v1/metadata", "{}").await;
+    fails("/api/v1/metadata?limit=x", 400, "bad_data", "limit must be a number").await;
+    fails("/api/v1/targets/metadata?limit=x", 400, "bad_data", "limit must be a number").await;
+}
+
+#[tokio::test]
+async fn counts_of_what_there_is() {
+    let names = r#"[{"name":"runs_total","value":1}]"#;
+    let labels = r#"[{"name":"__name__","value":2}]"#;
+    let bytes = r#"[{"name":"__name__","value":12}]"#;
+    let pairs = r#"[{"name":"__name__=runs_total","value":1}]"#;
+    check(
+        "/api/v1/status/tsdb?limit=1",
+        &format!(
+            r#"{{"headStats":{{"numSeries":2,"numLabelPairs":4,"chunkCount":0,"minTime":-7080000,"maxTime":120000}},"seriesCountByMetricName":{names},"labelValueCountByLabelName":{labels},"memoryInBytesByLabelName":{bytes},"seriesCountByLabelValuePair":{pairs}}}"#
+        ),
+    )
+    .await;
+    for (limit, reason) in
+        [("0", "limit must be a positive number"), ("10001", "limit must not exceed 10000")]
+    {
+        fails(&format!("/api/v1/status/tsdb?limit={limit}"), 400, "bad_data", reason).await;
+    }
+}
+
+#[tokio::test]
+async fn features_follow_the_settings() {
+    let (status, body) = get("/api/v1/features").await;
+    assert_eq!(status, StatusCode::OK);
+    let told: serde_json::Value = serde_json::from_str(&body).expect("is JSON");
+    let told = &told["data"];
+    assert_eq!(told["promql_functions"].as_object().expect("an object").len(), 90);
+    assert_eq!(told["promql_functions"]["rate"], true);
+    assert_eq!(told["promql_functions"]["info"], false);
+    assert_eq!(told["promql_operators"]["limitk"], false);
+    assert_eq!(told["promql"]["anchored"], false);
+}
+
+#[tokio::test]
 async fn a_query_may_ask_for_what_scraping_would_have_seen() {
     let empty = r#"{"resultType":"vector","result":[]}"#;
     check("/api/v1/query?query=runs_total&time=35&as_scraped=40s", empty).await;
@@ -163,7 +207,7 @@ async fn mistakes_have_the_words_of_prometheus() {
         "/api/v1/query?query=up&time=x",
         400,
         "bad_data",
-        "invalid parameter \"time\": cannot parse \"x\" to a valid timestamp",
+        "invalid parameter \"time\": invalid time value for 'time': cannot parse \"x\" to a valid timestamp",
     )
     .await;
     fails(
@@ -194,7 +238,13 @@ async fn mistakes_have_the_words_of_prometheus() {
     fails(&format!("{range}&start=0&end=11000&step=1"), 400, "bad_data", "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)").await;
     fails("/api/v1/query_range?query=up[5m]&start=0&end=1&step=1", 400, "bad_data", "invalid parameter \"query\": invalid expression type \"range vector\" for range query, must be Scalar or instant Vector").await;
     fails("/api/v1/series", 400, "bad_data", "no match[] parameter provided").await;
-    fails("/api/v1/series?match[]=%7B%7D", 400, "bad_data", "invalid parameter \"match[]\": 1:1: parse error: vector selector must contain at least one non-empty matcher").await;
+    fails(
+        "/api/v1/series?match[]=%7B%7D",
+        400,
+        "bad_data",
+        "invalid parameter \"match[]\": match[] must contain at least one non-empty matcher",
+    )
+    .await;
     fails("/api/v1/query?query=up%2Bon()up%2Bon(x)topk(NaN,up)", 422, "execution", "Parameter value is NaN")
         .await;
     fails("/api/v1/query?query=broken", 500, "unavailable", "the store does not answer").await;

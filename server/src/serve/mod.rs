@@ -13,10 +13,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
 use edge::{Ack, RuleQueries, Storage, StoredSeries, SystemClock};
 use gateway::Gateway;
 use model::Clock;
-use query::api::{Api, BuildInfo};
+use query::api::{Api, BuildInfo, Process};
 use store::WriterSettings;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -58,17 +62,19 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let reader = Arc::new(storage.reader(Some(&writer), Some(&samples)));
     let gateway =
         Gateway::new(Arc::clone(&writer), Arc::clone(&reader), Arc::clone(&clock), gateway_settings);
+    let process = process(values.clone(), clock.now_ms());
     let about = pushgateway::about(&build_information(), values, clock.now_us());
     let gateway = Arc::new(gateway.about(about).knowing_groups());
     let series = Arc::new(StoredSeries::new(Arc::clone(&reader)));
     let external_url = flags.external_url.clone().unwrap_or_else(|| query_port.url());
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let api = Arc::new(Api::new(
+    let api = Api::new(
         flags.queries.settings(threads),
         Arc::clone(&series) as _,
         Arc::clone(&clock),
         build_information(),
-    ));
+    );
+    let api = Arc::new(api.with_process(process));
     let queries = RuleQueries::new(api.engine().clone(), series);
     let rules = Arc::new(rules::evaluator(
         &flags,
@@ -78,15 +84,18 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         Arc::clone(&clock),
         external_url,
     )?);
-    let query_routes = query::api::router(api).merge(alert::router(Arc::clone(&rules))).merge(
-        own_metrics::router(own_metrics::Sources {
+    let federation = edge::federation::router(&api);
+    let query_routes = query::api::router(api)
+        .merge(federation)
+        .merge(alert::router(Arc::clone(&rules)))
+        .merge(own_metrics::router(own_metrics::Sources {
             storage: storage.clone(),
             writer: Arc::clone(&writer),
             reader,
             gateway: Arc::clone(&gateway),
             started_us: clock.now_us(),
-        }),
-    );
+        }));
+    let query_routes = query_routes.layer(map_response(refused_in_words));
 
     let (stop, stopped) = watch::channel(false);
     let looks = tokio::spawn(looks::keep_looking(Arc::clone(&gateway), stopped.clone()));
@@ -147,6 +156,35 @@ fn build_information() -> BuildInfo {
         build_user: of_build(option_env!("MAYFLY_BUILD_USER")),
         build_date: of_build(option_env!("MAYFLY_BUILD_DATE")),
     }
+}
+
+/// What no route takes is refused in the words of Prometheus.
+async fn refused_in_words(response: Response) -> Response {
+    let status = response.status();
+    let words = match status {
+        StatusCode::NOT_FOUND => "404 page not found\n",
+        StatusCode::METHOD_NOT_ALLOWED => "Method Not Allowed\n",
+        _ => return response,
+    };
+    // a route that refuses says so by itself
+    if response.headers().contains_key(CONTENT_TYPE) {
+        return response;
+    }
+    let (head, _) = response.into_parts();
+    let mut told = (status, words).into_response();
+    for (name, value) in &head.headers {
+        if name != CONTENT_LENGTH {
+            told.headers_mut().append(name, value.clone());
+        }
+    }
+    told
+}
+
+/// What the query API tells about this process.
+fn process(flags: BTreeMap<String, String>, started_ms: i64) -> Process {
+    let folder = std::env::current_dir().map(|folder| folder.display().to_string());
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Process { started_ms, working_directory: folder.unwrap_or_default(), host, flags }
 }
 
 /// SIGTERM or SIGINT. From the moment it is listened for, they no longer end the process by themselves.

@@ -76,7 +76,8 @@ impl Gathered {
         gathered
     }
 
-    fn add_head(&mut self, heads: &mut Heads, segment: &Segment, end_ms: i64) {
+    /// Takes what the head of a segment says up to a time.
+    pub(super) fn add_head(&mut self, heads: &mut Heads, segment: &Segment, end_ms: i64) {
         let stamp = |at_us| Stamp { at_us, writer: segment.writer };
         for clear in segment.clears.iter().filter(|clear| is_before(clear.at_us, end_ms)) {
             heads.clear(stamp(clear.at_us), clear.scope.clone());

@@ -1,5 +1,6 @@
 //! Answers selections: which segments, what they hold, and the fold of it.
 
+mod descriptions;
 mod error;
 mod expired;
 mod failure;
