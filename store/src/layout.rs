@@ -2,6 +2,9 @@
 //!
 //! ```text
 //! {prefix}/{tenant}/{stream}/hot/{minute}/{writer}{number}-{from}-{to}-{rows}-{checksum}.parquet
+//! {prefix}/{tenant}/{stream}/manifest.json
+//! {prefix}/{tenant}/{stream}/data/{day}/{level}-{from minute}-{to minute}-{inputs}-{part}.parquet, ….keys.parquet, ….ids
+//! {prefix}/{tenant}/{stream}/frames/{minute}-{full or delta}-{inputs}-{part}.parquet
 //! ```
 //!
 //! `stream` is `pushes` or `samples`. `minute` is that of the first stamp, `20261122T2346`, so that names sort by time;
@@ -13,6 +16,7 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 use object_store::path::Path;
+use serde::{Deserialize, Serialize};
 
 use crate::confined::Confined;
 
@@ -54,6 +58,107 @@ impl Tenant {
 
 /// Segments are filed by the minute.
 pub(crate) const MINUTE_US: i64 = 60_000_000;
+
+/// A minute, counted from 1970, as names write it: `20261122T2346`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub(crate) struct Minute(i64);
+
+impl Minute {
+    /// The minute in which a time in µs lies.
+    pub(crate) fn of(at_us: i64) -> Self {
+        Self(at_us.div_euclid(MINUTE_US))
+    }
+
+    /// Its first µs.
+    pub(crate) fn start_us(self) -> i64 {
+        self.0.saturating_mul(MINUTE_US)
+    }
+
+    /// The minute so many minutes later.
+    #[must_use]
+    pub(crate) fn plus(self, minutes: i64) -> Self {
+        Self(self.0.saturating_add(minutes))
+    }
+
+    /// The first minute of its hour.
+    pub(crate) fn hour(self) -> Self {
+        Self(self.0.div_euclid(60) * 60)
+    }
+
+    /// The UTC day in which it lies.
+    pub(crate) fn day(self) -> Day {
+        Day(self.0.div_euclid(MINUTES_PER_DAY))
+    }
+}
+
+impl std::fmt::Display for Minute {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&minute(self.start_us()))
+    }
+}
+
+impl From<Minute> for String {
+    fn from(minute: Minute) -> Self {
+        minute.to_string()
+    }
+}
+
+impl TryFrom<String> for Minute {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let expected = || format!("{name:?} is no minute: expected one like \"20261122T2346\"");
+        parse_minute(&name).map(Self::of).ok_or_else(expected)
+    }
+}
+
+const MINUTES_PER_DAY: i64 = 1_440;
+
+/// A UTC day, counted from 1970, as names write it: `20261122`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub(crate) struct Day(i64);
+
+impl Day {
+    /// The day in which a time in µs lies.
+    pub(crate) fn of(at_us: i64) -> Self {
+        Minute::of(at_us).day()
+    }
+
+    /// Its first minute.
+    pub(crate) fn start(self) -> Minute {
+        Minute(self.0.saturating_mul(MINUTES_PER_DAY))
+    }
+
+    /// The day after it.
+    #[must_use]
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl std::fmt::Display for Day {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (year, month, day) = civil(self.0);
+        write!(f, "{year:04}{month:02}{day:02}")
+    }
+}
+
+impl From<Day> for String {
+    fn from(day: Day) -> Self {
+        day.to_string()
+    }
+}
+
+impl TryFrom<String> for Day {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let expected = || format!("{name:?} is no day: expected one like \"20261122\"");
+        parse_minute(&format!("{name}T0000")).map(Self::of).ok_or_else(expected)
+    }
+}
 
 /// The tenant of those who have no tenants.
 impl Default for Tenant {
@@ -102,6 +207,31 @@ impl Stream {
         self.root.clone().join("hot")
     }
 
+    /// What compaction has made of the stream.
+    pub(crate) fn manifest(&self) -> Path {
+        self.root.clone().join("manifest.json")
+    }
+
+    /// An object that a manifest names.
+    pub(crate) fn below(&self, name: &str) -> Path {
+        Path::from(format!("{}/{name}", self.root))
+    }
+
+    /// The folders of what compaction writes: runs, and frames.
+    pub(crate) fn merged(&self) -> [Path; 2] {
+        ["data", "frames"].map(|folder| self.root.clone().join(folder))
+    }
+
+    /// The name of an object below the stream; `None` if it is not below it.
+    pub(crate) fn name_of(&self, object: &Path) -> Option<String> {
+        object.as_ref().strip_prefix(self.root.as_ref())?.strip_prefix('/').map(str::to_owned)
+    }
+
+    /// The folder of the segments of one minute: listed names at or after it are of that minute or later.
+    pub(crate) fn hot_from(&self, minute: Minute) -> Path {
+        self.hot().join(minute.to_string())
+    }
+
     /// An object that is never there: asking for it tells the store's time.
     pub(crate) fn time_probe(&self) -> Path {
         self.root.clone().join("time")
@@ -115,6 +245,47 @@ impl Stream {
         );
         self.hot().join(minute(name.stamped_us)).join(file)
     }
+}
+
+/// What the objects of a run or a frame are called: by what they are made of, so that who makes them again finds them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MergedName {
+    /// The day under which it is filed.
+    pub(crate) day: Day,
+    /// `tick`, `hour`, `day`.
+    pub(crate) level: &'static str,
+    /// The first minute that is in it, and the first after it that is not.
+    pub(crate) minutes: (Minute, Minute),
+    /// XXH3-64 of the names of all that it is made of, in order.
+    pub(crate) inputs: u64,
+}
+
+impl MergedName {
+    fn stem(&self) -> String {
+        let (from, to) = self.minutes;
+        format!("data/{}/{}-{from}-{to}-{:016x}", self.day, self.level, self.inputs)
+    }
+
+    /// One of its Parquet files, counted from 0.
+    pub(crate) fn part(&self, part: usize) -> String {
+        format!("{}-{part:04}.parquet", self.stem())
+    }
+
+    /// Its retry keys.
+    pub(crate) fn keys(&self) -> String {
+        format!("{}.keys.parquet", self.stem())
+    }
+
+    /// The ids of the segments that are in it.
+    pub(crate) fn ids(&self) -> String {
+        format!("{}.ids", self.stem())
+    }
+}
+
+/// One of the files of the frame at `at`.
+pub(crate) fn frame_name(at: Minute, is_full: bool, inputs: u64, part: usize) -> String {
+    let kind = if is_full { "full" } else { "delta" };
+    format!("frames/{at}-{kind}-{inputs:016x}-{part:04}.parquet")
 }
 
 /// What the name of a segment tells.
@@ -214,6 +385,37 @@ mod tests {
         for name in ["20260229T0000", "20261301T0000", "20261122T2460", "20261122X2346", "20261122T234", ""] {
             assert_eq!(parse_minute(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn minutes_and_days_are_written_as_names() {
+        let at = Minute::of(1_795_391_160_000_001);
+        assert_eq!(at.to_string(), "20261122T2346");
+        assert_eq!(
+            (at.hour().to_string(), at.day().to_string()),
+            ("20261122T2300".into(), "20261122".into())
+        );
+        assert_eq!(at.day().next().start().to_string(), "20261123T0000");
+        assert_eq!(Minute::try_from(at.to_string()), Ok(at));
+        assert_eq!(Day::try_from(at.day().to_string()), Ok(at.day()));
+        assert!(Minute::try_from("20261122".to_owned()).is_err());
+        assert!(Day::try_from("20260230".to_owned()).is_err());
+    }
+
+    #[test]
+    fn merged_objects_are_named_by_their_inputs() {
+        let from = Minute::of(1_795_391_160_000_000);
+        let name =
+            MergedName { day: from.day(), level: "tick", minutes: (from, from.plus(5)), inputs: 0xabc };
+        let stem = "data/20261122/tick-20261122T2346-20261122T2351-0000000000000abc";
+        assert_eq!(name.part(2), format!("{stem}-0002.parquet"));
+        assert_eq!((name.keys(), name.ids()), (format!("{stem}.keys.parquet"), format!("{stem}.ids")));
+        assert_eq!(frame_name(from, false, 1, 0), "frames/20261122T2346-delta-0000000000000001-0000.parquet");
+        let stream = Stream::pushes(&Path::from("a"), &Tenant::default());
+        let object = stream.below(&name.part(2));
+        assert_eq!(object.as_ref(), format!("a/default/pushes/{stem}-0002.parquet"));
+        assert_eq!(stream.name_of(&object), Some(name.part(2)));
+        assert_eq!(stream.name_of(&Path::from("a/default/pushesx/y")), None);
     }
 
     #[test]

@@ -1,0 +1,156 @@
+//! What compaction has made of a stream: one object that says which files hold it up to when.
+//!
+//! It is read whole and swapped by its ETag. Everything in `hot/` in minutes before the watermark is in its runs; what lies
+//! there at or after it is not. A stream without a manifest has no runs, and all of `hot/` counts.
+
+mod codec;
+mod invariants;
+mod swap;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use codec::ManifestError;
+pub(crate) use invariants::{Invariant, Violation, check, stands};
+pub(crate) use swap::{LoadError, Loaded, Manifests, SwapError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::layout::{Day, Minute};
+
+/// The version that this code writes, and the newest that it reads.
+pub(crate) const FORMAT: u32 = 1;
+
+/// The state of one stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    /// [`FORMAT`].
+    pub(crate) format: u32,
+    /// Raised before objects that no manifest names are deleted, so that who planned before that cannot commit.
+    pub(crate) epoch: u64,
+    /// The first minute that is not in the runs; `None`: all are still to be merged.
+    pub(crate) watermark: Option<Minute>,
+    /// Who may work on it.
+    pub(crate) lease: Lease,
+    /// In order of minutes, then of days.
+    pub(crate) runs: Vec<Run>,
+    /// In order of time.
+    pub(crate) frames: Vec<Frame>,
+}
+
+/// Who works on a stream, so that others leave it alone. It saves work: what keeps two of them from harm is the swap.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Lease {
+    /// Drawn at random by each holder; 0: nobody.
+    #[serde(with = "codec::hex")]
+    pub(crate) holder: u64,
+    /// Raised whenever the holder changes.
+    pub(crate) number: u64,
+    /// When it ends, in µs, by the store's clock.
+    pub(crate) until_us: i64,
+}
+
+/// How much a run has been merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Level {
+    /// The segments of some minutes.
+    Tick,
+    /// The ticks of an hour.
+    Hour,
+    /// The hours of a day.
+    Day,
+}
+
+/// The segments of some minutes, merged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) level: Level,
+    /// The first minute whose segments are in it.
+    pub(crate) from: Minute,
+    /// The first minute after it whose segments are not.
+    pub(crate) to: Minute,
+    /// Of samples: the UTC day of their own time. Pushes have no other time than that of their minutes.
+    pub(crate) day: Option<Day>,
+    /// In order of metric name, fingerprint and time: no series stands in two of them, unless it ends one and begins the next.
+    pub(crate) objects: Vec<Object>,
+    /// The retry keys of its pushes, if there are any; its name below the stream.
+    pub(crate) keys: Option<String>,
+    /// The ids of the segments that are in it; its name below the stream.
+    pub(crate) ids: Option<String>,
+    /// How many rows its segments had that are not in it: repeated, or merged with others.
+    pub(crate) rows_merged: u64,
+}
+
+/// What is held at one time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Frame {
+    /// All that was pushed before this minute.
+    pub(crate) at: Minute,
+    /// The frame that this one says the differences to; `None`: it says all.
+    pub(crate) base: Option<Minute>,
+    /// As in [`Run::objects`].
+    pub(crate) objects: Vec<Object>,
+}
+
+/// One Parquet file, and what one need not open it to know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Object {
+    /// Its name below the stream.
+    pub(crate) name: String,
+    /// How long it is.
+    pub(crate) bytes: u64,
+    /// XXH3-64 of it.
+    #[serde(with = "codec::hex")]
+    pub(crate) checksum: u64,
+    /// Where its footer begins.
+    pub(crate) footer_start: u64,
+    /// Rows, the head included.
+    pub(crate) rows: u64,
+    /// Rows of the head.
+    pub(crate) head_rows: u64,
+    /// Series as groups hold them.
+    pub(crate) series: u64,
+    /// First and last time of a row in µs, the head included.
+    pub(crate) times_us: (i64, i64),
+    /// First and last metric name; `None`: it has only a head.
+    pub(crate) names: Option<(String, String)>,
+}
+
+impl Default for Manifest {
+    fn default() -> Self {
+        Self {
+            format: FORMAT,
+            epoch: 0,
+            watermark: None,
+            lease: Lease::default(),
+            runs: Vec::new(),
+            frames: Vec::new(),
+        }
+    }
+}
+
+impl Manifest {
+    /// Names, below the stream, of all objects that it speaks of.
+    pub(crate) fn object_names(&self) -> impl Iterator<Item = &str> {
+        let of_runs = self.runs.iter().flat_map(|run| {
+            let files = run.objects.iter().map(|object| object.name.as_str());
+            files.chain(run.keys.as_deref()).chain(run.ids.as_deref())
+        });
+        let of_frames = self.frames.iter().flat_map(|frame| &frame.objects);
+        of_runs.chain(of_frames.map(|object| object.name.as_str()))
+    }
+
+    /// The newest frame that says nothing of later than a time in µs, after the frames that it builds on: oldest first. Empty
+    /// if there is none.
+    pub(crate) fn frames_before(&self, at_us: i64) -> Vec<&Frame> {
+        let mut chain = Vec::new();
+        let mut next = self.frames.iter().rev().find(|frame| frame.at.start_us() <= at_us);
+        while let Some(frame) = next {
+            chain.push(frame);
+            next = frame.base.and_then(|base| self.frames.iter().find(|frame| frame.at == base));
+        }
+        chain.reverse();
+        chain
+    }
+}

@@ -1,0 +1,166 @@
+//! Manifests: their bytes, their swaps, and one violation of each invariant.
+
+use std::sync::Arc;
+
+use object_store::memory::InMemory;
+use object_store::path::Path;
+
+use super::*;
+use crate::layout::{Stream, Tenant};
+
+const DAY: &str = "20261122";
+
+fn minute(name: &str) -> Minute {
+    Minute::try_from(format!("{DAY}T{name}")).expect("a minute")
+}
+
+fn run(level: Level, from: &str, to: &str, rows: u64) -> Run {
+    let object = Object {
+        name: format!("data/{DAY}/{from}.parquet"),
+        bytes: 1_000,
+        checksum: 0xab,
+        footer_start: 900,
+        rows: rows + 2,
+        head_rows: 2,
+        series: 1,
+        times_us: (minute(from).start_us(), minute(to).start_us() - 1),
+        names: Some(("a".to_owned(), "b".to_owned())),
+    };
+    Run {
+        level,
+        from: minute(from),
+        to: minute(to),
+        day: None,
+        objects: vec![object],
+        keys: None,
+        ids: Some(format!("data/{DAY}/{from}.ids")),
+        rows_merged: 0,
+    }
+}
+
+fn frame(at: &str, base: Option<&str>) -> Frame {
+    Frame { at: minute(at), base: base.map(minute), objects: run(Level::Tick, at, "2359", 1).objects }
+}
+
+fn manifest() -> Manifest {
+    Manifest {
+        epoch: 2,
+        watermark: Some(minute("1100")),
+        lease: Lease { holder: 7, number: 3, until_us: 5 },
+        runs: vec![run(Level::Tick, "1000", "1010", 10), run(Level::Tick, "1010", "1100", 5)],
+        frames: vec![frame("1000", None), frame("1050", Some("1000"))],
+        ..Manifest::default()
+    }
+}
+
+#[test]
+fn bytes_tell_all_of_it() {
+    let manifest = manifest();
+    let bytes = manifest.to_bytes().expect("has a form");
+    assert_eq!(Manifest::from_bytes(&bytes).expect("reads"), manifest);
+    let text = String::from_utf8(bytes).expect("is text");
+    assert!(
+        text.starts_with(
+            r#"{"format":1,"epoch":2,"watermark":"20261122T1100","lease":{"holder":"0000000000000007""#
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_newer_or_damaged_is_refused() {
+    let told = |bytes: &[u8]| Manifest::from_bytes(bytes).expect_err("is refused").to_string();
+    let newer = told(br#"{"format":2,"unheard":[]}"#);
+    assert_eq!(newer, "its format is 2, and this version reads 1 at most: a newer Mayfly has written it");
+    for damaged in
+        [&b""[..], b"{}", b"[]", br#"{"format":1,"epoch":0}"#, &manifest().to_bytes().expect("bytes")[..90]]
+    {
+        assert!(told(damaged).starts_with("it is no manifest: "), "{}", String::from_utf8_lossy(damaged));
+    }
+}
+
+#[tokio::test]
+async fn of_two_that_swap_one_wins() {
+    let stream = Stream::pushes(&Path::from("p"), &Tenant::default());
+    let manifests = Manifests::new(Arc::new(InMemory::new()), stream.manifest());
+    let nothing = manifests.load(None).await.expect("loads");
+    assert_eq!(*nothing.manifest, Manifest::default());
+    let first = manifests.swap(&nothing, manifest()).await.expect("is the first");
+    assert!(matches!(manifests.swap(&nothing, manifest()).await, Err(SwapError::Conflict(_))));
+    let loaded = manifests.load(None).await.expect("loads");
+    assert_eq!(loaded, first);
+    // what is known is not read again
+    let again = manifests.load(Some(&loaded)).await.expect("loads");
+    assert!(Arc::ptr_eq(&again.manifest, &loaded.manifest));
+    let second = Manifest { epoch: 3, ..manifest() };
+    let swapped = manifests.swap(&loaded, second.clone()).await.expect("is the second");
+    assert!(matches!(manifests.swap(&first, manifest()).await, Err(SwapError::Conflict(_))));
+    assert_eq!(manifests.load(Some(&loaded)).await.expect("loads"), swapped);
+    assert_eq!(*swapped.manifest, second);
+}
+
+#[test]
+fn frames_are_found_with_what_they_build_on() {
+    let manifest = manifest();
+    let at = |name: &str| {
+        let frames = manifest.frames_before(minute(name).start_us());
+        frames.into_iter().map(|frame| frame.at.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(at("0959"), [""; 0]);
+    assert_eq!(at("1000"), ["20261122T1000"]);
+    assert_eq!(at("1100"), ["20261122T1000", "20261122T1050"]);
+}
+
+#[test]
+fn a_sound_step_is_let_through() {
+    let before = manifest();
+    check(&before, &before, None).expect("nothing changes");
+    check(&Manifest::default(), &before, None).expect("a first one");
+    // two ticks become an hour, one row is merged away, and the watermark rises
+    let mut after = before.clone();
+    after.runs = vec![Run { rows_merged: 1, ..run(Level::Hour, "1000", "1100", 14) }];
+    after.watermark = Some(minute("1130"));
+    after.lease = Lease { holder: 8, number: 4, until_us: 9 };
+    check(&before, &after, None).expect("is sound");
+    // retention
+    after.runs.clear();
+    check(&before, &after, Some(minute("1100"))).expect("may go");
+}
+
+#[test]
+fn each_invariant_is_held_to() {
+    let violates = |invariant: Invariant, change: &dyn Fn(&mut Manifest)| {
+        let (before, mut after) = (manifest(), manifest());
+        change(&mut after);
+        let violation = check(&before, &after, None).expect_err(invariant.name());
+        assert_eq!(violation.invariant, invariant, "{violation}");
+    };
+    use Invariant::{FramesBased, NothingDropped, RunsBelowWatermark, RunsDisjoint, WatermarkRises};
+    violates(WatermarkRises, &|m| m.watermark = Some(minute("1059")));
+    violates(WatermarkRises, &|m| m.watermark = None);
+    violates(WatermarkRises, &|m| m.epoch = 1);
+    violates(WatermarkRises, &|m| m.lease.number = 2);
+    violates(WatermarkRises, &|m| m.lease.holder = 8);
+    violates(RunsBelowWatermark, &|m| m.runs.push(run(Level::Tick, "1100", "1101", 1)));
+    violates(RunsBelowWatermark, &|m| m.runs.push(run(Level::Tick, "0900", "0900", 1)));
+    violates(RunsBelowWatermark, &|m| m.runs[0].objects.clear());
+    violates(RunsDisjoint, &|m| m.runs.push(run(Level::Hour, "1000", "1100", 15)));
+    violates(RunsDisjoint, &|m| m.runs.insert(0, run(Level::Tick, "0959", "1001", 15)));
+    violates(NothingDropped, &|m| drop(m.runs.remove(0)));
+    violates(NothingDropped, &|m| m.runs = vec![run(Level::Hour, "1000", "1100", 14)]);
+    violates(NothingDropped, &|m| m.runs = vec![run(Level::Hour, "1001", "1100", 15)]);
+    violates(FramesBased, &|m| drop(m.frames.remove(0)));
+    violates(FramesBased, &|m| m.frames.swap(0, 1));
+    violates(FramesBased, &|m| m.frames.push(frame("1101", None)));
+}
+
+#[test]
+fn samples_of_different_days_may_come_in_the_same_minutes() {
+    let of_day =
+        |day: i64| Run { day: Some(Day::of(day * 86_400_000_000)), ..run(Level::Tick, "1000", "1010", 10) };
+    let both =
+        Manifest { runs: vec![of_day(1), of_day(2)], watermark: Some(minute("1010")), ..Manifest::default() };
+    stands(&both).expect("is sound");
+    let twice = Manifest { runs: vec![of_day(1), of_day(1)], ..both };
+    assert_eq!(stands(&twice).expect_err("overlaps").invariant, Invariant::RunsDisjoint);
+}
