@@ -1,7 +1,9 @@
 //! Sums of native histograms.
 
+use std::collections::BTreeMap;
+
 use super::buckets::{self, CUSTOM, Side, coarser, listed};
-use super::{CounterReset, Histogram};
+use super::{CounterReset, Histogram, Span};
 use crate::Compensated;
 
 /// Exponential buckets cannot be added to buckets with bounds of their own.
@@ -69,6 +71,61 @@ impl HistogramSum {
                 histogram.counter_reset == CounterReset::Reset,
                 histogram.counter_reset == CounterReset::NotReset,
             ),
+        }
+    }
+
+    /// The sums, and what they have lost. Besides, the one after [`HistogramSum::from_parts`] does not know whether terms are
+    /// known to start anew.
+    pub fn parts(&self) -> (Histogram, Histogram) {
+        let of = |part: fn(&Compensated) -> f64| {
+            let side = |side: &Side| {
+                let parts: Vec<_> = side.iter().map(|(index, sum)| (*index, part(sum))).collect();
+                buckets::spans(parts.into_iter())
+            };
+            let (positive_spans, positive_counts) = side(&self.positive);
+            let (negative_spans, negative_counts) = side(&self.negative);
+            Histogram {
+                schema: self.schema,
+                zero_threshold: self.zero_threshold,
+                zero_count: part(&self.zero_count),
+                count: part(&self.count),
+                sum: part(&self.sum),
+                positive_spans,
+                negative_spans,
+                positive_counts,
+                negative_counts,
+                custom_bounds: self.custom_bounds.clone(),
+                counter_reset: self.counter_reset,
+            }
+        };
+        (of(|sum| sum.parts().0), of(|sum| sum.parts().1))
+    }
+
+    /// What [`HistogramSum::parts`] took apart.
+    pub fn from_parts(sums: &Histogram, lost: &Histogram) -> Self {
+        let join = |sum, lost| Compensated::from_parts(sum, lost);
+        let side = |sums: (&[Span], &[f64]), lost: (&[Span], &[f64])| {
+            let mut side: BTreeMap<i32, Compensated> =
+                listed(sums.0, sums.1).map(|(index, sum)| (index, join(sum, 0.0))).collect();
+            for (index, lost) in listed(lost.0, lost.1) {
+                let sum = side.get(&index).map_or(0.0, |sum| sum.parts().0);
+                side.insert(index, join(sum, lost));
+            }
+            side.into_iter().collect()
+        };
+        Self {
+            zero_count: join(sums.zero_count, lost.zero_count),
+            count: join(sums.count, lost.count),
+            sum: join(sums.sum, lost.sum),
+            positive: side(
+                (&sums.positive_spans, &sums.positive_counts),
+                (&lost.positive_spans, &lost.positive_counts),
+            ),
+            negative: side(
+                (&sums.negative_spans, &sums.negative_counts),
+                (&lost.negative_spans, &lost.negative_counts),
+            ),
+            ..Self::of(sums)
         }
     }
 
