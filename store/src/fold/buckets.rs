@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use model::{GroupKey, Labels, MetricType, Selection, Stamp, Value};
 
+use super::epochs::Carried;
 use super::event::{Event, Kind, SeriesEvents};
 
 const BOUND: &str = "le";
@@ -37,7 +38,8 @@ fn histograms(all: &HashMap<Labels, SeriesEvents>) -> Vec<(GroupKey, Buckets)> {
     for (labels, series) in all {
         let Some(bound) = labels.get(BOUND).and_then(|bound| bound.parse::<f64>().ok()) else { continue };
         for (group, events) in series {
-            if events.kinds.iter().any(|kind| is_bucket(kind, labels)) {
+            let carried = events.carried().map(Carried::kind);
+            if events.kinds.iter().chain(carried).any(|kind| is_bucket(kind, labels)) {
                 let histogram = labels.to_builder().remove(BOUND).build();
                 let buckets =
                     histograms.entry((*group, histogram)).or_insert_with(|| Buckets { series: Vec::new() });
@@ -55,30 +57,72 @@ fn histograms(all: &HashMap<Labels, SeriesEvents>) -> Vec<(GroupKey, Buckets)> {
         .collect()
 }
 
+/// The labels of the histogram whose bucket a series is.
+pub(crate) fn histogram_of(kind: &Kind, labels: &Labels) -> Option<Labels> {
+    let is_bound = labels.get(BOUND).is_some_and(|bound| bound.parse::<f64>().is_ok());
+    (is_bound && is_bucket(kind, labels)).then(|| labels.to_builder().remove(BOUND).build())
+}
+
 fn is_bucket(kind: &Kind, labels: &Labels) -> bool {
     matches!(kind.r#type, MetricType::Histogram | MetricType::GaugeHistogram)
         && labels.metric_name().strip_suffix("_bucket") == Some(&*kind.family)
 }
 
+/// The count of a bound, by its index, and what that has lost.
+type Count = (usize, f64, f64);
+
 /// What one push says about one histogram: its kind, and the counts of the bounds that it has, ascending by their index.
 struct Said {
     kind: Kind,
-    counts: Vec<(usize, f64)>,
+    counts: Vec<Count>,
+    /// What a run says of all bounds of a push.
+    until_us: Option<i64>,
+}
+
+/// What a frame lacks of bounds that appeared after it.
+fn complete_carried(all: &mut HashMap<Labels, SeriesEvents>, group: GroupKey, buckets: &Buckets) {
+    let carried: Vec<Option<Carried>> = buckets
+        .series
+        .iter()
+        .map(|(_, labels)| {
+            let carried = all.get(labels)?.get(&group)?.carried()?;
+            is_bucket(carried.kind(), labels).then(|| carried.clone())
+        })
+        .collect();
+    // what has ended says nothing, and all bounds end together
+    let held = |carried: &&Carried| carried.is_told();
+    let Some(any) = carried.iter().flatten().find(held) else { return };
+    let mut lower: Option<&Carried> = None;
+    for ((_, labels), carried) in buckets.series.iter().zip(&carried) {
+        match carried.as_ref().filter(held) {
+            Some(carried) => lower = Some(carried),
+            None => {
+                let events = all.get_mut(labels).and_then(|series| series.get_mut(&group));
+                if let Some(events) = events {
+                    events.carry(any.implied(lower));
+                }
+            }
+        }
+    }
 }
 
 fn complete_one(all: &mut HashMap<Labels, SeriesEvents>, group: GroupKey, buckets: &Buckets) {
+    complete_carried(all, group, buckets);
     let mut pushes: BTreeMap<Stamp, Said> = BTreeMap::new();
     for (index, (_, labels)) in buckets.series.iter().enumerate() {
         let Some(events) = all.get(labels).and_then(|series| series.get(&group)) else { continue };
         for event in &events.events {
             let (kind, Value::Float(count)) = (&events.kinds[event.kind], &event.value) else { continue };
             if is_bucket(kind, labels) {
-                let said = pushes
-                    .entry(event.stamp)
-                    .or_insert_with(|| Said { kind: kind.clone(), counts: Vec::new() });
+                let said = pushes.entry(event.stamp).or_insert_with(|| Said {
+                    kind: kind.clone(),
+                    counts: Vec::new(),
+                    until_us: None,
+                });
+                said.until_us = said.until_us.max(event.until_us);
                 // a segment that was read twice says the same twice
-                if said.counts.last().is_none_or(|(last, _)| *last < index) {
-                    said.counts.push((index, *count));
+                if said.counts.last().is_none_or(|(last, ..)| *last < index) {
+                    said.counts.push((index, *count, event.lost));
                 }
             }
         }
@@ -89,14 +133,16 @@ fn complete_one(all: &mut HashMap<Labels, SeriesEvents>, group: GroupKey, bucket
     for (index, (_, labels)) in buckets.series.iter().enumerate() {
         let Some(events) = all.get_mut(labels).and_then(|series| series.get_mut(&group)) else { continue };
         for (stamp, said) in &pushes {
-            let next = said.counts.partition_point(|(known, _)| *known <= index);
+            let next = said.counts.partition_point(|(known, ..)| *known <= index);
             let lower = next.checked_sub(1).map(|place| said.counts[place]);
-            if lower.is_some_and(|(known, _)| known == index) {
+            if lower.is_some_and(|(known, ..)| known == index) {
                 continue;
             }
-            let count = lower.map_or(0.0, |(_, count)| count);
+            let (count, lost) = lower.map_or((0.0, 0.0), |(_, count, lost)| (count, lost));
             let kind = events.kind(&said.kind);
-            events.events.push(Event { stamp: *stamp, kind, value: Value::Float(count), is_implied: true });
+            let value = Value::Float(count);
+            let until_us = said.until_us;
+            events.events.push(Event { stamp: *stamp, kind, value, is_implied: true, until_us, lost });
         }
     }
 }

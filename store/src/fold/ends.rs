@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use model::{GroupKey, RetryKey, Stamp};
 
+use super::epochs::end;
 use super::retries;
 
 /// The family whose values a PUT leaves alone, and that is no sign of life.
 pub(crate) const PUSH_FAILURE_FAMILY: &str = "push_failure_time_seconds";
 
+/// The family that every push sets.
+pub(crate) const PUSH_TIME_FAMILY: &str = "push_time_seconds";
+
 /// What an event ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Scope {
     /// All groups: wipe.
     Everything,
@@ -38,6 +42,18 @@ pub(crate) struct Pushed {
 pub(crate) struct Heads {
     clears: Vec<(Stamp, Scope)>,
     pushes: Vec<Pushed>,
+    /// What runs say has expired.
+    expired: Vec<(GroupKey, Expired)>,
+    /// Keyed pushes that counted and are not among `pushes`.
+    counted: Vec<(u128, Stamp)>,
+}
+
+/// An expiry that came true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Expired {
+    pub(crate) at: Stamp,
+    /// What ended the group after it, where only that is known.
+    pub(crate) until: Option<Stamp>,
 }
 
 /// When what ends.
@@ -54,7 +70,7 @@ struct OfGroup {
     whole: Vec<Stamp>,
     but_failure: Vec<Stamp>,
     families: HashMap<Arc<str>, Vec<Stamp>>,
-    expiries: Vec<Stamp>,
+    expiries: Vec<Expired>,
 }
 
 impl Heads {
@@ -66,28 +82,48 @@ impl Heads {
         self.pushes.push(pushed);
     }
 
-    /// What follows from all of it.
-    pub(crate) fn ends(mut self) -> Ends {
-        let repeated = retries::repeated(&self.pushes);
+    /// A group expired then; what ended it after that, if anything did before a push.
+    pub(crate) fn expire(&mut self, group: GroupKey, at_us: i64, until_us: Option<i64>) {
+        self.expired.push((group, Expired { at: end(at_us), until: until_us.map(end) }));
+    }
+
+    /// A push with this retry key counted then, and is not given here.
+    pub(crate) fn counted(&mut self, key: u128, stamp: Stamp) {
+        self.counted.push((key, stamp));
+    }
+
+    /// Drops the pushes that repeat others, and tells which.
+    fn drop_repeated(&mut self) -> HashSet<Stamp> {
+        let repeated = retries::repeated(&self.pushes, &self.counted);
         self.clears.retain(|(stamp, _)| !repeated.contains(stamp));
         self.pushes.retain(|pushed| !repeated.contains(&pushed.stamp));
-        let expiries = expiries(&self.clears, &self.pushes);
+        repeated
+    }
+
+    /// What follows from all of it. Of pushes that repeat others nothing is left after that.
+    pub(crate) fn ends(&mut self) -> Ends {
+        let repeated = self.drop_repeated();
+        let found = expiries(&self.clears, &self.pushes).into_iter();
+        let found = found.map(|(group, at)| (group, Expired { at, until: None }));
         let mut ends = Ends { repeated, ..Ends::default() };
-        for (stamp, scope) in self.clears {
-            ends.add(stamp, scope);
+        for (stamp, scope) in &self.clears {
+            ends.add(*stamp, scope.clone());
         }
-        for (group, stamp) in expiries {
+        for (group, expired) in self.expired.iter().copied().chain(found) {
             let of_group = ends.by_group.entry(group).or_default();
-            of_group.whole.push(stamp);
-            of_group.expiries.push(stamp);
+            of_group.whole.push(expired.at);
+            of_group.expiries.push(expired);
         }
         ends.everything.sort_unstable();
         for of_group in ends.by_group.values_mut() {
             let OfGroup { whole, but_failure, families, expiries } = of_group;
-            [whole, but_failure, expiries].into_iter().chain(families.values_mut()).for_each(|stamps| {
+            [whole, but_failure].into_iter().chain(families.values_mut()).for_each(|stamps| {
                 stamps.sort_unstable();
                 stamps.dedup();
             });
+            // of two that say the same, the one that says more
+            expiries.sort_unstable_by_key(|expired| (expired.at, std::cmp::Reverse(expired.until)));
+            expiries.dedup_by_key(|expired| expired.at);
         }
         ends
     }
@@ -105,13 +141,7 @@ fn expiries(clears: &[(Stamp, Scope)], pushes: &[Pushed]) -> Vec<(GroupKey, Stam
     let mut wipes: Vec<Stamp> =
         clears.iter().filter(|(_, scope)| *scope == Scope::Everything).map(|(stamp, _)| *stamp).collect();
     wipes.sort_unstable();
-    let of_clears = clears.iter().filter_map(|(stamp, scope)| match scope {
-        Scope::Everything => None,
-        Scope::Family(_, family) if **family == *PUSH_FAILURE_FAMILY => None,
-        Scope::Group(group) | Scope::GroupButFailure(group) | Scope::Family(group, _) => {
-            Some((*group, (*stamp, None)))
-        }
-    });
+    let of_clears = clears.iter().filter_map(|(stamp, scope)| Some((scope.sign_of()?, (*stamp, None))));
     let of_pushes = pushes.iter().map(|pushed| (pushed.group, (pushed.stamp, pushed.until_us)));
     for (group, sign) in of_clears.chain(of_pushes) {
         if let Some(signs) = signs.get_mut(&group) {
@@ -128,7 +158,7 @@ fn expiries(clears: &[(Stamp, Scope)], pushes: &[Pushed]) -> Vec<(GroupKey, Stam
             let next = signs[index + 1..].iter().map(|(next, _)| next).find(|next| *next > stamp);
             let wipe = wipes.get(wipes.partition_point(|wipe| wipe <= stamp));
             if next.into_iter().chain(wipe).all(|next| until_us <= next.at_us) {
-                expiries.push((group, Stamp { at_us: until_us, writer: 0 }));
+                expiries.push((group, end(until_us)));
             }
         }
     }
@@ -153,7 +183,7 @@ impl Ends {
     }
 
     /// When the group expired, in ascending order.
-    pub(crate) fn expiries(&self, group: GroupKey) -> &[Stamp] {
+    pub(crate) fn expiries(&self, group: GroupKey) -> &[Expired] {
         self.by_group.get(&group).map_or(&[], |of_group| &of_group.expiries)
     }
 
@@ -180,5 +210,96 @@ impl FamilyEnds<'_> {
     pub(crate) fn after(&self, stamp: Stamp) -> Option<Stamp> {
         let next = |stamps: &[Stamp]| stamps.get(stamps.partition_point(|end| *end <= stamp)).copied();
         self.0.iter().filter_map(|stamps| next(stamps)).min()
+    }
+}
+
+/// What has to be kept of what heads say once everything before some time is known, and the values before it know what ended
+/// them. All of it sorted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Condensed {
+    /// Of each scope the first end.
+    pub(crate) clears: Vec<(Stamp, Scope)>,
+    /// Of each group the first sign of life, where no clear is it, and the last one where that leaves an expiry open.
+    pub(crate) pushes: Vec<Pushed>,
+    /// The expiries that came true.
+    pub(crate) expired: Vec<(GroupKey, Expired)>,
+}
+
+/// The first and the last sign of life of a group, and when the group expires after each.
+#[derive(Clone, Copy, Debug)]
+struct Signs {
+    first: (Stamp, Option<i64>),
+    last: (Stamp, Option<i64>),
+}
+
+impl Heads {
+    /// What has to be kept of it when everything before `end_us` is known. `ends` are what [`Heads::ends`] has made of it.
+    pub(crate) fn condensed(&self, ends: &Ends, end_us: i64) -> Condensed {
+        let mut firsts: HashMap<&Scope, Stamp> = HashMap::new();
+        let mut signs: HashMap<GroupKey, Signs> = HashMap::new();
+        let mut sign = |group, sign: (Stamp, Option<i64>)| {
+            let known = signs.entry(group).or_insert(Signs { first: sign, last: sign });
+            known.first = known.first.min(sign);
+            known.last = known.last.max(sign);
+        };
+        for (stamp, scope) in &self.clears {
+            let first = firsts.entry(scope).or_insert(*stamp);
+            *first = (*first).min(*stamp);
+            if let Some(group) = scope.sign_of() {
+                sign(group, (*stamp, None));
+            }
+        }
+        self.pushes.iter().for_each(|pushed| sign(pushed.group, (pushed.stamp, pushed.until_us)));
+        let first_clears: HashSet<(GroupKey, Stamp)> =
+            firsts.iter().filter_map(|(scope, stamp)| Some((scope.sign_of()?, *stamp))).collect();
+        let last_wipe = ends.everything.last();
+        let mut condensed = Condensed::default();
+        for (group, Signs { first, last }) in signs {
+            let pushed = |stamp, until_us| Pushed { stamp, group, until_us, retry_key: None };
+            let is_open = last.1.is_some_and(|until_us| until_us >= end_us)
+                && last_wipe.is_none_or(|wipe| *wipe <= last.0);
+            let is_last = is_open && first.0 == last.0;
+            if !is_last && !first_clears.contains(&(group, first.0)) {
+                condensed.pushes.push(pushed(first.0, None));
+            }
+            if is_open {
+                condensed.pushes.push(pushed(last.0, last.1));
+            }
+        }
+        condensed.clears = firsts.into_iter().map(|(scope, stamp)| (stamp, scope.clone())).collect();
+        condensed.expired = ends.expired_before(end_us);
+        condensed.clears.sort_unstable();
+        condensed.pushes.sort_unstable_by_key(|pushed| (pushed.stamp, pushed.group));
+        condensed
+    }
+}
+
+impl Scope {
+    /// The group of whose life it is a sign.
+    fn sign_of(&self) -> Option<GroupKey> {
+        match self {
+            Self::Everything => None,
+            Self::Family(_, family) if **family == *PUSH_FAILURE_FAMILY => None,
+            Self::Group(group) | Self::GroupButFailure(group) | Self::Family(group, _) => Some(*group),
+        }
+    }
+}
+
+impl Ends {
+    /// The expiries that came true before `end_us`, and what ended those groups after that and before `end_us`.
+    fn expired_before(&self, end_us: i64) -> Vec<(GroupKey, Expired)> {
+        let is_known = |stamp: &Stamp| stamp.at_us < end_us;
+        let of_group = |(group, of_group): (&GroupKey, &OfGroup)| {
+            let family = self.of(*group, PUSH_TIME_FAMILY);
+            let known = of_group.expiries.iter().filter(|expired| is_known(&expired.at));
+            let known = known.map(|&Expired { at, until }| {
+                let until = until.into_iter().chain(family.after(at)).filter(is_known).min();
+                (*group, Expired { at, until })
+            });
+            known.collect::<Vec<_>>()
+        };
+        let mut expired: Vec<_> = self.by_group.iter().flat_map(of_group).collect();
+        expired.sort_unstable_by_key(|(group, expired)| (expired.at, *group));
+        expired
     }
 }

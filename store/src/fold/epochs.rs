@@ -1,9 +1,12 @@
 //! What one group holds of one series. An epoch is a stretch over which values are added up.
 
-use model::{Compensated, GroupKey, HistogramSum, Merge, Stamp, Value};
+use std::sync::Arc;
+
+use model::{Compensated, GroupKey, Histogram, HistogramSum, Merge, Stamp, Value};
 
 use super::ends::{Ends, FamilyEnds};
 use super::event::{Event, GroupEvents, Kind};
+use crate::segment::{Lost, Told};
 
 /// A value that holds from one stamp to another.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +36,7 @@ pub(super) enum Growth {
 }
 
 /// What the values of an epoch come to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Total {
     Last(Value),
     Float(Compensated),
@@ -49,6 +52,34 @@ impl Total {
         }
     }
 
+    /// What [`Total::parts`] took apart.
+    fn from_parts(merge: Merge, value: &Value, lost: Lost<'_>) -> Self {
+        match (merge, value, lost) {
+            (Merge::Add, Value::Float(sum), Lost::Float(lost)) => {
+                Self::Float(Compensated::from_parts(*sum, lost))
+            }
+            (Merge::Add, Value::Histogram(sum), Lost::Histogram(lost)) => {
+                Self::Histogram(Box::new(HistogramSum::from_parts(sum, lost)))
+            }
+            _ => Self::of(merge, value),
+        }
+    }
+
+    /// The sum, and what it has lost: of a float in the first, of a histogram in the second place.
+    fn parts(&self) -> (Value, f64, Option<Arc<Histogram>>) {
+        match self {
+            Self::Last(value) => (value.clone(), 0.0, None),
+            Self::Float(total) => {
+                let (sum, lost) = total.parts();
+                (Value::Float(sum), lost, None)
+            }
+            Self::Histogram(total) => {
+                let (sum, lost) = total.parts();
+                (Value::Histogram(sum.into()), 0.0, Some(lost.into()))
+            }
+        }
+    }
+
     fn value(&self) -> Value {
         match self {
             Self::Last(value) => value.clone(),
@@ -57,10 +88,12 @@ impl Total {
         }
     }
 
-    /// Takes a value in; false if it does not fit what is there, which then stays as it is.
-    fn take(&mut self, merge: Merge, value: &Value) -> bool {
+    /// Takes a value in, and what it has lost itself; false if it does not fit what is there, which then stays as it is.
+    fn take(&mut self, merge: Merge, value: &Value, lost: f64) -> bool {
         match (merge, self, value) {
-            (Merge::Add, Self::Float(sum), Value::Float(value)) => sum.add(*value),
+            (Merge::Add, Self::Float(sum), Value::Float(value)) => {
+                sum.add_sum(Compensated::from_parts(*value, lost));
+            }
             (Merge::Add, Self::Histogram(sum), Value::Histogram(value)) => return sum.add(value).is_ok(),
             (Merge::Min, Self::Last(Value::Float(least)), Value::Float(value)) => *least = least.min(*value),
             (Merge::Max, Self::Last(Value::Float(most)), Value::Float(value)) => *most = most.max(*value),
@@ -72,8 +105,8 @@ impl Total {
 
 /// What one group holds of one series when all its events up to some time are folded. A fold that goes on from here over
 /// the events after it gives what one fold over all of them would have given.
-#[derive(Clone, Debug)]
-pub(super) struct Carried {
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Carried {
     kind: Kind,
     epoch: Epoch,
     /// The last event.
@@ -81,7 +114,7 @@ pub(super) struct Carried {
 }
 
 /// What is held at the moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Epoch {
     since: Stamp,
     until: Option<Stamp>,
@@ -91,15 +124,21 @@ struct Epoch {
 }
 
 impl Epoch {
-    fn begin(stamp: Stamp, merge: Merge, value: &Value, ends: FamilyEnds<'_>) -> Self {
-        let (until, total) = (ends.after(stamp), Total::of(merge, value));
-        Self { since: stamp, until, total, is_shown: false }
+    fn begin(merge: Merge, event: &Event, ends: FamilyEnds<'_>) -> Self {
+        let until = earlier(ends.after(event.stamp), event.until_us.map(end));
+        let total = Total::from_parts(merge, &event.value, Lost::Float(event.lost));
+        Self { since: event.stamp, until, total, is_shown: false }
     }
 
     /// Takes a value in, and tells how the epoch grew; `None` if it does not fit.
-    fn take(&mut self, merge: Merge, value: &Value) -> Option<Growth> {
+    fn take(&mut self, merge: Merge, event: &Event) -> Option<Growth> {
         let before = (!self.is_shown).then(|| self.total.value());
-        self.total.take(merge, value).then_some(match before {
+        let fits = self.total.take(merge, &event.value, event.lost);
+        if fits {
+            // a run does not name each end, but says of the last event before one that it ended
+            self.until = earlier(self.until, event.until_us.map(end));
+        }
+        fits.then_some(match before {
             Some(Value::Float(value)) if value != 0.0 => Growth::From { value, since: self.since },
             Some(_) => Growth::FromZero,
             None => Growth::Continued,
@@ -107,16 +146,86 @@ impl Epoch {
     }
 }
 
-/// What one group held of one series, in order; and what it holds in the end. `carried` is what it held before the first
-/// of the events: without it, nothing.
+/// The earlier of two ends.
+fn earlier(a: Option<Stamp>, b: Option<Stamp>) -> Option<Stamp> {
+    a.into_iter().chain(b).min()
+}
+
+/// An end of which only the time is known: before all that was stamped then.
+pub(super) fn end(at_us: i64) -> Stamp {
+    Stamp { at_us, writer: 0 }
+}
+
+impl Carried {
+    /// What a row of a frame says; `until_us` where it holds no longer.
+    pub(crate) fn new(kind: Kind, last: Stamp, value: &Value, told: Told<'_>) -> Self {
+        let total = Total::from_parts(kind.merge, value, told.lost);
+        let since = end(told.since_us.unwrap_or(last.at_us));
+        let epoch = Epoch { since, until: told.until_us.map(end), total, is_shown: true };
+        Self { kind, epoch, last }
+    }
+
+    /// The same for a bound that no push has named: as much as at the next lower bound, or nothing.
+    pub(super) fn implied(&self, lower: Option<&Self>) -> Self {
+        let total =
+            lower.map_or(Total::of(self.kind.merge, &Value::Float(0.0)), |lower| lower.epoch.total.clone());
+        let epoch = Epoch { total, is_shown: false, ..self.epoch.clone() };
+        Self { epoch, ..self.clone() }
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    pub(crate) fn last(&self) -> Stamp {
+        self.last
+    }
+
+    /// Whether somebody has named the series, and nothing has ended it before `at_us`.
+    pub(crate) fn is_held(&self, at_us: i64) -> bool {
+        self.epoch.is_shown && self.epoch.until.is_none_or(|until| until.at_us >= at_us)
+    }
+
+    /// Whether a frame says that it was held: rows of what is held no more end where they begin.
+    pub(crate) fn is_told(&self) -> bool {
+        self.epoch.is_shown && self.epoch.until.is_none_or(|until| until.at_us > self.last.at_us)
+    }
+
+    /// The same with another end.
+    #[must_use]
+    pub(crate) fn until(mut self, until: Option<Stamp>) -> Self {
+        self.epoch.until = until;
+        // frames keep but the time
+        self.epoch.since = end(self.epoch.since.at_us);
+        self
+    }
+
+    /// When it ended.
+    pub(crate) fn until_us(&self) -> Option<i64> {
+        self.epoch.until.map(|until| until.at_us)
+    }
+
+    /// When the epoch began.
+    pub(crate) fn since_us(&self) -> i64 {
+        self.epoch.since.at_us
+    }
+
+    /// The value without what its sum has lost, and that: of a float, or of a histogram.
+    pub(crate) fn parts(&self) -> (Value, f64, Option<Arc<Histogram>>) {
+        self.epoch.total.parts()
+    }
+}
+
+/// What one group held of one series, in order; and what it holds in the end. What a frame has carried is what it held before
+/// the first of the events: without it, nothing.
 pub(super) fn intervals(
-    carried: Option<Carried>,
     mut of_group: GroupEvents,
     group: GroupKey,
     ends: &Ends,
 ) -> (Vec<Interval>, Option<Carried>) {
+    let carried = of_group.carried.take();
     let carried = carried.map(|Carried { kind, epoch, last }| (of_group.kind(&kind), epoch, last));
-    let GroupEvents { kinds, mut events } = of_group;
+    let GroupEvents { kinds, mut events, .. } = of_group;
     events.sort_by_key(|event| event.stamp);
     // a segment that was read twice says the same twice
     events.dedup_by_key(|event| event.stamp);
@@ -124,7 +233,7 @@ pub(super) fn intervals(
     let mut held: Vec<Interval> = Vec::with_capacity(events.len() + 1);
     let mut now: Option<(usize, Epoch, Stamp)> = None;
     if let Some((kind, mut epoch, last)) = carried {
-        epoch.until = ends[kind].after(last);
+        epoch.until = earlier(epoch.until, ends[kind].after(last));
         held.extend(epoch.is_shown.then(|| Interval {
             from: last,
             until: epoch.until,
@@ -133,16 +242,17 @@ pub(super) fn intervals(
         }));
         now = Some((kind, epoch, last));
     }
-    for Event { stamp, kind, value, is_implied } in events {
+    for event in events {
+        let Event { stamp, kind, is_implied, .. } = event;
         let merge = kinds[kind].merge;
         let goes_on = |(known, epoch, _): &(usize, Epoch, Stamp)| {
             *known == kind && merge != Merge::Set && epoch.until.is_none_or(|until| until > stamp)
         };
         let continued = now.take().filter(goes_on).and_then(|(_, mut epoch, _)| {
-            let growth = epoch.take(merge, &value)?;
+            let growth = epoch.take(merge, &event)?;
             Some((epoch, growth))
         });
-        let begun = || (Epoch::begin(stamp, merge, &value, ends[kind]), Growth::FromZero);
+        let begun = || (Epoch::begin(merge, &event, ends[kind]), Growth::FromZero);
         let (mut epoch, growth) = continued.unwrap_or_else(begun);
         if let Some(last) = held.last_mut() {
             last.until = last.until.map_or(Some(stamp), |until| Some(until.min(stamp)));

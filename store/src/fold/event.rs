@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use model::{GroupKey, Merge, MetricType, Stamp, Value};
 
+use super::epochs::Carried;
+use crate::segment::{Lost, Told};
+
 /// As what a series is pushed. Values of different kinds are not added up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
@@ -26,6 +29,10 @@ pub(crate) struct Event {
     /// The push did not name the series, but says something about it all the same: the bound of a histogram that this
     /// push lacks. It counts, but it does not make the series appear.
     pub(super) is_implied: bool,
+    /// What a run says: that something ended the value then, before the next event of the series.
+    pub(super) until_us: Option<i64>,
+    /// What the value lacks of a compensated sum.
+    pub(super) lost: f64,
 }
 
 /// What one group says about one series, in any order. The same event may stand there several times.
@@ -34,6 +41,8 @@ pub(crate) struct GroupEvents {
     /// The kinds of the events; seldom more than one.
     pub(super) kinds: Vec<Kind>,
     pub(super) events: Vec<Event>,
+    /// What a frame says that the group held before them.
+    pub(super) carried: Option<Carried>,
 }
 
 impl GroupEvents {
@@ -46,19 +55,41 @@ impl GroupEvents {
     }
 
     /// Adds what a push said about the series.
+    #[cfg(test)]
     pub(crate) fn push(&mut self, stamp: Stamp, kind: usize, value: Value) {
-        self.events.push(Event { stamp, kind, value, is_implied: false });
+        self.push_told(stamp, kind, value, Told::default());
+    }
+
+    /// Adds what a push said about the series, and what a run says of it besides.
+    pub(crate) fn push_told(&mut self, stamp: Stamp, kind: usize, value: Value, told: Told<'_>) {
+        let lost = match told.lost {
+            Lost::Float(lost) => lost,
+            // runs have none of these
+            Lost::Histogram(_) => 0.0,
+        };
+        self.events.push(Event { stamp, kind, value, is_implied: false, until_us: told.until_us, lost });
+    }
+
+    /// What a frame says that is held. Of several frames the newest must come last.
+    pub(crate) fn carry(&mut self, carried: Carried) {
+        self.carried = Some(carried);
+    }
+
+    /// What a frame said that is held.
+    pub(crate) fn carried(&self) -> Option<&Carried> {
+        self.carried.as_ref()
     }
 
     /// When the events were, in any order.
     pub(crate) fn stamps(&self) -> impl Iterator<Item = Stamp> {
-        self.events.iter().map(|event| event.stamp)
+        self.carried.iter().map(Carried::last).chain(self.events.iter().map(|event| event.stamp))
     }
 
     /// The last of the events, and its kind.
     pub(crate) fn last(&self) -> Option<(Stamp, &Kind)> {
-        let last = self.events.iter().max_by_key(|event| event.stamp)?;
-        Some((last.stamp, &self.kinds[last.kind]))
+        let of_events = self.events.iter().map(|event| (event.stamp, &self.kinds[event.kind]));
+        let of_frame = self.carried.iter().map(|carried| (carried.last(), carried.kind()));
+        of_frame.chain(of_events).max_by_key(|(stamp, _)| *stamp)
     }
 }
 

@@ -19,18 +19,26 @@ mod overlay;
 mod retries;
 mod steps;
 
-use model::Steps;
+use model::{GroupKey, Steps};
 
-pub(crate) use buckets::{complete, widened};
-pub(crate) use ends::{Ends, Heads, PUSH_FAILURE_FAMILY, Pushed, Scope};
+pub(crate) use buckets::{complete, histogram_of, widened};
+pub(crate) use ends::{
+    Condensed, Ends, Expired, Heads, PUSH_FAILURE_FAMILY, PUSH_TIME_FAMILY, Pushed, Scope,
+};
+pub(crate) use epochs::Carried;
 pub(crate) use event::{GroupEvents, Kind, SeriesEvents};
 
 /// The steps of one series that touch [`start_ms`, `end_ms`].
 pub(crate) fn fold(series: SeriesEvents, ends: &Ends, start_ms: i64, end_ms: i64) -> Steps {
-    let of_group = |(group, events)| epochs::intervals(None, events, group, ends).0;
+    let of_group = |(group, events)| epochs::intervals(events, group, ends).0;
     let mut groups: Vec<_> = series.into_iter().map(of_group).collect();
     let shown = if groups.len() == 1 { groups.swap_remove(0) } else { overlay::overlay(&groups) };
     steps::steps(&shown, start_ms, end_ms)
+}
+
+/// What a group holds of a series in the end, if it ever held something.
+pub(crate) fn carried(events: GroupEvents, group: GroupKey, ends: &Ends) -> Option<Carried> {
+    epochs::intervals(events, group, ends).1
 }
 
 #[cfg(test)]

@@ -8,9 +8,14 @@ use super::ends::Pushed;
 
 /// The pushes that do not count: of those with the same key, all within the window after one that counts. It makes no
 /// difference whether their bodies are the same, so everybody who reads the same events drops the same ones.
-pub(super) fn repeated(pushes: &[Pushed]) -> HashSet<Stamp> {
+/// `counted` are keyed pushes before these that counted.
+pub(super) fn repeated(pushes: &[Pushed], counted: &[(u128, Stamp)]) -> HashSet<Stamp> {
     let keyed = |pushed: &Pushed| pushed.retry_key.map(|RetryKey { key, .. }| (key, pushed.stamp));
     let mut keyed: Vec<(u128, Stamp)> = pushes.iter().filter_map(keyed).collect();
+    if keyed.is_empty() {
+        return HashSet::new();
+    }
+    keyed.extend(counted);
     keyed.sort_unstable();
     let mut repeated = HashSet::new();
     for of_key in keyed.chunk_by(|a, b| a.0 == b.0) {

@@ -65,7 +65,7 @@ impl Story {
         }
     }
 
-    fn steps(self, start_ms: i64, end_ms: i64) -> Steps {
+    fn steps(mut self, start_ms: i64, end_ms: i64) -> Steps {
         let ends = self.heads.ends();
         let mut series = self.series;
         series.values_mut().for_each(|group| group.events.retain(|event| !ends.is_repeated(event.stamp)));
@@ -282,13 +282,14 @@ fn carried_on(story: &Story, cuts: &[i64]) -> Vec<(Stamp, Option<Stamp>, Value)>
     let ends = story.heads.clone().ends();
     let mut all = Vec::new();
     for (group, events) in &story.series {
-        let mut carried = None;
+        let mut carried: Option<Carried> = None;
         let mut shown: Vec<epochs::Interval> = Vec::new();
         for (index, cut) in cuts.iter().chain(&[i64::MAX]).enumerate() {
             let from = if index == 0 { i64::MIN } else { cuts[index - 1] };
             let mut part = events.clone();
             part.events.retain(|event| from <= event.stamp.at_us && event.stamp.at_us < *cut);
-            let (intervals, next) = epochs::intervals(carried, part, *group, &ends);
+            part.carried = carried;
+            let (intervals, next) = epochs::intervals(part, *group, &ends);
             // what was carried is shown again, and may now end earlier
             if shown.last().map(|last| last.from) == intervals.first().map(|first| first.from) {
                 shown.pop();

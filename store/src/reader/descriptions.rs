@@ -19,8 +19,8 @@ impl Reader {
         self.answer(request, |streams| {
             let mut gathered = Gathered::default();
             let mut heads = Heads::default();
-            for segment in &streams.pushes {
-                gathered.add_head(&mut heads, segment, OPEN_END_MS);
+            for segment in streams.pushes.frames.iter().chain(&streams.pushes.segments) {
+                gathered.add_head(&mut heads, segment, OPEN_END_MS, |_| false);
             }
             let told = gathered.descriptions.into_iter().map(|(family, (_, metadata))| (family, metadata));
             let mut told: Vec<_> = told.collect();

@@ -5,9 +5,8 @@
 
 use model::{GroupKey, Labels, Matcher, OPEN_END_MS, Selection, Series, Stamp, Steps};
 
-use super::failure::PUSH_TIME_FAMILY;
 use super::gather::{Gathered, Identified, Identity};
-use crate::fold::{Ends, GroupEvents};
+use crate::fold::{Ends, Expired, GroupEvents, PUSH_TIME_FAMILY};
 
 const EXPIRED_FAMILY: &str = "push_expired_time_seconds";
 
@@ -44,10 +43,10 @@ fn steps(group: GroupKey, events: &GroupEvents, ends: &Ends, start_ms: i64, end_
     let mut pushes: Vec<Stamp> = events.stamps().collect();
     pushes.sort_unstable();
     let mut steps = Steps::default();
-    for expiry in ends.expiries(group) {
+    for Expired { at: expiry, until } in ends.expiries(group) {
         let next = pushes.get(pushes.partition_point(|push| push < expiry)).copied();
         let end = ends.of(group, PUSH_TIME_FAMILY).after(*expiry);
-        let until = next.into_iter().chain(end).min();
+        let until = next.into_iter().chain(end).chain(*until).min();
         let ms = |at_us: i64| at_us.div_euclid(1_000);
         let (from_ms, until_ms) = (ms(expiry.at_us), until.map_or(OPEN_END_MS, |until| ms(until.at_us)));
         if from_ms < until_ms && from_ms <= end_ms && until_ms > start_ms {

@@ -8,10 +8,7 @@ use std::collections::HashMap;
 use model::{Labels, OPEN_END_MS, Selection, Series, Steps};
 
 use super::gather::Identified;
-use crate::fold::PUSH_FAILURE_FAMILY;
-
-/// The family that every push sets.
-pub(super) const PUSH_TIME_FAMILY: &str = "push_time_seconds";
+use crate::fold::{PUSH_FAILURE_FAMILY, PUSH_TIME_FAMILY};
 
 /// What must be read besides the selection itself; `None` if the selection can have no failure times.
 pub(super) fn also_needed(selection: &Selection) -> Option<Selection> {

@@ -1,19 +1,19 @@
 //! Puts together what segments of pushes say about the series of a selection.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use model::{Labels, Metadata, NeededLabels, Selection, Series, Stamp, Value};
+use model::{GroupKey, Labels, Metadata, NeededLabels, RetryKey, Selection, Series, Stamp, Value};
 
 use super::LiveFamily;
-use crate::fold::{Ends, Heads, Pushed, SeriesEvents, complete, fold, widened};
+use crate::fold::{Carried, Ends, Heads, Pushed, SeriesEvents, complete, fold, widened};
 use crate::segment::{Segment, SeriesRows};
 
 /// What tells a series from others: of its labels those that are needed, and the fingerprint of all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Identity {
-    pub(super) labels: Labels,
-    pub(super) fingerprint: i64,
+pub(crate) struct Identity {
+    pub(crate) labels: Labels,
+    pub(crate) fingerprint: i64,
 }
 
 impl Identity {
@@ -40,28 +40,51 @@ pub(super) struct Identified {
     pub(super) fingerprint: i64,
 }
 
+/// What is read of the pushes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pushes {
+    /// What was held before all segments: a full frame and those that say what differs from it, oldest first.
+    pub(crate) frames: Vec<Arc<Segment>>,
+    /// Runs and segments, in any order.
+    pub(crate) segments: Vec<Arc<Segment>>,
+    /// The retry keys that counted before, or in runs, which have none.
+    pub(crate) counted: Vec<(Stamp, RetryKey)>,
+}
+
 /// The events that concern a selection.
 #[derive(Debug, Default)]
-pub(super) struct Gathered {
-    pub(super) series: HashMap<Identity, SeriesEvents>,
-    pub(super) ends: Ends,
+pub(crate) struct Gathered {
+    pub(crate) series: HashMap<Identity, SeriesEvents>,
+    pub(crate) ends: Ends,
+    /// From which these follow.
+    pub(crate) heads: Heads,
     /// By family: the latest description and when it was given.
-    pub(super) descriptions: HashMap<Arc<str>, (Stamp, Metadata)>,
+    pub(crate) descriptions: HashMap<Arc<str>, (Stamp, Metadata)>,
 }
 
 impl Gathered {
     /// `needed` are all labels if any of the segments aggregates.
-    pub(super) fn of(segments: &[Arc<Segment>], selection: &Selection, needed: &NeededLabels) -> Self {
-        let aggregates = segments.iter().any(|segment| segment.aggregates);
+    pub(crate) fn of(pushed: &Pushes, selection: &Selection, needed: &NeededLabels) -> Self {
+        let Pushes { frames, segments, counted } = pushed;
+        let aggregates = frames.iter().chain(segments).any(|segment| segment.aggregates);
         let to_read = if aggregates { &widened(selection) } else { selection };
         let end_ms = selection.end_ms;
         let mut gathered = Self::default();
         let mut heads = Heads::default();
+        counted.iter().for_each(|(stamp, retry)| heads.counted(retry.key, *stamp));
+        let mut known: HashSet<GroupKey> = HashSet::new();
+        for frame in frames.iter().rev() {
+            // of each group the newest frame that speaks of it counts
+            gathered.add_head(&mut heads, frame, end_ms, |group| !known.contains(&group));
+            known.extend(frame.pushes.iter().map(|push| push.group));
+            known.extend(frame.expiries.iter().map(|expiry| expiry.group));
+        }
         for segment in segments {
-            gathered.add_head(&mut heads, segment, end_ms);
+            gathered.add_head(&mut heads, segment, end_ms, |_| true);
         }
         gathered.ends = heads.ends();
-        for segment in segments {
+        gathered.heads = heads;
+        for segment in frames.iter().chain(segments) {
             for series in segment.matching(to_read) {
                 gathered.add_rows(segment, series, needed, end_ms);
             }
@@ -76,22 +99,34 @@ impl Gathered {
         gathered
     }
 
-    /// Takes what the head of a segment says up to a time.
-    pub(super) fn add_head(&mut self, heads: &mut Heads, segment: &Segment, end_ms: i64) {
-        let stamp = |at_us| Stamp { at_us, writer: segment.writer };
-        for clear in segment.clears.iter().filter(|clear| is_before(clear.at_us, end_ms)) {
-            heads.clear(stamp(clear.at_us), clear.scope.clone());
+    /// Takes what the head of a segment says up to a time, of the groups that are asked for.
+    pub(super) fn add_head(
+        &mut self,
+        heads: &mut Heads,
+        segment: &Segment,
+        end_ms: i64,
+        is_asked: impl Fn(GroupKey) -> bool,
+    ) {
+        for clear in segment.clears.iter().filter(|clear| is_before(clear.stamp.at_us, end_ms)) {
+            heads.clear(clear.stamp, clear.scope.clone());
         }
-        for push in segment.pushes.iter().filter(|push| is_before(push.at_us, end_ms)) {
+        let expiries = segment.expiries.iter().filter(|expiry| is_before(expiry.at_us, end_ms));
+        for expiry in expiries.filter(|expiry| is_asked(expiry.group)) {
+            // what comes later is not asked for
+            let until_us = expiry.until_us.filter(|until_us| is_before(*until_us, end_ms));
+            heads.expire(expiry.group, expiry.at_us, until_us);
+        }
+        let pushes = segment.pushes.iter().filter(|push| is_before(push.stamp.at_us, end_ms));
+        for push in pushes.filter(|push| is_asked(push.group)) {
             heads.push(Pushed {
-                stamp: stamp(push.at_us),
+                stamp: push.stamp,
                 group: push.group,
                 until_us: push.until_us,
                 retry_key: push.retry_key,
             });
         }
-        for description in segment.descriptions.iter().filter(|d| is_before(d.at_us, end_ms)) {
-            let stamp = stamp(description.at_us);
+        for description in segment.descriptions.iter().filter(|d| is_before(d.stamp.at_us, end_ms)) {
+            let stamp = description.stamp;
             let known = self.descriptions.get(&description.family);
             if known.is_none_or(|(known, _)| *known < stamp) {
                 let metadata = description.metadata.clone();
@@ -112,10 +147,13 @@ impl Gathered {
         let series = self.series.entry(Identity::of(rows, needed)).or_default();
         let group = series.entry(held.group).or_default();
         let kind = group.kind(&held.kind);
-        for (row, &at_us) in (rows.range.start..).zip(&ats[..count]) {
-            let stamp = Stamp { at_us, writer: segment.writer };
-            if !self.ends.is_repeated(stamp) {
-                group.push(stamp, kind, segment.rows.value(row));
+        for row in rows.range.start..rows.range.start + count {
+            let stamp = segment.stamp(row);
+            let (value, told) = (segment.rows.value(row), segment.rows.told(row));
+            if told.since_us.is_some() {
+                group.carry(Carried::new(held.kind.clone(), stamp, &value, told));
+            } else if !self.ends.is_repeated(stamp) {
+                group.push_told(stamp, kind, value, told);
             }
         }
     }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use model::{GroupKey, Labels, Metadata, Value};
 
-use super::failure::PUSH_TIME_FAMILY;
 use super::gather::{Gathered, Identity};
-use crate::fold::{SeriesEvents, fold};
+use crate::fold::{PUSH_TIME_FAMILY, SeriesEvents, fold};
 
 /// A group that is there, and what it holds.
 #[derive(Clone, Debug, PartialEq)]

@@ -35,7 +35,8 @@ use crate::stats::{ReaderStats, count};
 use crate::tail::Tail;
 use crate::writer::Writer;
 use fetch::Fetch;
-use gather::{Gathered, Identified};
+use gather::Identified;
+pub(crate) use gather::{Gathered, Identity, Pushes};
 use lru::Lru;
 use open::{Kept, Key, Opened};
 use tail_segments::TailSegments;
@@ -118,7 +119,7 @@ struct Request {
 /// What was read of both streams.
 #[derive(Debug)]
 struct Streams {
-    pushes: Vec<Arc<Segment>>,
+    pushes: Pushes,
     samples: Vec<Arc<Segment>>,
     /// The labels that all rows have that have any.
     labels: NeededLabels,
@@ -238,11 +239,10 @@ impl Reader {
         };
         self.answer(request, move |Streams { pushes, .. }| {
             let mut keys = Vec::new();
-            for segment in &pushes {
+            for segment in &pushes.segments {
                 let within = |at_us: i64| (start_ms..=end_ms).contains(&at_us.div_euclid(1_000));
-                for push in segment.pushes.iter().filter(|push| within(push.at_us)) {
-                    let stamp = Stamp { at_us: push.at_us, writer: segment.writer };
-                    keys.extend(push.retry_key.map(|key| (stamp, key)));
+                for push in segment.pushes.iter().filter(|push| within(push.stamp.at_us)) {
+                    keys.extend(push.retry_key.map(|key| (push.stamp, key)));
                 }
             }
             keys.sort_unstable();
@@ -325,7 +325,8 @@ impl Reader {
             self.rows_of_all(fetch, &mut samples, &of_samples),
         )?;
         let left_out = [of_pushes.left_out, of_samples.left_out].concat();
-        Ok((Streams { pushes: of_pushes.readable, samples: of_samples.readable, labels }, left_out))
+        let pushes = Pushes { segments: of_pushes.readable, ..Pushes::default() };
+        Ok((Streams { pushes, samples: of_samples.readable, labels }, left_out))
     }
 
     /// All segments with rows between two times, in the order of their names, and the tail.

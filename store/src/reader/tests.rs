@@ -205,7 +205,7 @@ async fn whatever_is_wrong_with_one_segment_the_others_are_read() {
             "not readable as Parquet",
         ),
         (put(2, Vec::new()).await, "not readable as Parquet"),
-        (put(3, newer).await, "format 9 is newer than 1"),
+        (put(3, newer).await, "format 9 is newer than 2"),
         (put(4, foreign_parquet()).await, "not a segment"),
     ];
     let otherwise_named = stream().hot().join("v2-1-2-3.parquet");

@@ -12,6 +12,10 @@ pub(super) const NAME: &str = "__name__";
 pub(super) const SERIES: &str = "__series__";
 pub(super) const TS: &str = "__ts__";
 pub(super) const UNTIL: &str = "__until__";
+pub(super) const WRITER: &str = "__writer__";
+pub(super) const SINCE: &str = "__since__";
+pub(super) const CARRY: &str = "__carry__";
+pub(super) const HISTOGRAM_CARRY: &str = "__histogram_carry__";
 pub(super) const START_TS: &str = "__start_ts__";
 pub(super) const VALUE: &str = "__value__";
 pub(super) const HISTOGRAM: &str = "__histogram__";
@@ -109,8 +113,13 @@ pub(super) struct Optional {
     pub(super) histograms: bool,
     pub(super) starts: bool,
     pub(super) units: bool,
-    /// When groups expire.
+    /// When groups expire, and when what ended values.
     pub(super) untils: bool,
+    /// Whose stamps these are.
+    pub(super) writers: bool,
+    /// Since when, and exactly how much.
+    pub(super) totals: bool,
+    pub(super) histogram_totals: bool,
     pub(super) retry_keys: bool,
 }
 
@@ -142,6 +151,16 @@ pub(super) fn schema(plan: &LabelPlan, optional: Optional) -> Arc<Schema> {
     }
     if optional.untils {
         fields.push(Field::new(UNTIL, time(), true));
+    }
+    if optional.writers {
+        fields.push(Field::new(WRITER, DataType::Int64, true));
+    }
+    if optional.totals {
+        fields.push(Field::new(SINCE, time(), true));
+        fields.push(Field::new(CARRY, DataType::Float64, true));
+    }
+    if optional.histogram_totals {
+        fields.push(Field::new(HISTOGRAM_CARRY, DataType::Struct(histogram::fields()), true));
     }
     if optional.retry_keys {
         fields.push(Field::new(KEY, DataType::FixedSizeBinary(16), true));
@@ -201,6 +220,8 @@ pub(super) mod event {
     pub(in crate::segment) const DESCRIBE: &str = "describe";
     /// A push to a group: when the group expires, and the push's retry key.
     pub(in crate::segment) const PUSH: &str = "push";
+    /// A group has expired.
+    pub(in crate::segment) const EXPIRE: &str = "expire";
 }
 
 #[cfg(test)]

@@ -6,14 +6,16 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, TimestampMicrosecondType};
 use arrow_array::{Array, FixedSizeBinaryArray, MapArray, RecordBatch};
 use bytes::Bytes;
-use model::{GroupKey, Label, Labels, Merge, Metadata, MetricType, RetryKey, Value};
+use model::{GroupKey, Histogram, Label, Labels, Merge, Metadata, MetricType, RetryKey, Stamp, Value};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
 use super::columns::{self, event};
 use super::footer::Footer;
 use super::rows::{NO_START_US, Row};
 use super::texts::{Dictionaries, Texts};
-use super::{ClearRow, Description, Held, PushRow, Segment, SegmentError, checksum, histogram};
+use super::{
+    ClearRow, Description, ExpireRow, Held, Lost, PushRow, Segment, SegmentError, Told, checksum, histogram,
+};
 use crate::fold::{Kind, Scope};
 
 /// Reads a whole segment. The checksum comes first: damaged pages may decode to nonsense, or not return at all.
@@ -50,6 +52,7 @@ pub(super) fn read_batch(
     collision: bool,
     segment: &mut Segment,
 ) -> Result<(), SegmentError> {
+    let segment_writer = segment.writer;
     for row in 0..columns.ts.len() {
         let unknown = |what, value: Option<&Arc<str>>| SegmentError::Value {
             row: first_row + row,
@@ -57,6 +60,7 @@ pub(super) fn read_batch(
             value: value.map(ToString::to_string).unwrap_or_default(),
         };
         let at_us = columns.ts.value(row);
+        let stamp = || Stamp { at_us, writer: columns.writer(row).unwrap_or(segment_writer) };
         let event = columns.event.get(row);
         let family = || columns.family(row).ok_or_else(|| unknown("family", None));
         let group = || columns.group(row).ok_or_else(|| unknown("group", None));
@@ -68,7 +72,9 @@ pub(super) fn read_batch(
             Some(kind @ (event::SET | event::ADD | event::MIN | event::MAX | event::SAMPLE)) => {
                 let value = columns.value(row)?.ok_or_else(|| unknown("value", None))?;
                 let start_us = time(columns.start, row).unwrap_or(NO_START_US);
-                let placed = Row { at_us, value: &value, start_us };
+                let lost = columns.lost_histogram(row)?;
+                let told = columns.told(row, lost.as_ref());
+                let placed = Row { at_us, value: &value, start_us, told };
                 if row > 0 && !collision && columns.continues(row) {
                     segment.place_again(placed);
                     continue;
@@ -99,14 +105,18 @@ pub(super) fn read_batch(
                     (None, None) => Scope::Everything,
                     (None, Some(family)) => return Err(unknown("family without a group", Some(family))),
                 };
-                segment.clears.push(ClearRow { at_us, scope });
+                segment.clears.push(ClearRow { stamp: stamp(), scope });
             }
             Some(event::REPLACE) => {
-                segment.clears.push(ClearRow { at_us, scope: Scope::GroupButFailure(group()?) });
+                segment.clears.push(ClearRow { stamp: stamp(), scope: Scope::GroupButFailure(group()?) });
             }
             Some(event::PUSH) => {
                 let (until_us, retry_key) = (time(columns.until, row), columns.retry_key(row));
-                segment.pushes.push(PushRow { at_us, group: group()?, until_us, retry_key });
+                segment.pushes.push(PushRow { stamp: stamp(), group: group()?, until_us, retry_key });
+            }
+            Some(event::EXPIRE) => {
+                let until_us = time(columns.until, row);
+                segment.expiries.push(ExpireRow { at_us, group: group()?, until_us });
             }
             Some(event::DESCRIBE) => {
                 let text = |column: Option<&Texts<'_>>| {
@@ -117,7 +127,8 @@ pub(super) fn read_batch(
                     help: text(columns.help.as_ref()),
                     unit: text(columns.unit.as_ref()),
                 };
-                segment.descriptions.push(Description { at_us, family: Arc::clone(family()?), metadata });
+                let (stamp, family) = (stamp(), Arc::clone(family()?));
+                segment.descriptions.push(Description { stamp, family, metadata });
             }
             _ => return Err(unknown("event", event)),
         }
@@ -136,6 +147,10 @@ pub(super) struct Columns<'a> {
     value: Option<&'a arrow_array::Float64Array>,
     until: Option<&'a Times>,
     start: Option<&'a Times>,
+    writer: Option<&'a arrow_array::Int64Array>,
+    since: Option<&'a Times>,
+    carry: Option<&'a arrow_array::Float64Array>,
+    histogram_carry: Option<histogram::Reader<'a>>,
     histogram: Option<histogram::Reader<'a>>,
     event: Texts<'a>,
     r#type: Option<Texts<'a>>,
@@ -158,9 +173,9 @@ impl<'a> Columns<'a> {
         let wrong = |name: &'static str| move || SegmentError::Column(name.to_owned());
         let mut maybe_texts = |name: &str| dictionaries.texts(name, batch.column_by_name(name)?);
         let mut texts = |name: &str| maybe_texts(name).ok_or_else(|| SegmentError::Column(name.to_owned()));
-        let histogram = match batch.column_by_name(columns::HISTOGRAM) {
-            Some(array) => Some(array.as_struct_opt().ok_or_else(wrong(columns::HISTOGRAM))?),
-            None => None,
+        let histogram = |name: &'static str| match batch.column_by_name(name) {
+            Some(array) => array.as_struct_opt().map(Some).ok_or_else(wrong(name)),
+            None => Ok(None),
         };
         let schema = batch.schema();
         let label_names: Vec<Arc<str>> = schema
@@ -189,7 +204,11 @@ impl<'a> Columns<'a> {
             },
             until: batch.column_by_name(columns::UNTIL).and_then(|array| array.as_primitive_opt()),
             start: batch.column_by_name(columns::START_TS).and_then(|array| array.as_primitive_opt()),
-            histogram: histogram.map(histogram::Reader::new),
+            histogram: histogram(columns::HISTOGRAM)?.map(histogram::Reader::new),
+            writer: batch.column_by_name(columns::WRITER).and_then(|array| array.as_primitive_opt()),
+            since: batch.column_by_name(columns::SINCE).and_then(|array| array.as_primitive_opt()),
+            carry: batch.column_by_name(columns::CARRY).and_then(|array| array.as_primitive_opt()),
+            histogram_carry: histogram(columns::HISTOGRAM_CARRY)?.map(histogram::Reader::new),
             group: batch.column_by_name(columns::GROUP).and_then(|array| array.as_fixed_size_binary_opt()),
             key: batch.column_by_name(columns::KEY).and_then(|array| array.as_fixed_size_binary_opt()),
             body: batch.column_by_name(columns::BODY).and_then(|array| array.as_primitive_opt()),
@@ -207,6 +226,28 @@ impl<'a> Columns<'a> {
     fn retry_key(&self, row: usize) -> Option<RetryKey> {
         let body = self.body.filter(|column| column.is_valid(row))?.value(row).cast_unsigned();
         Some(RetryKey { key: hash(self.key, row)?, body })
+    }
+
+    fn writer(&self, row: usize) -> Option<u64> {
+        Some(self.writer.filter(|column| column.is_valid(row))?.value(row).cast_unsigned())
+    }
+
+    fn lost_histogram(&self, row: usize) -> Result<Option<Arc<Histogram>>, SegmentError> {
+        match &self.histogram_carry {
+            Some(column) => Ok(column.get(row)?.map(Arc::new)),
+            None => Ok(None),
+        }
+    }
+
+    /// What a run or a frame says of a row, and beyond which histogram its own goes.
+    fn told<'h>(&self, row: usize, lost: Option<&'h Arc<Histogram>>) -> Told<'h> {
+        let carry = self.carry.filter(|column| column.is_valid(row)).map_or(0.0, |column| column.value(row));
+        Told {
+            until_us: time(self.until, row),
+            writer: self.writer(row),
+            since_us: time(self.since, row),
+            lost: lost.map_or(Lost::Float(carry), Lost::Histogram),
+        }
     }
 
     fn family(&self, row: usize) -> Option<&Arc<str>> {

@@ -23,7 +23,7 @@ use super::columns::{self, LabelPlan, Optional, event};
 use super::head::head_batch;
 use super::rows::NO_START_US;
 use super::seal::seal;
-use super::{FORMAT, Rows, Segment, SegmentError, SeriesRows, histogram};
+use super::{Lost, Rows, Segment, SegmentError, SeriesRows, histogram};
 
 /// What a segment's name says about its bytes.
 pub(crate) fn checksum(bytes: &[u8]) -> u64 {
@@ -36,7 +36,12 @@ pub(crate) fn encode(segment: &Segment) -> Result<Bytes, SegmentError> {
     let optional = Optional {
         pushes: segment.series.iter().all(|series| series.held.is_some()),
         histograms: !segment.rows.histograms.is_empty(),
-        untils: segment.pushes.iter().any(|push| push.until_us.is_some()),
+        untils: segment.pushes.iter().any(|push| push.until_us.is_some())
+            || segment.expiries.iter().any(|expiry| expiry.until_us.is_some())
+            || !segment.rows.until_us.is_empty(),
+        writers: segment.has_writers(),
+        totals: !segment.rows.since_us.is_empty() || !segment.rows.lost.is_empty(),
+        histogram_totals: !segment.rows.lost_histograms.is_empty(),
         starts: !segment.rows.start_us.is_empty(),
         retry_keys: segment.pushes.iter().any(|push| push.retry_key.is_some()),
         units: segment.descriptions.iter().any(|description| !description.metadata.unit.is_empty()),
@@ -131,7 +136,7 @@ fn properties(segment: &Segment, plan: &LabelPlan) -> WriterProperties {
         .set_column_dictionary_enabled(column(columns::VALUE), false)
         .set_column_encoding(column(columns::VALUE), Encoding::BYTE_STREAM_SPLIT)
         .set_key_value_metadata(Some(vec![
-            note(columns::KEY_FORMAT, FORMAT.to_string()),
+            note(columns::KEY_FORMAT, segment.format().to_string()),
             note(columns::KEY_WRITER, format!("{:016x}", segment.writer)),
             note(columns::KEY_FINGERPRINT, columns::FINGERPRINT.to_owned()),
             note(columns::KEY_HEAD_ROWS, segment.head_rows().to_string()),
@@ -209,7 +214,26 @@ fn rows_batch(
         arrays.push(part_texts(parts, |_| None));
     }
     if optional.untils {
-        arrays.push(times(std::iter::repeat_n(None, end - start)));
+        arrays.push(times((start..end).map(|row| rows.until_us(row))));
+    }
+    if optional.writers {
+        let writers: Int64Array = (start..end).map(|row| rows.writer(row).map(u64::cast_signed)).collect();
+        arrays.push(Arc::new(writers));
+    }
+    if optional.totals {
+        arrays.push(times((start..end).map(|row| rows.since_us(row))));
+        let lost = |row| match rows.lost(row) {
+            Lost::Float(lost) => (lost != 0.0).then_some(lost),
+            Lost::Histogram(_) => None,
+        };
+        arrays.push(Arc::new((start..end).map(lost).collect::<Float64Array>()));
+    }
+    if optional.histogram_totals {
+        let lost = |row| match rows.lost(row) {
+            Lost::Float(_) => None,
+            Lost::Histogram(lost) => Some(&**lost),
+        };
+        arrays.push(Arc::new(histogram::build((start..end).map(lost))?));
     }
     if optional.retry_keys {
         arrays.push(binaries(std::iter::repeat_n(None, end - start))?);

@@ -8,6 +8,7 @@ use super::{FORMAT, SegmentError};
 /// What the footer says.
 #[derive(Clone, Debug)]
 pub(super) struct Footer {
+    pub(super) format: u32,
     pub(super) writer: u64,
     pub(super) aggregates: bool,
     pub(super) collision: bool,
@@ -31,6 +32,7 @@ impl Footer {
         let writer = u64::from_str_radix(note(columns::KEY_WRITER)?, 16);
         let head_rows = note(columns::KEY_HEAD_ROWS)?.parse();
         Ok(Self {
+            format,
             writer: writer.map_err(|_| SegmentError::Foreign(columns::KEY_WRITER))?,
             aggregates: note(columns::KEY_AGGREGATES)? == "true",
             collision: note(columns::KEY_COLLISION)? == "true",

@@ -3,26 +3,46 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, Int64Array};
-use model::{GroupKey, RetryKey};
+use model::{GroupKey, RetryKey, Stamp};
 
 use super::columns::{LabelPlan, Optional, event};
 use super::encode::{binaries, map, texts, times};
-use super::{Description, PushRow, Segment, SegmentError, histogram};
+use super::{Description, ExpireRow, PushRow, Segment, SegmentError, histogram};
 use crate::fold::Scope;
 
 /// One row of the head.
 enum HeadRow<'a> {
-    Clear(i64, &'a Scope),
+    Clear(Stamp, &'a Scope),
     Push(&'a PushRow),
+    Expire(&'a ExpireRow),
     Describe(&'a Description),
 }
 
 impl<'a> HeadRow<'a> {
     fn at_us(&self) -> i64 {
         match self {
-            Self::Clear(at_us, _) => *at_us,
-            Self::Push(push) => push.at_us,
-            Self::Describe(description) => description.at_us,
+            Self::Clear(stamp, _) => stamp.at_us,
+            Self::Push(push) => push.stamp.at_us,
+            Self::Expire(expiry) => expiry.at_us,
+            Self::Describe(description) => description.stamp.at_us,
+        }
+    }
+
+    /// `None`: nobody stamps an expiry.
+    fn writer(&self) -> Option<u64> {
+        match self {
+            Self::Clear(stamp, _) => Some(stamp.writer),
+            Self::Push(push) => Some(push.stamp.writer),
+            Self::Expire(_) => None,
+            Self::Describe(description) => Some(description.stamp.writer),
+        }
+    }
+
+    fn until_us(&self) -> Option<i64> {
+        match self {
+            Self::Push(push) => push.until_us,
+            Self::Expire(expiry) => expiry.until_us,
+            _ => None,
         }
     }
 
@@ -31,6 +51,7 @@ impl<'a> HeadRow<'a> {
             Self::Clear(_, Scope::GroupButFailure(_)) => event::REPLACE,
             Self::Clear(..) => event::CLEAR,
             Self::Push(_) => event::PUSH,
+            Self::Expire(_) => event::EXPIRE,
             Self::Describe(_) => event::DESCRIBE,
         }
     }
@@ -41,6 +62,7 @@ impl<'a> HeadRow<'a> {
                 Some(*group)
             }
             Self::Push(push) => Some(push.group),
+            Self::Expire(expiry) => Some(expiry.group),
             Self::Clear(_, Scope::Everything) | Self::Describe(_) => None,
         }
     }
@@ -79,10 +101,11 @@ pub(super) fn head_batch(
     plan: &LabelPlan,
     optional: Optional,
 ) -> Result<Vec<ArrayRef>, SegmentError> {
-    let clears = segment.clears.iter().map(|clear| HeadRow::Clear(clear.at_us, &clear.scope));
+    let clears = segment.clears.iter().map(|clear| HeadRow::Clear(clear.stamp, &clear.scope));
     let pushes = segment.pushes.iter().map(HeadRow::Push);
     let descriptions = segment.descriptions.iter().map(HeadRow::Describe);
-    let head: Vec<HeadRow<'_>> = clears.chain(pushes).chain(descriptions).collect();
+    let expiries = segment.expiries.iter().map(HeadRow::Expire);
+    let head: Vec<HeadRow<'_>> = clears.chain(pushes).chain(expiries).chain(descriptions).collect();
     let rows = head.len();
     let no_text = || texts(std::iter::repeat_n(None, rows));
     let mut arrays: Vec<ArrayRef> = vec![
@@ -110,7 +133,19 @@ pub(super) fn head_batch(
         arrays.push(texts(head.iter().map(|row| row.described(|d| &d.metadata.unit))));
     }
     if optional.untils {
-        arrays.push(times(head.iter().map(|row| row.push().and_then(|push| push.until_us))));
+        arrays.push(times(head.iter().map(HeadRow::until_us)));
+    }
+    if optional.writers {
+        let other = |row: &HeadRow<'_>| row.writer().filter(|writer| *writer != segment.writer);
+        let writers: Int64Array = head.iter().map(|row| other(row).map(u64::cast_signed)).collect();
+        arrays.push(Arc::new(writers));
+    }
+    if optional.totals {
+        arrays.push(times(std::iter::repeat_n(None, rows)));
+        arrays.push(Arc::new(Float64Array::new_null(rows)));
+    }
+    if optional.histogram_totals {
+        arrays.push(Arc::new(histogram::build(std::iter::repeat_n(None, rows))?));
     }
     if optional.retry_keys {
         arrays.push(binaries(head.iter().map(|row| row.retry_key().map(|retry| retry.key)))?);

@@ -18,21 +18,24 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use model::{Change, GroupKey, Labels, Metadata, Push, RetryKey, Samples, Selection, Value};
+use model::{Change, GroupKey, Labels, Metadata, Push, RetryKey, Samples, Selection, Stamp, Value};
 
 pub(crate) use decode::decode;
 pub(crate) use encode::{checksum, encode};
 pub use error::SegmentError;
 pub(crate) use partial::{Partial, Step, Wanted};
-pub(crate) use rows::Rows;
+pub(crate) use rows::{Lost, Rows, Told};
 pub(crate) use seal::{Sealed, SealedFooter, footer_start};
 
 use crate::fold::{Kind, PUSH_FAILURE_FAMILY, Scope};
 use crate::tail::Stamped;
 use rows::{NO_START_US, Row};
 
-/// The version that this code writes, and the newest that it reads.
-pub(crate) const FORMAT: u32 = 1;
+/// The newest version that this code reads. Runs and frames are of it.
+pub(crate) const FORMAT: u32 = 2;
+
+/// The version of what writers write.
+const FORMAT_OF_SEGMENTS: u32 = 1;
 
 /// Everything that a segment holds: pushes, or samples. Rows are flat arrays in which each series has a range, so that a series costs
 /// little and a row next to nothing beside its time and its value.
@@ -46,6 +49,8 @@ pub struct Segment {
     pub(crate) clears: Vec<ClearRow>,
     /// The pushes of which more is to be said than what they end and set, in stamp order.
     pub(crate) pushes: Vec<PushRow>,
+    /// Which groups expired; only in runs and frames.
+    pub(crate) expiries: Vec<ExpireRow>,
     /// What is known about families, by name.
     pub(crate) descriptions: Vec<Description>,
     /// In order of metric name, fingerprint and group.
@@ -57,14 +62,23 @@ pub struct Segment {
 /// At this time, what the scope holds ends.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ClearRow {
-    pub(crate) at_us: i64,
+    pub(crate) stamp: Stamp,
     pub(crate) scope: Scope,
+}
+
+/// A group expired at that time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ExpireRow {
+    pub(crate) at_us: i64,
+    pub(crate) group: GroupKey,
+    /// When the group was ended after that, if that was before anybody pushed to it again.
+    pub(crate) until_us: Option<i64>,
 }
 
 /// A push to a group.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct PushRow {
-    pub(crate) at_us: i64,
+    pub(crate) stamp: Stamp,
     pub(crate) group: GroupKey,
     /// When the group expires, unless it is pushed to again before.
     pub(crate) until_us: Option<i64>,
@@ -74,7 +88,7 @@ pub(crate) struct PushRow {
 /// From this time on, the family is described so.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Description {
-    pub(crate) at_us: i64,
+    pub(crate) stamp: Stamp,
     pub(crate) family: Arc<str>,
     pub(crate) metadata: Metadata,
 }
@@ -96,6 +110,24 @@ pub(crate) struct SeriesRows {
 pub(crate) struct Held {
     pub(crate) group: GroupKey,
     pub(crate) kind: Kind,
+}
+
+/// A row on its way into a run or a frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Placing<'a> {
+    pub(crate) at_us: i64,
+    pub(crate) value: &'a Value,
+    /// When the client began to count, if it said so.
+    pub(crate) start_us: Option<i64>,
+    pub(crate) told: Told<'a>,
+}
+
+impl SeriesRows {
+    /// The order of series in a file, and which are the same.
+    pub(crate) fn order(&self) -> (&str, i64, &Labels, Option<GroupKey>) {
+        let group = self.held.as_ref().map(|held| held.group);
+        (self.labels.metric_name(), self.fingerprint, &self.labels, group)
+    }
 }
 
 /// A pushed value on its way into its place.
@@ -120,14 +152,15 @@ impl Segment {
         let mut descriptions: BTreeMap<&str, Description> = BTreeMap::new();
         let mut placed: Vec<Placed<'_>> = Vec::new();
         for Stamped { stamp, entry: push, .. } in pushes {
-            let (at_us, group) = (stamp.at_us, push.group);
+            // as it will be read: with the writer of the file
+            let (stamp, group) = (Stamp { writer, ..*stamp }, push.group);
             segment.aggregates |= push.change == Change::Merge;
-            segment.pushes.extend(push_row(at_us, push));
-            segment.clears.extend(ends(push).map(|scope| ClearRow { at_us, scope }));
+            segment.pushes.extend(push_row(stamp, push));
+            segment.clears.extend(ends(push).map(|scope| ClearRow { stamp, scope }));
             for family in &push.families {
                 let (help, unit) = (Arc::clone(&family.help), Arc::clone(&family.unit));
                 let metadata = Metadata { r#type: family.r#type, help, unit };
-                let description = Description { at_us, family: Arc::clone(&family.name), metadata };
+                let description = Description { stamp, family: Arc::clone(&family.name), metadata };
                 descriptions.insert(&family.name, description);
                 placed.extend(family.series.iter().map(|series| Placed {
                     name: series.labels.metric_name(),
@@ -142,9 +175,10 @@ impl Segment {
                         },
                     },
                     row: Row {
-                        at_us,
+                        at_us: stamp.at_us,
                         value: &series.value,
                         start_us: series.start_us.unwrap_or(NO_START_US),
+                        told: Told::default(),
                     },
                 }));
             }
@@ -188,11 +222,25 @@ impl Segment {
                     at_us: at_ms.saturating_mul(1_000),
                     value: &value,
                     start_us: start_ms.map_or(NO_START_US, |start_ms| start_ms.saturating_mul(1_000)),
+                    told: Told::default(),
                 };
                 segment.place(of_series[0].2, of_series[0].1, None, row);
             }
         }
         segment
+    }
+
+    /// Adds a row behind the last: to the last series, if it is that one.
+    pub(crate) fn add(
+        &mut self,
+        labels: &Labels,
+        fingerprint: i64,
+        held: Option<Held>,
+        placing: Placing<'_>,
+    ) {
+        let Placing { at_us, value, start_us, told } = placing;
+        let start_us = start_us.unwrap_or(NO_START_US);
+        self.place(labels, fingerprint, held, Row { at_us, value, start_us, told });
     }
 
     /// Adds a row behind the last: to the last series, if it is that one.
@@ -219,9 +267,10 @@ impl Segment {
 
     /// First and last time of any row that says what a series held.
     pub(crate) fn time_range(&self) -> Option<(i64, i64)> {
-        let of_clears = self.clears.iter().map(|clear| clear.at_us);
-        let of_pushes = self.pushes.iter().map(|push| push.at_us);
-        let times = || of_clears.clone().chain(of_pushes.clone()).chain(self.rows.at_us.iter().copied());
+        let of_clears = self.clears.iter().map(|clear| clear.stamp.at_us);
+        let of_pushes = self.pushes.iter().map(|push| push.stamp.at_us);
+        let of_head = of_clears.chain(of_pushes).chain(self.expiries.iter().map(|expiry| expiry.at_us));
+        let times = || of_head.clone().chain(self.rows.at_us.iter().copied());
         Some((times().min()?, times().max()?))
     }
 
@@ -247,7 +296,30 @@ impl Segment {
 
     /// How many of them say what ends, what was pushed and what is described.
     fn head_rows(&self) -> usize {
-        self.clears.len() + self.pushes.len() + self.descriptions.len()
+        self.clears.len() + self.pushes.len() + self.expiries.len() + self.descriptions.len()
+    }
+
+    /// The stamp of a row.
+    pub(crate) fn stamp(&self, row: usize) -> Stamp {
+        Stamp { at_us: self.rows.at_us[row], writer: self.rows.writer(row).unwrap_or(self.writer) }
+    }
+
+    /// The stamps of the head, in no order.
+    pub(crate) fn head_stamps(&self) -> impl Iterator<Item = Stamp> + '_ {
+        let of_clears = self.clears.iter().map(|clear| clear.stamp);
+        let of_pushes = self.pushes.iter().map(|push| push.stamp);
+        of_clears.chain(of_pushes).chain(self.descriptions.iter().map(|description| description.stamp))
+    }
+
+    /// The version whose readers understand it.
+    fn format(&self) -> u32 {
+        let tells = self.rows.tells() || !self.expiries.is_empty() || self.has_writers();
+        if tells { FORMAT } else { FORMAT_OF_SEGMENTS }
+    }
+
+    /// Whether some stamps are another writer's than the file's.
+    fn has_writers(&self) -> bool {
+        !self.rows.writers.is_empty() || self.head_stamps().any(|stamp| stamp.writer != self.writer)
     }
 
     /// About how much memory it takes.
@@ -266,18 +338,21 @@ impl Segment {
             + histograms
             + self.clears.len() * size_of::<ClearRow>()
             + self.pushes.len() * size_of::<PushRow>()
+            + self.expiries.len() * size_of::<ExpireRow>()
+            + (self.rows.until_us.len() + self.rows.writers.len() + self.rows.since_us.len()) * 8
+            + (self.rows.lost.len() + self.rows.lost_histograms.len()) * 8
             + self.descriptions.len() * 200
     }
 }
 
 /// What is to be said of a push besides what it ends and sets. What a PUT or POST ends says already that it was there.
-fn push_row(at_us: i64, push: &Push) -> Option<PushRow> {
-    let until_us = push.ttl_us.map(|ttl_us| at_us.saturating_add_unsigned(ttl_us));
+fn push_row(stamp: Stamp, push: &Push) -> Option<PushRow> {
+    let until_us = push.ttl_us.map(|ttl_us| stamp.at_us.saturating_add_unsigned(ttl_us));
     // a push that only tells of a failure is no sign of life
     let is_alive = push.families.iter().any(|family| *family.name != *PUSH_FAILURE_FAMILY);
     let is_unseen = push.change == Change::Merge && is_alive;
     let needed = until_us.is_some() || push.retry_key.is_some() || is_unseen;
-    needed.then_some(PushRow { at_us, group: push.group, until_us, retry_key: push.retry_key })
+    needed.then_some(PushRow { stamp, group: push.group, until_us, retry_key: push.retry_key })
 }
 
 /// What a push ends before it sets or adds anything.

@@ -22,7 +22,7 @@ use super::filter::{LabelFilter, TimeFilter};
 use super::prune::{self, Kept};
 use super::seal::Sealed;
 use super::texts::Dictionaries;
-use super::{Segment, SegmentError};
+use super::{FORMAT_OF_SEGMENTS, Segment, SegmentError};
 
 /// What is to be read of a file.
 #[derive(Clone, Debug)]
@@ -141,9 +141,10 @@ fn rows_decoder(
     let labels = labels(sealed, wanted);
     let projection = mask(sealed, |name| match name {
         columns::LABELS => labels.map,
-        columns::VALUE | columns::HISTOGRAM => wanted.values,
-        // only the head has these
-        columns::HELP | columns::UNIT | columns::UNTIL | columns::KEY | columns::BODY => false,
+        columns::VALUE | columns::HISTOGRAM | columns::CARRY | columns::HISTOGRAM_CARRY => wanted.values,
+        // only the head has these, and of format 1 also the next
+        columns::HELP | columns::UNIT | columns::KEY | columns::BODY => false,
+        columns::UNTIL => sealed.footer.format > FORMAT_OF_SEGMENTS,
         name => name.starts_with("__") || labels.columns.contains(name),
     });
     let mut filters: Vec<Box<dyn ArrowPredicate>> = Vec::new();

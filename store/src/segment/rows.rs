@@ -7,6 +7,15 @@ use model::{Histogram, Value};
 /// Stands where it is not known when the client began to count.
 pub(crate) const NO_START_US: i64 = i64::MIN;
 
+/// Stands where nothing is known that ended the value before the next one came.
+const NO_UNTIL_US: i64 = i64::MAX;
+
+/// Stands where a value is no total of an epoch.
+const NO_SINCE_US: i64 = i64::MIN;
+
+/// Stands where the stamp is the writer's of the file.
+const NO_WRITER: u64 = 0;
+
 /// At `at_us[i]` the series has the value i, and if it was pushed, from then on; ascending within a series.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Rows {
@@ -17,6 +26,18 @@ pub(crate) struct Rows {
     pub(crate) histograms: Vec<Option<Arc<Histogram>>>,
     /// When the client began to count; empty if none has said so.
     pub(super) start_us: Vec<i64>,
+    /// Of runs and frames: when something ended the value, if that was before the next of its series and group. Empty if that
+    /// is so of none.
+    pub(super) until_us: Vec<i64>,
+    /// Of runs and frames: whose stamps these are, where another writer stamped something in the same microsecond. Empty if
+    /// that is so of none.
+    pub(super) writers: Vec<u64>,
+    /// Of frames: when the epoch began of which the value is the total. Empty in anything else.
+    pub(super) since_us: Vec<i64>,
+    /// What compensated sums have beyond the values; empty if none has.
+    pub(super) lost: Vec<f64>,
+    /// The same of native histograms.
+    pub(super) lost_histograms: Vec<Option<Arc<Histogram>>>,
 }
 
 /// One of them.
@@ -26,6 +47,33 @@ pub(super) struct Row<'a> {
     pub(super) value: &'a Value,
     /// [`NO_START_US`] if not known.
     pub(super) start_us: i64,
+    pub(super) told: Told<'a>,
+}
+
+/// What runs and frames say of a row besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Told<'a> {
+    /// What ended the value before the next one came.
+    pub(crate) until_us: Option<i64>,
+    /// Whose stamp it is, if not the file's.
+    pub(crate) writer: Option<u64>,
+    /// The value is the total of an epoch that began there.
+    pub(crate) since_us: Option<i64>,
+    /// What the compensated sum has beyond the value.
+    pub(crate) lost: Lost<'a>,
+}
+
+/// What a compensated sum has beyond its value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Lost<'a> {
+    Float(f64),
+    Histogram(&'a Arc<Histogram>),
+}
+
+impl Default for Lost<'_> {
+    fn default() -> Self {
+        Self::Float(0.0)
+    }
 }
 
 impl Rows {
@@ -43,6 +91,57 @@ impl Rows {
         self.values.push(value);
         push_seldom(&mut self.histograms, before, histogram, None);
         push_seldom(&mut self.start_us, before, row.start_us, NO_START_US);
+        let Told { until_us, writer, since_us, lost } = row.told;
+        push_seldom(&mut self.until_us, before, until_us.unwrap_or(NO_UNTIL_US), NO_UNTIL_US);
+        push_seldom(&mut self.writers, before, writer.unwrap_or(NO_WRITER), NO_WRITER);
+        push_seldom(&mut self.since_us, before, since_us.unwrap_or(NO_SINCE_US), NO_SINCE_US);
+        let (lost, histogram) = match lost {
+            Lost::Float(lost) => (lost, None),
+            Lost::Histogram(histogram) => (0.0, Some(Arc::clone(histogram))),
+        };
+        push_seldom(&mut self.lost, before, lost, 0.0);
+        push_seldom(&mut self.lost_histograms, before, histogram, None);
+    }
+
+    /// What ended the value of a row, if that was before the next of its series.
+    pub(crate) fn until_us(&self, row: usize) -> Option<i64> {
+        self.until_us.get(row).copied().filter(|until_us| *until_us != NO_UNTIL_US)
+    }
+
+    /// Whose stamp a row has, if not the file's.
+    pub(crate) fn writer(&self, row: usize) -> Option<u64> {
+        self.writers.get(row).copied().filter(|writer| *writer != NO_WRITER)
+    }
+
+    /// When the epoch began of which the value of a row is the total.
+    pub(crate) fn since_us(&self, row: usize) -> Option<i64> {
+        self.since_us.get(row).copied().filter(|since_us| *since_us != NO_SINCE_US)
+    }
+
+    /// What the sum of a row has beyond its value.
+    pub(crate) fn lost(&self, row: usize) -> Lost<'_> {
+        match self.lost_histograms.get(row).and_then(Option::as_ref) {
+            Some(histogram) => Lost::Histogram(histogram),
+            None => Lost::Float(self.lost.get(row).copied().unwrap_or(0.0)),
+        }
+    }
+
+    /// What runs and frames say of a row besides.
+    pub(crate) fn told(&self, row: usize) -> Told<'_> {
+        let (until_us, writer) = (self.until_us(row), self.writer(row));
+        Told { until_us, writer, since_us: self.since_us(row), lost: self.lost(row) }
+    }
+
+    /// When the client began to count, if it said so.
+    pub(crate) fn start_us(&self, row: usize) -> Option<i64> {
+        self.start_us.get(row).copied().filter(|start_us| *start_us != NO_START_US)
+    }
+
+    /// Whether a row says what only runs and frames say.
+    pub(super) fn tells(&self) -> bool {
+        let columns = [self.until_us.is_empty(), self.writers.is_empty(), self.since_us.is_empty()];
+        let lost = [self.lost.is_empty(), self.lost_histograms.is_empty()];
+        columns.into_iter().chain(lost).any(|is_empty| !is_empty)
     }
 
     pub(crate) fn histogram(&self, row: usize) -> Option<&Arc<Histogram>> {

@@ -78,7 +78,12 @@ fn what_is_added_up_is_said_by_events_and_by_the_head() {
     let wipe = stamped(30, 0, Change::Wipe, vec![]);
     let segment = Segment::from_pushes(7, [&push, &failure, &wipe]);
     let until_us = Some(100);
-    let expect = PushRow { at_us: 10, group: GroupKey(1), until_us, retry_key: push.entry.retry_key };
+    let expect = PushRow {
+        stamp: Stamp { at_us: 10, writer: 7 },
+        group: GroupKey(1),
+        until_us,
+        retry_key: push.entry.retry_key,
+    };
     assert_eq!(segment.pushes, [expect]);
     let scopes: Vec<&Scope> = segment.clears.iter().map(|clear| &clear.scope).collect();
     let family = Scope::Family(GroupKey(1), "push_failure_time_seconds".into());
@@ -130,7 +135,7 @@ fn what_is_no_segment_is_refused_with_the_reason() {
     check(b"hello, this is not a Parquet file", "not readable as Parquet");
     check(&good[..good.len() - 1], "not readable as Parquet");
     let newer = replaced(&good, b"mayfly.format\x18\x011", b"mayfly.format\x18\x019");
-    check(&newer, "format 9 is newer than 1, the newest that this version reads");
+    check(&newer, "format 9 is newer than 2, the newest that this version reads");
     check(&replaced(&good, b"mayfly.format", b"mayfly.f_rmat"), r#"no "mayfly.format" in its metadata"#);
 }
 
