@@ -13,6 +13,8 @@ mod layout;
 mod log;
 #[expect(dead_code, unused_imports, reason = "read and written by compaction")]
 mod manifest;
+#[expect(dead_code, unused_imports, reason = "called by compaction")]
+mod merge;
 mod reader;
 mod segment;
 mod settings;
