@@ -8,6 +8,7 @@ mod duration;
 mod go;
 mod http;
 mod ports;
+mod rehearsal;
 mod rule_file;
 mod rules;
 mod schedule;
@@ -23,6 +24,7 @@ pub use ports::{
     Cause, InstantQuery, LoadError, Notifier, NotifyError, QueryError, QueryValue, RuleSample, SampleSink,
     SinkError, StateStore, SwapError, Version,
 };
+pub use rehearsal::{FiringAlert, Rehearsal, RuleFailure};
 pub use rule_file::{
     Mistake, NameScheme, Place, RULE_FILE_BYTES_MAX, RuleFileError, RuleFileOptions, RuleMistake, YamlError,
 };

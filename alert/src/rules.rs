@@ -105,6 +105,17 @@ impl Rules {
         self.groups.iter().map(|group| group.rules.len()).sum()
     }
 
+    /// Rules that stand more than once, whatever their expressions are: name and labels, each once, sorted.
+    pub fn repeated(&self) -> Vec<(&str, &Labels)> {
+        let rules = self.groups.iter().flat_map(|group| &group.rules);
+        let mut all: Vec<_> = rules.map(|rule| (&*rule.name, &rule.labels)).collect();
+        all.sort();
+        let mut repeated: Vec<_> =
+            all.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        repeated.dedup();
+        repeated
+    }
+
     /// How many groups there are.
     pub fn group_count(&self) -> usize {
         self.groups.len()

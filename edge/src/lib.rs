@@ -12,6 +12,7 @@
 mod alertmanager;
 mod clock;
 pub mod federation;
+pub mod glob;
 mod http;
 mod rule_queries;
 mod rule_samples;

@@ -14,6 +14,7 @@ mod histogram;
 mod labels;
 mod matcher;
 pub mod name;
+pub mod quote;
 mod sample;
 mod selection;
 mod series;

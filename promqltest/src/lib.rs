@@ -18,5 +18,6 @@ mod rewrite;
 mod run;
 
 pub use check::Mismatch;
+pub use memory::Memory;
 pub use run::{Failure, Report, run, settings_of_prometheus};
 pub use script::ScriptError;

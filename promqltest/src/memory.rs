@@ -11,8 +11,8 @@ use query::syntax::SeriesItem;
 use query::{SeriesSource, SourceError, SourceNotes};
 
 /// All samples and pushes of all series, in memory.
-#[derive(Default)]
-pub(crate) struct Memory {
+#[derive(Debug, Default)]
+pub struct Memory {
     series: BTreeMap<Labels, BTreeMap<i64, Value>>,
     /// Start timestamps, by series and time of the sample.
     starts: BTreeMap<Labels, BTreeMap<i64, i64>>,
@@ -33,9 +33,25 @@ impl Memory {
 
     /// Adds samples: the first at 0, each `step_ms` behind the one before.
     pub(crate) fn load(&mut self, labels: &Labels, items: &[SeriesItem], step_ms: i64) {
+        self.load_from(0, labels, items, step_ms);
+    }
+
+    /// Adds samples: the first at `start_ms`, each `step_ms` behind the one before.
+    pub fn load_from(&mut self, start_ms: i64, labels: &Labels, items: &[SeriesItem], step_ms: i64) {
         let samples = self.series.entry(labels.clone()).or_default();
-        samples.extend(times(step_ms).zip(items).filter_map(|(at_ms, item)| Some((at_ms, value(item)?))));
+        let at = |(at_ms, item)| Some((start_ms.saturating_add(at_ms), value(item)?));
+        samples.extend(times(step_ms).zip(items).filter_map(at));
         state_resets(samples);
+    }
+
+    /// Adds one sample; one that is there at the same time is replaced.
+    pub fn insert(&mut self, labels: Labels, at_ms: i64, value: Value) {
+        let is_histogram = matches!(value, Value::Histogram(_));
+        let samples = self.series.entry(labels).or_default();
+        samples.insert(at_ms, value);
+        if is_histogram {
+            state_resets(samples);
+        }
     }
 
     /// Adds pushes: the first at 0, each `step_ms` behind the one before; `stale` ends the series.
@@ -74,6 +90,19 @@ impl Memory {
             }
         }
         steps
+    }
+
+    /// The series that a selection asks for, with what they hold in its time.
+    pub fn selected(&self, selection: &Selection) -> Vec<Series> {
+        let mut all: Vec<&Labels> = self.series.keys().chain(self.pushes.keys()).collect();
+        all.sort();
+        all.dedup();
+        let series = all.into_iter().filter(|labels| selection.matches(labels)).map(|labels| Series {
+            labels: labels.clone(),
+            samples: self.samples(labels, selection),
+            steps: self.steps(labels, selection),
+        });
+        series.filter(|series| !series.samples.is_empty() || !series.steps.is_empty()).collect()
     }
 }
 
@@ -122,14 +151,6 @@ fn same_chunk(before: &Histogram, histogram: &Histogram) -> bool {
 #[async_trait]
 impl SeriesSource for Memory {
     async fn select(&self, selection: &Selection, _: &SourceNotes) -> Result<Vec<Series>, SourceError> {
-        let mut all: Vec<&Labels> = self.series.keys().chain(self.pushes.keys()).collect();
-        all.sort();
-        all.dedup();
-        let series = all.into_iter().filter(|labels| selection.matches(labels)).map(|labels| Series {
-            labels: labels.clone(),
-            samples: self.samples(labels, selection),
-            steps: self.steps(labels, selection),
-        });
-        Ok(series.filter(|series| !series.samples.is_empty() || !series.steps.is_empty()).collect())
+        Ok(self.selected(selection))
     }
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::check_rules::CheckRules;
 use crate::query_flags::QueryFlags;
+use crate::test_rules::TestRules;
 
 /// Prometheus for things that do not live long enough to be scraped.
 ///
@@ -27,9 +29,20 @@ pub(crate) enum Command {
         echo 'rows 42' | curl --data-binary @- http://127.0.0.1:9091/metrics/job/backup\n  \
         curl 'http://127.0.0.1:9090/api/v1/query?query=rows'")]
     Serve(Box<Serve>),
+    /// Look for mistakes in files.
+    #[command(subcommand)]
+    Check(Check),
     /// Run tests that are written down in files.
     #[command(subcommand)]
     Test(Test),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Check {
+    /// Check rule files, as `promtool check rules` does; without a file, what comes on standard input.
+    ///
+    /// Ends with 0 if all are well, with 1 if one is not, and with 3 if only lint was found and --lint-fatal is given.
+    Rules(CheckRules),
 }
 
 #[derive(Debug, Subcommand)]
@@ -38,6 +51,10 @@ pub(crate) enum Test {
     ///
     /// All that is experimental is on, as in Prometheus' own runs. Ends with 0 if every query gives what is expected.
     Promql(TestPromql),
+    /// Run unit tests of rules, in the format of `promtool test rules`.
+    ///
+    /// Ends with 0 if every test passes, else with 1.
+    Rules(TestRules),
 }
 
 #[derive(Args, Debug)]

@@ -1,17 +1,20 @@
 //! The `mayfly` binary: every role in one process, and the command line.
 
+mod check_rules;
 mod cli;
+mod junit;
 mod log;
 mod query_flags;
 mod serve;
 mod test_promql;
+mod test_rules;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::cli::{Cli, Command, Serve, Test};
+use crate::cli::{Check, Cli, Command, Serve, Test};
 
 /// The error and its causes, each once, although some quote their cause in their own text.
 fn one_line(error: &anyhow::Error) -> String {
@@ -37,6 +40,8 @@ fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
     let ended = match Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command {
         Command::Serve(flags) => serve(*flags, cli::values(&matches)),
+        Command::Check(Check::Rules(flags)) => check_rules::run(&flags),
+        Command::Test(Test::Rules(flags)) => test_rules::run(&flags),
         Command::Test(Test::Promql(flags)) => test_promql::run(&flags),
     };
     match ended {

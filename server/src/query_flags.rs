@@ -81,19 +81,24 @@ impl QueryFlags {
             bytes_max: self.bytes_max,
             ..Settings::default()
         };
-        for feature in &self.features {
-            match feature {
-                Feature::PromqlExperimentalFunctions => settings.syntax.experimental_functions = true,
-                Feature::PromqlExtendedRangeSelectors => settings.syntax.extended_range_selectors = true,
-                Feature::PromqlBinopFillModifiers => settings.syntax.fill_modifiers = true,
-                Feature::PromqlDelayedNameRemoval => settings.delayed_name_removal = true,
-                Feature::UseStartTimestamps => settings.start_timestamps = true,
-                Feature::PromqlDurationExpr => {
-                    tracing::warn!("--enable-feature=promql-duration-expr does nothing: it is always on");
-                }
+        switch_on(&self.features, &mut settings);
+        settings
+    }
+}
+
+/// Switches experimental features on.
+pub(crate) fn switch_on(features: &[Feature], settings: &mut Settings) {
+    for feature in features {
+        match feature {
+            Feature::PromqlExperimentalFunctions => settings.syntax.experimental_functions = true,
+            Feature::PromqlExtendedRangeSelectors => settings.syntax.extended_range_selectors = true,
+            Feature::PromqlBinopFillModifiers => settings.syntax.fill_modifiers = true,
+            Feature::PromqlDelayedNameRemoval => settings.delayed_name_removal = true,
+            Feature::UseStartTimestamps => settings.start_timestamps = true,
+            Feature::PromqlDurationExpr => {
+                tracing::warn!("--enable-feature=promql-duration-expr does nothing: it is always on");
             }
         }
-        settings
     }
 }
 

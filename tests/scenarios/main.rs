@@ -12,3 +12,4 @@ mod s07_damage;
 mod s08_test_promql;
 mod s09_features;
 mod s10_aggregate;
+mod s11_rule_files;

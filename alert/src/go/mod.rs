@@ -6,7 +6,8 @@ mod printf;
 mod quote;
 mod time;
 
+pub(crate) use model::quote::quoted as quote;
 pub(crate) use number::{fixed, scientific, significant};
 pub(crate) use printf::{Operand, sprintf};
-pub(crate) use quote::{query_escape, quote};
+pub(crate) use quote::query_escape;
 pub(crate) use time::{Instant, format_duration_ns, rfc3339_millis, rfc3339_nano};

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use yaml::{Position, YamlError};
+
 use super::decode::DecodeError;
-use super::yaml::{Position, YamlError};
 use crate::duration::DurationError;
 use crate::go;
 use crate::template::TemplateSyntaxError;
@@ -84,9 +85,9 @@ pub enum Mistake {
 impl From<DecodeError> for Mistake {
     fn from(error: DecodeError) -> Self {
         match error {
-            DecodeError::Fields(lines) => Self::Fields { lines },
+            DecodeError::Fields(mistakes) => Self::Fields { lines: mistakes.0 },
             DecodeError::Duration(error) => Self::Duration(error),
-            DecodeError::Merge => Self::Merge,
+            DecodeError::Merge(_) => Self::Merge,
         }
     }
 }

@@ -3,7 +3,6 @@
 mod decode;
 mod error;
 mod validate;
-mod yaml;
 
 #[cfg(test)]
 mod tests;

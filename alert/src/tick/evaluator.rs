@@ -165,7 +165,7 @@ impl Evaluator {
         now_ms: i64,
         progress: &mut Progress,
     ) -> Vec<crate::send::Alert> {
-        let evaluation = Evaluation { components: &self.components, settings: &self.settings };
+        let evaluation = Evaluation::new(&self.components, &self.settings);
         let mut known = std::mem::take(&mut state.groups);
         // boxed: the compiler does not see that a closure over borrowed groups can go to another thread
         let mut evaluations: Vec<BoxFuture<'_, (String, Evaluated)>> = Vec::new();

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use model::Labels;
+use model::{Clock, Labels};
 
 use super::evaluator::{Components, Settings};
-use crate::ports::{QueryError, QueryValue, RuleSample};
+use crate::ports::{InstantQuery, QueryError, QueryValue, RuleSample, SampleSink};
 use crate::rules::{Group, Rule};
 use crate::schedule::Schedule;
 use crate::send::Alert;
@@ -32,9 +32,18 @@ pub(super) struct Evaluated {
 
 /// Evaluates groups.
 #[derive(Clone, Copy)]
-pub(super) struct Evaluation<'a> {
-    pub(super) components: &'a Components,
-    pub(super) settings: &'a Settings,
+pub(crate) struct Evaluation<'a> {
+    pub(crate) query: &'a dyn InstantQuery,
+    pub(crate) sink: Option<&'a dyn SampleSink>,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) settings: &'a Settings,
+}
+
+impl<'a> Evaluation<'a> {
+    pub(super) fn new(components: &'a Components, settings: &'a Settings) -> Self {
+        let Components { query, sink, clock, .. } = components;
+        Self { query: &**query, sink: sink.as_deref(), clock: &**clock, settings }
+    }
 }
 
 impl Evaluation<'_> {
@@ -53,14 +62,14 @@ impl Evaluation<'_> {
             Evaluated { slots: due.slots_ms.len(), slots_skipped: due.skipped, ..Evaluated::default() };
         let query_offset_ms = group.query_offset_ms.unwrap_or(self.settings.query_offset_ms);
         for slot_ms in due.slots_ms {
-            let started_ms = self.components.clock.now_ms();
+            let started_ms = self.clock.now_ms();
             let at = At { slot_ms, query_offset_ms };
             for (rule, state) in group.rules.iter().zip(&mut state.rules) {
                 evaluated.notices.extend(self.rule(group, rule, state, at, interval_ms).await);
                 evaluated.rules_failed += usize::from(state.health == Health::Err);
             }
             state.last_slot_ms = Some(slot_ms);
-            state.evaluation_ms = self.components.clock.now_ms() - started_ms;
+            state.evaluation_ms = self.clock.now_ms() - started_ms;
         }
         if let Some(slot_ms) = state.last_slot_ms.filter(|_| !gone.is_empty()) {
             self.end_series(gone, &state, slot_ms - query_offset_ms).await;
@@ -68,7 +77,8 @@ impl Evaluation<'_> {
         Evaluated { state, ..evaluated }
     }
 
-    async fn rule(
+    /// Evaluates one rule, and says which alerts are to be sent.
+    pub(crate) async fn rule(
         self,
         group: &Group,
         rule: &Rule,
@@ -76,7 +86,7 @@ impl Evaluation<'_> {
         at: At,
         interval_ms: i64,
     ) -> Vec<Alert> {
-        let started_ms = self.components.clock.now_ms();
+        let started_ms = self.clock.now_ms();
         let (after, samples) = self.step(group, rule, state, at).await;
         *state = after;
         self.write(rule, state, &samples).await;
@@ -90,7 +100,7 @@ impl Evaluation<'_> {
         let failed = state.health == Health::Err && samples.is_empty();
         let due = if failed { Vec::new() } else { notices(rule, &mut state.alerts, at.slot_ms, &sending) };
         state.last_evaluation_ms = Some(started_ms);
-        state.evaluation_ms = self.components.clock.now_ms() - started_ms;
+        state.evaluation_ms = self.clock.now_ms() - started_ms;
         due
     }
 
@@ -102,7 +112,7 @@ impl Evaluation<'_> {
         before: &RuleState,
         at: At,
     ) -> (RuleState, Vec<RuleSample>) {
-        let answer = self.components.query.query(&rule.expr, at.sample_ms()).await;
+        let answer = self.query.query(&rule.expr, at.sample_ms()).await;
         if let Err(error) = &answer {
             tracing::warn!(group = &*group.name, rule = &*rule.name, %error, "rule query failed");
         }
@@ -135,14 +145,13 @@ impl Evaluation<'_> {
     }
 
     async fn template_query(self, query: &str, at_ms: i64) -> Result<Vec<(Labels, model::Value)>, String> {
-        let answer: QueryValue =
-            self.components.query.query(query, at_ms).await.map_err(|error| error.to_string())?;
+        let answer: QueryValue = self.query.query(query, at_ms).await.map_err(|error| error.to_string())?;
         vector(&answer).map_err(|error| error.to_string())
     }
 
     /// Writes the samples of a rule; one that cannot be written fails the rule, but not its alerts.
     async fn write(self, rule: &Rule, state: &mut RuleState, samples: &[RuleSample]) {
-        let Some(sink) = &self.components.sink else {
+        let Some(sink) = self.sink else {
             // Nobody reads what nobody writes.
             state.series.clear();
             return;
@@ -159,7 +168,7 @@ impl Evaluation<'_> {
 
     /// Ends the series of rules that are gone from the group, except those that another rule of it writes now.
     async fn end_series(self, gone: Vec<Labels>, state: &GroupState, at_ms: i64) {
-        let Some(sink) = &self.components.sink else { return };
+        let Some(sink) = self.sink else { return };
         let alive: std::collections::BTreeSet<&Labels> =
             state.rules.iter().flat_map(|rule| &rule.series).collect();
         let ended = gone.into_iter().filter(|labels| !alive.contains(labels));

@@ -23,5 +23,6 @@ mod progress;
 mod tests;
 
 pub use evaluator::{Components, Evaluator, Settings};
+pub(crate) use group::Evaluation;
 pub use outbox::{CLAIM_MS, DELIVERIES_MAX, DELIVERY_ALERTS_MAX};
 pub use progress::{Progress, TickError, TickErrorKind};

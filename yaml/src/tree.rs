@@ -8,32 +8,44 @@ use std::rc::Rc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
 
-/// What a rule file may hold at most, aliases counted as what they stand for.
-pub(super) const NODES_MAX: usize = 1_000_000;
+/// What a file may hold at most, aliases counted as what they stand for.
+pub const NODES_MAX: usize = 1_000_000;
 /// How deep collections may nest.
-pub(super) const DEPTH_MAX: usize = 64;
+pub const DEPTH_MAX: usize = 64;
 
 /// A line and a column, both from 1; 0 for a node that is not there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Position {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
+pub struct Position {
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
 }
 
 /// One node of the tree.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) position: Position,
-    pub(super) content: Content,
+pub struct Node {
+    /// Where it begins.
+    pub position: Position,
+    /// What it is.
+    pub content: Content,
     /// This node and all below it.
     size: usize,
 }
 
 /// What a node holds.
 #[derive(Clone, Debug)]
-pub(super) enum Content {
-    Scalar { text: Rc<str>, plain: bool },
+pub enum Content {
+    /// A text as it was written.
+    Scalar {
+        /// Without quotes.
+        text: Rc<str>,
+        /// Whether it stands without quotes.
+        plain: bool,
+    },
+    /// Items.
     Sequence(Rc<[Node]>),
+    /// Keys and values, as they stand.
     Mapping(Rc<[(Node, Node)]>),
 }
 
@@ -61,15 +73,18 @@ pub enum YamlError {
 
 /// The first document of a text.
 #[derive(Debug)]
-pub(super) struct Document {
+pub struct Document {
     /// `None` if there is nothing at all.
-    pub(super) root: Option<Node>,
+    pub root: Option<Node>,
     /// Whether more documents follow, which nobody reads.
-    pub(super) more_follow: bool,
+    pub more_follow: bool,
 }
 
 /// Parses the first document.
-pub(super) fn parse(text: &str) -> Result<Document, YamlError> {
+///
+/// # Errors
+/// If it is no YAML, or more than a limit allows.
+pub fn parse(text: &str) -> Result<Document, YamlError> {
     let mut reader = Reader {
         text: Lines::new(text),
         events: Parser::new_from_str(text),
@@ -213,7 +228,7 @@ impl<'a> Lines<'a> {
 
 impl Node {
     /// The text of a scalar.
-    pub(super) fn text(&self) -> Option<&Rc<str>> {
+    pub fn text(&self) -> Option<&Rc<str>> {
         match &self.content {
             Content::Scalar { text, .. } => Some(text),
             _ => None,
@@ -221,12 +236,12 @@ impl Node {
     }
 
     /// Whether this is `null`, or nothing.
-    pub(super) fn is_null(&self) -> bool {
+    pub fn is_null(&self) -> bool {
         self.tag() == "!!null"
     }
 
     /// The short name of the node's type, as Go's decoder resolves it.
-    pub(super) fn tag(&self) -> &'static str {
+    pub fn tag(&self) -> &'static str {
         match &self.content {
             Content::Sequence(_) => "!!seq",
             Content::Mapping(_) => "!!map",

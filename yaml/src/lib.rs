@@ -1,0 +1,9 @@
+//! YAML with places: a tree in which every node knows its line and column, and a decoder for it.
+//!
+//! Files that Prometheus reads too must be refused in its words, and those come from Go's YAML decoder: see [`Decoder`].
+
+mod decoder;
+mod tree;
+
+pub use decoder::{Decoder, Entries, Key, MergeError, Mistakes};
+pub use tree::{Content, DEPTH_MAX, Document, NODES_MAX, Node, Position, YamlError, parse};
