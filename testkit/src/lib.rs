@@ -10,6 +10,8 @@ mod faulty;
 pub mod http;
 pub mod lambda;
 mod mutate;
+pub mod protobuf;
+pub mod remote_write;
 pub mod server;
 
 pub use clock::ManualClock;

@@ -73,6 +73,28 @@ pub fn inflate(encoding: Encoding, body: &[u8], bytes_max: usize) -> Result<Cow<
     if inflated.len() > bytes_max { Err(EncodingError::TooLarge { bytes_max }) } else { Ok(inflated) }
 }
 
+/// Inflates the block format of Snappy, which remote write uses, to at most `bytes_max` bytes.
+///
+/// # Errors
+/// If it is damaged or larger.
+pub fn snappy_block(body: &[u8], bytes_max: usize) -> Result<Vec<u8>, EncodingError> {
+    /// An element of three bytes copies 64, and there is none that does more with less.
+    const BYTES_PER_BYTE_MAX: usize = 22;
+    let corrupt = |error: snap::Error| EncodingError::Snappy(std::io::Error::other(error));
+    if body.is_empty() {
+        return Err(corrupt(snap::Error::Empty));
+    }
+    let length = snap::raw::decompress_len(body).map_err(corrupt)?;
+    if length > bytes_max {
+        return Err(EncodingError::TooLarge { bytes_max });
+    }
+    if length > body.len().saturating_mul(BYTES_PER_BYTE_MAX) {
+        // it cannot become as long as it says, so there is no need for so much memory to find that out
+        return Err(corrupt(snap::Error::Header));
+    }
+    snap::raw::Decoder::new().decompress_vec(body).map_err(corrupt)
+}
+
 /// Reads up to one byte more than allowed: enough to know that it is too much.
 fn read(decoder: impl Read, bytes_max: usize) -> std::io::Result<Vec<u8>> {
     let mut inflated = Vec::new();
@@ -238,6 +260,25 @@ mod tests {
         check(Encoding::Gzip, &[&whole[..], b"something else"].concat(), 99, Err("gzip: invalid header"));
         check(Encoding::SnappyFramed, b"\x04\x0ca 1\n", 4, Err("snappy: corrupt input"));
         check(Encoding::SnappyFramed, &snappy(b"a 1\n")[..12], 4, Err("snappy: corrupt input"));
+    }
+
+    #[test]
+    fn snappy_blocks() {
+        let packed = |plain: &[u8]| snap::raw::Encoder::new().compress_vec(plain).expect("packs");
+        let check = |body: &[u8], bytes_max, expect: Result<&[u8], &str>| {
+            let found = snappy_block(body, bytes_max).map_err(|error| error.to_string());
+            assert_eq!(found.as_deref().map_err(|e| &**e), expect, "{body:?}");
+        };
+        let zeros = vec![0; 1 << 20];
+        check(&packed(b"a 1\n"), 4, Ok(b"a 1\n"));
+        check(&packed(b""), 4, Ok(b""));
+        check(&packed(&zeros), 1 << 20, Ok(&zeros));
+        check(&packed(&zeros), (1 << 20) - 1, Err("inflated body is larger than 1048575 bytes"));
+        check(b"", 4, Err("snappy: corrupt input"));
+        check(b"hello world", 1 << 20, Err("snappy: corrupt input"));
+        check(&packed(b"a 1\n")[..3], 4, Err("snappy: corrupt input"));
+        // says that it is 64 MiB
+        check(b"\x80\x80\x80\x20", 64 << 20, Err("snappy: corrupt input"));
     }
 
     #[test]

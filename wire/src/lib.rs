@@ -2,9 +2,10 @@
 //!
 //! In the order in which a body is read: [`BodyFormat`] says what it is, [`encoding`] inflates it, [`text`] or
 //! [`protobuf`] decodes it to [`Family`] values, [`flatten()`] makes of them the series that Prometheus would scrape.
-//! [`exposition`] goes the other way. Every decoder takes [`Limits`] and answers in time linear in its input.
+//! [`exposition`] goes the other way. [`remote_write`] is read to series with samples of their own time. Every decoder takes [`Limits`] and answers in time linear in its input.
 
 mod family;
+mod fields;
 mod limits;
 
 pub mod encoding;
@@ -13,12 +14,14 @@ mod format;
 pub mod exposition;
 mod flatten;
 pub mod protobuf;
+pub mod remote_write;
 pub mod text;
 
 pub mod name_escaping;
 pub mod quote;
 
 pub use family::{Bucket, Exemplar, Family, Histogram, Metric, MetricValue, Quantile, Summary};
+pub use fields::FieldError;
 pub use flatten::{FlatSeries, flatten};
 pub use format::{Accepted, BodyFormat, PageFormat};
 pub use limits::Limits;

@@ -7,9 +7,12 @@ use std::fmt::Write;
 
 use mayfly_wire::encoding::{AnswerEncoding, Encoding, gzip, inflate};
 use mayfly_wire::name_escaping::{Escaping, unescape_values};
+use mayfly_wire::remote_write::{self, Version};
 use mayfly_wire::{Accepted, BodyFormat, Family, Limits, exposition, flatten, protobuf, text};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use testkit::Mutator;
+use testkit::protobuf::Message;
+use testkit::remote_write::{RequestV2, custom_histogram, histogram, request_v1, series_v1};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -113,6 +116,29 @@ fn bodies() -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// A request of each version with all that there is.
+fn remote_write_bodies() -> (Vec<u8>, Vec<u8>) {
+    let labels = [("__name__", "h"), ("job", "a"), ("é", "b")];
+    let v1 = series_v1(&labels, &[(1, 1.0), (2, f64::NAN)])
+        .message(
+            3,
+            Message::new().message(1, Message::new().bytes(1, "t").bytes(2, "v")).double(2, 1.0).int(3, 5),
+        )
+        .message(4, histogram(3, [1, 2], 3.0))
+        .message(4, custom_histogram(4, [1, 2, 0], 3.0));
+    let v2 = RequestV2::default().floats(&labels, &[(1, 1.0), (2, f64::NAN)]).series(&labels, |series| {
+        let histograms =
+            series.message(3, histogram(3, [1, 2], 3.0)).message(3, custom_histogram(4, [1, 2, 0], 3.0));
+        let metadata = Message::new().varint(1, 1).varint(3, 2).varint(4, 3);
+        histograms.message(4, Message::new().varints(1, [1, 2]).double(2, 1.0)).message(5, metadata).int(6, 7)
+    });
+    (request_v1([v1]), v2.into_bytes())
+}
+
+fn snappy_block(plain: &[u8]) -> Vec<u8> {
+    snap::raw::Encoder::new().compress_vec(plain).expect("memory")
+}
+
 fn snappy(plain: &[u8]) -> Vec<u8> {
     use std::io::Write;
     let mut encoder = snap::write::FrameEncoder::new(Vec::new());
@@ -134,6 +160,19 @@ fn no_decoder_panics_or_asks_for_much() {
     let tokens: &[&[u8]] = &[b"\xff\xff\xff\xff\x0f", b"\x80", b"\x0a", b"\x22", b"\x3a", b"\x18\x04", b"\0"];
     check("protobuf", &bodies, tokens, |input| {
         let _ = protobuf::parse(input, &Limits::default());
+    });
+    let (v1, v2) = remote_write_bodies();
+    check("remote write 1.0", &[&v1], tokens, |input| {
+        let _ = remote_write::decode(Version::V1, input, &Limits::default());
+    });
+    check("remote write 2.0", &[&v2], tokens, |input| {
+        let _ = remote_write::decode(Version::V2, input, &Limits::default());
+    });
+    let packed = [snappy_block(&v1), snappy_block(&vec![0; 1 << 16])];
+    check("snappy block", &[&packed[0], &packed[1]], &[b"\x80\x80\x80\x20", b"\xfe\xff"], |input| {
+        if let Ok(inflated) = mayfly_wire::encoding::snappy_block(input, 1 << 12) {
+            assert!(inflated.len() <= 1 << 12);
+        }
     });
     let zeros = vec![0; 1 << 16];
     let (packed, framed) = (gzip(&zeros), snappy(&zeros));

@@ -1,0 +1,233 @@
+//! `io.prometheus.write.v2.Request`.
+
+use std::sync::Arc;
+
+use model::Labels;
+
+use super::decode::{Allowance, DecodeError, Points, WriteRequest, WriteSeries};
+use super::faults::Faults;
+use super::labels::{self, Symbol};
+use crate::Limits;
+use crate::fields::{FieldError, Fields};
+
+/// The texts that references point to.
+struct Symbols<'a> {
+    bytes: Vec<&'a [u8]>,
+    texts: Vec<Option<Arc<str>>>,
+}
+
+#[derive(Clone, Copy)]
+struct Reference<'a>(&'a Symbols<'a>, usize);
+
+impl Symbol for Reference<'_> {
+    fn bytes(&self) -> &[u8] {
+        self.0.bytes[self.1]
+    }
+
+    fn text(&self) -> Option<Arc<str>> {
+        self.0.texts[self.1].clone()
+    }
+}
+
+impl<'a> Symbols<'a> {
+    /// Symbols may come after what refers to them, so they are read first.
+    fn of(body: &'a [u8], allowance: &mut Allowance) -> Result<Self, DecodeError> {
+        let mut bytes = Vec::new();
+        let mut fields = Fields::of(body);
+        while let Some((tag, field)) = fields.next()? {
+            if tag == 4 {
+                allowance.take(1)?;
+                bytes.push(field.bytes("Symbols")?);
+            }
+        }
+        let texts = bytes.iter().map(|bytes| std::str::from_utf8(bytes).ok().map(Arc::from)).collect();
+        Ok(Self { bytes, texts })
+    }
+
+    /// The names and values that references stand for.
+    fn pairs(&'a self, references: &[u64]) -> Result<Vec<(Reference<'a>, Reference<'a>)>, String> {
+        if !references.len().is_multiple_of(2) {
+            return Err(format!("invalid labelRefs length {}", references.len()));
+        }
+        let size = self.bytes.len();
+        let at = |reference: u64| usize::try_from(reference).ok().filter(|index| *index < size);
+        let pair = |pair: &[u64]| match (at(pair[0]), at(pair[1])) {
+            (Some(name), Some(value)) => Ok((Reference(self, name), Reference(self, value))),
+            _ => Err(format!(
+                "labelRefs {} (name) = {} (value) outside of symbols table (size {size})",
+                pair[0], pair[1]
+            )),
+        };
+        references.chunks_exact(2).map(pair).collect()
+    }
+}
+
+/// One series as it was sent.
+#[derive(Default)]
+struct Sent<'a> {
+    references: Vec<u64>,
+    points: Points,
+    floats: usize,
+    exemplars: Vec<&'a [u8]>,
+    metadata: Option<&'a [u8]>,
+    created_ms: i64,
+}
+
+pub(super) fn decode(body: &[u8], limits: &Limits) -> Result<WriteRequest, DecodeError> {
+    let mut request = WriteRequest::default();
+    let mut allowance = Allowance::of(limits);
+    let symbols = Symbols::of(body, &mut allowance)?;
+    let mut label_bytes_left = limits.bytes_max;
+    let mut fields = Fields::of(body);
+    while let Some((tag, field)) = fields.next()? {
+        if tag != 5 {
+            continue;
+        }
+        allowance.take(1)?;
+        let sent = read(field.bytes("Timeseries")?, &mut allowance)?;
+        let Some(labels) = series_labels(&sent, &symbols, limits.labels_max, &mut request.faults) else {
+            continue;
+        };
+        // a reference of one byte may stand for a long text
+        let bytes = labels.iter().map(|label| label.name.len() + label.value.len()).sum();
+        label_bytes_left = label_bytes_left
+            .checked_sub(bytes)
+            .ok_or(DecodeError::LabelsTooLarge { bytes_max: limits.bytes_max })?;
+        if let Some(series) = series(sent, labels, &symbols, &mut request.faults)? {
+            request.series.push(series);
+        }
+    }
+    Ok(request)
+}
+
+fn read<'a>(message: &'a [u8], allowance: &mut Allowance) -> Result<Sent<'a>, DecodeError> {
+    let mut sent = Sent::default();
+    let mut fields = Fields::of(message);
+    while let Some((tag, field)) = fields.next()? {
+        match tag {
+            1 => field.uints("LabelsRefs", &mut sent.references)?,
+            2 => {
+                allowance.take(1)?;
+                sent.points.add_sample(field.bytes("Samples")?)?;
+                sent.floats += 1;
+            }
+            3 => {
+                allowance.take(1)?;
+                sent.points.add_histogram(field.bytes("Histograms")?, allowance)?;
+            }
+            4 => {
+                allowance.take(1)?;
+                sent.exemplars.push(field.bytes("Exemplars")?);
+            }
+            5 => sent.metadata = Some(field.bytes("Metadata")?),
+            6 => sent.created_ms = field.int("CreatedTimestamp")?,
+            _ => {}
+        }
+    }
+    Ok(sent)
+}
+
+fn series_labels(
+    sent: &Sent<'_>,
+    symbols: &Symbols<'_>,
+    labels_max: usize,
+    faults: &mut Faults,
+) -> Option<Labels> {
+    match symbols.pairs(&sent.references) {
+        Ok(pairs) => labels::build(pairs, labels_max, faults),
+        Err(fault) => {
+            faults.add(|| {
+                let most = &sent.references[..sent.references.len().min(2 * labels_max)];
+                format!("parsing labels for series {most:?}: {fault}")
+            });
+            None
+        }
+    }
+}
+
+fn series(
+    mut sent: Sent<'_>,
+    labels: Labels,
+    symbols: &Symbols<'_>,
+    faults: &mut Faults,
+) -> Result<Option<WriteSeries>, DecodeError> {
+    let shown = || labels::show(labels.iter().map(|label| (label.name.as_bytes(), label.value.as_bytes())));
+    match (sent.floats, sent.points.histograms) {
+        (0, 0) => {
+            faults.add(|| {
+                format!("TimeSeries must contain at least one sample or histogram for series {}", shown())
+            });
+            return Ok(None);
+        }
+        (1.., 1..) => {
+            faults.add(|| {
+                format!(
+                    "TimeSeries must contain either samples or histograms for series {} not both",
+                    shown()
+                )
+            });
+            return Ok(None);
+        }
+        _ => {}
+    }
+    for fault in &sent.points.faults {
+        faults.add(|| fault.of_series(&labels));
+    }
+    let mut exemplars = 0;
+    for exemplar in &sent.exemplars {
+        match symbols.pairs(&exemplar_references(exemplar)?) {
+            Ok(_) => exemplars += 1,
+            Err(fault) => faults.add(|| format!("parsing exemplar for series {}: {fault}", shown())),
+        }
+    }
+    if let Some(metadata) = sent.metadata {
+        check_metadata(metadata, symbols, faults, shown)?;
+    }
+    if sent.created_ms != 0 {
+        for point in sent.points.points.iter_mut().filter(|point| point.start_ms == 0) {
+            point.start_ms = sent.created_ms;
+        }
+    }
+    Ok(Some(WriteSeries { labels, points: sent.points.points, exemplars }))
+}
+
+fn exemplar_references(message: &[u8]) -> Result<Vec<u64>, FieldError> {
+    let mut references = Vec::new();
+    let mut fields = Fields::of(message);
+    while let Some((tag, field)) = fields.next()? {
+        match tag {
+            1 => field.uints("LabelsRefs", &mut references)?,
+            2 => drop(field.double("Value")?),
+            3 => drop(field.int("Timestamp")?),
+            _ => {}
+        }
+    }
+    Ok(references)
+}
+
+/// What a family is has no place among samples yet, but its references must lead somewhere. The samples are kept either way.
+fn check_metadata(
+    message: &[u8],
+    symbols: &Symbols<'_>,
+    faults: &mut Faults,
+    shown: impl Fn() -> String,
+) -> Result<(), FieldError> {
+    let mut fields = Fields::of(message);
+    while let Some((tag, field)) = fields.next()? {
+        let name = match tag {
+            3 => "HelpRef",
+            4 => "UnitRef",
+            _ => continue,
+        };
+        let (reference, size) = (field.uint(name)?, symbols.bytes.len());
+        if !usize::try_from(reference).is_ok_and(|reference| reference < size) && reference != 0 {
+            faults.add(|| {
+                format!(
+                    "parsing metadata for series {}: {name} {reference} outside of symbols table (size {size})",
+                    shown()
+                )
+            });
+        }
+    }
+    Ok(())
+}
