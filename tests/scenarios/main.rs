@@ -13,3 +13,4 @@ mod s08_test_promql;
 mod s09_features;
 mod s10_aggregate;
 mod s11_rule_files;
+mod s12_remote_write;

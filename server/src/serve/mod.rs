@@ -13,12 +13,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use edge::{Ack, RuleQueries, Storage, StoredSeries, SystemClock};
 use gateway::Gateway;
+use ingest::Receiver;
 use model::Clock;
 use query::api::{Api, BuildInfo, Process};
 use store::WriterSettings;
@@ -35,6 +37,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let gateway_settings = pushgateway::settings(&flags)?;
+    let route_prefix = gateway_settings.web.route_prefix.clone();
     let mut gateway_ports = Vec::new();
     for address in &flags.gateway {
         gateway_ports.push(Listener::bind(*address, "--gateway.listen-address")?);
@@ -65,6 +68,8 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let process = process(values.clone(), clock.now_ms());
     let about = pushgateway::about(&build_information(), values, clock.now_us());
     let gateway = Arc::new(gateway.about(about).knowing_groups());
+    let receiver = Receiver::new(Arc::clone(&samples), Arc::clone(&clock), ingest::Settings::default());
+    let receiver = Arc::new(receiver);
     let series = Arc::new(StoredSeries::new(Arc::clone(&reader)));
     let external_url = flags.external_url.clone().unwrap_or_else(|| query_port.url());
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -84,17 +89,20 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         Arc::clone(&clock),
         external_url,
     )?);
+    let own_metrics = own_metrics::router(own_metrics::Sources {
+        storage: storage.clone(),
+        writer: Arc::clone(&writer),
+        reader,
+        gateway: Arc::clone(&gateway),
+        receiver: Arc::clone(&receiver),
+        started_us: clock.now_us(),
+    });
     let federation = edge::federation::router(&api);
     let query_routes = query::api::router(api)
         .merge(federation)
         .merge(alert::router(Arc::clone(&rules)))
-        .merge(own_metrics::router(own_metrics::Sources {
-            storage: storage.clone(),
-            writer: Arc::clone(&writer),
-            reader,
-            gateway: Arc::clone(&gateway),
-            started_us: clock.now_us(),
-        }));
+        .merge(ingest::router(Arc::clone(&receiver)))
+        .merge(own_metrics);
     let query_routes = query_routes.layer(map_response(refused_in_words));
 
     let (stop, stopped) = watch::channel(false);
@@ -105,7 +113,8 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     query_port.announce("query");
     // a tenth of the files that may be open is for the storage
     let (of_gateway, of_query) = (PortLimits::of_system(70), PortLimits::of_system(20));
-    let gateway_routes = gateway::router(Arc::clone(&gateway));
+    let gateway_routes =
+        below(&route_prefix, ingest::router(receiver)).merge(gateway::router(Arc::clone(&gateway)));
     let servers = tokio::spawn(async move {
         let on_gateway = gateway_ports
             .into_iter()
@@ -134,6 +143,17 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     samples.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Routes with the prefix that the gateway's have.
+fn below(prefix: &str, routes: Router) -> Router {
+    let parts: Vec<&str> = prefix.split('/').filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() {
+        return routes;
+    }
+    // braces stand for parameters unless they are doubled
+    let literal = parts.join("/").replace('{', "{{").replace('}', "}}");
+    Router::new().nest(&format!("/{literal}"), routes)
 }
 
 fn writers(flags: &Serve) -> WriterSettings {

@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use edge::{Counts, Storage};
 use gateway::Gateway;
+use ingest::Receiver;
 use model::MetricType;
 use store::{Reader, Writer};
 use wire::exposition;
@@ -20,6 +21,7 @@ pub(super) struct Sources {
     pub(super) writer: Arc<Writer>,
     pub(super) reader: Arc<Reader>,
     pub(super) gateway: Arc<Gateway>,
+    pub(super) receiver: Arc<Receiver>,
     pub(super) started_us: i64,
 }
 
@@ -135,6 +137,7 @@ fn families(sources: &Sources) -> Vec<Family> {
         .chain([build, requests(sources.storage.counts())])
         .chain(process)
         .chain(sources.gateway.stats().families())
+        .chain(sources.receiver.stats().families())
         .collect()
 }
 

@@ -1,0 +1,78 @@
+//! Answers. Senders read the status; people read the text.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, StatusCode};
+use store::WriteErrorKind;
+
+use crate::error::IngestError;
+
+/// The one place where errors become statuses. Senders give up on what is answered 4xx and try again what is answered 5xx, so a body
+/// that came too slowly is a 503.
+fn status(error: &IngestError) -> StatusCode {
+    match error {
+        IngestError::Version(_) | IngestError::Compression(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        IngestError::TooLarge { .. } | IngestError::InflatesTooFar(_) | IngestError::TooMany(_) => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
+        IngestError::Receive(_) | IngestError::Inflate(_) | IngestError::Decode(_) => StatusCode::BAD_REQUEST,
+        IngestError::Busy { .. } | IngestError::SlowBody { .. } | IngestError::Interrupted => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        IngestError::Write(error) => match error.kind() {
+            WriteErrorKind::Busy | WriteErrorKind::Unavailable | WriteErrorKind::Closed => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            WriteErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        },
+    }
+}
+
+/// Whether to come again soon is what the sender should do.
+fn is_busy(error: &IngestError) -> bool {
+    match error {
+        IngestError::Busy { .. } => true,
+        IngestError::Write(error) => error.kind() == WriteErrorKind::Busy,
+        _ => false,
+    }
+}
+
+/// Logs an error and tells the sender.
+pub(crate) fn error(error: &IngestError) -> Response {
+    let status = status(error);
+    if status.is_server_error() {
+        tracing::error!(status = status.as_u16(), %error, "write not done");
+    } else {
+        tracing::debug!(status = status.as_u16(), %error, "write refused");
+    }
+    let mut response = text(status, &error.to_string());
+    if is_busy(error) {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// A text for people.
+pub(crate) fn text(status: StatusCode, line: &str) -> Response {
+    let mut response = empty(status);
+    *response.body_mut() = Body::from(format!("{line}\n"));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// Nothing but a status.
+pub(crate) fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// The path is there, but only for POST.
+pub(crate) fn not_allowed() -> Response {
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("OPTIONS, POST"));
+    response
+}

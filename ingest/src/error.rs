@@ -1,0 +1,76 @@
+//! Why a request was not done.
+
+use store::WriteError;
+use wire::encoding::EncodingError;
+use wire::remote_write::{DecodeError, VersionError};
+
+/// A request of which nothing was stored, unless it is an [`IngestError::Write`].
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The body is of another kind.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// The body is compressed in another way.
+    #[error("{0} encoding (compression) is not accepted by this server; only snappy is acceptable")]
+    Compression(String),
+    /// Too much at once.
+    #[error("{max} writes are being worked on, which is writes_in_flight_max: try again later")]
+    Busy {
+        /// The limit.
+        max: usize,
+    },
+    /// The body could not be received.
+    #[error("body could not be read: {0}")]
+    Receive(#[source] axum::Error),
+    /// The body did not come in time.
+    #[error("the body did not come within {max_ms} ms, which is body_timeout_ms")]
+    SlowBody {
+        /// The limit.
+        max_ms: u64,
+    },
+    /// The body is larger than allowed.
+    #[error("body is larger than {max} bytes, which is body_bytes_max")]
+    TooLarge {
+        /// The limit.
+        max: usize,
+    },
+    /// The body cannot be inflated.
+    #[error(transparent)]
+    Inflate(EncodingError),
+    /// The body becomes larger than allowed.
+    #[error("{0}, which is inflated_body_bytes_max")]
+    InflatesTooFar(String),
+    /// The body is no such message.
+    #[error(transparent)]
+    Decode(DecodeError),
+    /// It asks for more than is allowed.
+    #[error("{0}, which is samples_per_request_max")]
+    TooMany(DecodeError),
+    /// The store did not acknowledge it.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The process is going down.
+    #[error("interrupted: the process is shutting down")]
+    Interrupted,
+}
+
+impl From<EncodingError> for IngestError {
+    fn from(error: EncodingError) -> Self {
+        match error {
+            EncodingError::TooLarge { .. } => Self::InflatesTooFar(error.to_string()),
+            _ => Self::Inflate(error),
+        }
+    }
+}
+
+impl From<DecodeError> for IngestError {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::TooLarge { .. } | DecodeError::LabelsTooLarge { .. } => {
+                Self::InflatesTooFar(error.to_string())
+            }
+            DecodeError::TooMany { .. } => Self::TooMany(error),
+            DecodeError::Message(_) => Self::Decode(error),
+        }
+    }
+}

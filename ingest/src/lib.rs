@@ -1,0 +1,22 @@
+//! What senders speak that do not know the Pushgateway, into the stream of samples.
+//!
+//! In the order in which a request travels: [`router()`] hands it over, `body` receives it, `remote_write` says what it asks to write,
+//! `accept` which of that can be, [`Receiver`] has the store write it, `answer` tells the sender.
+
+mod accept;
+mod body;
+mod receiver;
+mod remote_write;
+
+mod settings;
+mod stats;
+
+mod answer;
+mod error;
+mod router;
+
+pub use error::IngestError;
+pub use receiver::Receiver;
+pub use router::router;
+pub use settings::Settings;
+pub use stats::IngestStats;

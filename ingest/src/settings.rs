@@ -1,0 +1,58 @@
+//! What an operator may set about receivers.
+
+use serde::{Deserialize, Serialize};
+use wire::Limits;
+
+/// Limits of requests. An error that is due to one names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Requests that are worked on at once; one more is answered 503.
+    pub writes_in_flight_max: usize,
+    /// How long a sender may take to send a body.
+    pub body_timeout_ms: u64,
+    /// Bytes of a body as it is sent.
+    pub body_bytes_max: usize,
+    /// Bytes of a body once it is inflated, and of all its labels.
+    pub inflated_body_bytes_max: usize,
+    /// Series, samples, buckets and exemplars of one request, together.
+    pub samples_per_request_max: usize,
+    /// Labels of one series.
+    pub labels_per_series_max: usize,
+    /// Bytes of a label's name.
+    pub label_name_bytes_max: usize,
+    /// Bytes of a label's value, the metric's name among them.
+    pub label_value_bytes_max: usize,
+    /// How far the time of a sample may be ahead of the clock.
+    pub samples_ahead_max_ms: i64,
+    /// How old a sample may be; `None`: as old as 1970.
+    pub samples_age_max_ms: Option<i64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            writes_in_flight_max: 256,
+            body_timeout_ms: 30_000,
+            body_bytes_max: 16 << 20,
+            inflated_body_bytes_max: 64 << 20,
+            samples_per_request_max: 1_000_000,
+            labels_per_series_max: 64,
+            label_name_bytes_max: 1 << 10,
+            label_value_bytes_max: 8 << 10,
+            samples_ahead_max_ms: 600_000,
+            samples_age_max_ms: None,
+        }
+    }
+}
+
+impl Settings {
+    /// What a decoder may be asked to hold.
+    pub(crate) fn decoder_limits(&self) -> Limits {
+        Limits {
+            bytes_max: self.inflated_body_bytes_max,
+            samples_max: self.samples_per_request_max,
+            labels_max: self.labels_per_series_max,
+        }
+    }
+}
