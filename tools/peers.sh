@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches the real programs and clients that `make test-peers` holds Mayfly against into .peers/ (git-ignored):
-#   .peers/debian/  Prometheus with promtool, Alertmanager, Pushgateway: unpacked from Debian packages, not installed
+#   .peers/debian/  Prometheus with promtool, Alertmanager, Pushgateway, vmagent: unpacked from Debian packages, not installed
 #   .peers/node/    prom-client
 #   .peers/ministack/ MiniStack, in a venv of its own: beside other packages pip takes an older one (tests/peers/ministack.txt)
 #   .peers/venv/    SeaweedFS, prometheus_client, DuckDB, pyarrow, pytest: tests/peers/requirements.txt
@@ -13,8 +13,8 @@ peers=$top/.peers
 requirements=$top/tests/peers/requirements.txt
 # Debian's stable packages of these are years behind, so they come from the suite that follows the releases
 suite=sid
-packages=(prometheus promtool prometheus-alertmanager prometheus-pushgateway)
-programs=(prometheus promtool prometheus-alertmanager prometheus-pushgateway)
+packages=(prometheus promtool prometheus-alertmanager prometheus-pushgateway victoria-metrics)
+programs=(prometheus promtool prometheus-alertmanager prometheus-pushgateway vmagent)
 prom_client=15.1.3
 
 fail() { printf 'tools/peers.sh: %s\n' "$*" >&2; exit 1; }
