@@ -11,9 +11,11 @@
 
 mod alertmanager;
 mod clock;
+mod features;
 pub mod federation;
 pub mod glob;
 mod http;
+mod queries;
 mod rule_queries;
 mod rule_samples;
 mod rule_state;
@@ -22,10 +24,13 @@ mod stored_series;
 
 pub use alertmanager::Alertmanager;
 pub use clock::SystemClock;
+pub use features::{FEATURES, UnknownFeature, enable_feature};
 pub use http::{BadUrl, Endpoint, HttpClient, HttpError};
 pub use objects::Counts;
+pub use queries::{build_information, no_rules, queries, query_routes};
 pub use rule_queries::RuleQueries;
 pub use rule_samples::RuleSamples;
 pub use rule_state::RuleState;
 pub use storage::{Ack, Storage, WriterError};
+pub use store::ReaderSettings;
 pub use stored_series::StoredSeries;

@@ -26,6 +26,7 @@ pub struct Storage {
     description: String,
     own_folder: Option<PathBuf>,
     writers: WriterSettings,
+    readers: ReaderSettings,
     retries: Retries,
 }
 
@@ -67,6 +68,7 @@ impl Storage {
             description: opened.description,
             own_folder: opened.own_folder,
             writers: WriterSettings::of_writer(0),
+            readers: ReaderSettings::default(),
             retries: opened.retries,
         })
     }
@@ -75,6 +77,12 @@ impl Storage {
     #[must_use]
     pub fn with_writers(self, writers: WriterSettings) -> Self {
         Self { writers, ..self }
+    }
+
+    /// The same, with these settings for its readers.
+    #[must_use]
+    pub fn with_readers(self, readers: ReaderSettings) -> Self {
+        Self { readers, ..self }
     }
 
     /// Proves that the store holds conditional puts, as all that Mayfly promises rests on them. A folder does by
@@ -156,7 +164,7 @@ impl Storage {
             Arc::clone(&self.store) as _,
             Source::new(self.pushes(), pushes),
             Source::new(self.samples(), samples),
-            ReaderSettings::default(),
+            self.readers.clone(),
         )
     }
 

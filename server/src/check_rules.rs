@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use clap::{Args, ValueEnum};
 use query::syntax;
 
-use crate::query_flags::{Feature, switch_on};
+use crate::query_flags::{features, switch_on};
 
 /// Only lint was found, and `--lint-fatal` was given.
 const LINT: u8 = 3;
@@ -41,8 +41,8 @@ pub(crate) struct How {
     ignore_unknown_fields: bool,
 
     /// Experimental parts of PromQL to switch on; may be given several times, or as a list with commas
-    #[arg(long = "enable-feature", value_name = "NAME", value_delimiter = ',')]
-    features: Vec<Feature>,
+    #[arg(long = "enable-feature", value_name = "NAME", value_delimiter = ',', value_parser = features())]
+    features: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -150,7 +150,7 @@ pub(crate) fn complain(lines: &[String]) -> io::Result<()> {
 pub(crate) struct Parser(syntax::Options);
 
 impl Parser {
-    pub(crate) fn new(features: &[Feature]) -> Self {
+    pub(crate) fn new(features: &[String]) -> Self {
         let mut settings = query::Settings::default();
         switch_on(features, &mut settings);
         Self(settings.syntax)

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use query::Settings;
 
 use crate::cli::duration;
@@ -10,8 +11,9 @@ use crate::cli::duration;
 #[derive(Args, Debug)]
 pub(crate) struct QueryFlags {
     /// Experimental parts of PromQL to switch on; may be given several times, or as a list with commas
-    #[arg(long = "enable-feature", value_name = "NAME", value_delimiter = ',')]
-    pub(crate) features: Vec<Feature>,
+    #[arg(long = "enable-feature", value_name = "NAME", value_delimiter = ',',
+        value_parser = features())]
+    pub(crate) features: Vec<String>,
 
     /// Answer queries and rules as if what was pushed had been scraped this often, as Prometheus scrapes a Pushgateway;
     /// for comparing. A query may ask for it with a parameter as_scraped [default: step functions]
@@ -49,23 +51,6 @@ pub(crate) struct QueryFlags {
     pub(crate) bytes_max: u64,
 }
 
-/// The names are those of Prometheus' feature flags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Feature {
-    /// info(), limitk, limit_ratio, mad_over_time, sort_by_label and others
-    PromqlExperimentalFunctions,
-    /// anchored and smoothed behind selectors
-    PromqlExtendedRangeSelectors,
-    /// fill, fill_left and fill_right in binary operations
-    PromqlBinopFillModifiers,
-    /// Metric names go away at the end of a query instead of with the first operation
-    PromqlDelayedNameRemoval,
-    /// rate, increase, irate and resets heed since when the samples of a counter count
-    UseStartTimestamps,
-    /// Nothing: arithmetic in durations is always on
-    PromqlDurationExpr,
-}
-
 impl QueryFlags {
     /// How queries are evaluated under these flags, on so many threads.
     pub(crate) fn settings(&self, threads: usize) -> Settings {
@@ -87,19 +72,19 @@ impl QueryFlags {
 }
 
 /// Switches experimental features on.
-pub(crate) fn switch_on(features: &[Feature], settings: &mut Settings) {
+pub(crate) fn switch_on(features: &[String], settings: &mut Settings) {
     for feature in features {
-        match feature {
-            Feature::PromqlExperimentalFunctions => settings.syntax.experimental_functions = true,
-            Feature::PromqlExtendedRangeSelectors => settings.syntax.extended_range_selectors = true,
-            Feature::PromqlBinopFillModifiers => settings.syntax.fill_modifiers = true,
-            Feature::PromqlDelayedNameRemoval => settings.delayed_name_removal = true,
-            Feature::UseStartTimestamps => settings.start_timestamps = true,
-            Feature::PromqlDurationExpr => {
-                tracing::warn!("--enable-feature=promql-duration-expr does nothing: it is always on");
-            }
+        if feature == "promql-duration-expr" {
+            tracing::warn!("--enable-feature=promql-duration-expr does nothing: it is always on");
         }
+        // the parser lets no other through
+        let _ = edge::enable_feature(settings, feature);
     }
+}
+
+/// What a flag about features takes.
+pub(crate) fn features() -> PossibleValuesParser {
+    PossibleValuesParser::new(edge::FEATURES.map(|(name, what)| PossibleValue::new(name).help(what)))
 }
 
 fn milliseconds(duration: Duration) -> i64 {

@@ -14,7 +14,7 @@ use ruletest::{RuleText, TestFile, TestOptions};
 
 use crate::check_rules::{complain, say};
 use crate::junit::{self, Suite};
-use crate::query_flags::{Feature, switch_on};
+use crate::query_flags::{features, switch_on};
 
 #[derive(Args, Debug)]
 pub(crate) struct TestRules {
@@ -31,8 +31,8 @@ pub(crate) struct TestRules {
     ignore_unknown_fields: bool,
 
     /// Experimental parts of PromQL to switch on; may be given several times, or as a list with commas
-    #[arg(long = "enable-feature", value_name = "NAME", value_delimiter = ',')]
-    features: Vec<Feature>,
+    #[arg(long = "enable-feature", value_name = "NAME", value_delimiter = ',', value_parser = features())]
+    features: Vec<String>,
 
     /// Write the results to this file too, as JUnit XML
     #[arg(long, value_name = "FILE")]

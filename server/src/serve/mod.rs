@@ -14,15 +14,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::http::StatusCode;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::middleware::map_response;
-use axum::response::{IntoResponse, Response};
-use edge::{Ack, RuleQueries, Storage, StoredSeries, SystemClock};
+use edge::{Ack, Storage, SystemClock};
 use gateway::Gateway;
 use ingest::Receiver;
 use model::Clock;
-use query::api::{Api, BuildInfo, Process};
+use query::api::Process;
 use store::WriterSettings;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -66,21 +62,15 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let gateway =
         Gateway::new(Arc::clone(&writer), Arc::clone(&reader), Arc::clone(&clock), gateway_settings);
     let process = process(values.clone(), clock.now_ms());
-    let about = pushgateway::about(&build_information(), values, clock.now_us());
+    let about = pushgateway::about(&edge::build_information(), values, clock.now_us());
     let gateway = Arc::new(gateway.about(about).knowing_groups());
     let receiver = Receiver::new(Arc::clone(&samples), Arc::clone(&clock), ingest::Settings::default());
     let receiver = Arc::new(receiver);
-    let series = Arc::new(StoredSeries::new(Arc::clone(&reader)));
     let external_url = flags.external_url.clone().unwrap_or_else(|| query_port.url());
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let api = Api::new(
-        flags.queries.settings(threads),
-        Arc::clone(&series) as _,
-        Arc::clone(&clock),
-        build_information(),
-    );
+    let (api, queries) =
+        edge::queries(Arc::clone(&reader), flags.queries.settings(threads), Arc::clone(&clock));
     let api = Arc::new(api.with_process(process));
-    let queries = RuleQueries::new(api.engine().clone(), series);
     let rules = Arc::new(rules::evaluator(
         &flags,
         &storage,
@@ -89,7 +79,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         Arc::clone(&clock),
         external_url,
     )?);
-    let own_metrics = own_metrics::router(own_metrics::Sources {
+    let own = own_metrics::router(own_metrics::Sources {
         storage: storage.clone(),
         writer: Arc::clone(&writer),
         reader,
@@ -97,13 +87,8 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         receiver: Arc::clone(&receiver),
         started_us: clock.now_us(),
     });
-    let federation = edge::federation::router(&api);
-    let query_routes = query::api::router(api)
-        .merge(federation)
-        .merge(alert::router(Arc::clone(&rules)))
-        .merge(ingest::router(Arc::clone(&receiver)))
-        .merge(own_metrics);
-    let query_routes = query_routes.layer(map_response(refused_in_words));
+    let more = ingest::router(Arc::clone(&receiver)).merge(own);
+    let query_routes = edge::query_routes(api, Arc::clone(&rules), more);
 
     let (stop, stopped) = watch::channel(false);
     let looks = tokio::spawn(looks::keep_looking(Arc::clone(&gateway), stopped.clone()));
@@ -165,39 +150,6 @@ fn writers(flags: &Serve) -> WriterSettings {
         // the storage gives each its own
         ..WriterSettings::of_writer(0)
     }
-}
-
-fn build_information() -> BuildInfo {
-    let of_build = |variable: Option<&'static str>| variable.unwrap_or("unknown").to_owned();
-    BuildInfo {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        revision: of_build(option_env!("MAYFLY_BUILD_REVISION")),
-        branch: of_build(option_env!("MAYFLY_BUILD_BRANCH")),
-        build_user: of_build(option_env!("MAYFLY_BUILD_USER")),
-        build_date: of_build(option_env!("MAYFLY_BUILD_DATE")),
-    }
-}
-
-/// What no route takes is refused in the words of Prometheus.
-async fn refused_in_words(response: Response) -> Response {
-    let status = response.status();
-    let words = match status {
-        StatusCode::NOT_FOUND => "404 page not found\n",
-        StatusCode::METHOD_NOT_ALLOWED => "Method Not Allowed\n",
-        _ => return response,
-    };
-    // a route that refuses says so by itself
-    if response.headers().contains_key(CONTENT_TYPE) {
-        return response;
-    }
-    let (head, _) = response.into_parts();
-    let mut told = (status, words).into_response();
-    for (name, value) in &head.headers {
-        if name != CONTENT_LENGTH {
-            told.headers_mut().append(name, value.clone());
-        }
-    }
-    told
 }
 
 /// What the query API tells about this process.
