@@ -1,22 +1,27 @@
-//! What the functions share: their environment and their logs.
+//! What the functions share: their environment, the events of each source, and the answers that the source expects.
+//!
+//! In the order in which an event travels: [`run()`] takes it from Lambda's Runtime API, [`Event`] is what its shape says it
+//! is, [`Web`] makes a request of an HTTP event, has a router answer it and makes of that what the source passes on.
 
-use anyhow::Context;
-use tracing_subscriber::filter::LevelFilter;
+mod environment;
+mod query_settings;
+mod run;
+mod start;
 
-/// A variable of the function's environment; `None` if it is not set or empty.
-///
-/// # Errors
-/// If it is no text.
-#[expect(clippy::disallowed_methods, reason = "this is the edge")]
-pub fn environment(name: &str) -> anyhow::Result<Option<String>> {
-    match std::env::var(name) {
-        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
-        Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("{name} cannot be read")),
-    }
-}
+mod event;
 
-/// Logs as JSON lines, which CloudWatch takes apart.
-pub fn log() {
-    tracing_subscriber::fmt().json().with_max_level(LevelFilter::INFO).with_writer(std::io::stderr).init();
-}
+mod answer;
+mod messages;
+mod request;
+mod tokens;
+mod web;
+
+pub use answer::{Answer, RESPONSE_BYTES_MAX, RESPONSE_BYTES_MAX_ALB, json};
+pub use environment::Environment;
+pub use event::{Event, HttpEvent, UnknownEvent};
+pub use messages::Messages;
+pub use query_settings::{Memory, query_settings};
+pub use run::{Invocation, run};
+pub use start::{log, storage, storage_variables};
+pub use tokens::Tokens;
+pub use web::Web;

@@ -2,7 +2,7 @@
 //!
 //! [`Function`] starts a bootstrap with the environment that Lambda gives it and invokes it, one event at a time as
 //! Lambda does; [`RuntimeApi`] alone serves a client that runs in the test's own process. What is emulated is the
-//! interface: no freeze between invocations, no limits on memory or sizes, no extensions.
+//! interface, and the size of an answer: no freeze between invocations, no limit on memory, no extensions.
 
 mod event;
 mod function;

@@ -1,8 +1,10 @@
-//! The function `push` stores what the server reads; here both on one folder, in `peers/` on S3.
+//! The function `push` stores what the server reads, and `query` reads what it stores; here all on one folder, in `peers/` on
+//! S3.
 
 use std::time::Duration;
 
 use mayfly_tests::Fixture;
+use serde_json::{Value, json};
 use testkit::http::Request;
 use testkit::lambda::Function;
 use testkit::server::built;
@@ -27,4 +29,136 @@ fn pushes_through_the_function_are_answered_like_those_through_the_gateway() {
     fixture.check("x", &[(r#"x{job="lambda",path="/tmp"}"#, "1")]);
     fixture.restart_after_kill();
     fixture.check("x", &[(r#"x{job="lambda",path="/tmp"}"#, "1")]);
+}
+
+/// Another gauge for each number, in groups that are large enough to need few pushes.
+fn many(fixture: &Fixture, series: u64) {
+    let mut body = String::from("# TYPE wide gauge\n");
+    (0..series).for_each(|n| {
+        use std::fmt::Write as _;
+        writeln!(body, "wide{{number=\"{n:0>100}\"}} {n}").unwrap();
+    });
+    fixture.push("PUT", "job/wide", &body);
+}
+
+fn query_function(fixture: &Fixture, more: &[(&str, &str)]) -> Function {
+    let mut variables = vec![("MAYFLY_STORAGE".to_owned(), fixture.storage().display().to_string())];
+    variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    Function::start(&built("query").unwrap(), &variables, TIMEOUT).unwrap()
+}
+
+/// A server that has stored everything that it acknowledged: a function does not see its log.
+fn storing() -> Fixture {
+    Fixture::with_args(|_| ["--storage.ack", "stored"].map(str::to_owned).to_vec())
+}
+
+#[test]
+fn the_query_function_answers_as_the_server_does() {
+    let fixture = storing();
+    fixture.push("PUT", "job/etl/instance/a", "# TYPE rows counter\nrows 10\n");
+    fixture.push("PUT", "job/etl/instance/b", "# TYPE rows counter\nrows 32\n");
+    let mut function = query_function(&fixture, &[]);
+    let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 5;
+    for target in [
+        format!("/api/v1/query?query=sum(rows)&time={at}"),
+        format!("/api/v1/query_range?query=rows&start={}&end={at}&step=60", at - 600),
+        format!("/api/v1/series?match[]=rows&start=0&end={at}"),
+        "/api/v1/labels".to_owned(),
+        "/api/v1/label/instance/values".to_owned(),
+        "/api/v1/query?query=sum(".to_owned(),
+        "/api/v1/rules".to_owned(),
+        "/api/v1/nowhere".to_owned(),
+        "/federate?match[]=absent".to_owned(),
+    ] {
+        let request = Request::new("GET", &target);
+        let ours = function.request(&request).unwrap();
+        let theirs = testkit::http::send(&fixture.server().query, &request).unwrap();
+        assert_eq!((ours.status, ours.text()), (theirs.status, theirs.text()), "{target}");
+        let kind =
+            |response: &testkit::http::Response| response.headers.get("content-type").map(str::to_owned);
+        assert_eq!(kind(&ours), kind(&theirs), "{target}");
+    }
+    let form = Request::new("POST", "/api/v1/query")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(format!("query=sum(rows)&time={at}"));
+    let found = function.request(&form).unwrap().json().unwrap();
+    assert_eq!(found["data"]["result"][0]["value"][1], "42");
+    assert_eq!(function.request(&Request::new("GET", "/-/ready")).unwrap().status, 200);
+}
+
+#[test]
+fn a_large_answer_is_refused_compressed_or_streamed() {
+    let fixture = storing();
+    many(&fixture, 40_000);
+    let asked = Request::new("GET", "/api/v1/query?query=wide");
+    let mut function = query_function(&fixture, &[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024")]);
+    let refused = function.request(&asked).unwrap();
+    assert_eq!(refused.status, 422);
+    let told = refused.json().unwrap();
+    assert_eq!((&told["status"], &told["errorType"]), (&"error".into(), &"execution".into()));
+    assert!(told["error"].as_str().unwrap().contains("more than RESPONSE_BYTES_MAX = 6291456"), "{told}");
+
+    let compressed = function.request(&asked.clone().header("accept-encoding", "gzip")).unwrap();
+    assert_eq!((compressed.status, compressed.headers.get("content-encoding")), (200, Some("gzip")));
+    assert!(compressed.body.len() < 2 << 20, "{}", compressed.body.len());
+
+    let streaming = [("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024"), ("MAYFLY_RESPONSE_STREAMING", "true")];
+    let mut function = query_function(&fixture, &streaming);
+    let streamed = function.request(&asked).unwrap();
+    assert_eq!(streamed.status, 200);
+    assert_eq!(streamed.headers.get("content-type"), Some("application/json"));
+    assert_eq!(streamed.json().unwrap()["data"]["result"].as_array().unwrap().len(), 40_000);
+}
+
+#[test]
+fn a_batch_of_messages_is_stored_or_comes_again_one_by_one() {
+    let fixture = Fixture::new();
+    let variables = [("MAYFLY_STORAGE".to_owned(), fixture.storage().display().to_string())];
+    let mut function = Function::start(&built("push").unwrap(), &variables, TIMEOUT).unwrap();
+    let message = |id: &str, body: &str| {
+        json!({"messageId": id, "body": body, "eventSource": "aws:sqs", "attributes": {},
+            "eventSourceARN": "arn:aws:sqs:us-east-1:1:pushes"})
+    };
+    let add = |rows: u64| {
+        let body = format!("# TYPE rows counter\nrows {rows}\n");
+        json!({"method": "POST", "path": "/aggregate/metrics/job/queue", "body": body}).to_string()
+    };
+    let batch = json!({"Records": [
+        message("one", &add(1)),
+        message("broken", r#"{"method": "PUT", "path": "/metrics/job/queue", "body": "rows{"}"#),
+        message("two", &add(10)),
+        message("no json", "rows 1"),
+    ]});
+    let event = batch.to_string();
+    // the queue gives the same messages again, to this process and to the next
+    for _ in 0..2 {
+        for _ in 0..2 {
+            let answer = function.invoke(event.as_bytes()).unwrap();
+            let answer: Value = serde_json::from_slice(&answer).unwrap();
+            let failed = json!([{"itemIdentifier": "broken"}, {"itemIdentifier": "no json"}]);
+            assert_eq!(answer["batchItemFailures"], failed);
+        }
+        function = Function::start(&built("push").unwrap(), &variables, TIMEOUT).unwrap();
+    }
+    fixture.check("rows", &[(r#"rows{job="queue"}"#, "11")]);
+}
+
+#[test]
+fn events_of_others_and_missing_settings_are_told() {
+    let fixture = Fixture::new();
+    let variables = [("MAYFLY_STORAGE".to_owned(), fixture.storage().display().to_string())];
+    for name in ["push", "query"] {
+        let mut function = Function::start(&built(name).unwrap(), &variables, TIMEOUT).unwrap();
+        for (event, expect) in [
+            (r#"{"source": "aws.scheduler"}"#, "the event is none that this function takes"),
+            (r#"{"requestContext": 5}"#, "requestContext"),
+            ("[1]", "invalid type"),
+        ] {
+            let told = function.invoke(event.as_bytes()).unwrap_err().to_string();
+            assert!(told.contains(expect), "{name} {event}: {told}");
+        }
+        let mut function = Function::start(&built(name).unwrap(), &[], TIMEOUT).unwrap();
+        let told = function.invoke(b"{}").unwrap_err().to_string();
+        assert!(told.contains("exit status: 1"), "{told}");
+    }
 }

@@ -65,10 +65,18 @@ pub fn request_event(request: &Request, request_id: &str) -> Value {
     event
 }
 
-/// The response that a function's answer stands for.
+/// What stands between the head and the body of a streamed answer; JSON cannot hold it.
+const END_OF_PRELUDE: &[u8; 8] = &[0; 8];
+
+/// The response that a function's answer stands for, whether it is in one piece or was streamed.
 pub fn response_of(answer: &[u8]) -> Result<Response, BadAnswer> {
     let bad = |reason| BadAnswer { reason, answer: String::from_utf8_lossy(answer).into_owned() };
-    let value: Value = serde_json::from_slice(answer).map_err(|_| bad("no JSON"))?;
+    let end = answer.windows(END_OF_PRELUDE.len()).position(|window| window == END_OF_PRELUDE);
+    let (head, streamed) = match end {
+        Some(end) => (&answer[..end], Some(&answer[end + END_OF_PRELUDE.len()..])),
+        None => (answer, None),
+    };
+    let value: Value = serde_json::from_slice(head).map_err(|_| bad("no JSON"))?;
     let status = value["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
     let mut response = Response::new(status.ok_or_else(|| bad("no statusCode"))?);
     for (name, field) in value["headers"].as_object().into_iter().flatten() {
@@ -80,6 +88,10 @@ pub fn response_of(answer: &[u8]) -> Result<Response, BadAnswer> {
                 response.headers.push(name, field.as_str().ok_or_else(|| bad("a header that is no text"))?);
             }
         }
+    }
+    if let Some(body) = streamed {
+        response.body = body.to_vec();
+        return Ok(response);
     }
     let body = value["body"].as_str().unwrap_or_default();
     response.body = if value["isBase64Encoded"].as_bool().unwrap_or(false) {
@@ -136,6 +148,8 @@ mod tests {
         let expect = Response::new(202).header("a", "1").header("b", "2").header("b", "3").body([0xff]);
         assert_eq!(response_of(answer).unwrap(), expect);
         assert_eq!(response_of(br#"{"statusCode":204}"#).unwrap(), Response::new(204));
+        let streamed = b"{\"statusCode\":201,\"headers\":{\"a\":\"1\"},\"cookies\":[]}\0\0\0\0\0\0\0\0\xff\0";
+        assert_eq!(response_of(streamed).unwrap(), Response::new(201).header("a", "1").body([0xff, 0]));
         assert!(response_of(b"pong").unwrap_err().to_string().contains("no JSON"));
         assert!(response_of(b"{}").unwrap_err().to_string().contains("no statusCode"));
     }

@@ -10,6 +10,8 @@ use crate::http::{Request, Response, Server};
 
 const PREFIX: &str = "/2018-06-01/runtime/";
 const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:mayfly-test";
+/// Bytes of an answer in one piece that Lambda takes; what is streamed may have more.
+const ANSWER_BYTES_MAX: usize = 6_291_556;
 const TRACE: &str = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1";
 /// How often a waiting side looks whether the other still lives.
 const LOOK_MS: u64 = 50;
@@ -149,7 +151,7 @@ impl Shared {
         let parts: Vec<&str> = path.split('/').collect();
         match (request.method.as_str(), parts.as_slice()) {
             ("GET", ["invocation", "next"]) => self.next(),
-            ("POST", ["invocation", id, "response"]) => self.done(id, Answer::Response(request.body.clone())),
+            ("POST", ["invocation", id, "response"]) => self.done(id, answer_of(request)),
             ("POST", ["invocation", id, "error"]) => self.done(id, Answer::Error(text_of(request))),
             ("POST", ["init", "error"]) => {
                 self.lock().init_error = Some(text_of(request));
@@ -189,6 +191,16 @@ impl Shared {
         self.changed.notify_all();
         accepted()
     }
+}
+
+fn answer_of(request: &Request) -> Answer {
+    let is_streamed = request.headers.get("lambda-runtime-function-response-mode") == Some("streaming");
+    if !is_streamed && request.body.len() > ANSWER_BYTES_MAX {
+        return Answer::Error(format!(
+            "Response payload size exceeded maximum allowed payload size ({ANSWER_BYTES_MAX} bytes)."
+        ));
+    }
+    Answer::Response(request.body.clone())
 }
 
 fn text_of(request: &Request) -> String {

@@ -80,3 +80,13 @@ fn an_answer_after_the_end_is_refused() {
     assert_eq!(late.join().unwrap(), 400);
     assert_eq!(http::get(&api.address().to_string(), "/2018-06-01/other").unwrap().status, 404);
 }
+
+#[test]
+fn an_answer_in_one_piece_has_a_limit() {
+    let api = RuntimeApi::start().unwrap();
+    drop(client(&api, |_| ("response", vec![b' '; ANSWER_BYTES_MAX])));
+    assert_eq!(api.invoke(b"{}", 20 * SECOND, alive).unwrap().len(), ANSWER_BYTES_MAX);
+    drop(client(&api, |_| ("response", vec![b' '; ANSWER_BYTES_MAX + 1])));
+    let large = api.invoke(b"{}", 20 * SECOND, alive).unwrap_err();
+    assert!(matches!(&large, InvokeError::Function(text) if text.contains("6291556 bytes")), "{large}");
+}

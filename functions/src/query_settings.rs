@@ -1,0 +1,114 @@
+//! How queries are evaluated in a function: as the environment says, within the function's memory.
+
+use edge::ReaderSettings;
+use query::Settings;
+
+use crate::environment::Environment;
+
+/// The memory that a function has, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory(u64);
+
+impl Memory {
+    /// What Lambda says (`AWS_LAMBDA_FUNCTION_MEMORY_SIZE`); its least, if it says nothing.
+    pub fn of(environment: &mut Environment) -> Self {
+        const LEAST_MB: u64 = 128;
+        let megabytes = environment.count("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").unwrap_or(LEAST_MB);
+        Self(megabytes.saturating_mul(1 << 20))
+    }
+
+    /// What was read is kept in a quarter of it, up to what a server keeps.
+    pub fn readers(self) -> ReaderSettings {
+        let default = ReaderSettings::default();
+        let quarter = usize::try_from(self.0 / 4).unwrap_or(usize::MAX);
+        ReaderSettings { cache_bytes_max: quarter.min(default.cache_bytes_max), ..default }
+    }
+}
+
+/// The settings that the environment gives queries; for one at a time, as a function has them.
+pub fn query_settings(environment: &mut Environment, memory: Memory) -> Settings {
+    let mut settings = Settings {
+        threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        // the rest is for what was read, and for the answer
+        bytes_max: memory.0 / 2,
+        ..Settings::default()
+    };
+    let keep = |setting: &mut i64, found: Option<i64>| *setting = found.unwrap_or(*setting);
+    keep(&mut settings.timeout_ms, environment.duration_ms("MAYFLY_QUERY_TIMEOUT"));
+    keep(&mut settings.lookback_ms, environment.duration_ms("MAYFLY_QUERY_LOOKBACK_DELTA"));
+    settings.as_scraped_ms = environment.duration_ms("MAYFLY_QUERY_AS_SCRAPED");
+    if let Some(count) = environment.count("MAYFLY_QUERY_MAX_SAMPLES") {
+        settings.samples_max = count;
+    }
+    if let Some(count) = environment.count("MAYFLY_QUERY_MAX_SERIES") {
+        settings.series_max = usize::try_from(count).unwrap_or(usize::MAX);
+    }
+    if let Some(count) = environment.count("MAYFLY_QUERY_MAX_BYTES") {
+        settings.bytes_max = count;
+    }
+    for feature in environment.list("MAYFLY_ENABLE_FEATURE") {
+        if let Err(unknown) = edge::enable_feature(&mut settings, &feature) {
+            environment.mistaken(format!("MAYFLY_ENABLE_FEATURE: {unknown}"));
+        }
+    }
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(variables: &[(&str, &str)]) -> Result<Settings, String> {
+        let mut environment = Environment::of(variables);
+        let memory = Memory::of(&mut environment);
+        let settings = query_settings(&mut environment, memory);
+        environment.finish().map(|()| settings).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn memory_is_what_the_function_has() {
+        let found = settings(&[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024")]).expect("settings");
+        let expect = Settings { bytes_max: 512 << 20, threads: found.threads, ..Settings::default() };
+        assert_eq!(found, expect);
+        let cache = |megabytes: u64| Memory(megabytes << 20).readers().cache_bytes_max;
+        assert_eq!((cache(256), cache(10_240)), (64 << 20, ReaderSettings::default().cache_bytes_max));
+    }
+
+    #[test]
+    fn variables_become_settings() {
+        let found = settings(&[
+            ("MAYFLY_QUERY_TIMEOUT", "20s"),
+            ("MAYFLY_QUERY_LOOKBACK_DELTA", "1m"),
+            ("MAYFLY_QUERY_AS_SCRAPED", "15s"),
+            ("MAYFLY_QUERY_MAX_SAMPLES", "7"),
+            ("MAYFLY_QUERY_MAX_SERIES", "8"),
+            ("MAYFLY_QUERY_MAX_BYTES", "9"),
+            ("MAYFLY_ENABLE_FEATURE", "promql-delayed-name-removal,use-start-timestamps"),
+        ]);
+        let found = found.expect("settings");
+        let expect = Settings {
+            timeout_ms: 20_000,
+            lookback_ms: 60_000,
+            as_scraped_ms: Some(15_000),
+            samples_max: 7,
+            series_max: 8,
+            bytes_max: 9,
+            threads: found.threads,
+            delayed_name_removal: true,
+            start_timestamps: true,
+            ..Settings::default()
+        };
+        assert_eq!(found, expect);
+    }
+
+    #[test]
+    fn what_is_no_setting_names_its_variable() {
+        let told = settings(&[("MAYFLY_QUERY_TIMEOUT", "5"), ("MAYFLY_ENABLE_FEATURE", "promql-fast")]);
+        let told = told.expect_err("refused");
+        assert!(told.contains("MAYFLY_QUERY_TIMEOUT is \"5\""), "{told}");
+        assert!(
+            told.contains("MAYFLY_ENABLE_FEATURE: promql-fast is no feature: expected one of promql-"),
+            "{told}"
+        );
+    }
+}
