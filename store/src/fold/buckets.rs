@@ -89,12 +89,10 @@ fn complete_carried(all: &mut HashMap<Labels, SeriesEvents>, group: GroupKey, bu
             is_bucket(carried.kind(), labels).then(|| carried.clone())
         })
         .collect();
-    // what has ended says nothing, and all bounds end together
-    let held = |carried: &&Carried| carried.is_told();
-    let Some(any) = carried.iter().flatten().find(held) else { return };
+    let Some(any) = carried.iter().flatten().next() else { return };
     let mut lower: Option<&Carried> = None;
     for ((_, labels), carried) in buckets.series.iter().zip(&carried) {
-        match carried.as_ref().filter(held) {
+        match carried {
             Some(carried) => lower = Some(carried),
             None => {
                 let events = all.get_mut(labels).and_then(|series| series.get_mut(&group));

@@ -125,7 +125,7 @@ struct Epoch {
 
 impl Epoch {
     fn begin(merge: Merge, event: &Event, ends: FamilyEnds<'_>) -> Self {
-        let until = earlier(ends.after(event.stamp), event.until_us.map(end));
+        let until = earlier(ends.after(event.stamp), event.until());
         let total = Total::from_parts(merge, &event.value, Lost::Float(event.lost));
         Self { since: event.stamp, until, total, is_shown: false }
     }
@@ -136,7 +136,7 @@ impl Epoch {
         let fits = self.total.take(merge, &event.value, event.lost);
         if fits {
             // a run does not name each end, but says of the last event before one that it ended
-            self.until = earlier(self.until, event.until_us.map(end));
+            self.until = earlier(self.until, event.until());
         }
         fits.then_some(match before {
             Some(Value::Float(value)) if value != 0.0 => Growth::From { value, since: self.since },
@@ -187,8 +187,13 @@ impl Carried {
     }
 
     /// Whether a frame says that it was held: rows of what is held no more end where they begin.
-    pub(crate) fn is_told(&self) -> bool {
-        self.epoch.is_shown && self.epoch.until.is_none_or(|until| until.at_us > self.last.at_us)
+    pub(super) fn is_told(&self) -> bool {
+        self.epoch.until.is_none_or(|until| until.at_us > self.last.at_us)
+    }
+
+    /// Whether a push has named the series.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.epoch.is_shown
     }
 
     /// The same with another end.

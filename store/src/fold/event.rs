@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::{GroupKey, Merge, MetricType, Stamp, Value};
 
-use super::epochs::Carried;
+use super::epochs::{Carried, end};
 use crate::segment::{Lost, Told};
 
 /// As what a series is pushed. Values of different kinds are not added up.
@@ -33,6 +33,16 @@ pub(crate) struct Event {
     pub(super) until_us: Option<i64>,
     /// What the value lacks of a compensated sum.
     pub(super) lost: f64,
+}
+
+impl Event {
+    /// When a run says that the value ended: after its own stamp, and before whatever came after that.
+    pub(super) fn until(&self) -> Option<Stamp> {
+        self.until_us.map(|at_us| match at_us == self.stamp.at_us {
+            true => Stamp { at_us, writer: self.stamp.writer.saturating_add(1) },
+            false => end(at_us),
+        })
+    }
 }
 
 /// What one group says about one series, in any order. The same event may stand there several times.
@@ -72,7 +82,8 @@ impl GroupEvents {
 
     /// What a frame says that is held. Of several frames the newest must come last.
     pub(crate) fn carry(&mut self, carried: Carried) {
-        self.carried = Some(carried);
+        // what is held no more ends where it begins
+        self.carried = carried.is_told().then_some(carried);
     }
 
     /// What a frame said that is held.

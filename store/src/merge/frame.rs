@@ -106,10 +106,7 @@ fn state(base: &[Arc<Segment>], runs: &[Arc<Segment>], at_us: i64, expired_from_
             let expired_us = state.lives.get(&group).and_then(|life| life.expired_us);
             if carried.is_held(at_us) {
                 state.values.insert(key(&identity, group), carried.until(None));
-            } else if *carried.kind().family == *PUSH_TIME_FAMILY
-                && expired_us.is_some()
-                && carried.until_us() == expired_us
-            {
+            } else if *carried.kind().family == *PUSH_TIME_FAMILY && expired_us.is_some() {
                 // by it the labels of the group are known
                 state.values.insert(key(&identity, group), carried);
             }
@@ -139,7 +136,7 @@ fn known(frames: &[Arc<Segment>], at_us: i64) -> State {
     }
     for (identity, groups) in gathered.series {
         for (group, events) in groups {
-            if let Some(carried) = events.carried().filter(|carried| carried.is_told()) {
+            if let Some(carried) = events.carried().filter(|carried| carried.is_shown()) {
                 state.values.insert(key(&identity, group), carried.clone());
             }
         }

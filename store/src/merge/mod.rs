@@ -10,6 +10,9 @@ mod pushes;
 mod samples;
 mod thin;
 
+#[cfg(test)]
+mod tests;
+
 use model::{RetryKey, Stamp};
 
 use crate::segment::Segment;

@@ -25,9 +25,10 @@ impl Gathered {
     pub(super) fn into_expired(self, start_ms: i64, end_ms: i64) -> Vec<Identified> {
         let mut expired = Vec::new();
         for (Identity { labels, .. }, groups) in &self.series {
+            // a push that repeats another says nothing, not even what the group is called
+            let known = groups.iter().filter(|(_, events)| events.stamps().next().is_some());
             // one group per label set of push times: they are its grouping labels
-            let mut steps =
-                groups.iter().map(|(key, events)| steps(*key, events, &self.ends, start_ms, end_ms));
+            let mut steps = known.map(|(key, events)| steps(*key, events, &self.ends, start_ms, end_ms));
             if let Some(steps) = steps.find(|steps| !steps.is_empty()) {
                 let labels = labels.to_builder().set(Labels::NAME, EXPIRED_FAMILY).build();
                 let fingerprint = labels.fingerprint();

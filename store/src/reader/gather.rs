@@ -35,9 +35,9 @@ impl Identity {
 
 /// A series and the fingerprint of all of its labels.
 #[derive(Clone, Debug)]
-pub(super) struct Identified {
-    pub(super) series: Series,
-    pub(super) fingerprint: i64,
+pub(crate) struct Identified {
+    pub(crate) series: Series,
+    pub(crate) fingerprint: i64,
 }
 
 /// What is read of the pushes.
@@ -125,7 +125,8 @@ impl Gathered {
                 retry_key: push.retry_key,
             });
         }
-        for description in segment.descriptions.iter().filter(|d| is_before(d.stamp.at_us, end_ms)) {
+        // files keep the last one of their time: what a family is does not depend on the time that is asked for
+        for description in &segment.descriptions {
             let stamp = description.stamp;
             let known = self.descriptions.get(&description.family);
             if known.is_none_or(|(known, _)| *known < stamp) {
@@ -159,7 +160,7 @@ impl Gathered {
     }
 
     /// The series that hold something within the time.
-    pub(super) fn into_series(self, start_ms: i64, end_ms: i64) -> Vec<Identified> {
+    pub(crate) fn into_series(self, start_ms: i64, end_ms: i64) -> Vec<Identified> {
         let ends = self.ends;
         let folded = self.series.into_iter().map(|(Identity { labels, fingerprint }, events)| {
             let steps = fold(events, &ends, start_ms, end_ms);
@@ -169,7 +170,7 @@ impl Gathered {
     }
 
     /// The values that hold at `at_ms`, by family.
-    pub(super) fn into_live(self, at_ms: i64) -> Vec<LiveFamily> {
+    pub(crate) fn into_live(self, at_ms: i64) -> Vec<LiveFamily> {
         let mut families: BTreeMap<Arc<str>, LiveFamily> = BTreeMap::new();
         for (Identity { labels, .. }, events) in self.series {
             let latest = events.values().filter_map(|group| group.last()).max_by_key(|(stamp, _)| *stamp);

@@ -37,7 +37,7 @@ pub struct HeldFamily {
 
 impl Gathered {
     /// The groups that are there at `at_ms`, in order of labels.
-    pub(super) fn into_live_groups(self, at_ms: i64) -> Vec<LiveGroup> {
+    pub(crate) fn into_live_groups(self, at_ms: i64) -> Vec<LiveGroup> {
         let mut groups: HashMap<GroupKey, BTreeMap<Arc<str>, HeldFamily>> = HashMap::new();
         let mut untils: HashMap<GroupKey, Option<i64>> = HashMap::new();
         for (Identity { labels, .. }, events) in self.series {

@@ -35,8 +35,7 @@ use crate::stats::{ReaderStats, count};
 use crate::tail::Tail;
 use crate::writer::Writer;
 use fetch::Fetch;
-use gather::Identified;
-pub(crate) use gather::{Gathered, Identity, Pushes};
+pub(crate) use gather::{Gathered, Identified, Identity, Pushes};
 use lru::Lru;
 use open::{Kept, Key, Opened};
 use tail_segments::TailSegments;
@@ -181,19 +180,9 @@ impl Reader {
             end_ms: selection.end_ms,
             samples: true,
         };
-        let (start_ms, end_ms) = (selection.start_ms, selection.end_ms);
         let selection = selection.clone();
         self.answer(request, move |Streams { pushes, samples, labels }| {
-            let mut stepped = Gathered::of(&pushes, &selection, &labels).into_series(start_ms, end_ms);
-            if let Some(push_times) = push_times {
-                let groups = Gathered::of(&pushes, &push_times, &labels).into_series(start_ms, end_ms);
-                failure::add_zeros(&mut stepped, &groups);
-            }
-            if let Some(push_times) = expired {
-                let groups = Gathered::of(&pushes, &push_times, &labels);
-                stepped.extend(groups.into_expired(start_ms, end_ms));
-            }
-            join(stepped, samples::gather(&samples, &selection, &labels))
+            join(pushed(&pushes, &selection, &labels), samples::gather(&samples, &selection, &labels))
         })
         .await
     }
@@ -414,6 +403,21 @@ struct OpenedAll {
 /// The microseconds of some milliseconds, the last one whole.
 fn micros((start_ms, end_ms): (i64, i64)) -> (i64, i64) {
     (start_ms.saturating_mul(1_000), end_ms.saturating_mul(1_000).saturating_add(999))
+}
+
+/// The pushed series that match, with what is added about groups.
+pub(crate) fn pushed(pushes: &Pushes, selection: &Selection, labels: &NeededLabels) -> Vec<Identified> {
+    let Selection { start_ms, end_ms, .. } = *selection;
+    let mut stepped = Gathered::of(pushes, selection, labels).into_series(start_ms, end_ms);
+    if let Some(push_times) = failure::also_needed(selection) {
+        let groups = Gathered::of(pushes, &push_times, labels).into_series(start_ms, end_ms);
+        failure::add_zeros(&mut stepped, &groups);
+    }
+    if let Some(push_times) = expired::needed(selection) {
+        let groups = Gathered::of(pushes, &push_times, labels);
+        stepped.extend(groups.into_expired(start_ms, end_ms));
+    }
+    stepped
 }
 
 /// One list of both, in order of labels and fingerprints. A series that was pushed and has samples too is one series.

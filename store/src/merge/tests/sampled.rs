@@ -1,0 +1,53 @@
+//! Samples by day, and of two with the same time the later written.
+
+use std::sync::Arc;
+
+use model::{Labels, Samples};
+
+use crate::layout::Day;
+use crate::merge::merge_samples;
+use crate::segment::Segment;
+
+const DAY_MS: i64 = 86_400_000;
+
+fn written(samples: &[(&str, i64, f64)]) -> Arc<Segment> {
+    let series = |(name, at_ms, value): &(&str, i64, f64)| {
+        let mut one = Samples::default();
+        one.push(*at_ms, *value);
+        one.start_ms = vec![7];
+        (Labels::from_pairs([("__name__", *name)]), one)
+    };
+    let series: Vec<_> = samples.iter().map(series).collect();
+    Arc::new(Segment::from_samples(1, &series))
+}
+
+fn shown(segment: &Segment) -> String {
+    let of_series = |series: &crate::segment::SeriesRows| {
+        let rows = series.range.clone().map(|row| {
+            let start_us = segment.rows.start_us(row);
+            format!(" {}={}/{start_us:?}", segment.rows.at_us[row] / 1_000, segment.rows.values[row])
+        });
+        format!("{}{}; ", series.labels.metric_name(), rows.collect::<String>())
+    };
+    segment.series.iter().map(of_series).collect()
+}
+
+#[test]
+fn samples_are_merged_by_their_day_and_the_later_written_counts() {
+    let first = written(&[("b", 1, 1.0), ("a", 5, 2.0), ("a", DAY_MS, 3.0)]);
+    let second = written(&[("a", 4, 4.0), ("a", 5, 5.0), ("b", -1, 6.0)]);
+    let (days, dropped) = merge_samples(&[Arc::clone(&first), Arc::clone(&second)]);
+    assert_eq!(dropped, 1);
+    let shown_days: Vec<(String, String)> =
+        days.iter().map(|(day, segment)| (day.to_string(), shown(segment))).collect();
+    let expect = [
+        ("19691231", "b -1=6/Some(7000); "),
+        ("19700101", "a 4=4/Some(7000) 5=5/Some(7000); b 1=1/Some(7000); "),
+        ("19700102", "a 86400000=3/Some(7000); "),
+    ];
+    let expect = expect.map(|(day, text)| (day.to_owned(), text.to_owned()));
+    assert_eq!(shown_days, expect);
+    // the other way round the other one counts
+    let (days, _) = merge_samples(&[second, first]);
+    assert_eq!(shown(&days[&Day::of(0)]), "a 4=4/Some(7000) 5=2/Some(7000); b 1=1/Some(7000); ");
+}
