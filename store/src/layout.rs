@@ -3,8 +3,8 @@
 //! ```text
 //! {prefix}/{tenant}/{stream}/hot/{minute}/{writer}{number}-{from}-{to}-{rows}-{checksum}.parquet
 //! {prefix}/{tenant}/{stream}/manifest.json
-//! {prefix}/{tenant}/{stream}/data/{day}/{level}-{from minute}-{to minute}-{inputs}-{part}.parquet, ….keys.parquet, ….ids
-//! {prefix}/{tenant}/{stream}/frames/{minute}-{full or delta}-{inputs}-{part}.parquet
+//! {prefix}/{tenant}/{stream}/data/{day}/{level}-{from minute}-{to minute}-{epoch}-{inputs}-{part}.parquet, ….keys.parquet, ….ids
+//! {prefix}/{tenant}/{stream}/frames/{minute}-{full or delta}-{epoch}-{inputs}-{part}.parquet
 //! ```
 //!
 //! `stream` is `pushes` or `samples`. `minute` is that of the first stamp, `20261122T2346`, so that names sort by time;
@@ -239,8 +239,9 @@ impl Stream {
 
     /// The object of a segment.
     pub(crate) fn segment(&self, name: &SegmentName) -> Path {
+        let again = if name.is_again { AGAIN } else { "" };
         let file = format!(
-            "{:016x}{:08x}-{}-{}-{}-{:016x}.parquet",
+            "{:016x}{:08x}-{}-{}-{}-{:016x}{again}.parquet",
             name.writer, name.number, name.from_us, name.to_us, name.rows, name.checksum
         );
         self.hot().join(minute(name.stamped_us)).join(file)
@@ -256,6 +257,8 @@ pub(crate) struct MergedName {
     pub(crate) level: &'static str,
     /// The first minute that is in it, and the first after it that is not.
     pub(crate) minutes: (Minute, Minute),
+    /// That of the manifest on which it was planned: what an earlier one has left is not found again.
+    pub(crate) epoch: u64,
     /// XXH3-64 of the names of all that it is made of, in order.
     pub(crate) inputs: u64,
 }
@@ -263,7 +266,7 @@ pub(crate) struct MergedName {
 impl MergedName {
     fn stem(&self) -> String {
         let (from, to) = self.minutes;
-        format!("data/{}/{}-{from}-{to}-{:016x}", self.day, self.level, self.inputs)
+        format!("data/{}/{}-{from}-{to}-{}-{:016x}", self.day, self.level, self.epoch, self.inputs)
     }
 
     /// One of its Parquet files, counted from 0.
@@ -283,10 +286,24 @@ impl MergedName {
 }
 
 /// One of the files of the frame at `at`.
-pub(crate) fn frame_name(at: Minute, is_full: bool, inputs: u64, part: usize) -> String {
+pub(crate) fn frame_name(at: Minute, is_full: bool, epoch: u64, inputs: u64, part: usize) -> String {
     let kind = if is_full { "full" } else { "delta" };
-    format!("frames/{at}-{kind}-{inputs:016x}-{part:04}.parquet")
+    format!("frames/{at}-{kind}-{epoch}-{inputs:016x}-{part:04}.parquet")
 }
+
+/// The epoch in the name of an object of a run or a frame.
+pub(crate) fn epoch_of(object: &Path) -> Option<u64> {
+    let file = object.filename()?;
+    let mut parts = file.split('-');
+    let epoch = match parts.next()? {
+        "tick" | "hour" | "day" => parts.nth(2)?,
+        _ => matches!(parts.next()?, "full" | "delta").then(|| parts.next())??,
+    };
+    epoch.parse().ok()
+}
+
+/// The end of the name of a segment that was put before under an earlier minute.
+const AGAIN: &str = "-again";
 
 /// What the name of a segment tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -299,6 +316,8 @@ pub(crate) struct SegmentName {
     pub(crate) to_us: i64,
     pub(crate) rows: u64,
     pub(crate) checksum: u64,
+    /// It was put before under an earlier minute, and may be there too.
+    pub(crate) is_again: bool,
 }
 
 impl SegmentName {
@@ -309,7 +328,9 @@ impl SegmentName {
     fn try_parse(path: &Path) -> Option<Self> {
         let mut from_the_end = path.as_ref().rsplit('/');
         let (file, minute) = (from_the_end.next()?, from_the_end.next()?);
-        let mut parts = file.strip_suffix(".parquet")?.split('-');
+        let stem = file.strip_suffix(".parquet")?;
+        let once = stem.strip_suffix(AGAIN);
+        let mut parts = once.unwrap_or(stem).split('-');
         let id = parts.next().filter(|id| id.len() == 24)?;
         let name = Self {
             stamped_us: parse_minute(minute)?,
@@ -319,6 +340,7 @@ impl SegmentName {
             to_us: parts.next()?.parse().ok()?,
             rows: parts.next()?.parse().ok()?,
             checksum: u64::from_str_radix(parts.next().filter(|sum| sum.len() == 16)?, 16).ok()?,
+            is_again: once.is_some(),
         };
         (parts.next().is_none() && name.from_us <= name.to_us).then_some(name)
     }
@@ -405,12 +427,22 @@ mod tests {
     #[test]
     fn merged_objects_are_named_by_their_inputs() {
         let from = Minute::of(1_795_391_160_000_000);
-        let name =
-            MergedName { day: from.day(), level: "tick", minutes: (from, from.plus(5)), inputs: 0xabc };
-        let stem = "data/20261122/tick-20261122T2346-20261122T2351-0000000000000abc";
+        let name = MergedName {
+            day: from.day(),
+            level: "tick",
+            minutes: (from, from.plus(5)),
+            epoch: 3,
+            inputs: 0xabc,
+        };
+        let stem = "data/20261122/tick-20261122T2346-20261122T2351-3-0000000000000abc";
         assert_eq!(name.part(2), format!("{stem}-0002.parquet"));
         assert_eq!((name.keys(), name.ids()), (format!("{stem}.keys.parquet"), format!("{stem}.ids")));
-        assert_eq!(frame_name(from, false, 1, 0), "frames/20261122T2346-delta-0000000000000001-0000.parquet");
+        let frame = frame_name(from, false, 4, 1, 0);
+        assert_eq!(frame, "frames/20261122T2346-delta-4-0000000000000001-0000.parquet");
+        for (file, epoch) in [(name.part(0), 3), (name.keys(), 3), (name.ids(), 3), (frame, 4)] {
+            assert_eq!(epoch_of(&Path::from(file.as_str())), Some(epoch), "{file}");
+        }
+        assert_eq!(epoch_of(&Path::from("data/20261122/x.parquet")), None);
         let stream = Stream::pushes(&Path::from("a"), &Tenant::default());
         let object = stream.below(&name.part(2));
         assert_eq!(object.as_ref(), format!("a/default/pushes/{stem}-0002.parquet"));
@@ -428,13 +460,18 @@ mod tests {
             to_us: 1_795_391_161_000_000,
             rows: 12,
             checksum: 0xdef,
+            is_again: false,
         };
         let path = Stream::pushes(&Path::from("a/b"), &Tenant::default()).segment(&name);
         assert_eq!(
             path.as_ref(),
             "a/b/default/pushes/hot/20261122T2346/0000000000000abc00000007-1795391160000001-1795391161000000-12-0000000000000def.parquet"
         );
-        assert_eq!(SegmentName::parse(&path), Ok(name));
+        assert_eq!(SegmentName::parse(&path).as_ref(), Ok(&name));
+        let again = SegmentName { is_again: true, ..name };
+        let path = Stream::pushes(&Path::from("a/b"), &Tenant::default()).segment(&again);
+        assert!(path.as_ref().ends_with("-12-0000000000000def-again.parquet"), "{path}");
+        assert_eq!(SegmentName::parse(&path), Ok(again));
     }
 
     #[test]

@@ -5,13 +5,12 @@
 //! Parquet object, one PUT), and acknowledges them when that PUT has been answered. A [`Reader`] lists segments, decodes
 //! them, adds the tail and folds events to step functions.
 
+mod compact;
 mod confined;
 mod entry;
 mod fold;
-#[expect(dead_code, reason = "names of what compaction writes")]
 mod layout;
 mod log;
-#[expect(dead_code, unused_imports, reason = "read and written by compaction")]
 mod manifest;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "called by compaction"))]
 mod merge;
@@ -22,6 +21,7 @@ mod stats;
 mod tail;
 mod writer;
 
+pub use compact::{CompactError, CompactSettings, Compactor, Progress};
 pub use confined::Confined;
 pub use entry::{Entry, SampleBatch};
 pub use layout::{LayoutError, Stream, Tenant};

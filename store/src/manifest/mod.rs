@@ -32,6 +32,8 @@ pub(crate) struct Manifest {
     pub(crate) watermark: Option<Minute>,
     /// Who may work on it.
     pub(crate) lease: Lease,
+    /// When objects that nothing needs were last looked for.
+    pub(crate) swept: Option<Minute>,
     /// In order of minutes, then of days.
     pub(crate) runs: Vec<Run>,
     /// In order of time.
@@ -60,6 +62,17 @@ pub(crate) enum Level {
     Hour,
     /// The hours of a day.
     Day,
+}
+
+impl Level {
+    /// The name in manifests and in names of objects.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tick => "tick",
+            Self::Hour => "hour",
+            Self::Day => "day",
+        }
+    }
 }
 
 /// The segments of some minutes, merged.
@@ -124,6 +137,7 @@ impl Default for Manifest {
             epoch: 0,
             watermark: None,
             lease: Lease::default(),
+            swept: None,
             runs: Vec::new(),
             frames: Vec::new(),
         }

@@ -157,6 +157,7 @@ async fn a_damaged_segment_is_named_and_the_others_are_read() {
         to_us: T0 * 1_000,
         rows: 1,
         checksum: 0,
+        is_again: false,
     };
     let damaged = stream().segment(&name);
     house.store.put(&damaged, "PAR1 and nothing else".into()).await.expect("written");
@@ -282,6 +283,7 @@ async fn an_object_that_goes_away_between_listing_and_reading_is_listed_again() 
         to_us: 1,
         rows: 1,
         checksum: 0,
+        is_again: false,
     });
     memory.put(&gone, "merged meanwhile".into()).await.expect("written");
     let plan = {

@@ -12,6 +12,7 @@ mod partial;
 mod prune;
 mod rows;
 mod seal;
+mod split;
 mod texts;
 
 use std::collections::BTreeMap;

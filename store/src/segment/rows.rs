@@ -1,5 +1,6 @@
 //! Flat arrays of what was pushed or sampled.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use model::{Histogram, Value};
@@ -144,6 +145,16 @@ impl Rows {
         columns.into_iter().chain(lost).any(|is_empty| !is_empty)
     }
 
+    /// Some of the rows.
+    pub(super) fn slice(&self, rows: Range<usize>) -> Self {
+        Self {
+            at_us: self.at_us[rows.clone()].to_vec(),
+            values: self.values[rows.clone()].to_vec(),
+            histograms: slice_seldom(&self.histograms, rows.clone()),
+            start_us: slice_seldom(&self.start_us, rows),
+        }
+    }
+
     pub(crate) fn histogram(&self, row: usize) -> Option<&Arc<Histogram>> {
         self.histograms.get(row)?.as_ref()
     }
@@ -160,4 +171,9 @@ fn push_seldom<T: Clone + PartialEq>(column: &mut Vec<T>, rows_before: usize, va
     }
     column.resize(rows_before, usual);
     column.push(value);
+}
+
+/// Some of a column that is empty if all of it is the usual.
+fn slice_seldom<T: Clone>(column: &[T], rows: Range<usize>) -> Vec<T> {
+    column.get(rows).map(<[T]>::to_vec).unwrap_or_default()
 }

@@ -41,23 +41,24 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Writes the segment `number` of `writer`. `stamp_anew` gives the same entries with stamps that are not before the time
+    /// Writes the segment of this writer and number. `stamp_anew` gives the same entries with stamps that are not before the time
     /// it is called with.
     pub(crate) async fn commit<E: Entry>(
         &self,
-        (writer, number): (u64, u32),
+        id: (u64, u32),
         mut entries: Batch<E>,
         mut stamp_anew: impl FnMut(i64) -> Batch<E> + Send,
     ) -> Result<Written, WriteError> {
+        let mut is_again = false;
         for _ in 0..STAMPINGS_MAX {
             if self.clock.now_us() > due_us(&entries) {
-                // it would come too late: that needs no PUT to know
-                entries = self.again(&mut stamp_anew);
+                // it would come too late: that needs no PUT to know. An earlier process may have put it, though
+                (entries, is_again) = (self.again(&mut stamp_anew), true);
             }
             let (sent_us, answer) = (self.clock.now_us(), AnswerTime::default());
             let due_us = due_us(&entries);
             let written =
-                write_segment(&*self.store, &self.stream, writer, number, entries, answer.clone()).await?;
+                write_segment(&*self.store, &self.stream, id, entries, is_again, answer.clone()).await?;
             let answered_us = match self.clock.compare(sent_us, &answer) {
                 Ok(answered_us) => answered_us,
                 Err(skew) => {
@@ -69,7 +70,7 @@ impl Target {
                 return Ok(written);
             }
             tracing::warn!(object = %written.object, "segment came too late: stamped anew");
-            entries = self.again(&mut stamp_anew);
+            (entries, is_again) = (self.again(&mut stamp_anew), true);
         }
         Err(WriteError::Late { stampings: STAMPINGS_MAX, within_s: ANSWERED_WITHIN.as_secs() })
     }

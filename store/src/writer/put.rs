@@ -22,13 +22,14 @@ pub(crate) struct Written {
 }
 
 /// Writes entries of one writer, given in stamp order, as one segment. The same entries under the same number become the
-/// same object, so whoever does not know whether it worked may do it again. `answer` gets the time of the store's answer.
+/// same object, so whoever does not know whether it worked may do it again. `is_again` are those that were, or may have been,
+/// put before with other stamps. `answer` gets the time of the store's answer.
 pub(crate) async fn write_segment<E: Entry>(
     store: &dyn ObjectStore,
     stream: &Stream,
-    writer: u64,
-    number: u32,
+    (writer, number): (u64, u32),
     entries: Vec<Arc<Stamped<E>>>,
+    is_again: bool,
     answer: AnswerTime,
 ) -> Result<Written, WriteError> {
     let encoded = tokio::task::spawn_blocking(move || -> Result<_, segment::SegmentError> {
@@ -39,7 +40,9 @@ pub(crate) async fn write_segment<E: Entry>(
         let (from_us, to_us) = segment.time_range().unwrap_or((stamped_us, stamped_us));
         let rows = segment.row_count();
         let checksum = segment::checksum(&bytes);
-        let name = SegmentName { stamped_us, writer, number, from_us, to_us, rows: rows as u64, checksum };
+        let rows_told = rows as u64;
+        let name =
+            SegmentName { stamped_us, writer, number, from_us, to_us, rows: rows_told, checksum, is_again };
         Ok((name, bytes, rows))
     });
     let (name, bytes, rows) = match encoded.await {

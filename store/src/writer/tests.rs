@@ -145,7 +145,16 @@ async fn a_segment_under_way_and_the_tail_it_is_made_of_are_not_both_read() {
     // the store has it already, under whatever name, and the writer does not know yet
     let at_us = NOW_MS * 1_000;
     let (stamped_us, from_us, to_us) = (at_us, at_us, at_us);
-    let name = SegmentName { stamped_us, writer: 1, number: 0, from_us, to_us, rows: 1, checksum: 0 };
+    let name = SegmentName {
+        stamped_us,
+        writer: 1,
+        number: 0,
+        from_us,
+        to_us,
+        rows: 1,
+        checksum: 0,
+        is_again: false,
+    };
     memory.put(&stream().segment(&name), "not to be read".into()).await.expect("written");
     let everything = Selection { matchers: vec![], start_ms: 0, end_ms: i64::MAX };
     let answer = reader(&store, Some(&writer)).select(&everything).await.expect("reads");

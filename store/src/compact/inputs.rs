@@ -1,0 +1,122 @@
+//! What is merged: listed, fetched, compared with its checksum, decoded.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use super::{CompactError, Compactor};
+use crate::layout::{Minute, SegmentName, Stream};
+use crate::manifest::{Object, Run};
+use crate::segment::{self, Segment, SegmentError};
+
+/// Requests to the store at once.
+const REQUESTS_MAX: usize = 16;
+
+/// A segment that no run has yet.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct HotSegment {
+    pub(super) object: Path,
+    /// Below the stream.
+    pub(super) path: String,
+    pub(super) name: SegmentName,
+}
+
+impl HotSegment {
+    /// The minute under which it is filed.
+    pub(super) fn minute(&self) -> Minute {
+        Minute::of(self.name.stamped_us)
+    }
+}
+
+/// The segments at or after a watermark, in the order of their names. Of those with the same writer and number the one of the
+/// latest minute counts. What is not called like a segment is no business of compaction: readers tell of it.
+pub(super) async fn list_hot(
+    store: &dyn ObjectStore,
+    stream: &Stream,
+    watermark: Option<Minute>,
+) -> Result<Vec<HotSegment>, CompactError> {
+    let hot = stream.hot();
+    let mut listing = match watermark {
+        Some(watermark) => store.list_with_offset(Some(&hot), &stream.hot_from(watermark)),
+        None => store.list(Some(&hot)),
+    };
+    let mut found = Vec::new();
+    while let Some(entry) = listing.next().await {
+        let entry = entry.map_err(|source| CompactError::Store { object: hot.clone(), source })?;
+        let object = entry.location;
+        if let (Ok(name), Some(path)) = (SegmentName::parse(&object), stream.name_of(&object)) {
+            found.push(HotSegment { object, path, name });
+        }
+    }
+    found.sort_by(|a, b| a.object.cmp(&b.object));
+    let mut seen = HashSet::with_capacity(found.len());
+    found.reverse();
+    found.retain(|segment| seen.insert((segment.name.writer, segment.name.number)));
+    found.reverse();
+    Ok(found)
+}
+
+/// A file that cannot be read.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    pub(super) object: Path,
+    pub(super) error: SegmentError,
+}
+
+impl Compactor {
+    /// Decodes segments, in their order.
+    pub(super) async fn read_segments(
+        &self,
+        segments: &[HotSegment],
+    ) -> Result<Vec<Result<Read, Unreadable>>, CompactError> {
+        let reads = segments.iter().map(|segment| self.read(segment.object.clone(), segment.name.checksum));
+        stream::iter(reads).buffered(REQUESTS_MAX).try_collect().await
+    }
+
+    /// Decodes the files of a run or a frame, in their order.
+    pub(super) async fn read_objects(&self, objects: &[Object]) -> Result<Vec<Read>, CompactError> {
+        let reads = objects.iter().map(async |object| {
+            let read = self.read(self.stream.below(&object.name), object.checksum).await?;
+            read.map_err(|Unreadable { object, error }| CompactError::Damaged {
+                object,
+                reason: error.to_string(),
+            })
+        });
+        stream::iter(reads).buffered(REQUESTS_MAX).try_collect().await
+    }
+
+    /// Decodes the files of runs, in their order.
+    pub(super) async fn read_runs(&self, runs: &[Run]) -> Result<Vec<Read>, CompactError> {
+        let mut read = Vec::new();
+        for run in runs {
+            read.extend(self.read_objects(&run.objects).await?);
+        }
+        Ok(read)
+    }
+
+    async fn read(&self, object: Path, checksum: u64) -> Result<Result<Read, Unreadable>, CompactError> {
+        let failed = |source| CompactError::Store { object: object.clone(), source };
+        let bytes = self.store.get(&object).await.map_err(failed)?.bytes().await.map_err(failed)?;
+        let length = bytes.len() as u64;
+        let decoded = tokio::task::spawn_blocking(move || segment::decode(bytes, checksum)).await;
+        let decoded = match decoded {
+            Ok(decoded) => decoded,
+            Err(error) if error.is_panic() => Err(SegmentError::Panic),
+            Err(_) => return Err(CompactError::Interrupted),
+        };
+        Ok(match decoded {
+            Ok(segment) => Ok(Read { segment: Arc::new(segment), bytes: length }),
+            Err(error) => Err(Unreadable { object, error }),
+        })
+    }
+}
+
+/// A decoded file, and how long it is.
+#[derive(Clone, Debug)]
+pub(super) struct Read {
+    pub(super) segment: Arc<Segment>,
+    pub(super) bytes: u64,
+}

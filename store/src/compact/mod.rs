@@ -1,0 +1,191 @@
+//! Merges segments to runs, so that a query opens few files however many were written.
+//!
+//! [`Compactor::tick`] does what is due at a time and ends: bounded, resumable, and harmless when it runs twice. Each step makes
+//! objects, named by what they are made of, and then swaps the manifest; before the swap nobody reads them, and after it
+//! nobody needs what they were made of. In the order of a tick:
+//!
+//! 1. `lease`: others leave the stream alone.
+//! 2. `plan`: minutes that are sealed, hours and days that are over.
+//! 3. `inputs`: files are read and compared with their checksums. One that cannot be read stops the watermark before it.
+//! 4. `outputs`: files are written; what is there already is compared, not believed.
+//! 5. `commit`: the manifest is checked against the invariants and swapped.
+//! 6. `sweep`: what no manifest names goes.
+
+mod commit;
+mod ids;
+mod inputs;
+mod lease;
+mod merge;
+mod outputs;
+mod plan;
+mod progress;
+mod sweep;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{AnswerTime, Clock};
+use object_store::{Extensions, GetOptions, ObjectStore};
+
+pub use progress::{CompactError, Progress};
+
+use crate::layout::{Minute, Stream};
+use crate::manifest::{Loaded, Manifests};
+use crate::writer::ANSWERED_WITHIN;
+use merge::Kind;
+use plan::Step;
+
+/// How compaction works.
+#[derive(Clone, Debug)]
+pub struct CompactSettings {
+    /// Identifies who works: drawn at random at each start.
+    pub holder: u64,
+    /// For how long nobody else works on a stream after a tick has begun. Longer than a tick may take.
+    pub lease: Duration,
+    /// A minute is merged when it is over for as long as a writer may wait for the answer to its PUT, and so much longer.
+    pub margin: Duration,
+    /// A tick merges no more than about so many rows of segments; the next one goes on.
+    pub rows_max: u64,
+    /// A file has no more rows.
+    pub file_rows_max: usize,
+    /// What no manifest names is deleted when it is so old. Longer than the longest query and the longest tick.
+    pub grace: Duration,
+    /// How often to look for it.
+    pub sweep_interval: Duration,
+    /// Values that are added within so long become one.
+    pub aggregate_resolution: Duration,
+}
+
+impl CompactSettings {
+    /// The defaults, for who works under this identity.
+    pub fn of_holder(holder: u64) -> Self {
+        Self {
+            holder,
+            lease: Duration::from_secs(15 * 60),
+            margin: Duration::from_secs(60),
+            rows_max: 4 << 20,
+            file_rows_max: 4 << 20,
+            grace: Duration::from_secs(30 * 60),
+            sweep_interval: Duration::from_secs(60 * 60),
+            aggregate_resolution: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Merges the segments of one stream.
+#[derive(Debug)]
+pub struct Compactor {
+    store: Arc<dyn ObjectStore>,
+    stream: Stream,
+    manifests: Manifests,
+    kind: Kind,
+    settings: CompactSettings,
+    clock: Arc<dyn Clock>,
+}
+
+impl Compactor {
+    /// A compactor of a stream of pushes.
+    pub fn of_pushes(
+        store: Arc<dyn ObjectStore>,
+        stream: Stream,
+        settings: CompactSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self::new(store, stream, Kind::Pushes, settings, clock)
+    }
+
+    /// A compactor of a stream of samples.
+    pub fn of_samples(
+        store: Arc<dyn ObjectStore>,
+        stream: Stream,
+        settings: CompactSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self::new(store, stream, Kind::Samples, settings, clock)
+    }
+
+    fn new(
+        store: Arc<dyn ObjectStore>,
+        stream: Stream,
+        kind: Kind,
+        settings: CompactSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let store = stream.confine(store);
+        let manifests = Manifests::new(Arc::clone(&store), stream.manifest());
+        Self { store, stream, manifests, kind, settings, clock }
+    }
+
+    /// Does what is due.
+    ///
+    /// # Errors
+    /// What kept it from doing all of it. What was done until then is done, and the next tick goes on.
+    pub async fn tick(&self) -> Result<Progress, CompactError> {
+        let now_us = self.store_time_us().await?;
+        let mut progress = Progress::default();
+        let mut loaded = self.manifests.load(None).await?;
+        let hot = inputs::list_hot(&*self.store, &self.stream, loaded.manifest.watermark).await?;
+        let sealed = self.sealed_before(now_us);
+        progress.waiting = hot.len() as u64;
+        progress.oldest_waiting_us = hot.first().map(|segment| segment.name.stamped_us);
+        let mut is_held = false;
+        while let Some(step) = plan::next(&loaded.manifest, &hot, sealed, &self.settings) {
+            if !is_held {
+                match self.take_lease(&loaded, now_us).await? {
+                    Some(taken) => loaded = taken,
+                    None => {
+                        progress.held_by_another = true;
+                        return Ok(progress);
+                    }
+                }
+                is_held = true;
+            }
+            let is_last = matches!(step, Step::Tick { .. });
+            loaded = self.perform(&loaded, step, &mut progress).await?;
+            if is_last && progress.rows >= self.settings.rows_max {
+                progress.is_behind = true;
+                break;
+            }
+        }
+        self.sweep_if_due(&loaded, now_us, &mut progress).await?;
+        Ok(progress)
+    }
+
+    /// The first minute that a writer may still write to.
+    fn sealed_before(&self, now_us: i64) -> Minute {
+        let wait = ANSWERED_WITHIN + self.settings.margin;
+        Minute::of(now_us.saturating_sub(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// The earliest that it can be by the store's clock, or by this machine's where the store has none.
+    async fn store_time_us(&self) -> Result<i64, CompactError> {
+        let answer = AnswerTime::default();
+        let mut extensions = Extensions::new();
+        extensions.insert(answer.clone());
+        let object = self.stream.time_probe();
+        let options = GetOptions { head: true, extensions, ..GetOptions::default() };
+        match self.store.get_opts(&object, options).await {
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(source) => return Err(CompactError::Store { object, source }),
+        }
+        Ok(answer.unix_s().map_or_else(|| self.clock.now_us(), |at_s| at_s.saturating_mul(1_000_000)))
+    }
+
+    async fn perform(
+        &self,
+        loaded: &Loaded,
+        step: Step,
+        progress: &mut Progress,
+    ) -> Result<Loaded, CompactError> {
+        match step {
+            Step::Tick { segments, minutes } => {
+                self.merge_segments(loaded, &segments, minutes, progress).await
+            }
+            Step::Merge { level, runs } => self.merge_runs(loaded, level, &runs, progress).await,
+            Step::Advance { to } => self.advance(loaded, to).await,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What a tick has done, and what kept it from doing more.
+
+use std::sync::Arc;
+
+use object_store::path::Path;
+
+use crate::manifest::{LoadError, SwapError, Violation};
+
+/// What a tick has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Somebody else works on the stream, so nothing was done.
+    pub held_by_another: bool,
+    /// There is more to do than one tick does: call again.
+    pub is_behind: bool,
+    /// Segments that were not in a run when the tick began.
+    pub waiting: u64,
+    /// The minute of the oldest of them, in µs.
+    pub oldest_waiting_us: Option<i64>,
+    /// Segments that are in runs now.
+    pub segments: u64,
+    /// Rows that were read to be merged, from segments and from runs.
+    pub rows: u64,
+    /// Runs that were made.
+    pub runs: u64,
+    /// Frames that were made.
+    pub frames: u64,
+    /// Bytes that were read.
+    pub read_bytes: u64,
+    /// Bytes that were written.
+    pub written_bytes: u64,
+    /// Objects that were deleted, since nothing needs them.
+    pub swept: u64,
+    /// An object that cannot be read, and keeps all that comes after it from being merged.
+    pub blocked: Option<Blocked>,
+}
+
+/// An object that keeps others from being merged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// Which.
+    pub object: Path,
+    /// What is wrong with it.
+    pub reason: Arc<str>,
+}
+
+/// What kept a tick from doing all of it.
+#[derive(Debug, thiserror::Error)]
+pub enum CompactError {
+    /// The object store failed.
+    #[error("could not read or write {object}: {source}")]
+    Store {
+        /// What was to be read or written.
+        object: Path,
+        /// The store's error.
+        source: object_store::Error,
+    },
+    /// The manifest cannot be read.
+    #[error("{0}")]
+    Manifest(String),
+    /// Somebody else has swapped the manifest: the next tick plans anew.
+    #[error("{0} was swapped by somebody else")]
+    Conflict(Path),
+    /// What was to be written breaks an invariant: nothing was written.
+    #[error("{0}")]
+    Invariant(String),
+    /// A file that was made before cannot be read.
+    #[error("{object} cannot be read: {reason}")]
+    Damaged {
+        /// Which.
+        object: Path,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An object of this name is there, and is another: the work is not what it was, which must not be.
+    #[error("{0} is there already and is not what was to be written")]
+    Differs(Path),
+    /// A file could not be encoded.
+    #[error("could not encode {name}: {reason}")]
+    Encode {
+        /// Which.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The process is going down.
+    #[error("interrupted: the process is shutting down")]
+    Interrupted,
+}
+
+impl From<LoadError> for CompactError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Store { object, source } => Self::Store { object, source },
+            other => Self::Manifest(other.to_string()),
+        }
+    }
+}
+
+impl From<SwapError> for CompactError {
+    fn from(error: SwapError) -> Self {
+        match error {
+            SwapError::Conflict(object) => Self::Conflict(object),
+            SwapError::Store { object, source } => Self::Store { object, source },
+            other => Self::Manifest(other.to_string()),
+        }
+    }
+}
+
+impl From<Violation> for CompactError {
+    fn from(violation: Violation) -> Self {
+        Self::Invariant(violation.to_string())
+    }
+}
