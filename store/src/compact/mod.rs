@@ -12,7 +12,7 @@
 //! 6. `sweep`: what no manifest names goes.
 
 mod commit;
-mod ids;
+pub(crate) mod ids;
 mod inputs;
 mod lease;
 mod merge;

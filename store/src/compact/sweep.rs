@@ -14,7 +14,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use super::lease::micros;
 use super::{CompactError, Compactor, Progress};
 use crate::layout::{Minute, SegmentName, epoch_of};
-use crate::manifest::{Loaded, Manifest};
+use crate::manifest::{Loaded, Manifest, Swept};
 
 impl Compactor {
     /// Looks for what nothing needs, if that was long ago, and deletes it.
@@ -24,9 +24,8 @@ impl Compactor {
         now_us: i64,
         progress: &mut Progress,
     ) -> Result<(), CompactError> {
-        let now = Minute::of(now_us);
         let is_due = match loaded.manifest.swept {
-            Some(swept) => now_us - swept.start_us() >= micros(self.settings.sweep_interval),
+            Some(swept) => now_us - swept.at.start_us() >= micros(self.settings.sweep_interval),
             // nothing was ever merged: there is nothing to sweep
             None => loaded.manifest.watermark.is_some(),
         };
@@ -35,9 +34,11 @@ impl Compactor {
         }
         let Some(loaded) = self.take_lease(loaded, now_us).await? else { return Ok(()) };
         let manifest = &loaded.manifest;
-        let raised = Manifest { epoch: manifest.epoch + 1, swept: Some(now), ..Manifest::clone(manifest) };
+        let before = manifest.swept;
+        let swept = Some(Swept { at: Minute::of(now_us), watermark: manifest.watermark });
+        let raised = Manifest { epoch: manifest.epoch + 1, swept, ..Manifest::clone(manifest) };
         let loaded = self.commit(&loaded, raised, None).await?;
-        for object in self.unneeded(&loaded.manifest, now_us).await? {
+        for object in self.unneeded(&loaded.manifest, before, now_us).await? {
             match self.store.delete(&object).await {
                 Ok(()) => progress.swept += 1,
                 Err(object_store::Error::NotFound { .. }) => {}
@@ -48,7 +49,12 @@ impl Compactor {
     }
 
     /// What nothing needs any more, and has not for a while.
-    async fn unneeded(&self, manifest: &Manifest, now_us: i64) -> Result<Vec<Path>, CompactError> {
+    async fn unneeded(
+        &self,
+        manifest: &Manifest,
+        before: Option<Swept>,
+        now_us: i64,
+    ) -> Result<Vec<Path>, CompactError> {
         let named: HashSet<Path> = manifest.object_names().map(|name| self.stream.below(name)).collect();
         let old_us = now_us - micros(self.settings.grace);
         let is_old = |entry: &ObjectMeta| entry.last_modified.timestamp_micros() <= old_us;
@@ -62,7 +68,10 @@ impl Compactor {
             })
             .await?;
         }
-        let Some(watermark) = manifest.watermark else { return Ok(unneeded) };
+        // who lists hot segments goes by a manifest that was read at the same time: only what an older one has told already to be
+        // merged is needed by nobody
+        let long_ago = before.filter(|before| before.at.start_us() <= old_us);
+        let Some(watermark) = long_ago.and_then(|before| before.watermark) else { return Ok(unneeded) };
         self.each(&self.stream.hot(), |entry| {
             // what is called otherwise is not ours to delete
             let Ok(name) = SegmentName::parse(&entry.location) else { return };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use model::{Labels, Samples};
+use model::{Labels, Samples, Selection};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -13,7 +13,8 @@ use testkit::{Fault, FaultyStore, ManualClock, Operation};
 use super::*;
 use crate::layout::Tenant;
 use crate::manifest::{Level, Manifest, stands};
-use crate::settings::WriterSettings;
+use crate::reader::{Reader, Source};
+use crate::settings::{ReaderSettings, WriterSettings};
 use crate::writer::Writer;
 use crate::{Entry, SampleBatch};
 
@@ -34,6 +35,7 @@ struct World {
     faulty: Arc<FaultyStore>,
     cut: Arc<Mutex<Option<Cut>>>,
     clock: Arc<ManualClock>,
+    reader: Reader,
     writers: u64,
     /// What was acknowledged: by series and time, the last value.
     written: BTreeMap<(String, i64), f64>,
@@ -55,7 +57,14 @@ impl World {
         };
         let faulty = Arc::new(FaultyStore::new(Arc::clone(&memory), plan));
         let clock = Arc::new(ManualClock::at_ms(T0_MS));
-        Self { memory, faulty, cut, clock, writers: 0, written: BTreeMap::new() }
+        let pushes = Stream::pushes(&Path::from("p"), &Tenant::default());
+        let reader = Reader::new(
+            Arc::clone(&memory),
+            Source::new(pushes, None),
+            Source::new(Self::stream(), None),
+            ReaderSettings::default(),
+        );
+        Self { memory, faulty, cut, clock, reader, writers: 0, written: BTreeMap::new() }
     }
 
     fn stream() -> Stream {
@@ -90,26 +99,17 @@ impl World {
         manifest
     }
 
-    /// All that runs and hot segments hold, the later over the earlier.
+    /// All that a reader sees.
     async fn held(&self) -> BTreeMap<(String, i64), f64> {
-        let compactor = self.compactor(0, |_| {});
-        let manifest = self.manifest().await;
-        let mut files = Vec::new();
-        for run in &manifest.runs {
-            files.extend(compactor.read_objects(&run.objects).await.expect("reads"));
-        }
-        let hot = inputs::list_hot(&*self.memory, &Self::stream(), manifest.watermark).await.expect("lists");
-        for read in compactor.read_segments(&hot).await.expect("reads") {
-            files.push(read.expect("is readable"));
-        }
+        self.manifest().await;
+        let selection = Selection { matchers: Vec::new(), start_ms: i64::MIN, end_ms: i64::MAX };
+        let answer = self.reader.select(&selection).await.expect("reads");
+        assert_eq!(answer.left_out, []);
         let mut held = BTreeMap::new();
-        for file in files {
-            for series in &file.segment.series {
-                for row in series.range.clone() {
-                    let name = series.labels.metric_name().to_owned();
-                    let at_ms = file.segment.rows.at_us[row] / 1_000;
-                    held.insert((name, at_ms), file.segment.rows.values[row]);
-                }
+        for series in answer.found {
+            let name = series.labels.metric_name();
+            for (at_ms, value) in series.samples.timestamps_ms.iter().zip(series.samples.values) {
+                held.insert((name.to_owned(), *at_ms), value);
             }
         }
         held
@@ -166,6 +166,8 @@ async fn minutes_become_ticks_hours_and_days() {
     assert_eq!(world.held().await, world.written);
     // and in the end nothing else is left
     world.clock.advance_ms(24 * HOUR_MS);
+    compactor.tick().await.expect("ticks");
+    world.clock.advance_ms(2 * HOUR_MS);
     compactor.tick().await.expect("ticks");
     assert_eq!(world.objects("hot").await, Vec::<String>::new());
     assert_eq!(world.objects("data").await.len(), 2, "{:?}", world.objects("data").await);
@@ -280,8 +282,10 @@ async fn a_tick_may_be_cut_off_at_every_request() {
                 let other = world.compactor(8, |settings| settings.grace = Duration::ZERO);
                 other.tick().await.expect("goes on");
                 assert_eq!(world.held().await, world.written, "{fault:?} {operation:?} {cut}");
-                world.clock.advance_ms(2 * HOUR_MS);
-                other.tick().await.expect("sweeps");
+                for _ in 0..2 {
+                    world.clock.advance_ms(2 * HOUR_MS);
+                    other.tick().await.expect("sweeps");
+                }
                 assert_eq!(world.held().await, world.written, "{fault:?} {operation:?} {cut}");
                 assert_eq!(world.objects("hot").await, Vec::<String>::new());
                 let named = world.manifest().await.object_names().count();

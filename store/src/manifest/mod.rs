@@ -33,7 +33,7 @@ pub(crate) struct Manifest {
     /// Who may work on it.
     pub(crate) lease: Lease,
     /// When objects that nothing needs were last looked for.
-    pub(crate) swept: Option<Minute>,
+    pub(crate) swept: Option<Swept>,
     /// In order of minutes, then of days.
     pub(crate) runs: Vec<Run>,
     /// In order of time.
@@ -50,6 +50,14 @@ pub(crate) struct Lease {
     pub(crate) number: u64,
     /// When it ends, in µs, by the store's clock.
     pub(crate) until_us: i64,
+}
+
+/// A look for objects that nothing needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Swept {
+    pub(crate) at: Minute,
+    /// The watermark at that time: by the next look, readers that knew an earlier one have ended.
+    pub(crate) watermark: Option<Minute>,
 }
 
 /// How much a run has been merged.

@@ -2,6 +2,8 @@
 
 use object_store::path::Path;
 
+use crate::manifest::LoadError;
+
 /// A selection that could not be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -23,6 +25,18 @@ pub enum ReadError {
         /// The limit.
         max: usize,
     },
+    /// The manifest cannot be understood, so nothing is known of what was merged.
+    #[error("{reason}")]
+    Manifest {
+        /// Which object, and what is wrong with it.
+        reason: String,
+    },
+    /// A list of the segments that are in a run is damaged.
+    #[error("could not read {object}: it is no list of ids")]
+    Ids {
+        /// Which.
+        object: Path,
+    },
     /// The process is going down.
     #[error("interrupted: the process is shutting down")]
     Interrupted,
@@ -41,7 +55,9 @@ impl ReadError {
     /// What the caller should do.
     pub fn kind(&self) -> ReadErrorKind {
         match self {
-            Self::Store { .. } | Self::Interrupted => ReadErrorKind::Unavailable,
+            Self::Store { .. } | Self::Manifest { .. } | Self::Ids { .. } | Self::Interrupted => {
+                ReadErrorKind::Unavailable
+            }
             Self::TooManySegments { .. } => ReadErrorKind::Limit,
         }
     }
@@ -49,5 +65,14 @@ impl ReadError {
     /// Whether an object was listed and then was not there.
     pub(super) fn is_gone(&self) -> bool {
         matches!(self, Self::Store { source: object_store::Error::NotFound { .. }, .. })
+    }
+}
+
+impl From<LoadError> for ReadError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Store { object, source } => Self::Store { object, source },
+            other => Self::Manifest { reason: other.to_string() },
+        }
     }
 }

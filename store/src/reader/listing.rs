@@ -1,46 +1,115 @@
-//! Which segments there are.
+//! Which files there are: the runs of the manifest, and the segments that are in none yet.
 
 use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
+use object_store::ObjectStore;
 use object_store::path::Path;
 
 use super::fetch::{Fetch, LIST_PAGE};
 use super::unreadable::{LeftOut, Version};
 use super::{ReadError, Reader};
-use crate::layout::{SegmentName, Stream};
+use crate::compact::ids;
+use crate::layout::{Minute, SegmentName, Stream};
+use crate::manifest::{Loaded, Manifest, Manifests, Object};
 
-/// A segment in the store.
+/// A file in the store.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     pub(super) object: Path,
     pub(super) version: Version,
+    /// XXH3-64 of it.
+    pub(super) checksum: u64,
+}
+
+/// A segment that no run has.
+#[derive(Clone, Debug)]
+pub(super) struct Hot {
+    pub(super) found: Found,
     pub(super) name: SegmentName,
 }
 
+/// What a stream consists of.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub(super) manifest: Arc<Manifest>,
+    /// In the order of their names.
+    pub(super) hot: Vec<Hot>,
+    /// Objects that may be segments but are not called so.
+    pub(super) left_out: Vec<LeftOut>,
+}
+
+/// The manifest that was read last, so that it is not read again and what it has told to be merged is not listed.
+#[derive(Debug, Default)]
+pub(super) struct KnownManifest(Mutex<Option<Loaded>>);
+
+impl KnownManifest {
+    fn get(&self) -> Option<Loaded> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, loaded: &Loaded) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded.clone());
+    }
+}
+
 impl Reader {
-    /// The segments with rows between two times, in the order of their names, and the objects that may be some but are not
-    /// called so.
+    /// The manifest of a stream, and the segments that are in none of its runs. Both are asked for at once: what is in a run is
+    /// deleted from among the segments long after a manifest says so.
     pub(super) async fn list(
         &self,
         fetch: &Fetch,
-        store: &dyn object_store::ObjectStore,
         stream: &Stream,
-        (start_ms, end_ms): (i64, i64),
-    ) -> Result<(Vec<Found>, Vec<LeftOut>), ReadError> {
-        let hot = stream.hot();
-        let mut listing = store.list(Some(&hot));
-        let (mut found, mut left_out) = (Vec::new(), Vec::new());
+        known: &KnownManifest,
+    ) -> Result<Listed, ReadError> {
+        let manifests = Manifests::new(Arc::clone(&self.store), stream.manifest());
+        let last = known.get();
+        let watermark = last.as_ref().and_then(|last| last.manifest.watermark);
+        let load = async {
+            fetch.count_requests(1);
+            manifests.load(last.as_ref()).await.map_err(ReadError::from)
+        };
+        let (loaded, (mut hot, left_out)) =
+            futures::try_join!(load, self.list_hot(fetch, stream, watermark))?;
+        known.set(&loaded);
+        let manifest = loaded.manifest;
+        if let Some(watermark) = manifest.watermark {
+            hot.retain(|hot| Minute::of(hot.name.stamped_us) >= watermark);
+        }
+        drop_doubles(&mut hot);
+        if hot.iter().any(|hot| hot.name.is_again) {
+            let sealed = self.ids(fetch, stream, &manifest).await?;
+            hot.retain(|Hot { name, .. }| !name.is_again || !sealed.contains(&(name.writer, name.number)));
+        }
+        Ok(Listed { manifest, hot, left_out })
+    }
+
+    async fn list_hot(
+        &self,
+        fetch: &Fetch,
+        stream: &Stream,
+        watermark: Option<Minute>,
+    ) -> Result<(Vec<Hot>, Vec<LeftOut>), ReadError> {
+        let folder = stream.hot();
+        let mut listing = match watermark {
+            Some(watermark) => self.store.list_with_offset(Some(&folder), &stream.hot_from(watermark)),
+            None => self.store.list(Some(&folder)),
+        };
+        let (mut hot, mut left_out) = (Vec::new(), Vec::new());
         // only what was known before the listing can be missing from it: others find bad objects meanwhile
-        let mut missing = self.unreadable.known_below(&hot);
+        let mut missing = self.unreadable.known_below(&folder);
         let mut entries = 0;
         while let Some(entry) = listing.next().await {
-            let entry = entry.map_err(|source| ReadError::Store { object: hot.clone(), source })?;
+            let entry = entry.map_err(|source| ReadError::Store { object: folder.clone(), source })?;
             entries += 1;
             let (version, object) = (Version::of(&entry), entry.location);
             missing.remove(&object);
             match SegmentName::parse(&object) {
-                Ok(name) => found.push(Found { object, version, name }),
+                Ok(name) => {
+                    let checksum = name.checksum;
+                    hot.push(Hot { found: Found { object, version, checksum }, name });
+                }
                 Err(error) => {
                     let reason = self.unreadable.note(&object, &version, error);
                     // a later version may call its segments otherwise; what else lies here is none
@@ -52,20 +121,43 @@ impl Reader {
         }
         fetch.count_requests(u64::max(1, u64::div_ceil(entries, LIST_PAGE)));
         self.unreadable.forget(&missing);
-        drop_doubles(&mut found);
-        found.retain(|Found { name, .. }| {
-            name.from_us.div_euclid(1_000) <= end_ms && name.to_us.div_euclid(1_000) >= start_ms
-        });
-        Ok((found, left_out))
+        Ok((hot, left_out))
+    }
+
+    /// The ids of all segments that are in runs. Few segments are put a second time, so this is seldom asked.
+    async fn ids(
+        &self,
+        fetch: &Fetch,
+        stream: &Stream,
+        manifest: &Manifest,
+    ) -> Result<HashSet<ids::Id>, ReadError> {
+        let mut all = HashSet::new();
+        for name in manifest.runs.iter().filter_map(|run| run.ids.as_ref()) {
+            let object = stream.below(name);
+            let bytes = fetch.whole(&object).await?;
+            all.extend(ids::decode(&bytes).ok_or(ReadError::Ids { object })?);
+        }
+        Ok(all)
+    }
+}
+
+impl Found {
+    /// A file that a manifest names.
+    pub(super) fn merged(stream: &Stream, object: &Object) -> Self {
+        Self {
+            object: stream.below(&object.name),
+            version: Version::of_size(object.bytes),
+            checksum: object.checksum,
+        }
     }
 }
 
 /// Of segments with the same writer and number, the one of the latest minute stays: the others came too late for theirs and
 /// were never acknowledged. Sorts by name.
-fn drop_doubles(found: &mut Vec<Found>) {
-    found.sort_by(|a, b| a.object.cmp(&b.object));
+fn drop_doubles(found: &mut Vec<Hot>) {
+    found.sort_by(|a, b| a.found.object.cmp(&b.found.object));
     let mut seen = HashSet::with_capacity(found.len());
     found.reverse();
-    found.retain(|Found { name, .. }| seen.insert((name.writer, name.number)));
+    found.retain(|Hot { name, .. }| seen.insert((name.writer, name.number)));
     found.reverse();
 }

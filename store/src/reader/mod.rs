@@ -36,6 +36,7 @@ use crate::tail::Tail;
 use crate::writer::Writer;
 use fetch::Fetch;
 pub(crate) use gather::{Gathered, Identified, Identity, Pushes};
+use listing::{Found, KnownManifest, Listed};
 use lru::Lru;
 use open::{Kept, Key, Opened};
 use tail_segments::TailSegments;
@@ -59,12 +60,18 @@ pub struct Source<E> {
     stream: Stream,
     tail: Option<(u64, Arc<Tail<E>>)>,
     sorted: Arc<TailSegments>,
+    manifest: KnownManifest,
 }
 
 impl<E: Entry> Source<E> {
     /// What is in the store, and what `writer` of the same process holds that is not written yet.
     pub fn new(stream: Stream, writer: Option<&Writer<E>>) -> Self {
-        Self { stream, tail: writer.map(Writer::tail), sorted: Arc::default() }
+        Self {
+            stream,
+            tail: writer.map(Writer::tail),
+            sorted: Arc::default(),
+            manifest: KnownManifest::default(),
+        }
     }
 }
 
@@ -318,19 +325,30 @@ impl Reader {
         Ok((Streams { pushes, samples: of_samples.readable, labels }, left_out))
     }
 
-    /// All segments with rows between two times, in the order of their names, and the tail.
+    /// All files with rows between two times, in the order in which they were written, and the tail.
     async fn open_all<E: Entry>(
         &self,
         fetch: &Fetch,
         source: &Source<E>,
-        times_ms: (i64, i64),
+        (start_ms, end_ms): (i64, i64),
     ) -> Result<OpenedAll, ReadError> {
         // the tail first: what leaves it between this line and the next is listed, and then left out again below
         let tail = source.tail.as_ref().map(|(writer, tail)| (*writer, tail.snapshot()));
-        let (mut found, left_out) = self.list(fetch, &*self.store, &source.stream, times_ms).await?;
+        let Listed { manifest, mut hot, left_out } =
+            self.list(fetch, &source.stream, &source.manifest).await?;
         if let Some((writer, tail)) = &tail {
-            found.retain(|found| found.name.writer != *writer || found.name.number < tail.first_number);
+            hot.retain(|hot| hot.name.writer != *writer || hot.name.number < tail.first_number);
         }
+        let is_within = |from_us: i64, to_us: i64| {
+            from_us.div_euclid(1_000) <= end_ms && to_us.div_euclid(1_000) >= start_ms
+        };
+        let of_runs = manifest.runs.iter().flat_map(|run| &run.objects);
+        let mut found: Vec<Found> = of_runs
+            .filter(|object| is_within(object.times_us.0, object.times_us.1))
+            .map(|object| Found::merged(&source.stream, object))
+            .collect();
+        hot.retain(|hot| is_within(hot.name.from_us, hot.name.to_us));
+        found.extend(hot.into_iter().map(|hot| hot.found));
         if found.len() > self.settings.segments_max {
             return Err(ReadError::TooManySegments { found: found.len(), max: self.settings.segments_max });
         }

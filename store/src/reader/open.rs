@@ -125,7 +125,7 @@ impl Reader {
             }
         }
         let bytes = fetch.whole(&found.object).await?;
-        let checksum = found.name.checksum;
+        let checksum = found.checksum;
         let decoded = blocking(move || segment::decode(bytes, checksum)).await?;
         Ok(decoded.map(|segment| Opened::Whole(Arc::new(segment))))
     }

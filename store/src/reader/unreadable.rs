@@ -42,6 +42,11 @@ impl Version {
         }
     }
 
+    /// Of an object of which the content never changes.
+    pub(super) fn of_size(size: u64) -> Self {
+        Self { size, last_modified_us: 0, e_tag: None }
+    }
+
     pub(super) fn size(&self) -> u64 {
         self.size
     }
