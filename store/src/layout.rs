@@ -3,7 +3,7 @@
 //! ```text
 //! {prefix}/{tenant}/{stream}/hot/{minute}/{writer}{number}-{from}-{to}-{rows}-{checksum}.parquet
 //! {prefix}/{tenant}/{stream}/manifest.json
-//! {prefix}/{tenant}/{stream}/data/{day}/{level}-{from minute}-{to minute}-{epoch}-{inputs}-{part}.parquet, ….keys.parquet, ….ids
+//! {prefix}/{tenant}/{stream}/data/{day}/{level}-{from minute}-{to minute}-{epoch}-{inputs}-{part}.parquet, ….keys, ….ids
 //! {prefix}/{tenant}/{stream}/frames/{minute}-{full or delta}-{epoch}-{inputs}-{part}.parquet
 //! ```
 //!
@@ -276,7 +276,7 @@ impl MergedName {
 
     /// Its retry keys.
     pub(crate) fn keys(&self) -> String {
-        format!("{}.keys.parquet", self.stem())
+        format!("{}.keys", self.stem())
     }
 
     /// The ids of the segments that are in it.
@@ -436,7 +436,7 @@ mod tests {
         };
         let stem = "data/20261122/tick-20261122T2346-20261122T2351-3-0000000000000abc";
         assert_eq!(name.part(2), format!("{stem}-0002.parquet"));
-        assert_eq!((name.keys(), name.ids()), (format!("{stem}.keys.parquet"), format!("{stem}.ids")));
+        assert_eq!((name.keys(), name.ids()), (format!("{stem}.keys"), format!("{stem}.ids")));
         let frame = frame_name(from, false, 4, 1, 0);
         assert_eq!(frame, "frames/20261122T2346-delta-4-0000000000000001-0000.parquet");
         for (file, epoch) in [(name.part(0), 3), (name.keys(), 3), (name.ids(), 3), (frame, 4)] {

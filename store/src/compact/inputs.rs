@@ -9,7 +9,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::{CompactError, Compactor};
 use crate::layout::{Minute, SegmentName, Stream};
-use crate::manifest::{Object, Run};
+use crate::manifest::{Manifest, Object, Reaching, Run};
 use crate::segment::{self, Segment, SegmentError};
 
 /// Requests to the store at once.
@@ -21,6 +21,7 @@ pub(super) struct HotSegment {
     pub(super) object: Path,
     /// Below the stream.
     pub(super) path: String,
+    pub(super) bytes: u64,
     pub(super) name: SegmentName,
 }
 
@@ -46,9 +47,9 @@ pub(super) async fn list_hot(
     let mut found = Vec::new();
     while let Some(entry) = listing.next().await {
         let entry = entry.map_err(|source| CompactError::Store { object: hot.clone(), source })?;
-        let object = entry.location;
+        let (object, bytes) = (entry.location, entry.size);
         if let (Ok(name), Some(path)) = (SegmentName::parse(&object), stream.name_of(&object)) {
-            found.push(HotSegment { object, path, name });
+            found.push(HotSegment { object, path, bytes, name });
         }
     }
     found.sort_by(|a, b| a.object.cmp(&b.object));
@@ -57,6 +58,17 @@ pub(super) async fn list_hot(
     found.retain(|segment| seen.insert((segment.name.writer, segment.name.number)));
     found.reverse();
     Ok(found)
+}
+
+/// The segments that are in runs and go on after the watermark.
+pub(super) fn reaching(stream: &Stream, manifest: &Manifest) -> Vec<HotSegment> {
+    let segment = |Reaching { name: path, bytes }: &Reaching| {
+        let object = stream.below(path);
+        // only segments are named there
+        let name = SegmentName::parse(&object).ok()?;
+        Some(HotSegment { object, path: path.clone(), bytes: *bytes, name })
+    };
+    manifest.reaching.iter().filter_map(segment).collect()
 }
 
 /// A file that cannot be read.
@@ -70,7 +82,7 @@ impl Compactor {
     /// Decodes segments, in their order.
     pub(super) async fn read_segments(
         &self,
-        segments: &[HotSegment],
+        segments: &[&HotSegment],
     ) -> Result<Vec<Result<Read, Unreadable>>, CompactError> {
         let reads = segments.iter().map(|segment| self.read(segment.object.clone(), segment.name.checksum));
         stream::iter(reads).buffered(REQUESTS_MAX).try_collect().await

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::layout::{Day, Minute};
-use crate::segment::{Segment, merge_samples};
+use super::CompactSettings;
+use super::keys::Counted;
+use super::lease::micros;
+use crate::layout::Day;
+use crate::merge::{MergeSettings, Merged, Span, merge_pushes, merge_samples};
+use crate::segment::Segment;
 
 /// What a stream holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,60 +16,48 @@ pub(super) enum Kind {
     Samples,
 }
 
-/// Rows, and the retry keys of the pushes that are in them.
-#[derive(Debug)]
-pub(super) struct Merged {
-    pub(super) segment: Segment,
-    pub(super) keys: Option<Bytes>,
-}
-
 /// A run before it is written.
 #[derive(Debug)]
 pub(super) struct MergedRun {
     /// Of samples: the day of their time.
     pub(super) day: Option<Day>,
-    pub(super) content: Merged,
+    pub(super) segment: Segment,
+    /// The retry keys of the segments that were merged; what was a run had them beside it.
+    pub(super) keys: Vec<Counted>,
     /// How many rows are gone.
     pub(super) rows_merged: u64,
 }
 
 impl Kind {
-    /// The runs of files that are given in the order in which they were written.
-    pub(super) fn merge(self, inputs: &[Arc<Segment>]) -> Vec<MergedRun> {
+    /// The runs of files that are given in the order in which they were written, and that hold all of a span.
+    pub(super) fn merge(
+        self,
+        inputs: &[Arc<Segment>],
+        span: Span,
+        counted: &[Counted],
+        settings: &CompactSettings,
+    ) -> Vec<MergedRun> {
         match self {
             Self::Samples => samples(inputs),
-            Self::Pushes => Vec::new(),
+            Self::Pushes => {
+                let by_us = Some(micros(settings.aggregate_resolution)).filter(|by_us| *by_us > 0);
+                let settings = MergeSettings { aggregate_resolution_us: by_us };
+                let Merged { run: segment, keys, repeated_rows, joined_rows } =
+                    merge_pushes(inputs, span, counted, settings);
+                vec![MergedRun { day: None, segment, keys, rows_merged: repeated_rows + joined_rows }]
+            }
         }
     }
 }
 
 fn samples(inputs: &[Arc<Segment>]) -> Vec<MergedRun> {
-    let had: usize = inputs.iter().map(|input| input.rows.len()).sum();
-    let days = merge_samples(inputs);
-    let have: usize = days.values().map(|segment| segment.rows.len()).sum();
-    let mut rows_merged = (had - have) as u64;
+    let (days, mut rows_merged) = merge_samples(inputs);
     let runs = days.into_iter().map(|(day, segment)| MergedRun {
         day: Some(day),
-        content: Merged { segment, keys: None },
+        segment,
+        keys: Vec::new(),
         // of several days nobody asks which had them
         rows_merged: std::mem::take(&mut rows_merged),
     });
     runs.collect()
-}
-
-/// What is held at some time.
-#[derive(Debug)]
-pub(super) struct FrameContent {
-    pub(super) segment: Segment,
-    /// Whether it says all, or what differs from the frame before.
-    pub(super) is_full: bool,
-}
-
-/// The frame at `at`, from the frames before it and what happened since; `None` if nothing has changed.
-pub(super) fn frame(
-    _held: Vec<Vec<Arc<Segment>>>,
-    _happened: Vec<Arc<Segment>>,
-    _at: Minute,
-) -> Option<FrameContent> {
-    None
 }

@@ -14,11 +14,13 @@
 mod commit;
 pub(crate) mod ids;
 mod inputs;
+pub(crate) mod keys;
 mod lease;
 mod merge;
 mod outputs;
 mod plan;
 mod progress;
+mod runs;
 mod sweep;
 
 #[cfg(test)]

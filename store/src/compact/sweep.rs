@@ -75,7 +75,8 @@ impl Compactor {
         self.each(&self.stream.hot(), |entry| {
             // what is called otherwise is not ours to delete
             let Ok(name) = SegmentName::parse(&entry.location) else { return };
-            if Minute::of(name.stamped_us) < watermark && is_old(&entry) {
+            let is_before = Minute::of(name.stamped_us) < watermark;
+            if is_before && is_old(&entry) && !named.contains(&entry.location) {
                 unneeded.push(entry.location);
             }
         })

@@ -34,6 +34,8 @@ pub(crate) struct Manifest {
     pub(crate) lease: Lease,
     /// When objects that nothing needs were last looked for.
     pub(crate) swept: Option<Swept>,
+    /// Segments that are in the runs up to the watermark, and go on after it.
+    pub(crate) reaching: Vec<Reaching>,
     /// In order of minutes, then of days.
     pub(crate) runs: Vec<Run>,
     /// In order of time.
@@ -50,6 +52,16 @@ pub(crate) struct Lease {
     pub(crate) number: u64,
     /// When it ends, in µs, by the store's clock.
     pub(crate) until_us: i64,
+}
+
+/// A segment of pushes that began before the watermark and goes on after it. What it says of before is in a run; what it says of
+/// the watermark and later counts still.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reaching {
+    /// Its name below the stream.
+    pub(crate) name: String,
+    /// How long it is.
+    pub(crate) bytes: u64,
 }
 
 /// A look for objects that nothing needs.
@@ -146,6 +158,7 @@ impl Default for Manifest {
             watermark: None,
             lease: Lease::default(),
             swept: None,
+            reaching: Vec::new(),
             runs: Vec::new(),
             frames: Vec::new(),
         }
@@ -160,7 +173,8 @@ impl Manifest {
             files.chain(run.keys.as_deref()).chain(run.ids.as_deref())
         });
         let of_frames = self.frames.iter().flat_map(|frame| &frame.objects);
-        of_runs.chain(of_frames.map(|object| object.name.as_str()))
+        let reaching = self.reaching.iter().map(|segment| segment.name.as_str());
+        of_runs.chain(of_frames.map(|object| object.name.as_str())).chain(reaching)
     }
 
     /// The newest frame that says nothing of later than a time in µs, after the frames that it builds on: oldest first. Empty

@@ -12,7 +12,7 @@ use super::unreadable::{LeftOut, Version};
 use super::{ReadError, Reader};
 use crate::compact::ids;
 use crate::layout::{Minute, SegmentName, Stream};
-use crate::manifest::{Loaded, Manifest, Manifests, Object};
+use crate::manifest::{Loaded, Manifest, Manifests, Object, Reaching};
 
 /// A file in the store.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub(super) struct Hot {
 #[derive(Debug)]
 pub(super) struct Listed {
     pub(super) manifest: Arc<Manifest>,
+    /// Segments of which what they say of the watermark and later is in no run.
+    pub(super) reaching: Vec<Found>,
     /// In the order of their names.
     pub(super) hot: Vec<Hot>,
     /// Objects that may be segments but are not called so.
@@ -80,9 +82,10 @@ impl Reader {
         drop_doubles(&mut hot);
         if hot.iter().any(|hot| hot.name.is_again) {
             let sealed = self.ids(fetch, stream, &manifest).await?;
-            hot.retain(|Hot { name, .. }| !name.is_again || !sealed.contains(&(name.writer, name.number)));
+            let id = |name: &SegmentName| (name.writer, name.number, Minute::of(name.stamped_us));
+            hot.retain(|Hot { name, .. }| !name.is_again || !ids::is_sealed(&sealed, id(name)));
         }
-        Ok(Listed { manifest, hot, left_out })
+        Ok(Listed { reaching: reaching(stream, &manifest), manifest, hot, left_out })
     }
 
     async fn list_hot(
@@ -130,13 +133,14 @@ impl Reader {
         fetch: &Fetch,
         stream: &Stream,
         manifest: &Manifest,
-    ) -> Result<HashSet<ids::Id>, ReadError> {
-        let mut all = HashSet::new();
+    ) -> Result<Vec<ids::Id>, ReadError> {
+        let mut all = Vec::new();
         for name in manifest.runs.iter().filter_map(|run| run.ids.as_ref()) {
             let object = stream.below(name);
             let bytes = fetch.whole(&object).await?;
             all.extend(ids::decode(&bytes).ok_or(ReadError::Ids { object })?);
         }
+        all.sort_unstable();
         Ok(all)
     }
 }
@@ -150,6 +154,17 @@ impl Found {
             checksum: object.checksum,
         }
     }
+}
+
+/// The segments that are in runs and go on after the watermark.
+fn reaching(stream: &Stream, manifest: &Manifest) -> Vec<Found> {
+    let found = |segment: &Reaching| {
+        let object = stream.below(&segment.name);
+        // only segments are named there
+        let checksum = SegmentName::parse(&object).ok()?.checksum;
+        Some(Found { object, version: Version::of_size(segment.bytes), checksum })
+    };
+    manifest.reaching.iter().filter_map(found).collect()
 }
 
 /// Of segments with the same writer and number, the one of the latest minute stays: the others came too late for theirs and

@@ -334,7 +334,7 @@ impl Reader {
     ) -> Result<OpenedAll, ReadError> {
         // the tail first: what leaves it between this line and the next is listed, and then left out again below
         let tail = source.tail.as_ref().map(|(writer, tail)| (*writer, tail.snapshot()));
-        let Listed { manifest, mut hot, left_out } =
+        let Listed { manifest, reaching, mut hot, left_out } =
             self.list(fetch, &source.stream, &source.manifest).await?;
         if let Some((writer, tail)) = &tail {
             hot.retain(|hot| hot.name.writer != *writer || hot.name.number < tail.first_number);

@@ -151,7 +151,12 @@ impl Rows {
             at_us: self.at_us[rows.clone()].to_vec(),
             values: self.values[rows.clone()].to_vec(),
             histograms: slice_seldom(&self.histograms, rows.clone()),
-            start_us: slice_seldom(&self.start_us, rows),
+            start_us: slice_seldom(&self.start_us, rows.clone()),
+            until_us: slice_seldom(&self.until_us, rows.clone()),
+            writers: slice_seldom(&self.writers, rows.clone()),
+            since_us: slice_seldom(&self.since_us, rows.clone()),
+            lost: slice_seldom(&self.lost, rows.clone()),
+            lost_histograms: slice_seldom(&self.lost_histograms, rows),
         }
     }
 

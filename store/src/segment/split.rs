@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Segment, SeriesRows};
+use super::{Placing, Segment, SeriesRows};
 
 impl Segment {
     /// Segments of at most so many rows that follow each other in the order of series and, within a series that is cut, of
@@ -17,9 +17,36 @@ impl Segment {
             starts.map(|start| self.part(start..self.rows.len().min(start + rows_max))).collect();
         if let Some(first) = parts.first_mut() {
             (first.clears, first.pushes) = (self.clears, self.pushes);
-            first.descriptions = self.descriptions;
+            (first.expiries, first.descriptions) = (self.expiries, self.descriptions);
         }
         parts
+    }
+
+    /// What it says of a time and later.
+    pub(crate) fn since(&self, from_us: i64) -> Self {
+        let is_later = |at_us: i64| at_us >= from_us;
+        let mut later = Self {
+            writer: self.writer,
+            aggregates: self.aggregates,
+            clears: self.clears.iter().filter(|clear| is_later(clear.stamp.at_us)).cloned().collect(),
+            pushes: self.pushes.iter().filter(|push| is_later(push.stamp.at_us)).copied().collect(),
+            expiries: self.expiries.iter().filter(|expiry| is_later(expiry.at_us)).copied().collect(),
+            descriptions: self.descriptions.iter().filter(|d| is_later(d.stamp.at_us)).cloned().collect(),
+            ..Self::default()
+        };
+        for SeriesRows { labels, fingerprint, held, range } in &self.series {
+            for row in range.clone().filter(|row| is_later(self.rows.at_us[*row])) {
+                let (value, start_us) = (self.rows.value(row), self.rows.start_us(row));
+                let placing = Placing {
+                    at_us: self.rows.at_us[row],
+                    value: &value,
+                    start_us,
+                    told: self.rows.told(row),
+                };
+                later.add(labels, *fingerprint, held.clone(), placing);
+            }
+        }
+        later
     }
 
     /// Some of the rows.
