@@ -12,7 +12,6 @@ mod fold;
 mod layout;
 mod log;
 mod manifest;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "called by compaction"))]
 mod merge;
 mod reader;
 mod segment;

@@ -20,8 +20,6 @@ pub(crate) enum Invariant {
     NothingDropped,
     /// A frame lies at or before the watermark, and what it builds on is there and older.
     FramesBased,
-    /// What a manifest names is there, as long as it says. Only who can ask the store can check it.
-    ObjectsThere,
 }
 
 impl Invariant {
@@ -33,7 +31,6 @@ impl Invariant {
             Self::RunsDisjoint => "runs-disjoint",
             Self::NothingDropped => "nothing-dropped",
             Self::FramesBased => "frames-based",
-            Self::ObjectsThere => "objects-there",
         }
     }
 }

@@ -11,7 +11,9 @@ mod swap;
 mod tests;
 
 pub(crate) use codec::ManifestError;
-pub(crate) use invariants::{Invariant, Violation, check, stands};
+#[cfg(test)]
+pub(crate) use invariants::{Invariant, stands};
+pub(crate) use invariants::{Violation, check};
 pub(crate) use swap::{LoadError, Loaded, Manifests, SwapError};
 
 use serde::{Deserialize, Serialize};

@@ -37,6 +37,12 @@ pub enum ReadError {
         /// Which.
         object: Path,
     },
+    /// A list of the retry keys of a run is damaged.
+    #[error("could not read {object}: it is no list of retry keys")]
+    Keys {
+        /// Which.
+        object: Path,
+    },
     /// The process is going down.
     #[error("interrupted: the process is shutting down")]
     Interrupted,
@@ -55,9 +61,11 @@ impl ReadError {
     /// What the caller should do.
     pub fn kind(&self) -> ReadErrorKind {
         match self {
-            Self::Store { .. } | Self::Manifest { .. } | Self::Ids { .. } | Self::Interrupted => {
-                ReadErrorKind::Unavailable
-            }
+            Self::Store { .. }
+            | Self::Manifest { .. }
+            | Self::Ids { .. }
+            | Self::Keys { .. }
+            | Self::Interrupted => ReadErrorKind::Unavailable,
             Self::TooManySegments { .. } => ReadErrorKind::Limit,
         }
     }

@@ -13,6 +13,7 @@ use super::{ReadError, Reader};
 use crate::compact::ids;
 use crate::layout::{Minute, SegmentName, Stream};
 use crate::manifest::{Loaded, Manifest, Manifests, Object, Reaching};
+use crate::tail::Snapshot;
 
 /// A file in the store.
 #[derive(Clone, Debug)]
@@ -40,6 +41,27 @@ pub(super) struct Listed {
     pub(super) hot: Vec<Hot>,
     /// Objects that may be segments but are not called so.
     pub(super) left_out: Vec<LeftOut>,
+}
+
+impl Listed {
+    /// The segments that are in runs and go on after the watermark.
+    pub(super) fn take_reaching(&mut self) -> impl Iterator<Item = Found> + use<> {
+        std::mem::take(&mut self.reaching).into_iter()
+    }
+
+    /// The segments with rows of a time that are in no run, and that the tail of this process does not hold.
+    pub(super) fn take_hot<E>(
+        &mut self,
+        tail: &Option<(u64, Snapshot<E>)>,
+        (from_us, to_us): (i64, i64),
+    ) -> impl Iterator<Item = Found> + use<E> {
+        let own = tail.as_ref().map(|(writer, tail)| (*writer, tail.first_number));
+        let is_wanted = move |Hot { name, .. }: &Hot| {
+            let is_in_tail = own.is_some_and(|(writer, first)| name.writer == writer && name.number >= first);
+            !is_in_tail && name.from_us <= to_us && name.to_us >= from_us
+        };
+        std::mem::take(&mut self.hot).into_iter().filter(is_wanted).map(|hot| hot.found)
+    }
 }
 
 /// The manifest that was read last, so that it is not read again and what it has told to be merged is not listed.

@@ -15,28 +15,34 @@ mod samples;
 mod tail_segments;
 mod unreadable;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use model::{Labels, Metadata, NeededLabels, Push, RetryKey, Selection, Series, Stamp, Value};
+use model::{
+    Labels, Metadata, NeededLabels, Push, RETRY_WINDOW_US, RetryKey, Selection, Series, Stamp, Value,
+};
 use object_store::ObjectStore;
+use object_store::path::Path;
 
 pub use error::{ReadError, ReadErrorKind};
 pub use fetch::Usage;
 pub use groups::{HeldFamily, LiveGroup};
 pub use unreadable::LeftOut;
 
+use crate::compact::keys::{self, Counted};
 use crate::entry::{Entry, SampleBatch};
 use crate::fold::widened;
-use crate::layout::Stream;
+use crate::layout::{Minute, Stream};
+use crate::manifest::{Object, Run};
 use crate::segment::{Segment, SegmentError, Wanted};
 use crate::settings::ReaderSettings;
 use crate::stats::{ReaderStats, count};
-use crate::tail::Tail;
+use crate::tail::{Snapshot, Tail};
 use crate::writer::Writer;
 use fetch::Fetch;
 pub(crate) use gather::{Gathered, Identified, Identity, Pushes};
-use listing::{Found, KnownManifest, Listed};
+use listing::{Found, KnownManifest};
 use lru::Lru;
 use open::{Kept, Key, Opened};
 use tail_segments::TailSegments;
@@ -103,7 +109,8 @@ pub struct Answer<T> {
 /// What one stream holds of what is wanted.
 #[derive(Debug, Default)]
 struct Segments {
-    readable: Vec<Arc<Segment>>,
+    frames: Vec<Arc<Segment>>,
+    files: Vec<Arc<Segment>>,
     left_out: Vec<LeftOut>,
 }
 
@@ -234,14 +241,16 @@ impl Reader {
             ..Request::all_pushed(end_ms)
         };
         self.answer(request, move |Streams { pushes, .. }| {
-            let mut keys = Vec::new();
+            let within = |at_us: i64| (start_ms..=end_ms).contains(&at_us.div_euclid(1_000));
+            let mut keys = pushes.counted;
+            keys.retain(|(stamp, _)| within(stamp.at_us));
             for segment in &pushes.segments {
-                let within = |at_us: i64| (start_ms..=end_ms).contains(&at_us.div_euclid(1_000));
                 for push in segment.pushes.iter().filter(|push| within(push.stamp.at_us)) {
                     keys.extend(push.retry_key.map(|key| (push.stamp, key)));
                 }
             }
             keys.sort_unstable();
+            keys.dedup();
             keys
         })
         .await
@@ -293,16 +302,15 @@ impl Reader {
     async fn read(&self, fetch: &Fetch, request: &Request) -> Result<(Streams, Vec<LeftOut>), ReadError> {
         let of_pushes = (request.pushed_from_ms, request.end_ms);
         let of_samples = (request.start_ms, request.end_ms);
-        let (mut pushes, mut samples) =
-            futures::try_join!(self.open_all(fetch, &self.pushes, of_pushes), async {
-                match request.samples {
-                    true => self.open_all(fetch, &self.samples, of_samples).await,
-                    false => Ok(OpenedAll::default()),
-                }
-            },)?;
-        let aggregates = pushes.opened.iter().any(Opened::aggregates)
-            || pushes.tail.iter().any(|segment| segment.aggregates);
-        let collides = pushes.opened.iter().chain(&samples.opened).any(Opened::has_collision);
+        let (pushes, samples) = futures::try_join!(self.open_pushes(fetch, request), async {
+            match request.samples {
+                true => self.open_samples(fetch, request).await,
+                false => Ok(OpenedAll::default()),
+            }
+        },)?;
+        let aggregates =
+            pushes.files().any(Opened::aggregates) || pushes.tail.iter().any(|segment| segment.aggregates);
+        let collides = pushes.files().chain(samples.files()).any(Opened::has_collision);
         // histograms that add up are told apart by their labels, and read with all of their buckets
         let labels = if aggregates || collides { NeededLabels::All } else { request.labels.clone() };
         let mut wanted = Wanted {
@@ -316,49 +324,98 @@ impl Reader {
         if aggregates {
             wanted.matching = wanted.matching.iter().map(widened).collect();
         }
+        let keyed_runs = pushes.keyed_runs.clone();
         let (of_pushes, of_samples) = futures::try_join!(
-            self.rows_of_all(fetch, &mut pushes, &wanted),
-            self.rows_of_all(fetch, &mut samples, &of_samples),
+            self.rows_of_all(fetch, pushes, &wanted),
+            self.rows_of_all(fetch, samples, &of_samples),
         )?;
         let left_out = [of_pushes.left_out, of_samples.left_out].concat();
-        let pushes = Pushes { segments: of_pushes.readable, ..Pushes::default() };
-        Ok((Streams { pushes, samples: of_samples.readable, labels }, left_out))
+        let counted = match request.keys_from_us() {
+            Some(from_us) => self.counted(fetch, &keyed_runs, from_us, |_| true).await?,
+            None => self.counted_before(fetch, &of_pushes.files, &keyed_runs).await?,
+        };
+        let pushes = Pushes { frames: of_pushes.frames, segments: of_pushes.files, counted };
+        Ok((Streams { pushes, samples: of_samples.files, labels }, left_out))
     }
 
-    /// All files with rows between two times, in the order in which they were written, and the tail.
+    /// The frames before the time, the runs and segments since them, and the tail.
+    async fn open_pushes(&self, fetch: &Fetch, request: &Request) -> Result<OpenedAll, ReadError> {
+        let source = &self.pushes;
+        // the tail first: what leaves it between this line and the next is listed, and then left out again below
+        let tail = source.tail.as_ref().map(|(writer, tail)| (*writer, tail.snapshot()));
+        let mut listed = self.list(fetch, &source.stream, &source.manifest).await?;
+        let manifest = Arc::clone(&listed.manifest);
+        let (from_us, to_us) = micros((request.pushed_from_ms, request.end_ms));
+        let frames = match request.pushed_from_ms {
+            i64::MIN => manifest.frames_before(request.start_ms.saturating_mul(1_000)),
+            // what was held before is not asked for
+            _ => Vec::new(),
+        };
+        let since = frames.last().map(|frame| frame.at);
+        let is_after = |run: &&Run| since.is_none_or(|since| run.from >= since);
+        let of_runs = manifest.runs.iter().filter(is_after).flat_map(|run| &run.objects);
+        let is_wanted = |object: &&Object| {
+            let is_in_time = object.times_us.0 <= to_us && object.times_us.1 >= from_us;
+            // what a head says is for all names
+            is_in_time && (object.head_rows > 0 || request.may_match(object))
+        };
+        let merged = |object: &Object| (Found::merged(&source.stream, object), None);
+        let is_named = |object: &&Object| object.head_rows > 0 || request.may_match(object);
+        let of_frames = frames.iter().flat_map(|frame| &frame.objects).filter(is_named).map(merged);
+        let watermark_us = manifest.watermark.map(Minute::start_us);
+        let reaching = listed.take_reaching().map(|found| (found, watermark_us));
+        let mut files: Vec<Part> = of_runs.filter(is_wanted).map(merged).chain(reaching).collect();
+        files.extend(listed.take_hot(&tail, (from_us, to_us)).map(|found| (found, None)));
+        let keyed_runs = manifest.runs.iter().filter_map(|run| Some((run.to, run.keys.clone()?)));
+        let keyed_runs = keyed_runs.map(|(to, keys)| (to, source.stream.below(&keys))).collect();
+        let opened = self.open_all(fetch, source, of_frames.collect(), files, tail).await?;
+        Ok(OpenedAll { left_out: [listed.left_out, opened.left_out].concat(), keyed_runs, ..opened })
+    }
+
+    /// The runs and segments with samples of the time, in the order in which they were written, and the tail.
+    async fn open_samples(&self, fetch: &Fetch, request: &Request) -> Result<OpenedAll, ReadError> {
+        let source = &self.samples;
+        let tail = source.tail.as_ref().map(|(writer, tail)| (*writer, tail.snapshot()));
+        let mut listed = self.list(fetch, &source.stream, &source.manifest).await?;
+        let manifest = Arc::clone(&listed.manifest);
+        let times_us = micros((request.start_ms, request.end_ms));
+        let of_runs = manifest.runs.iter().flat_map(|run| &run.objects);
+        let is_wanted = |object: &&Object| {
+            let is_in_time = object.times_us.0 <= times_us.1 && object.times_us.1 >= times_us.0;
+            is_in_time && request.may_match(object)
+        };
+        let merged = |object: &Object| (Found::merged(&source.stream, object), None);
+        let mut files: Vec<Part> = of_runs.filter(is_wanted).map(merged).collect();
+        files.extend(listed.take_hot(&tail, times_us).map(|found| (found, None)));
+        let opened = self.open_all(fetch, source, Vec::new(), files, tail).await?;
+        Ok(OpenedAll { left_out: [listed.left_out, opened.left_out].concat(), ..opened })
+    }
+
+    /// Opens files, in their order.
     async fn open_all<E: Entry>(
         &self,
         fetch: &Fetch,
         source: &Source<E>,
-        (start_ms, end_ms): (i64, i64),
+        frames: Vec<Part>,
+        files: Vec<Part>,
+        tail: Option<(u64, Snapshot<E>)>,
     ) -> Result<OpenedAll, ReadError> {
-        // the tail first: what leaves it between this line and the next is listed, and then left out again below
-        let tail = source.tail.as_ref().map(|(writer, tail)| (*writer, tail.snapshot()));
-        let Listed { manifest, reaching, mut hot, left_out } =
-            self.list(fetch, &source.stream, &source.manifest).await?;
-        if let Some((writer, tail)) = &tail {
-            hot.retain(|hot| hot.name.writer != *writer || hot.name.number < tail.first_number);
+        let found = frames.len() + files.len();
+        if found > self.settings.segments_max {
+            return Err(ReadError::TooManySegments { found, max: self.settings.segments_max });
         }
-        let is_within = |from_us: i64, to_us: i64| {
-            from_us.div_euclid(1_000) <= end_ms && to_us.div_euclid(1_000) >= start_ms
-        };
-        let of_runs = manifest.runs.iter().flat_map(|run| &run.objects);
-        let mut found: Vec<Found> = of_runs
-            .filter(|object| is_within(object.times_us.0, object.times_us.1))
-            .map(|object| Found::merged(&source.stream, object))
-            .collect();
-        hot.retain(|hot| is_within(hot.name.from_us, hot.name.to_us));
-        found.extend(hot.into_iter().map(|hot| hot.found));
-        if found.len() > self.settings.segments_max {
-            return Err(ReadError::TooManySegments { found: found.len(), max: self.settings.segments_max });
-        }
-        let mut all = OpenedAll { left_out, ..OpenedAll::default() };
-        let opened = found.into_iter().map(|segment| self.open(fetch, segment));
+        let frame_count = frames.len();
+        let mut all = OpenedAll::default();
+        let opened = frames
+            .into_iter()
+            .chain(files)
+            .map(async |(found, since_us)| Ok::<_, ReadError>((self.open(fetch, found).await?, since_us)));
         let opened = stream::iter(opened).buffered(self.settings.requests_max);
-        let opened: Vec<Result<Opened, LeftOut>> = opened.try_collect().await?;
-        for segment in opened {
-            match segment {
-                Ok(segment) => all.opened.push(segment),
+        let opened: Vec<(Result<Opened, LeftOut>, Option<i64>)> = opened.try_collect().await?;
+        for (index, (file, since_us)) in opened.into_iter().enumerate() {
+            match file {
+                Ok(frame) if index < frame_count => all.frames.push(frame),
+                Ok(file) => all.opened.push((file, since_us)),
                 Err(object) => all.left_out.push(object),
             }
         }
@@ -369,30 +426,97 @@ impl Reader {
         Ok(all)
     }
 
-    /// What is wanted of open segments; the tail's last.
+    /// What is wanted of open files; the tail's last.
     async fn rows_of_all(
         &self,
         fetch: &Fetch,
-        all: &mut OpenedAll,
+        all: OpenedAll,
         wanted: &Wanted,
     ) -> Result<Segments, ReadError> {
-        let OpenedAll { opened, tail, left_out } = std::mem::take(all);
-        let mut segments = Segments { readable: Vec::new(), left_out };
-        let rows = opened.into_iter().map(|segment| self.rows(fetch, segment, wanted));
+        let OpenedAll { frames, opened, tail, left_out, .. } = all;
+        let mut segments = Segments { left_out, ..Segments::default() };
+        let frame_count = frames.len();
+        let files = frames.into_iter().map(|frame| (frame, None)).chain(opened);
+        let rows = files.map(async |(file, since_us)| {
+            Ok::<_, ReadError>((self.rows(fetch, file, wanted).await?, since_us))
+        });
         let rows = stream::iter(rows).buffered(self.settings.requests_max);
-        let rows: Vec<Result<Arc<Segment>, LeftOut>> = rows.try_collect().await?;
-        for segment in rows {
-            match segment {
-                Ok(segment) => segments.readable.push(segment),
-                Err(object) => segments.left_out.push(object),
+        let rows: Vec<(Result<_, LeftOut>, Option<i64>)> = rows.try_collect().await?;
+        for (index, (segment, since_us)) in rows.into_iter().enumerate() {
+            match (segment, since_us) {
+                (Ok(frame), _) if index < frame_count => segments.frames.push(frame),
+                (Ok(segment), None) => segments.files.push(segment),
+                // what it says of before is in a run
+                (Ok(segment), Some(since_us)) => segments.files.push(Arc::new(segment.since(since_us))),
+                (Err(object), _) => segments.left_out.push(object),
             }
         }
-        segments.readable.extend(tail);
+        segments.files.extend(tail);
         Ok(segments)
+    }
+
+    /// Of the retry keys of what is in no run those that counted in runs.
+    async fn counted_before(
+        &self,
+        fetch: &Fetch,
+        segments: &[Arc<Segment>],
+        keyed_runs: &[(Minute, Path)],
+    ) -> Result<Vec<(Stamp, RetryKey)>, ReadError> {
+        let keyed = segments.iter().flat_map(|segment| &segment.pushes);
+        let keyed: Vec<(u128, i64)> =
+            keyed.filter_map(|push| Some((push.retry_key?.key, push.stamp.at_us))).collect();
+        let Some(first_us) = keyed.iter().map(|(_, at_us)| *at_us).min() else { return Ok(Vec::new()) };
+        let asked: HashSet<u128> = keyed.into_iter().map(|(key, _)| key).collect();
+        let from_us = first_us.saturating_sub(RETRY_WINDOW_US);
+        self.counted(fetch, keyed_runs, from_us, |key| asked.contains(&key)).await
+    }
+
+    /// The retry keys that counted in runs from a time on, as far as they are asked for.
+    async fn counted(
+        &self,
+        fetch: &Fetch,
+        keyed_runs: &[(Minute, Path)],
+        from_us: i64,
+        is_asked: impl Fn(u128) -> bool,
+    ) -> Result<Vec<(Stamp, RetryKey)>, ReadError> {
+        let objects = keyed_runs.iter().filter(|(to, _)| to.start_us() > from_us);
+        let objects: Vec<Path> = objects.map(|(_, object)| object.clone()).collect();
+        let lists = objects.into_iter().map(|object| self.keys(fetch, object));
+        let lists: Vec<Arc<Vec<Counted>>> =
+            stream::iter(lists).buffered(self.settings.requests_max).try_collect().await?;
+        let counted = lists.iter().flat_map(|list| list.iter()).filter(|(retry, _)| is_asked(retry.key));
+        Ok(counted.map(|(retry, stamp)| (*stamp, *retry)).collect())
+    }
+
+    /// The retry keys that stand beside a run.
+    async fn keys(&self, fetch: &Fetch, object: Path) -> Result<Arc<Vec<Counted>>, ReadError> {
+        let key = Key::Opened(object.clone());
+        if let Some(Kept::Counted(counted)) = self.memory.get(&key) {
+            return Ok(counted);
+        }
+        let bytes = fetch.whole(&object).await?;
+        let counted = keys::decode(&bytes).ok_or(ReadError::Keys { object })?;
+        let counted = Arc::new(counted);
+        self.memory.put(key, Kept::Counted(Arc::clone(&counted)), bytes.len());
+        Ok(counted)
     }
 }
 
 impl Request {
+    /// From when on retry keys are asked for, if all of them are.
+    fn keys_from_us(&self) -> Option<i64> {
+        (self.pushed_from_ms > i64::MIN).then(|| micros((self.pushed_from_ms, 0)).0)
+    }
+
+    /// Whether rows of a file may match, by what the manifest says of their names.
+    fn may_match(&self, object: &Object) -> bool {
+        let Some((first, last)) = &object.names else { return false };
+        self.matching.iter().any(|selection| match selection.metric_name() {
+            Some(name) => first.as_str() <= name && name <= last.as_str(),
+            None => true,
+        })
+    }
+
     fn all_pushed(at_ms: i64) -> Self {
         Self {
             matching: vec![everything(at_ms)],
@@ -410,12 +534,26 @@ fn everything(at_ms: i64) -> Selection {
     Selection { matchers: Vec::new(), start_ms: at_ms, end_ms: at_ms }
 }
 
-/// The segments of one stream.
+/// A file, of which perhaps only what it says of a time and later counts.
+type Part = (Found, Option<i64>);
+
+/// The files of one stream.
 #[derive(Debug, Default)]
 struct OpenedAll {
-    opened: Vec<Opened>,
+    /// Oldest first.
+    frames: Vec<Opened>,
+    /// Of some only what they say of a time and later counts.
+    opened: Vec<(Opened, Option<i64>)>,
     tail: Vec<Arc<Segment>>,
     left_out: Vec<LeftOut>,
+    /// Where the retry keys of runs are, and where those runs end.
+    keyed_runs: Vec<(Minute, Path)>,
+}
+
+impl OpenedAll {
+    fn files(&self) -> impl Iterator<Item = &Opened> {
+        self.frames.iter().chain(self.opened.iter().map(|(file, _)| file))
+    }
 }
 
 /// The microseconds of some milliseconds, the last one whole.

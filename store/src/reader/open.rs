@@ -11,6 +11,7 @@ use super::fetch::Fetch;
 use super::listing::Found;
 use super::unreadable::LeftOut;
 use super::{ReadError, Reader, blocking};
+use crate::compact::keys::Counted;
 use crate::segment::{
     self, Partial, Sealed, SealedFooter, Segment, SegmentError, Step, Wanted, footer_start,
 };
@@ -45,6 +46,8 @@ pub(super) enum Kept {
     Whole(Arc<Segment>),
     Sealed(Arc<Sealed>),
     Page(Bytes),
+    /// Retry keys beside a run.
+    Counted(Arc<Vec<Counted>>),
 }
 
 /// What can be had of a file, or what is wrong with it; and apart from that, whether the store answered.
