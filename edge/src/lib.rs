@@ -19,6 +19,7 @@ mod queries;
 mod rule_queries;
 mod rule_samples;
 mod rule_state;
+mod rules;
 mod storage;
 mod stored_series;
 
@@ -31,6 +32,7 @@ pub use queries::{build_information, no_rules, queries, query_routes};
 pub use rule_queries::RuleQueries;
 pub use rule_samples::RuleSamples;
 pub use rule_state::RuleState;
+pub use rules::{AlertmanagerError, RulesError, alertmanagers, rules};
 pub use storage::{Ack, Storage, WriterError};
 pub use store::ReaderSettings;
 pub use stored_series::StoredSeries;

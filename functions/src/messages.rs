@@ -120,7 +120,7 @@ impl Messages {
                     Ok(()) => drop(done.insert(id)),
                     Err(error) => {
                         is_broken = true;
-                        tracing::error!(message = id, error = %error, "message not stored");
+                        tracing::error!(message_id = id, error = %error, "message not stored");
                     }
                 }
             }
@@ -128,7 +128,7 @@ impl Messages {
         let is_late = tokio::time::timeout(left, all).await.is_err();
         for id in ids.into_iter().filter(|id| !done.contains(id)) {
             if is_late {
-                tracing::error!(message = id, error = %NotDone::Late, "message not stored");
+                tracing::error!(message_id = id, error = %NotDone::Late, "message not stored");
             }
             failed.push(ItemFailure { item_identifier: id });
         }

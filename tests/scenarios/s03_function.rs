@@ -1,11 +1,12 @@
-//! The function `push` stores what the server reads, and `query` reads what it stores; here all on one folder, in `peers/` on
-//! S3.
+//! The function `push` stores what the server reads, `query` reads what it stores, `alert` evaluates rules on it; here all on
+//! one folder, in `peers/` on S3.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mayfly_tests::Fixture;
 use serde_json::{Value, json};
-use testkit::http::Request;
+use testkit::http::{Request, Response, Server};
 use testkit::lambda::Function;
 use testkit::server::built;
 
@@ -161,4 +162,62 @@ fn events_of_others_and_missing_settings_are_told() {
         let told = function.invoke(b"{}").unwrap_err().to_string();
         assert!(told.contains("exit status: 1"), "{told}");
     }
+}
+
+#[test]
+fn a_tick_of_the_alert_function_reaches_an_alertmanager_once() {
+    let fixture = storing();
+    let folder = tempfile::TempDir::new().unwrap();
+    let rules = folder.path().join("rules.yml");
+    let rule = |threshold: u64| {
+        format!(
+            "groups:\n- name: g\n  rules:\n  - alert: TooFew\n    expr: rows < {threshold}\n  - record: doubled\n    expr: rows * 2\n"
+        )
+    };
+    std::fs::write(&rules, rule(50)).unwrap();
+    let received = Arc::new(Mutex::new(Vec::<Value>::new()));
+    let sink = Arc::clone(&received);
+    let receiver = Server::start(move |request| {
+        sink.lock().unwrap().push(serde_json::from_slice(&request.body).unwrap());
+        Response::new(200)
+    });
+    let receiver = receiver.unwrap();
+    let variables = [
+        ("MAYFLY_STORAGE".to_owned(), fixture.storage().display().to_string()),
+        ("MAYFLY_RULES".to_owned(), rules.display().to_string()),
+        ("MAYFLY_ALERTMANAGER_URL".to_owned(), receiver.url()),
+        ("MAYFLY_EVALUATION_INTERVAL".to_owned(), "1s".to_owned()),
+    ];
+    fixture.push("PUT", "job/backup", "rows 42\n");
+    let scheduled =
+        br#"{"version": "0", "source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}"#;
+    let mut function = Function::start(&built("alert").unwrap(), &variables, TIMEOUT).unwrap();
+    // the first slots may lie before the push
+    let ticked = std::iter::repeat_with(|| {
+        let ticked: Value = serde_json::from_slice(&function.invoke(scheduled).unwrap()).unwrap();
+        assert_eq!((&ticked["rulesFailed"], &ticked["alertsDropped"]), (&json!(0), &json!(0)));
+        std::thread::sleep(Duration::from_millis(100));
+        ticked
+    });
+    assert!(ticked.take(100).any(|ticked| ticked["alertsSent"] == 1));
+    let sent = received.lock().unwrap().clone();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0][0]["labels"], json!({"alertname": "TooFew", "job": "backup"}));
+    fixture.check("doubled", &[(r#"doubled{job="backup"}"#, "84")]);
+
+    // on demand, in another process: it fires already, and is not sent again so soon
+    let mut function = Function::start(&built("alert").unwrap(), &variables, TIMEOUT).unwrap();
+    let ticked: Value = serde_json::from_slice(&function.invoke(b"{}").unwrap()).unwrap();
+    assert_eq!(ticked["alertsSent"], 0);
+
+    // what is no rule file is told, and what is known goes on
+    std::fs::write(&rules, "groups: 5\n").unwrap();
+    let told = function.invoke(b"{}").unwrap_err().to_string();
+    assert!(told.contains("MAYFLY_RULES") && told.contains("rules.yml"), "{told}");
+    let told =
+        Function::start(&built("alert").unwrap(), &variables, TIMEOUT).unwrap().invoke(b"{}").unwrap_err();
+    assert!(told.to_string().contains("MAYFLY_RULES"), "{told}");
+    let told = function.invoke(br#"{"Records": []}"#).unwrap_err().to_string();
+    assert!(told.contains("the event is none that this function takes"), "{told}");
+    assert_eq!(received.lock().unwrap().len(), 1);
 }

@@ -71,10 +71,11 @@ const END_OF_PRELUDE: &[u8; 8] = &[0; 8];
 /// The response that a function's answer stands for, whether it is in one piece or was streamed.
 pub fn response_of(answer: &[u8]) -> Result<Response, BadAnswer> {
     let bad = |reason| BadAnswer { reason, answer: String::from_utf8_lossy(answer).into_owned() };
-    let end = answer.windows(END_OF_PRELUDE.len()).position(|window| window == END_OF_PRELUDE);
-    let (head, streamed) = match end {
-        Some(end) => (&answer[..end], Some(&answer[end + END_OF_PRELUDE.len()..])),
-        None => (answer, None),
+    let zero = answer.iter().position(|byte| *byte == 0);
+    let behind = zero.and_then(|zero| answer[zero..].strip_prefix(END_OF_PRELUDE));
+    let (head, streamed) = match (zero, behind) {
+        (Some(zero), Some(body)) => (&answer[..zero], Some(body)),
+        _ => (answer, None),
     };
     let value: Value = serde_json::from_slice(head).map_err(|_| bad("no JSON"))?;
     let status = value["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());

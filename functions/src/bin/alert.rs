@@ -1,0 +1,134 @@
+//! The alert function: one tick of all rules per event, whatever the event says; meant for EventBridge Scheduler.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `MAYFLY_STORAGE` | `s3://BUCKET/PREFIX`; required |
+//! | `MAYFLY_RULES` | rule files with commas between them: objects at `s3://BUCKET/KEY`, or paths below the function's folder; required |
+//! | `MAYFLY_ALERTMANAGER_URL` | Alertmanagers with commas between them; each gets every alert |
+//! | `MAYFLY_EVALUATION_INTERVAL`, `MAYFLY_EXTERNAL_URL` | what `--evaluation-interval` and `--web.external-url` are to a server |
+//! | `MAYFLY_S3_ENDPOINT`, `MAYFLY_QUERY_…`, `MAYFLY_ENABLE_FEATURE` | as for `query` |
+//!
+//! Rule files are read anew at every tick, so another object at `s3://BUCKET/KEY` takes effect with the next. As long as what is
+//! read is mistaken, the rules that are known go on, and the invocation fails.
+//!
+//! The answer says what the tick did. It fails if the state could not be read or written, or if alerts wait for a receiver, so
+//! that Lambda tries again: a tick that is repeated does what is left to do.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alert::{Components, Evaluator, Progress, Rules};
+use anyhow::{Context, bail, ensure};
+use edge::{Ack, RuleQueries, RuleSamples, SystemClock};
+use mayfly_functions::{Answer, Environment, Event, Invocation, Memory, query_settings};
+use model::Clock;
+use serde_json::json;
+
+/// Another tick may be under way; so often it is tried again.
+const TICKS_MAX: usize = 5;
+
+/// What a tick needs.
+struct Ticks {
+    evaluator: Evaluator,
+    /// Parses the expressions of rules.
+    query: Arc<RuleQueries>,
+    places: Vec<String>,
+    s3_endpoint: Option<String>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    mayfly_functions::log();
+    let started = start(Environment::of_process()).await;
+    let ticks = &started.inspect_err(|error| tracing::error!("{error:#}"))?;
+    mayfly_functions::run(|event, invocation| async move { ticks.answer(&event, invocation).await }).await
+}
+
+async fn start(mut environment: Environment) -> anyhow::Result<Ticks> {
+    let storage_at = mayfly_functions::storage_variables(&mut environment);
+    environment.required("MAYFLY_RULES", "rule files, like s3://BUCKET/rules.yml,rules/jobs.yml");
+    let folder = environment.text("LAMBDA_TASK_ROOT").unwrap_or_default();
+    let places = environment.list("MAYFLY_RULES").iter().map(|place| absolute(&folder, place)).collect();
+    let alertmanagers = environment.list("MAYFLY_ALERTMANAGER_URL");
+    let interval_ms = environment.duration_ms("MAYFLY_EVALUATION_INTERVAL");
+    let external_url = environment.text("MAYFLY_EXTERNAL_URL").unwrap_or_default();
+    let memory = Memory::of(&mut environment);
+    let query_settings = query_settings(&mut environment, memory);
+    environment.finish()?;
+
+    let storage = mayfly_functions::storage(&storage_at).await?.with_readers(memory.readers());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let samples = Arc::new(storage.sample_writer(Arc::clone(&clock), Ack::Stored).await?);
+    let reader = Arc::new(storage.reader(None, Some(&samples)));
+    let (_, queries) = edge::queries(reader, query_settings, Arc::clone(&clock));
+    let query = Arc::new(queries);
+    let components = Components {
+        query: Arc::clone(&query) as _,
+        notifiers: edge::alertmanagers(&alertmanagers).context("MAYFLY_ALERTMANAGER_URL")?,
+        state: Arc::new(storage.rule_state()),
+        sink: Some(Arc::new(RuleSamples::new(samples))),
+        clock,
+    };
+    let default = alert::Settings::default();
+    let settings = alert::Settings {
+        evaluation_interval_ms: interval_ms.unwrap_or(default.evaluation_interval_ms),
+        external_url,
+        ..default
+    };
+    let evaluator = Evaluator::new(Rules::default(), components, settings);
+    Ok(Ticks { evaluator, query, places, s3_endpoint: storage_at.1 })
+}
+
+/// A path below the function's folder, unless it is one of its own or an object.
+fn absolute(folder: &str, place: &str) -> String {
+    match place.starts_with("s3://") {
+        true => place.to_owned(),
+        false => Path::new(folder).join(place).display().to_string(),
+    }
+}
+
+impl Ticks {
+    async fn answer(&self, event: &Event, invocation: Invocation) -> anyhow::Result<Answer> {
+        if event.is_http() || event.is_batch() {
+            let expected = "an event of EventBridge, or any other that asks for nothing in particular";
+            return Err(event.unknown(expected).into());
+        }
+        let left = Duration::from_millis(u64::try_from(invocation.left_ms()).unwrap_or(0));
+        let ticked = tokio::time::timeout(left.saturating_sub(RESERVE), self.tick()).await;
+        let progress = ticked.context("the function's time ran out before the tick was done")??;
+        tracing::info!(?progress, "tick");
+        ensure!(
+            progress.alerts_waiting == 0,
+            "{} alerts wait, since a receiver does not answer: {progress:?}",
+            progress.alerts_waiting
+        );
+        mayfly_functions::json(&json!({
+            "slots": progress.slots,
+            "slotsSkipped": progress.slots_skipped,
+            "rulesFailed": progress.rules_failed,
+            "alertsSent": progress.alerts_sent,
+            "alertsDropped": progress.alerts_dropped,
+        }))
+    }
+
+    async fn tick(&self) -> anyhow::Result<Progress> {
+        let read = edge::rules(&self.places, self.s3_endpoint.as_deref(), &*self.query).await;
+        let read = read.map(|rules| self.evaluator.replace_rules(rules)).context("MAYFLY_RULES");
+        // a tick without rules would forget what is known about alerts
+        let read = match read {
+            Err(error) if self.evaluator.rules().rule_count() == 0 => return Err(error),
+            read => read,
+        };
+        for _ in 0..TICKS_MAX {
+            let progress = self.evaluator.tick(SystemClock.now_ms()).await?;
+            if !progress.superseded {
+                return read.map(|()| progress);
+            }
+        }
+        bail!("other ticks came first, {TICKS_MAX} times in a row")
+    }
+}
+
+/// To say that time ran out before it has.
+const RESERVE: Duration = Duration::from_millis(500);
