@@ -3,6 +3,7 @@
 #   .peers/debian/  Prometheus with promtool, Alertmanager, Pushgateway, vmagent: unpacked from Debian packages, not installed
 #   .peers/node/    prom-client
 #   .peers/ministack/ MiniStack, in a venv of its own: beside other packages pip takes an older one (tests/peers/ministack.txt)
+#   .peers/sam/     the SAM command line, in a venv of its own (tests/peers/sam.txt)
 #   .peers/venv/    SeaweedFS, prometheus_client, DuckDB, pyarrow, pytest: tests/peers/requirements.txt
 # Needs Debian (or a system with its apt sources), root, python3 with venv, and node with npm. Where everything is there already it
 # only prints the versions. `tools/peers.sh --fresh` starts from nothing.
@@ -115,12 +116,14 @@ ensure_python() {
 }
 ensure_python venv "$requirements" pytest
 ensure_python ministack "$top/tests/peers/ministack.txt" ministack
+ensure_python sam "$top/tests/peers/sam.txt" sam
 
 for name in "${programs[@]}"; do
   printf '%-26s %s\n' "$name" "$("$(program "$name")" --version 2>&1 | sed -n '1s/.*version \([^ ,]*\).*/\1/p')"
 done
 printf '%-26s %s\n' prom-client "$(node_version)"
 printf '%-26s %s\n' ministack "$("$peers/ministack/bin/pip" show --disable-pip-version-check ministack | sed -n 's/^Version: //p')"
+printf '%-26s %s\n' sam "$("$peers/sam/bin/pip" show --disable-pip-version-check aws-sam-cli | sed -n 's/^Version: //p')"
 printf '%-26s %s\n' seaweedfs "$("$peers/venv/bin/weed" version 2>/dev/null | awk 'NR == 1 { print $3 }')"
 "$peers/venv/bin/pip" list --disable-pip-version-check --format=freeze |
   grep -iE '^(prometheus.client|duckdb|pyarrow|pytest)==' | sed 's/==/ /' | awk '{ printf "%-26s %s\n", $1, $2 }'

@@ -14,7 +14,7 @@ def pytest_sessionstart(session):
     if absent:
         pytest.exit(f"missing: {', '.join(map(str, absent))}; run tools/peers.sh", returncode=1)
     try:
-        for name in ("mayfly", "push", "lambda-url", "promql-cases"):
+        for name in ("mayfly", "push", "query", "alert", "lambda-url", "promql-cases"):
             built(name)
     except Failed as err:
         pytest.exit(str(err), returncode=1)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 
+import pytest
 import yaml
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
@@ -44,19 +45,46 @@ def test_the_template_has_no_finding(tmp_path, monkeypatch):
 def test_a_mistake_would_be_found(tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     template = translated()
-    template["Outputs"]["PushUrl"]["Value"] = {"Fn::GetAtt": ["Gone", "FunctionUrl"]}
+    template["Outputs"]["Storage"]["Value"] = {"Fn::GetAtt": ["Gone", "FunctionUrl"]}
     assert "Gone" in lint(tmp_path, template).stdout
 
 
-def test_the_function_may_do_what_it_needs_and_no_more(monkeypatch):
+@pytest.mark.parametrize(
+    ("function", "expect"),
+    [
+        (
+            "Push",
+            {
+                "List": {"s3:ListBucket"},
+                "Objects": {"s3:GetObject", "s3:PutObject"},
+                "Messages": {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
+            },
+        ),
+        ("Query", {"List": {"s3:ListBucket"}, "Objects": {"s3:GetObject"}}),
+        (
+            "Alert",
+            {
+                "List": {"s3:ListBucket"},
+                "Objects": {"s3:GetObject"},
+                "Written": {"s3:PutObject"},
+                "Rules": {"s3:GetObject"},
+            },
+        ),
+    ],
+)
+def test_functions_may_do_what_they_need_and_no_more(monkeypatch, function, expect):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    role = translated()["Resources"]["PushRole"]["Properties"]
+    role = translated()["Resources"][f"{function}Role"]["Properties"]
     allowed = {}
     for policy in role["Policies"]:
         for statement in policy["PolicyDocument"]["Statement"]:
             actions = statement["Action"]
+            assert "*" not in json.dumps(actions) and statement["Resource"] != "*"
             allowed[statement["Sid"]] = {actions} if isinstance(actions, str) else set(actions)
-    assert allowed == {"List": {"s3:ListBucket"}, "Objects": {"s3:GetObject", "s3:PutObject"}, "Probe": {"s3:DeleteObject"}}
+    assert allowed == expect
+    # logs, and nothing else by a policy of AWS
+    (managed,) = role["ManagedPolicyArns"]
+    assert managed.endswith("AWSLambdaBasicExecutionRole")
 
 
 def test_the_data_source_is_what_grafana_provisions():
