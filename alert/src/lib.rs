@@ -7,6 +7,7 @@
 mod duration;
 mod go;
 mod http;
+mod metrics;
 mod ports;
 mod rehearsal;
 mod rule_file;
@@ -20,6 +21,7 @@ mod tick;
 
 pub use duration::{DurationError, parse as parse_duration};
 pub use http::router;
+pub use metrics::{GroupCounts, ReceiverCounts, Snapshot};
 pub use ports::{
     Cause, InstantQuery, LoadError, Notifier, NotifyError, QueryError, QueryValue, RuleSample, SampleSink,
     SinkError, StateStore, SwapError, Version,

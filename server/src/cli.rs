@@ -134,9 +134,15 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) queries: QueryFlags,
 
-    /// A Prometheus rule file; may be given several times
-    #[arg(long, value_name = "FILE")]
-    pub(crate) rules: Vec<PathBuf>,
+    /// Prometheus rule files: a file, a folder, a pattern like rules/*.yml, or the same below s3://BUCKET/; may be given
+    /// several times
+    #[arg(long, value_name = "FILES")]
+    pub(crate) rules: Vec<String>,
+
+    /// How often rule files are looked at; what has changed is in force at once. SIGHUP looks now, and so does a POST to
+    /// /-/reload of the query port with --web.enable-lifecycle
+    #[arg(long = "rules.reload-interval", value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) rules_interval: Duration,
 
     /// An Alertmanager, http://HOST:PORT; may be given several times, and each gets every alert
     #[arg(long = "alertmanager.url", value_name = "URL")]
@@ -174,7 +180,8 @@ pub(crate) struct Pushgateway {
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
     pub(crate) telemetry_path: String,
 
-    /// Allow to end the process by a request to /-/quit
+    /// Allow to end the process by a request to /-/quit of the gateway, and to read rule files anew by one to /-/reload of the
+    /// query port
     #[arg(long = "web.enable-lifecycle")]
     pub(crate) lifecycle: bool,
 

@@ -123,6 +123,12 @@ impl Mayfly {
         drop(self.child.wait());
     }
 
+    /// SIGHUP: configuration is read anew.
+    pub fn hang_up(&self) -> io::Result<()> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        Ok(rustix::process::kill_process(pid, rustix::process::Signal::HUP)?)
+    }
+
     /// SIGTERM, and waits for the end.
     #[expect(clippy::disallowed_methods, reason = "a test's edge: a real process ends in real time")]
     pub fn stop(mut self) -> io::Result<ExitStatus> {

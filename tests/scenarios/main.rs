@@ -14,3 +14,4 @@ mod s09_features;
 mod s10_aggregate;
 mod s11_rule_files;
 mod s12_remote_write;
+mod s13_rule_reload;

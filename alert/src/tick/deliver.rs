@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::join_all;
 
-use super::outbox::Receipt;
+use super::outbox::{Outcome, Receipt};
 use super::progress::Progress;
 use crate::ports::{Notifier, NotifyError};
 use crate::state::Delivery;
@@ -40,21 +40,29 @@ async fn to_receiver(notifier: &dyn Notifier, deliveries: &[Delivery]) -> (Vec<R
         let count = delivery.alerts.len();
         // A receiver that does not answer would hold up every delivery for its timeout.
         let result = if answers { Some(notifier.send(&delivery.alerts).await) } else { None };
-        match &result {
-            Some(Ok(())) => progress.alerts_sent += count,
+        let outcome = match &result {
+            Some(Ok(())) => {
+                progress.alerts_sent += count;
+                Outcome::Taken
+            }
             Some(Err(error @ NotifyError::Refused { .. })) => {
                 tracing::error!(receiver = notifier.name(), alerts = count, %error, "alerts refused");
                 progress.alerts_dropped += count;
+                Outcome::Refused
             }
             Some(Err(error @ NotifyError::Unreachable(_))) => {
                 tracing::warn!(receiver = notifier.name(), alerts = count, %error, "alerts not delivered");
                 progress.alerts_waiting += count;
                 answers = false;
+                Outcome::Unanswered
             }
-            None => progress.alerts_waiting += count,
-        }
-        let settled = matches!(result, Some(Ok(()) | Err(NotifyError::Refused { .. })));
-        receipts.push(Receipt { delivery: delivery.id, receiver: notifier.name().to_owned(), settled });
+            None => {
+                progress.alerts_waiting += count;
+                Outcome::NotTried
+            }
+        };
+        let receiver = notifier.name().to_owned();
+        receipts.push(Receipt { delivery: delivery.id, receiver, alerts: count, outcome });
     }
     (receipts, progress)
 }

@@ -1,6 +1,6 @@
 //! The evaluator: one tick at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -10,8 +10,9 @@ use model::{Clock, Labels};
 
 use super::deliver::deliver;
 use super::group::{Evaluated, Evaluation};
-use super::outbox::{self, Receipt};
+use super::outbox::{self, Outcome, Receipt};
 use super::progress::{Progress, TickError};
+use crate::metrics::{Counters, GroupCounts, Snapshot};
 use crate::ports::{InstantQuery, Notifier, SampleSink, StateStore, SwapError, Version};
 use crate::rules::Rules;
 use crate::state::{self, Orphan, State};
@@ -77,13 +78,14 @@ pub struct Evaluator {
     rules: RwLock<Arc<Rules>>,
     components: Components,
     settings: Settings,
+    counters: Counters,
 }
 
 impl Evaluator {
     /// An evaluator of these rules.
     pub fn new(rules: Rules, components: Components, mut settings: Settings) -> Self {
         settings.external_url.truncate(settings.external_url.trim_end_matches('/').len());
-        Self { rules: RwLock::new(Arc::new(rules)), components, settings }
+        Self { rules: RwLock::new(Arc::new(rules)), components, settings, counters: Counters::default() }
     }
 
     /// Takes other rules from the next tick on. Rules that stay keep their alerts.
@@ -101,6 +103,16 @@ impl Evaluator {
         self.rules().next_slot_ms(self.settings.evaluation_interval_ms, now_ms)
     }
 
+    /// What has been counted since this evaluator was made.
+    pub fn counts(&self) -> Snapshot {
+        self.counters.snapshot()
+    }
+
+    /// The names of the receivers.
+    pub fn receivers(&self) -> impl Iterator<Item = &str> {
+        self.components.notifiers.iter().map(|notifier| notifier.name())
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -115,13 +127,15 @@ impl Evaluator {
         let rules = self.rules();
         let mut progress = Progress::default();
         let mut after = before.clone();
-        let notices = self.evaluate(&rules, &mut after, now_ms, &mut progress).await;
+        let mut counts = BTreeMap::new();
+        let notices = self.evaluate(&rules, &mut after, now_ms, &mut progress, &mut counts).await;
         self.end_orphans(&mut after, now_ms).await;
         let receivers: Vec<String> = self.components.notifiers.iter().map(|n| n.name().to_owned()).collect();
         let (claimed, dropped) =
             outbox::fill(&mut after, notices, &receivers, self.components.clock.now_ms());
         progress.alerts_dropped += dropped;
         if after == before {
+            self.count(counts, &[]);
             return Ok(progress);
         }
         let version = match self.swap(&after, version.as_ref()).await {
@@ -137,11 +151,49 @@ impl Evaluator {
         };
         let mut deliveries = after.outbox.clone();
         deliveries.retain(|delivery| claimed.contains(&delivery.id));
+        let mut receipts = Vec::new();
         if !deliveries.is_empty() {
-            let receipts = deliver(&self.components.notifiers, &deliveries, &mut progress).await;
+            receipts = deliver(&self.components.notifiers, &deliveries, &mut progress).await;
             self.settle(after, version, &receipts).await?;
         }
+        self.count(counts, &receipts);
         Ok(progress)
+    }
+
+    /// Counts what a tick did. Groups that are gone are forgotten.
+    fn count(&self, groups: BTreeMap<String, GroupCounts>, receipts: &[Receipt]) {
+        let mut counted = self.counters.lock();
+        let known = std::mem::take(&mut counted.groups);
+        counted.groups = groups
+            .into_iter()
+            .map(|(key, mut counts)| {
+                if let Some(before) = known.get(&key) {
+                    counts.iterations += before.iterations;
+                    counts.missed += before.missed;
+                    counts.evaluations += before.evaluations;
+                    counts.failures += before.failures;
+                }
+                (key, counts)
+            })
+            .collect();
+        for receipt in receipts {
+            let receiver = counted.receivers.entry(receipt.receiver.clone()).or_default();
+            let alerts = receipt.alerts as u64;
+            match receipt.outcome {
+                Outcome::Taken => receiver.sent += alerts,
+                Outcome::Refused => {
+                    receiver.sent += alerts;
+                    receiver.errors += alerts;
+                    receiver.dropped += alerts;
+                }
+                Outcome::Unanswered => {
+                    receiver.sent += alerts;
+                    receiver.errors += alerts;
+                }
+                Outcome::NotTried => {}
+            }
+        }
+        counted.last_tick_ms = Some(self.components.clock.now_ms());
     }
 
     /// The newest state.
@@ -164,6 +216,7 @@ impl Evaluator {
         state: &mut State,
         now_ms: i64,
         progress: &mut Progress,
+        counts: &mut BTreeMap<String, GroupCounts>,
     ) -> Vec<crate::send::Alert> {
         let evaluation = Evaluation::new(&self.components, &self.settings);
         let mut known = std::mem::take(&mut state.groups);
@@ -179,6 +232,20 @@ impl Evaluator {
         while let Some((key, evaluated)) = results.next().await {
             let Evaluated { state: group, notices: its_notices, slots, slots_skipped, rules_failed } =
                 evaluated;
+            counts.insert(
+                key.clone(),
+                GroupCounts {
+                    rules: group.rules.len(),
+                    interval_ms: group.interval_ms,
+                    iterations: slots as u64 + slots_skipped.unsigned_abs(),
+                    missed: slots_skipped.unsigned_abs(),
+                    evaluations: (slots * group.rules.len()) as u64,
+                    failures: rules_failed as u64,
+                    last_evaluation_ms: group.last_slot_ms,
+                    last_duration_ms: group.evaluation_ms,
+                    last_samples: group.rules.iter().map(|rule| rule.series.len()).sum(),
+                },
+            );
             state.groups.insert(key, group);
             notices.extend(its_notices);
             progress.slots += slots;

@@ -82,8 +82,27 @@ fn tidy(state: &mut State, notices: &[Alert], receivers: &[String], now_ms: i64)
 pub(super) struct Receipt {
     pub(super) delivery: u64,
     pub(super) receiver: String,
-    /// Whether it is done with: taken, or refused for good.
-    pub(super) settled: bool,
+    /// How many alerts it holds.
+    pub(super) alerts: usize,
+    pub(super) outcome: Outcome,
+}
+
+/// How a receiver answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Taken,
+    /// For good.
+    Refused,
+    Unanswered,
+    /// The delivery before it was not answered.
+    NotTried,
+}
+
+impl Outcome {
+    /// Whether the delivery is done with.
+    fn is_settled(self) -> bool {
+        matches!(self, Self::Taken | Self::Refused)
+    }
 }
 
 /// Takes out of the outbox what is done with, and gives up the claim on the rest.
@@ -92,7 +111,7 @@ pub(super) fn settle(state: &mut State, receipts: &[Receipt]) {
         let Some(delivery) = state.outbox.iter_mut().find(|delivery| delivery.id == receipt.delivery) else {
             continue;
         };
-        if receipt.settled {
+        if receipt.outcome.is_settled() {
             delivery.receivers.retain(|receiver| *receiver != receipt.receiver);
         }
         delivery.claimed_until_ms = 0;

@@ -34,7 +34,7 @@ use queue::Queue;
 
 pub use answer::ApiError;
 pub use parameters::Parameters;
-pub use status::{BuildInfo, Process};
+pub use status::{BuildInfo, LastReload, Process};
 
 /// What the routes need.
 pub struct Api {
@@ -43,6 +43,7 @@ pub struct Api {
     clock: Arc<dyn Clock>,
     build: BuildInfo,
     process: Process,
+    last_reload: Option<Arc<LastReload>>,
     queue: Queue,
 }
 
@@ -56,13 +57,19 @@ impl Api {
     ) -> Self {
         let queue = Queue::new(settings.concurrent_queries_max, settings.queued_queries_max);
         let engine = Engine::new(settings, clock.clone());
-        Self { engine, source, clock, build, process: Process::default(), queue }
+        Self { engine, source, clock, build, process: Process::default(), last_reload: None, queue }
     }
 
     /// Tells those who ask what process this is.
     #[must_use]
     pub fn with_process(self, process: Process) -> Self {
         Self { process, ..self }
+    }
+
+    /// Tells those who ask what came of reading configuration; without it, there is none but the flags.
+    #[must_use]
+    pub fn with_last_reload(self, last_reload: Arc<LastReload>) -> Self {
+        Self { last_reload: Some(last_reload), ..self }
     }
 
     /// What it reads.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use axum::extract::State;
 use axum::http::header;
@@ -69,6 +70,41 @@ pub struct Process {
     pub flags: BTreeMap<String, String>,
 }
 
+/// What came of reading configuration, shared with whoever reads it.
+#[derive(Debug)]
+pub struct LastReload {
+    is_good: AtomicBool,
+    good_ms: AtomicI64,
+}
+
+impl LastReload {
+    /// The configuration was read well at this time.
+    pub fn at(now_ms: i64) -> Self {
+        Self { is_good: AtomicBool::new(true), good_ms: AtomicI64::new(now_ms) }
+    }
+
+    /// It was read well again.
+    pub fn succeeded(&self, now_ms: i64) {
+        self.good_ms.store(now_ms, Ordering::Relaxed);
+        self.is_good.store(true, Ordering::Relaxed);
+    }
+
+    /// It could not be read, or was refused.
+    pub fn failed(&self) {
+        self.is_good.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether it was read well the last time.
+    pub fn is_good(&self) -> bool {
+        self.is_good.load(Ordering::Relaxed)
+    }
+
+    /// When it was read well the last time, in milliseconds.
+    pub fn good_ms(&self) -> i64 {
+        self.good_ms.load(Ordering::Relaxed)
+    }
+}
+
 pub(super) async fn runtime_info(State(api): State<Arc<Api>>) -> Success {
     let Process { started_ms, working_directory, host, .. } = &api.process;
     let mut data = String::new();
@@ -77,8 +113,10 @@ pub(super) async fn runtime_info(State(api): State<Arc<Api>>) -> Success {
         json::string(fields.field("CWD"), working_directory);
         json::string(fields.field("hostname"), host);
         json::string(fields.field("serverTime"), &rfc3339(api.clock.now_ms()));
-        fields.field("reloadConfigSuccess").push_str("true");
-        json::string(fields.field("lastConfigTime"), &rfc3339(*started_ms));
+        let reload = api.last_reload.as_ref().map(|last| (last.is_good(), last.good_ms()));
+        let (is_good, good_ms) = reload.unwrap_or((true, *started_ms));
+        fields.field("reloadConfigSuccess").push_str(if is_good { "true" } else { "false" });
+        json::string(fields.field("lastConfigTime"), &rfc3339(good_ms));
         fields.field("corruptionCount").push('0');
         // what clients expect to be there, and only Go has
         fields.field("goroutineCount").push('0');

@@ -18,13 +18,14 @@ use edge::{Ack, Storage, SystemClock};
 use gateway::Gateway;
 use ingest::Receiver;
 use model::Clock;
-use query::api::Process;
+use query::api::{LastReload, Process};
 use store::WriterSettings;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::{AckKind, Serve};
 use listen::{Listener, PortLimits};
+use rules::{Around, ServedRules};
 
 /// How long requests under way may take after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -70,29 +71,33 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (api, queries) =
         edge::queries(Arc::clone(&reader), flags.queries.settings(threads), Arc::clone(&clock));
-    let api = Arc::new(api.with_process(process));
-    let rules = Arc::new(rules::evaluator(
-        &flags,
-        &storage,
+    let last_reload = Arc::new(LastReload::at(clock.now_ms()));
+    let api = Arc::new(api.with_process(process).with_last_reload(Arc::clone(&last_reload)));
+    let around = Around {
+        storage: &storage,
         queries,
-        Arc::clone(&samples),
-        Arc::clone(&clock),
+        samples: Arc::clone(&samples),
+        clock: Arc::clone(&clock),
         external_url,
-    )?);
+        last_reload: Arc::clone(&last_reload),
+    };
+    let rules = ServedRules::open(&flags, around).await?;
     let own = own_metrics::router(own_metrics::Sources {
         storage: storage.clone(),
         writer: Arc::clone(&writer),
         reader,
         gateway: Arc::clone(&gateway),
         receiver: Arc::clone(&receiver),
+        evaluator: Arc::clone(&rules.evaluator),
+        last_reload,
         started_us: clock.now_us(),
     });
-    let more = ingest::router(Arc::clone(&receiver)).merge(own);
-    let query_routes = edge::query_routes(api, Arc::clone(&rules), more);
+    let more = ingest::router(Arc::clone(&receiver)).merge(rules.lifecycle()).merge(own);
+    let query_routes = edge::query_routes(api, Arc::clone(&rules.evaluator), more);
 
     let (stop, stopped) = watch::channel(false);
     let looks = tokio::spawn(looks::keep_looking(Arc::clone(&gateway), stopped.clone()));
-    let evaluation = tokio::spawn(rules::evaluate(rules, Arc::clone(&clock), stopped.clone()));
+    let of_rules = rules.start(&flags, Arc::clone(&clock), &stopped)?;
     tracing::info!(%storage, version = env!("CARGO_PKG_VERSION"), "storage opened");
     gateway_ports.iter().for_each(|port| port.announce("gateway"));
     query_port.announce("query");
@@ -122,7 +127,9 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     if tokio::time::timeout(DRAIN, servers).await.is_err() {
         tracing::warn!(after = ?DRAIN, "requests under way were cut off");
     }
-    evaluation.await.context("rule evaluation ended badly")?;
+    for task in of_rules {
+        task.await.context("rule evaluation ended badly")?;
+    }
     looks.await.context("the gateway's looks at the storage ended badly")?;
     writer.close().await;
     samples.close().await;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use alert::Evaluator;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -11,6 +12,7 @@ use edge::{Counts, Storage};
 use gateway::Gateway;
 use ingest::Receiver;
 use model::MetricType;
+use query::api::LastReload;
 use store::{Reader, Writer};
 use wire::exposition;
 use wire::{Family, Metric, MetricValue};
@@ -22,6 +24,8 @@ pub(super) struct Sources {
     pub(super) reader: Arc<Reader>,
     pub(super) gateway: Arc<Gateway>,
     pub(super) receiver: Arc<Receiver>,
+    pub(super) evaluator: Arc<Evaluator>,
+    pub(super) last_reload: Arc<LastReload>,
     pub(super) started_us: i64,
 }
 
@@ -138,6 +142,7 @@ fn families(sources: &Sources) -> Vec<Family> {
         .chain(process)
         .chain(sources.gateway.stats().families())
         .chain(sources.receiver.stats().families())
+        .chain(super::rules::families(&sources.evaluator, &sources.last_reload))
         .collect()
 }
 

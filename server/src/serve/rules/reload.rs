@@ -1,0 +1,153 @@
+//! Reads rule files anew: when they have changed, on SIGHUP, and when asked to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alert::Evaluator;
+use anyhow::Context;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use edge::{RuleFileText, RuleFiles, RuleQueries};
+use model::Clock;
+use query::api::LastReload;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Mutex, Notify, watch};
+
+/// The rule files and what is in force of them.
+pub(super) struct RuleBook {
+    files: RuleFiles,
+    query: Arc<RuleQueries>,
+    evaluator: Arc<Evaluator>,
+    last: Arc<LastReload>,
+    clock: Arc<dyn Clock>,
+    seen: Mutex<Seen>,
+    replaced: Notify,
+}
+
+/// What was found last.
+struct Seen {
+    in_force: Vec<RuleFileText>,
+    /// What was found and is not in force.
+    bad: Option<Vec<RuleFileText>>,
+    /// Why.
+    reason: Option<String>,
+}
+
+impl RuleBook {
+    /// A book whose rules in force come from `texts`.
+    pub(super) fn new(
+        files: RuleFiles,
+        texts: Vec<RuleFileText>,
+        query: Arc<RuleQueries>,
+        evaluator: Arc<Evaluator>,
+        last: Arc<LastReload>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let seen = Mutex::new(Seen { in_force: texts, bad: None, reason: None });
+        Self { files, query, evaluator, last, clock, seen, replaced: Notify::new() }
+    }
+
+    /// Whether there is any place where rules come from.
+    pub(super) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Waits until other rules are in force.
+    pub(super) async fn replaced(&self) {
+        self.replaced.notified().await;
+    }
+
+    /// Puts the files in force as they are now. If anything is wrong with one of them, what is in force stays.
+    async fn read(&self) -> Result<(), String> {
+        let mut seen = self.seen.lock().await;
+        let files = match self.files.read().await {
+            Ok(files) => files,
+            Err(error) => return Err(self.refuse(&mut seen, error.to_string())),
+        };
+        if files == seen.in_force {
+            self.accept(&mut seen);
+            return Ok(());
+        }
+        if let (Some(bad), Some(reason)) = (&seen.bad, &seen.reason)
+            && *bad == files
+        {
+            return Err(reason.clone());
+        }
+        match super::parse(&files, &self.query) {
+            Ok(rules) => {
+                self.evaluator.replace_rules(rules);
+                seen.in_force = files;
+                self.accept(&mut seen);
+                self.replaced.notify_one();
+                Ok(())
+            }
+            Err(mistakes) => {
+                let reason = self.refuse(&mut seen, mistakes.join("; "));
+                seen.bad = Some(files);
+                Err(reason)
+            }
+        }
+    }
+
+    fn accept(&self, seen: &mut Seen) {
+        seen.bad = None;
+        if seen.reason.take().is_some() {
+            tracing::info!("rule files are well again");
+        }
+        self.last.succeeded(self.clock.now_ms());
+    }
+
+    /// Told once, however often it is found.
+    fn refuse(&self, seen: &mut Seen, reason: String) -> String {
+        seen.bad = None;
+        if seen.reason.as_ref() != Some(&reason) {
+            tracing::error!(reason, "rule files refused: the last good ones stay in force");
+        }
+        seen.reason = Some(reason.clone());
+        self.last.failed();
+        reason
+    }
+}
+
+/// Reads every `interval`, and on SIGHUP, until told to stop.
+pub(super) fn keep_reading(
+    book: Arc<RuleBook>,
+    interval: Duration,
+    mut stopped: watch::Receiver<bool>,
+) -> anyhow::Result<impl Future<Output = ()> + Send> {
+    let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+    Ok(async move {
+        loop {
+            // without places there is nothing to find, but SIGHUP must not end the process
+            let pause = if book.is_empty() { Duration::MAX } else { interval };
+            let asked = async {
+                tokio::select! {
+                    _ = stopped.wait_for(|stopped| *stopped) => true,
+                    _ = hangup.recv() => false,
+                }
+            };
+            if tokio::time::timeout(pause, asked).await.unwrap_or(false) {
+                return;
+            }
+            // whatever is wrong was told
+            let _ = book.read().await;
+        }
+    })
+}
+
+/// `/-/reload`, where it is allowed.
+pub(super) fn router(book: Arc<RuleBook>, lifecycle: bool) -> Router {
+    let reload = if lifecycle { post(reload).put(reload) } else { post(forbidden).put(forbidden) };
+    Router::new().route("/-/reload", reload).with_state(book)
+}
+
+async fn forbidden() -> (StatusCode, &'static str) {
+    (StatusCode::FORBIDDEN, "Lifecycle API is not enabled.")
+}
+
+async fn reload(State(book): State<Arc<RuleBook>>) -> Result<(), (StatusCode, String)> {
+    let told = |reason| (StatusCode::INTERNAL_SERVER_ERROR, format!("failed to reload config: {reason}\n"));
+    book.read().await.map_err(told)
+}
