@@ -20,6 +20,8 @@ mod outbox;
 mod progress;
 
 #[cfg(test)]
+mod killed;
+#[cfg(test)]
 mod tests;
 
 pub use evaluator::{Components, Evaluator, Settings};

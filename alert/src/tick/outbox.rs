@@ -60,9 +60,12 @@ fn newest_of_each(notices: Vec<Alert>) -> Vec<Alert> {
 fn tidy(state: &mut State, notices: &[Alert], receivers: &[String], now_ms: i64) -> usize {
     let superseded: BTreeSet<&Labels> = notices.iter().map(|alert| &alert.labels).collect();
     let mut dropped = 0;
+    for delivery in &mut state.outbox {
+        // also where it is claimed: whoever claimed it may be dead, and the claim may run out behind the newer word
+        delivery.alerts.retain(|alert| !superseded.contains(&alert.labels));
+    }
     for delivery in state.outbox.iter_mut().filter(|delivery| delivery.claimed_until_ms <= now_ms) {
         delivery.receivers.retain(|receiver| receivers.contains(receiver));
-        delivery.alerts.retain(|alert| !superseded.contains(&alert.labels));
         let before = delivery.alerts.len();
         delivery.alerts.retain(|alert| {
             if alert.resolved {
