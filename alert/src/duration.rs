@@ -26,7 +26,7 @@ pub enum DurationError {
 pub fn parse(text: &str) -> Result<i64, DurationError> {
     model::duration::parse(text).map_err(|error| match error {
         model::duration::DurationError::Empty => DurationError::Empty,
-        model::duration::DurationError::Invalid => DurationError::Invalid { text: text.to_owned() },
+        model::duration::DurationError::Invalid { text } => DurationError::Invalid { text },
         model::duration::DurationError::OutOfRange => DurationError::OutOfRange,
     })
 }

@@ -5,7 +5,6 @@
 
 mod ast;
 mod check;
-mod duration;
 mod error;
 mod function;
 mod lexer;
@@ -25,9 +24,9 @@ pub use ast::{
     Aggregate, At, Binary, Call, Duration, DurationExpr, DurationKind, Edges, Expr, ExprKind, Grouping,
     Matching, MatchingLabels, Number, RangeSelector, Selector, Shift, Side, Subquery, Unary, ValueType,
 };
-pub use duration::{DurationError, format_duration_ms, parse_duration_ms};
 pub use error::ParseError;
 pub use function::{Function, Signature, Variadic};
+pub use model::duration::{DurationError, format as format_duration_ms, parse as parse_duration_ms};
 pub use operator::{AggregateOp, BinaryOp};
 pub use options::Options;
 pub use parser::{DEPTH_MAX, parse, parse_metric, parse_metric_selector};

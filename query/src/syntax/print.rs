@@ -9,7 +9,7 @@ use super::ast::{
     Aggregate, At, Binary, Call, Duration, DurationExpr, DurationKind, Edges, Expr, ExprKind, Grouping,
     Matching, Number, RangeSelector, Selector, Shift, Side, Subquery,
 };
-use super::duration::format_duration_ms;
+use super::format_duration_ms;
 use super::quote::quoted;
 
 impl Display for Expr {

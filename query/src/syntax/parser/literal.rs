@@ -4,7 +4,7 @@ use super::{Parser, Result};
 use crate::syntax::ast::{Expr, ExprKind, Number};
 use crate::syntax::operator::BinaryOp;
 use crate::syntax::token::{Kind, Token};
-use crate::syntax::{duration, number};
+use crate::syntax::{number, parse_duration_ms};
 
 impl Parser<'_> {
     pub(super) fn number_literal(&mut self) -> Result<Expr> {
@@ -17,7 +17,7 @@ impl Parser<'_> {
         let text = self.text(token);
         if token.kind == Kind::Duration {
             #[expect(clippy::cast_precision_loss, reason = "durations are far below 2^53 ms")]
-            return duration::parse_duration_ms(text)
+            return parse_duration_ms(text)
                 .map(|ms| Number { value: ms as f64 / 1_000.0, is_duration: true })
                 .map_err(|error| self.error(token.range, error.to_string()));
         }
