@@ -1,5 +1,6 @@
 //! Families to what a scraper reads.
 
+mod line;
 mod openmetrics;
 mod order;
 mod text;

@@ -1,13 +1,9 @@
 //! OpenMetrics 1.0.0, written.
 
-use std::fmt::Write;
-use std::sync::Arc;
-
 use model::MetricType;
 use model::float::bound;
-use model::name::{is_legacy_label_name, is_legacy_metric_name};
 
-use super::text;
+use super::line::{LineWriter, escape};
 use crate::family::{Family, Histogram, Metric, MetricValue, Summary};
 use crate::name_escaping::Escaping;
 
@@ -19,7 +15,7 @@ pub fn write(families: &[Family], escaping: Escaping) -> String {
         let name = escaping.metric_name(&family.name);
         let is_counter = family.r#type == MetricType::Counter;
         let name = if is_counter { name.strip_suffix("_total").unwrap_or(&name) } else { &name };
-        let mut writer = Writer { text: &mut text, name, escaping };
+        let mut writer = Writer(LineWriter { text: &mut text, name, escaping });
         writer.head(family);
         for metric in &family.metrics {
             writer.metric(metric);
@@ -36,36 +32,21 @@ fn type_word(r#type: MetricType) -> &'static str {
     }
 }
 
-struct Writer<'a> {
-    text: &'a mut String,
-    name: &'a str,
-    escaping: Escaping,
-}
+struct Writer<'a>(LineWriter<'a>);
 
-/// A label that the metric itself does not have: `le` or `quantile`.
+/// `le` or `quantile`.
 type Bound = Option<(&'static str, f64)>;
 
 impl Writer<'_> {
     fn head(&mut self, family: &Family) {
+        // unlike in the older format, double quotes are escaped everywhere
         if !family.help.is_empty() {
-            self.text.push_str("# HELP ");
-            self.family_name();
-            self.text.push(' ');
-            escape(self.text, &family.help);
-            self.text.push('\n');
+            self.0.comment("HELP", |text| escape(text, &family.help, true));
         }
-        self.text.push_str("# TYPE ");
-        self.family_name();
-        self.text.push(' ');
-        self.text.push_str(type_word(family.r#type));
-        self.text.push('\n');
+        self.0.comment("TYPE", |text| text.push_str(type_word(family.r#type)));
         // a unit must be the end of the name
-        if !family.unit.is_empty() && self.name.ends_with(&*family.unit) {
-            self.text.push_str("# UNIT ");
-            self.family_name();
-            self.text.push(' ');
-            escape(self.text, &family.unit);
-            self.text.push('\n');
+        if !family.unit.is_empty() && self.0.name.ends_with(&*family.unit) {
+            self.0.comment("UNIT", |text| escape(text, &family.unit, true));
         }
     }
 
@@ -103,67 +84,10 @@ impl Writer<'_> {
         self.sample("_count", metric, None, &count(histogram.count));
     }
 
-    fn sample(&mut self, suffix: &str, metric: &Metric, bound: Bound, value: &str) {
-        let is_plain = is_legacy_metric_name(self.name);
-        if is_plain {
-            self.text.push_str(self.name);
-            self.text.push_str(suffix);
-        }
-        if !is_plain || !metric.labels.is_empty() || bound.is_some() {
-            self.text.push('{');
-            if !is_plain {
-                self.text.push('"');
-                escape(self.text, self.name);
-                self.text.push_str(suffix);
-                self.text.push('"');
-            }
-            self.labels(&metric.labels, bound, is_plain);
-            self.text.push('}');
-        }
-        self.text.push(' ');
-        self.text.push_str(value);
-        if let Some(timestamp_ms) = metric.timestamp_ms {
-            // writing to a string cannot fail
-            let _ = write!(self.text, " {}", timestamp_ms as f64 / 1e3);
-        }
-        self.text.push('\n');
-    }
-
-    fn labels(&mut self, labels: &[(Arc<str>, Arc<str>)], extra: Bound, mut is_first: bool) {
-        let mut comma = |text: &mut String| {
-            if !std::mem::take(&mut is_first) {
-                text.push(',');
-            }
-        };
-        for (name, value) in labels {
-            comma(self.text);
-            let name = self.escaping.label_name(name);
-            if is_legacy_label_name(&name) {
-                self.text.push_str(&name);
-            } else {
-                self.text.push('"');
-                escape(self.text, &name);
-                self.text.push('"');
-            }
-            self.text.push_str("=\"");
-            escape(self.text, value);
-            self.text.push('"');
-        }
-        if let Some((name, value)) = extra {
-            comma(self.text);
-            // writing to a string cannot fail
-            let _ = write!(self.text, "{name}=\"{}\"", bound(value));
-        }
-    }
-
-    fn family_name(&mut self) {
-        if is_legacy_metric_name(self.name) {
-            self.text.push_str(self.name);
-        } else {
-            self.text.push('"');
-            escape(self.text, self.name);
-            self.text.push('"');
-        }
+    fn sample(&mut self, suffix: &str, metric: &Metric, label: Bound, value: &str) {
+        let label = label.map(|(name, value)| (name, bound(value)));
+        let timestamp = metric.timestamp_ms.map(|ms| (ms as f64 / 1e3).to_string());
+        self.0.sample(suffix, metric, label, value, timestamp);
     }
 }
 
@@ -174,11 +98,6 @@ fn count(count: f64) -> String {
     } else {
         bound(count)
     }
-}
-
-/// Unlike in the older format, double quotes are escaped everywhere.
-fn escape(text: &mut String, plain: &str) {
-    text::escape(text, plain, true);
 }
 
 #[cfg(test)]
