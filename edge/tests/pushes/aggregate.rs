@@ -2,67 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use gateway::Gateway;
-use http::{Method, Request, StatusCode};
-use mayfly_edge::{Ack, Storage, StoredSeries};
+use http::{Method, StatusCode};
+use mayfly_edge::Ack;
 use model::Clock;
-use query::{Engine, Value};
 use testkit::ManualClock;
-use tower::ServiceExt;
 
-const T0: i64 = 1_795_391_160_000;
-
-/// One process on a storage URL.
-struct House {
-    clock: Arc<ManualClock>,
-    gateway: axum::Router,
-    series: StoredSeries,
-    engine: Engine,
-}
+use crate::house::{House, T0};
 
 impl House {
-    async fn open(url: &str, clock: Arc<ManualClock>) -> Self {
-        let storage = Storage::open(url, None).await.expect("opens");
-        let writer = storage.push_writer(Arc::clone(&clock) as _, Ack::Stored).await.expect("a writer");
-        let writer = Arc::new(writer);
-        let reader = Arc::new(storage.reader(Some(&writer), None));
-        let settings = gateway::Settings::default();
-        let gateway = Gateway::new(writer, Arc::clone(&reader), Arc::clone(&clock) as _, settings);
-        Self {
-            gateway: gateway::router(Arc::new(gateway)),
-            series: StoredSeries::new(reader),
-            engine: Engine::new(query::Settings::default(), Arc::clone(&clock) as _),
-            clock,
-        }
-    }
-
     async fn add(&self, headers: &[(&str, &str)], body: &str) {
-        let mut request = Request::builder().method(Method::POST).uri("/aggregate/metrics/job/f");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(Body::from(body.to_owned())).expect("a request");
-        let answer = self.gateway.clone().oneshot(request).await.expect("an answer");
-        assert_eq!(answer.status(), StatusCode::OK);
-    }
-
-    /// The values of an instant query at the clock's time.
-    async fn ask(&self, expr: &str) -> Vec<f64> {
-        let expr = self.engine.parse(expr).expect("parses");
-        let outcome = self.engine.instant(&self.series, &expr, self.clock.now_ms()).await.expect("answers");
-        let Value::Vector(samples) = outcome.value else {
-            panic!("no vector: {:?}", outcome.value);
-        };
-        let floats = samples.into_iter().map(|sample| match sample.value {
-            model::Value::Float(value) => value,
-            model::Value::Histogram(_) => panic!("a histogram"),
-        });
-        floats.collect()
+        let added = self.request(Method::POST, "/aggregate/metrics/job/f", headers, body).await;
+        assert_eq!(added, StatusCode::OK);
     }
 
     async fn check(&self, expr: &str, expect: &[f64]) {
-        assert_eq!(self.ask(expr).await, expect, "{expr} at {}", self.clock.now_ms() - T0);
+        assert_eq!(self.ask(expr, 0).await, expect, "{expr} at {}", self.clock.now_ms() - T0);
     }
 }
 
@@ -75,7 +29,7 @@ const FIVE: &str = "# TYPE calls_total counter\ncalls_total 5\n";
 #[tokio::test]
 async fn the_first_add_counts_at_once_and_ten_minutes_later() {
     let clock = Arc::new(ManualClock::at_ms(T0));
-    let house = House::open("memory:", Arc::clone(&clock)).await;
+    let house = House::open("memory:", Arc::clone(&clock), Ack::Stored).await;
     house.add(&[], FIVE).await;
     for after_ms in [0, 10_000, 590_000] {
         clock.advance_ms(after_ms);
@@ -95,8 +49,8 @@ async fn several_processes_add_to_the_same_and_a_new_epoch_counts_whole() {
     let folder = tempfile::tempdir().expect("a folder");
     let url = folder.path().to_str().expect("a path");
     let clock = Arc::new(ManualClock::at_ms(T0));
-    let a = House::open(url, Arc::clone(&clock)).await;
-    let b = House::open(url, Arc::clone(&clock)).await;
+    let a = House::open(url, Arc::clone(&clock), Ack::Stored).await;
+    let b = House::open(url, Arc::clone(&clock), Ack::Stored).await;
     for house in [&a, &b, &a] {
         house.add(&[("X-Mayfly-TTL", "1m"), ("Idempotency-Key", "same for all")], FIVE).await;
         house.add(&[("X-Mayfly-TTL", "1m")], FIVE).await;
@@ -129,7 +83,7 @@ async fn several_processes_add_to_the_same_and_a_new_epoch_counts_whole() {
 #[tokio::test]
 async fn quantiles_of_histograms_with_other_bounds() {
     let clock = Arc::new(ManualClock::at_ms(T0));
-    let house = House::open("memory:", Arc::clone(&clock)).await;
+    let house = House::open("memory:", Arc::clone(&clock), Ack::Stored).await;
     let body = |buckets: &[(&str, u32)]| {
         let lines = buckets.iter().map(|(le, count)| format!("h_bucket{{le=\"{le}\"}} {count}\n"));
         let count = buckets.last().map_or(0, |(_, count)| *count);

@@ -1,63 +1,12 @@
-//! Gateway, store and queries together, on a clock that the test moves.
+//! Pushes that are set.
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use gateway::Gateway;
-use http::{Method, Request, StatusCode};
-use mayfly_edge::{Ack, Storage, StoredSeries};
-use model::Clock;
-use query::{Engine, Value};
+use http::{Method, StatusCode};
+use mayfly_edge::Ack;
 use testkit::ManualClock;
-use tower::ServiceExt;
 
-const T0: i64 = 1_795_391_160_000;
-
-/// One process on a storage URL.
-struct House {
-    clock: Arc<ManualClock>,
-    gateway: axum::Router,
-    series: StoredSeries,
-    engine: Engine,
-}
-
-impl House {
-    async fn open(url: &str, clock: Arc<ManualClock>, ack: Ack) -> Self {
-        let storage = Storage::open(url, None).await.expect("opens");
-        let writer = storage.push_writer(Arc::clone(&clock) as _, ack).await.expect("a writer");
-        let writer = Arc::new(writer);
-        let reader = Arc::new(storage.reader(Some(&writer), None));
-        let settings = gateway::Settings::default();
-        let gateway = Gateway::new(writer, Arc::clone(&reader), Arc::clone(&clock) as _, settings);
-        Self {
-            gateway: gateway::router(Arc::new(gateway)),
-            series: StoredSeries::new(reader),
-            engine: Engine::new(query::Settings::default(), Arc::clone(&clock) as _),
-            clock,
-        }
-    }
-
-    async fn request(&self, method: Method, path: &str, body: &str) -> StatusCode {
-        let request = Request::builder().method(method).uri(path).body(Body::from(body.to_owned()));
-        let answer = self.gateway.clone().oneshot(request.expect("a request")).await;
-        answer.expect("an answer").status()
-    }
-
-    /// The values of an instant query, `ago_ms` before the clock's time.
-    async fn ask(&self, expr: &str, ago_ms: i64) -> Vec<f64> {
-        let expr = self.engine.parse(expr).expect("parses");
-        let at_ms = self.clock.now_ms() - ago_ms;
-        let outcome = self.engine.instant(&self.series, &expr, at_ms).await.expect("answers");
-        let Value::Vector(samples) = outcome.value else {
-            panic!("no vector: {:?}", outcome.value);
-        };
-        let floats = samples.into_iter().map(|sample| match sample.value {
-            model::Value::Float(value) => value,
-            model::Value::Histogram(_) => panic!("a histogram"),
-        });
-        floats.collect()
-    }
-}
+use crate::house::{House, T0};
 
 #[tokio::test]
 async fn a_push_holds_until_it_is_deleted_and_stays_in_history() {
@@ -69,7 +18,7 @@ async fn a_push_holds_until_it_is_deleted_and_stays_in_history() {
         let rows = format!("rows{{job=\"{}\"}}", job.rsplit('/').next().unwrap_or_default());
         {
             let house = House::open(url, Arc::clone(&clock), ack).await;
-            assert_eq!(house.request(Method::PUT, &job, "rows 42\n").await, StatusCode::OK);
+            assert_eq!(house.request(Method::PUT, &job, &[], "rows 42\n").await, StatusCode::OK);
             assert_eq!(house.ask(&rows, 0).await, [42.0], "at once");
             clock.advance_ms(600_000);
             assert_eq!(house.ask(&rows, 0).await, [42.0], "ten minutes later");
@@ -78,7 +27,7 @@ async fn a_push_holds_until_it_is_deleted_and_stays_in_history() {
         let house = House::open(url, Arc::clone(&clock), ack).await;
         assert_eq!(house.ask(&rows, 0).await, [42.0], "in another process");
         clock.advance_ms(60_000);
-        assert_eq!(house.request(Method::DELETE, &job, "").await, StatusCode::ACCEPTED);
+        assert_eq!(house.request(Method::DELETE, &job, &[], "").await, StatusCode::ACCEPTED);
         assert_eq!(house.ask(&rows, 0).await, [0.0; 0], "deleted");
         assert_eq!(house.ask(&rows, 1).await, [42.0], "a query for the time before still shows it");
         assert_eq!(house.ask(&rows, 660_001).await, [0.0; 0], "and not for the time before the push");
@@ -92,7 +41,7 @@ async fn counters_of_jobs_that_go_on_counting_are_exact() {
     let house = House::open("memory:", Arc::clone(&clock), Ack::Stored).await;
     for total in [5, 6, 9, 2] {
         let body = format!("# TYPE done_total counter\ndone_total {total}\n");
-        assert_eq!(house.request(Method::POST, "/metrics/job/j", &body).await, StatusCode::OK);
+        assert_eq!(house.request(Method::POST, "/metrics/job/j", &[], &body).await, StatusCode::OK);
         clock.advance_ms(60_000);
     }
     // 5 → 6 → 9 are 1 and 3; 9 → 2 is a reset and 2; no extrapolation
