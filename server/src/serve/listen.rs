@@ -1,4 +1,4 @@
-//! Ports: who may connect, and how long they may keep a connection without asking for anything.
+//! Ports: who may connect, and how long they may keep a connection without asking for anything or reading what they are sent.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
+use super::impatient::Impatient;
+
 /// What one port allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PortLimits {
@@ -21,13 +23,20 @@ pub(super) struct PortLimits {
     pub(super) connections_max: usize,
     /// How long a client may take to send the head of a request, and to begin with the next one.
     pub(super) head_max: Duration,
+    /// How long a client may read nothing of an answer that waits to be sent.
+    pub(super) read_max: Duration,
     /// Bytes of the head of a request.
     pub(super) head_bytes_max: usize,
 }
 
 impl Default for PortLimits {
     fn default() -> Self {
-        Self { connections_max: 16_384, head_max: Duration::from_secs(60), head_bytes_max: 128 << 10 }
+        Self {
+            connections_max: 16_384,
+            head_max: Duration::from_secs(60),
+            read_max: Duration::from_secs(60),
+            head_bytes_max: 128 << 10,
+        }
     }
 }
 
@@ -124,7 +133,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+type Connection = http1::Connection<TokioIo<Impatient<TcpStream>>, TowerToHyperService<Router>>;
 
 fn connection(stream: TcpStream, routes: Router, limits: PortLimits) -> Connection {
     // an answer is one write, so waiting for more to send only delays it
@@ -133,7 +142,10 @@ fn connection(stream: TcpStream, routes: Router, limits: PortLimits) -> Connecti
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_max)
         .max_buf_size(limits.head_bytes_max)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes))
+        .serve_connection(
+            TokioIo::new(Impatient::new(stream, limits.read_max)),
+            TowerToHyperService::new(routes),
+        )
 }
 
 /// Says why, as long as the client listens.
@@ -165,13 +177,17 @@ mod tests {
 
     use super::*;
 
-    /// A port with two routes, how to stop it, and the task that serves it.
+    /// More than the system buffers between two ends of a connection.
+    const MUCH: usize = 64 << 20;
+
+    /// A port with some routes, how to stop it, and the task that serves it.
     async fn port(limits: PortLimits) -> (SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
         let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), "--flag").expect("binds");
         let (address, (stop, stopped)) = (listener.address, watch::channel(false));
         let routes = Router::new()
             .route("/", get(|| async { "here" }))
             .route("/body", post(|body: String| async { body }));
+        let routes = routes.route("/much", get(|| async { vec![b'x'; MUCH] }));
         (address, stop, tokio::spawn(listener.serve(routes, limits, stopped)))
     }
 
@@ -225,6 +241,43 @@ mod tests {
             let text = said(&mut stream).await;
             assert_eq!(text.contains("200 OK"), start.ends_with(b"\r\n\r\n"), "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_an_answer_is_cut_off() {
+        let limits =
+            PortLimits { read_max: Duration::from_millis(50), connections_max: 1, ..PortLimits::default() };
+        let (address, _stop, _task) = port(limits).await;
+        let mut deaf = TcpStream::connect(address).await.expect("connects");
+        deaf.write_all(b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("writes");
+        // its place is free again once it is cut off, and not before
+        loop {
+            let mut next = TcpStream::connect(address).await.expect("connects");
+            // whoever is turned away may find the connection closed already
+            let _ = next.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+            let mut text = String::new();
+            if next.read_to_string(&mut text).await.is_ok() && text.starts_with("HTTP/1.1 200") {
+                break;
+            }
+        }
+        let mut received = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(30), deaf.read_to_end(&mut received)).await;
+        // cut off in the middle, in whichever way
+        let _ = read.expect("it ends");
+        assert!(received.len() < MUCH, "{}", received.len());
+    }
+
+    #[tokio::test]
+    async fn who_reads_gets_all() {
+        let (address, _stop, _task) = port(PortLimits::default()).await;
+        let mut client = TcpStream::connect(address).await.expect("connects");
+        client
+            .write_all(b"GET /much HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .await
+            .expect("writes");
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).await.expect("reads");
+        assert!(received.len() > MUCH && received.ends_with(b"xxxx"));
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 //!
 //! Everything that can be wrong with the flags is found before the first request is taken, and told in one line.
 
+mod impatient;
 mod listen;
 mod looks;
 mod own_metrics;
