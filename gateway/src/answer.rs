@@ -1,6 +1,6 @@
 //! What clients are told.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -31,8 +31,10 @@ fn status(error: &GatewayError) -> StatusCode {
         | GatewayError::Batch(_)
         | GatewayError::Intake(_) => StatusCode::BAD_REQUEST,
         GatewayError::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
-        GatewayError::Busy { .. } | GatewayError::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
-        GatewayError::Write(error) => match error.kind() {
+        GatewayError::Busy { .. } | GatewayError::TooManyScrapes { .. } | GatewayError::Interrupted => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        GatewayError::Write(error) | GatewayError::MayHaveBeenAdded(error) => match error.kind() {
             WriteErrorKind::Busy | WriteErrorKind::Unavailable | WriteErrorKind::Closed => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -49,11 +51,14 @@ fn status(error: &GatewayError) -> StatusCode {
     }
 }
 
-/// Whether to ask again is what the client should do.
+/// Whether to ask again is what the client should do: it may help and does no harm.
 fn is_worth_a_retry(error: &GatewayError) -> bool {
     match error {
-        GatewayError::Busy { .. } => true,
-        GatewayError::Write(error) => error.kind() == WriteErrorKind::Busy,
+        GatewayError::Busy { .. } | GatewayError::TooManyScrapes { .. } | GatewayError::Interrupted => true,
+        GatewayError::Write(error) => error.kind() != WriteErrorKind::Internal,
+        GatewayError::Read(error) | GatewayError::Scrape(ScrapeError::Read(error)) => {
+            error.kind() == ReadErrorKind::Unavailable
+        }
         _ => false,
     }
 }
@@ -83,6 +88,22 @@ pub(crate) fn error(error: &GatewayError) -> Response {
         response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
     }
     response
+}
+
+/// A body with something that is kept until the last byte of it has left or the client is gone.
+pub(crate) fn keeping(kept: impl Send + 'static, body: Vec<u8>) -> Body {
+    Body::from(Bytes::from_owner(Keeping { body, _kept: kept }))
+}
+
+struct Keeping<T> {
+    body: Vec<u8>,
+    _kept: T,
+}
+
+impl<T> AsRef<[u8]> for Keeping<T> {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
 }
 
 /// A short text that is not to be taken for anything else.
@@ -154,8 +175,8 @@ pub(crate) fn handler_text(status: StatusCode, body: &'static str) -> Response {
     response
 }
 
-pub(crate) fn html(page: String) -> Response {
-    let mut response = Response::new(Body::from(page));
+pub(crate) fn html(page: Body) -> Response {
+    let mut response = Response::new(page);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -189,10 +210,15 @@ struct Success<T> {
 
 /// The API's answer that holds this.
 pub(crate) fn json(data: impl Serialize) -> Response {
+    json_keeping((), data)
+}
+
+/// Like [`json`], and it keeps something as [`keeping`] does.
+pub(crate) fn json_keeping(kept: impl Send + 'static, data: impl Serialize) -> Response {
     match serde_json::to_vec(&Success { status: "success", data }) {
         Ok(body) => {
             let mut response = api_options();
-            *response.body_mut() = Body::from(body);
+            *response.body_mut() = keeping(kept, body);
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             response
         }
@@ -200,8 +226,8 @@ pub(crate) fn json(data: impl Serialize) -> Response {
     }
 }
 
-pub(crate) fn page(page: Page) -> Response {
-    let mut response = Response::new(Body::from(page.body));
+pub(crate) fn page(page: Page, kept: impl Send + 'static) -> Response {
+    let mut response = Response::new(keeping(kept, page.body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_str(&page.content_type).unwrap_or(PLAIN));
     if let Some(encoding) = page.encoding.as_str() {

@@ -8,7 +8,8 @@ use crate::path::GroupingError;
 use crate::scrape::ScrapeError;
 use crate::terms::TermsError;
 
-/// A request that was not done. Unless it is a [`GatewayError::Write`], nothing was stored.
+/// A request that was not done. Unless it is a [`GatewayError::Write`] or [`GatewayError::MayHaveBeenAdded`],
+/// nothing was stored.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
     /// The path names no group.
@@ -38,6 +39,15 @@ pub enum GatewayError {
     /// The store did not acknowledge the push.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// The store did not acknowledge what was to be added, and it may be there all the same.
+    #[error("{0}; it may have been added: a retry without an Idempotency-Key could count twice")]
+    MayHaveBeenAdded(#[source] WriteError),
+    /// Too many scrapes at once.
+    #[error("{max} scrapes are being answered, which is scrapes_at_once_max: try again later")]
+    TooManyScrapes {
+        /// The limit.
+        max: usize,
+    },
     /// There is nothing to show.
     #[error("An error has occurred while serving metrics:\n\n{0}")]
     Scrape(#[from] ScrapeError),

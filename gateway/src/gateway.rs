@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{Change, Clock, GroupKey, Labels, Push, RETRY_WINDOW_US, RetryKey, Stamp};
 use store::{LiveGroup, ReadError, Reader, Submitted, WriteError, WriteErrorKind, Writer};
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use wire::Accepted;
 use wire::encoding::AnswerEncoding;
 
@@ -30,9 +30,10 @@ pub struct Gateway {
     settings: Arc<Settings>,
     about: About,
     in_flight: Semaphore,
+    scrapes: Arc<Semaphore>,
     /// `None` where pushes are compared with themselves only.
-    held: Option<Held>,
-    retries: Retries,
+    held: Option<Arc<Held>>,
+    retries: Arc<Retries>,
     stats: GatewayStats,
     quit: Notify,
 }
@@ -46,6 +47,20 @@ pub(crate) enum Pushed {
     Unchecked,
 }
 
+/// What the groups of the store hold, and the retry keys that still count.
+type Stored = (Vec<LiveGroup>, Vec<(Stamp, RetryKey)>);
+
+/// Why it is not known what the store holds.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    /// The store could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The process is going down.
+    #[error("interrupted: the process is shutting down")]
+    Interrupted,
+}
+
 /// Bodies up to this size are decoded where they are received: it takes less than to hand them to another thread.
 const DECODED_IN_PLACE_BYTES_MAX: usize = 16 << 10;
 
@@ -56,8 +71,9 @@ impl Gateway {
     /// A gateway over a store, which compares a push with nothing but itself and so never reads the store to take one.
     pub fn new(writer: Arc<Writer>, reader: Arc<Reader>, clock: Arc<dyn Clock>, settings: Settings) -> Self {
         let in_flight = Semaphore::new(settings.pushes_in_flight_max.min(Semaphore::MAX_PERMITS));
+        let scrapes = Arc::new(Semaphore::new(settings.scrapes_at_once_max.min(Semaphore::MAX_PERMITS)));
         let about = About { started_us: clock.now_us(), ..About::default() };
-        let retries = Retries::new(settings.idempotency_keys_max);
+        let retries = Arc::new(Retries::new(settings.idempotency_keys_max));
         Self {
             writer,
             reader,
@@ -65,6 +81,7 @@ impl Gateway {
             settings: Arc::new(settings),
             about,
             in_flight,
+            scrapes,
             held: None,
             retries,
             stats: GatewayStats::default(),
@@ -83,7 +100,7 @@ impl Gateway {
     #[must_use]
     pub fn knowing_groups(self) -> Self {
         // the writer's number is random, and no client sees it
-        let held = Some(Held::new(self.writer.tail().0));
+        let held = Some(Arc::new(Held::new(self.writer.tail().0)));
         Self { held, ..self }
     }
 
@@ -91,24 +108,31 @@ impl Gateway {
     ///
     /// # Errors
     /// If the store cannot be read; what is known stays as it is.
-    pub async fn look(&self) -> Result<(), ReadError> {
+    pub async fn look(&self) -> Result<(), LookError> {
         let Some(held) = self.held.as_ref().filter(|held| held.is_doubtful()) else { return Ok(()) };
         held.begin_fill();
-        match self.stored().await {
-            Ok((live, keys)) => {
-                self.retries.fill(keys.into_iter().map(|(stamp, key)| (stamp.at_us, key)));
-                held.fill(&live);
-                Ok(())
-            }
-            Err(error) => {
-                held.give_up_fill();
-                Err(error)
-            }
+        let filled = match self.stored().await {
+            Ok(stored) => self.fill(Arc::clone(held), stored).await,
+            Err(error) => Err(error.into()),
+        };
+        if filled.is_err() {
+            held.give_up_fill();
         }
+        filled
+    }
+
+    /// Takes time with much, so it is not for a thread that answers requests.
+    async fn fill(&self, held: Arc<Held>, (live, keys): Stored) -> Result<(), LookError> {
+        let retries = Arc::clone(&self.retries);
+        let fill = move || {
+            retries.fill(keys.into_iter().map(|(stamp, key)| (stamp.at_us, key)));
+            held.fill(&live);
+        };
+        tokio::task::spawn_blocking(fill).await.map_err(|_| LookError::Interrupted)
     }
 
     /// What the groups of the store hold, and the retry keys that still count.
-    async fn stored(&self) -> Result<(Vec<LiveGroup>, Vec<(Stamp, RetryKey)>), ReadError> {
+    async fn stored(&self) -> Result<Stored, ReadError> {
         let now_ms = self.clock.now_ms();
         let start_ms = now_ms.saturating_sub(RETRY_WINDOW_US / 1_000);
         Ok((self.live_groups().await?, self.reader.retry_keys(start_ms, now_ms).await?.found))
@@ -143,7 +167,7 @@ impl Gateway {
 
     /// How many groups and metrics (a histogram is one) are known, where that is counted.
     pub fn known(&self) -> Option<(usize, usize)> {
-        self.held.as_ref().map(Held::counts)
+        self.held.as_deref().map(Held::counts)
     }
 
     /// Whether one more push would be refused.
@@ -156,6 +180,13 @@ impl Gateway {
         self.in_flight
             .try_acquire()
             .map_err(|_| GatewayError::Busy { max: self.settings.pushes_in_flight_max })
+    }
+
+    /// A place among the answers that show all that is held. It is kept until the last byte has left, since pages need memory.
+    pub(crate) fn admit_scrape(&self) -> Result<OwnedSemaphorePermit, GatewayError> {
+        Arc::clone(&self.scrapes)
+            .try_acquire_owned()
+            .map_err(|_| GatewayError::TooManyScrapes { max: self.settings.scrapes_at_once_max })
     }
 
     /// Sets or adds what a body holds. Done when it is durable.
@@ -178,7 +209,13 @@ impl Gateway {
     async fn checked_push(&self, terms: &Terms, group: &Labels, body: Body) -> Result<Pushed, GatewayError> {
         self.writer.clock_agrees().await?;
         let intake = self.decode(terms, group, body).await?;
-        self.once(intake.push.retry_key, self.write(intake)).await?;
+        let is_unkeyed_add = terms.change == Change::Merge && intake.push.retry_key.is_none();
+        self.once(intake.push.retry_key, self.write(intake)).await.map_err(|error| match error {
+            GatewayError::Write(error) if is_unkeyed_add && error.kind() == WriteErrorKind::Unavailable => {
+                GatewayError::MayHaveBeenAdded(error)
+            }
+            other => other,
+        })?;
         Ok(if self.settings.consistency_check { Pushed::Checked } else { Pushed::Unchecked })
     }
 
@@ -249,8 +286,10 @@ impl Gateway {
         let push = intake::failure(group, is_new, now_us);
         let change = Change::ReplaceFamilies;
         let intent = Intent { group: key, change, claims: Vec::new(), compared: None, ttl_us: None };
-        if let Err(error) = held.push(intent, now_us, || self.writer.submit(push)) {
-            tracing::warn!(%error, "failure time not noted");
+        match held.push(intent, now_us, || self.writer.submit(push)) {
+            Ok(Claimed::Submitted(submitted)) => held.leave(submitted),
+            Ok(Claimed::Refused(_)) => {}
+            Err(error) => tracing::warn!(%error, "failure time not noted"),
         }
     }
 
@@ -289,11 +328,10 @@ impl Gateway {
     }
 
     async fn durable(&self, submitted: Submitted) -> Result<(), WriteError> {
-        let written = submitted.durable().await;
-        if let (Err(_), Some(held)) = (&written, &self.held) {
-            held.doubt();
+        match &self.held {
+            Some(held) => held.stored(submitted).await,
+            None => submitted.durable().await.map(|_| ()),
         }
-        written.map(|_| ())
     }
 
     /// Whether pushes are taken.

@@ -31,7 +31,7 @@ pub use about::About;
 pub use aggregate::ClearModeError;
 pub use api::{BatchError, SelectorError};
 pub use error::GatewayError;
-pub use gateway::Gateway;
+pub use gateway::{Gateway, LookError};
 pub use intake::{Inconsistency, IntakeError, MetricFault};
 pub use path::{Base64Error, GroupingError};
 pub use router::router;

@@ -108,19 +108,22 @@ async fn resource_answer(
         Resource::Healthy => Ok(health(gateway)),
         Resource::Ready => gateway.ready().await.map(|()| health(gateway)),
         Resource::Metrics => {
+            let place = gateway.admit_scrape()?;
             let accept = header(request.headers(), &ACCEPT);
             let accepted = Accepted::of_header(accept, gateway.settings().web.openmetrics);
             let encoding = AnswerEncoding::of_header(header(request.headers(), &ACCEPT_ENCODING));
-            Ok(answer::page(gateway.page(accepted, encoding).await?))
+            Ok(answer::page(gateway.page(accepted, encoding).await?, place))
         }
         Resource::Group(path) => group_answer(gateway, &path, request).await,
         Resource::Quit => Ok(quit(gateway, request.method())),
         Resource::Page => {
+            let place = gateway.admit_scrape()?;
             let number = page_number(request.uri().query().unwrap_or(""));
             let live = gateway.live_groups().await?;
             let (about, settings) = (gateway.about_process(), gateway.settings());
             let prefix = shared.routes.prefix();
-            Ok(answer::html(web_page(&live, about, &settings.web, &prefix, number)))
+            let page = web_page(&live, about, &settings.web, &prefix, number);
+            Ok(answer::html(answer::keeping(place, page.into_bytes())))
         }
         Resource::Api(resource) => api_answer(shared, resource, request).await,
     }
@@ -136,10 +139,11 @@ async fn api_answer(
         ApiResource::Options => Ok(answer::api_options()),
         ApiResource::Status => Ok(answer::json(api::status(gateway.about_process()))),
         ApiResource::Metrics => {
+            let place = gateway.admit_scrape()?;
             let live = gateway.live_groups().await?;
             scrape::check_count(&live, gateway.settings())?;
-            let written = tokio::task::spawn_blocking(move || answer::json(api::groups(&live))).await;
-            written.map_err(|_| GatewayError::Interrupted)
+            let write = move || answer::json_keeping(place, api::groups(&live));
+            tokio::task::spawn_blocking(write).await.map_err(|_| GatewayError::Interrupted)
         }
         ApiResource::Wipe => {
             gateway.wipe().await?;
@@ -160,10 +164,17 @@ async fn batch(shared: &Shared, request: Request) -> Result<Response, GatewayErr
     let settings = shared.gateway.settings();
     let requests = {
         let _place = shared.gateway.admit()?;
-        let encoding = Encoding::of_header(header(request.headers(), &CONTENT_ENCODING));
-        let body = receive(request.into_body(), settings).await?;
+        let (head, body) = request.into_parts();
+        let encoding = Encoding::of_header(header(&head.headers, &CONTENT_ENCODING));
+        let body = receive(body, settings).await?;
         let body = intake::inflated(encoding, &body, settings.inflated_body_bytes_max)?;
-        api::requests(&body, &shared.routes, settings.utf8_names, settings.requests_per_batch_max)?
+        api::requests(
+            &body,
+            &head.headers,
+            &shared.routes,
+            settings.utf8_names,
+            settings.requests_per_batch_max,
+        )?
     };
     let outcomes = stream::iter(requests).map(|single| outcome(shared, single)).buffered(BATCH_AT_ONCE);
     Ok(answer::json(outcomes.collect::<Vec<_>>().await))

@@ -76,6 +76,8 @@ pub struct Settings {
     /// Keys that are remembered, so that a retry costs nothing and a key used twice is refused. That a key counts once
     /// does not depend on it.
     pub idempotency_keys_max: usize,
+    /// Answers that show all that is held (`/metrics`, `/api/v1/metrics`, the page) being made or sent at once.
+    pub scrapes_at_once_max: usize,
     /// Series that one scrape of `/metrics` may show.
     pub series_per_scrape_max: usize,
 }
@@ -102,6 +104,7 @@ impl Default for Settings {
             help_bytes_max: 16 << 10,
             idempotency_key_bytes_max: 255,
             idempotency_keys_max: 100_000,
+            scrapes_at_once_max: 32,
             series_per_scrape_max: 5_000_000,
         }
     }

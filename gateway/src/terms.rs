@@ -15,6 +15,9 @@ const GAUGE_MERGE: HeaderName = HeaderName::from_static("x-mayfly-gauge-merge");
 /// What a retry has in common with the request that it repeats.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
+/// The terms that headers of a batch set for all of its requests that do not say otherwise.
+pub(crate) const INHERITED: [HeaderName; 3] = [TTL, GAUGE_MERGE, IDEMPOTENCY_KEY];
+
 /// The terms of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Terms {

@@ -41,6 +41,8 @@ pub enum Fault {
     FailAfterwards,
     /// It waits for a permit and is then done.
     Wait(Arc<Semaphore>),
+    /// It waits for a permit and then fails, and nothing is done.
+    WaitAndFail(Arc<Semaphore>),
 }
 
 type Plan = dyn Fn(Operation, &Path) -> Fault + Send + Sync;
@@ -71,12 +73,20 @@ impl FaultyStore {
             Fault::Fail => Err(failed(operation)),
             Fault::FailAfterwards => work.await.and(Err(failed(operation))),
             Fault::Wait(permits) => {
-                if let Ok(permit) = permits.acquire().await {
-                    permit.forget();
-                }
+                take(&permits).await;
                 work.await
             }
+            Fault::WaitAndFail(permits) => {
+                take(&permits).await;
+                Err(failed(operation))
+            }
         }
+    }
+}
+
+async fn take(permits: &Semaphore) {
+    if let Ok(permit) = permits.acquire().await {
+        permit.forget();
     }
 }
 
@@ -124,7 +134,7 @@ impl ObjectStore for FaultyStore {
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         match (self.plan)(Operation::List, prefix.unwrap_or(&Path::ROOT)) {
-            Fault::Fail | Fault::FailAfterwards => {
+            Fault::Fail | Fault::FailAfterwards | Fault::WaitAndFail(_) => {
                 futures::stream::once(async { Err(failed(Operation::List)) }).boxed()
             }
             Fault::None | Fault::Wait(_) => self.inner.list(prefix),

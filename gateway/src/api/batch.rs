@@ -10,6 +10,7 @@ use model::GroupKey;
 use serde::{Deserialize, Serialize};
 
 use crate::path::{Destination, GroupPath, Resource, Routes, grouping_labels};
+use crate::terms;
 
 /// A batch as it is sent.
 #[derive(Debug, Deserialize)]
@@ -84,9 +85,11 @@ pub enum BatchError {
     },
 }
 
-/// Reads a batch. What a request says about its group is looked at later, and answered in its place.
+/// Reads a batch. Of the headers it came with, those that are terms of a push hold for each request that does not have them
+/// itself. What a request says about its group is looked at later, and answered in its place.
 pub(crate) fn requests(
     body: &[u8],
+    headers: &HeaderMap,
     routes: &Routes,
     utf8_names: bool,
     max: usize,
@@ -99,7 +102,8 @@ pub(crate) fn requests(
     let mut places = HashMap::new();
     let mut requests = Vec::with_capacity(found);
     for (at, request) in sent.requests.into_iter().enumerate() {
-        let single = single(at, request, routes)?;
+        let mut single = single(at, request, routes)?;
+        inherit(&mut single.headers, headers);
         if let Some(group) = group(&single.destination, utf8_names)
             && let Some(first) = places.insert(group, at)
         {
@@ -113,6 +117,14 @@ pub(crate) fn requests(
 fn group(destination: &Destination, utf8_names: bool) -> Option<GroupKey> {
     let Destination::Resource(Resource::Group(path)) = destination else { return None };
     Some(GroupKey::of(&grouping_labels(&GroupPath::of(path)?, utf8_names).ok()?))
+}
+
+fn inherit(own: &mut HeaderMap, of_batch: &HeaderMap) {
+    for name in terms::INHERITED {
+        if let Some(value) = of_batch.get(&name) {
+            own.entry(name).or_insert_with(|| value.clone());
+        }
+    }
 }
 
 fn single(at: usize, sent: SentRequest, routes: &Routes) -> Result<Single, BatchError> {

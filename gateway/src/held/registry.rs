@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{Change, GroupKey};
-use store::LiveGroup;
+use store::{LiveGroup, Submitted, WriteError};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use wire::Family;
@@ -12,6 +12,7 @@ use wire::Family;
 use super::claim::Claim;
 use super::conflict::{Wanted, conflicts};
 use super::table::{Entry, NEVER_US, Table};
+use super::unsure::{self, Outcome, Unsure};
 use crate::intake::Inconsistency;
 
 /// What the groups of this process hold.
@@ -19,6 +20,7 @@ use crate::intake::Inconsistency;
 pub(crate) struct Held {
     seed: u64,
     state: Mutex<State>,
+    unsure: Unsure,
     is_filled: watch::Sender<bool>,
 }
 
@@ -58,7 +60,12 @@ impl Held {
     /// Knows nothing yet. `seed` is to be a number that clients cannot guess.
     pub(crate) fn new(seed: u64) -> Self {
         let state = State { table: Table::default(), since: None, is_doubtful: true };
-        Self { seed, state: Mutex::new(state), is_filled: watch::Sender::new(false) }
+        Self {
+            seed,
+            state: Mutex::new(state),
+            unsure: Unsure::default(),
+            is_filled: watch::Sender::new(false),
+        }
     }
 
     /// What families of a push want to hold.
@@ -117,13 +124,39 @@ impl Held {
         (state.table.group_count(), state.table.metric_count())
     }
 
+    /// Waits until what was handed on, and noted, is stored. If it is not, or nobody waits for it any more and it turns out not
+    /// to be, a fill is due.
+    pub(crate) async fn stored(&self, submitted: Submitted) -> Result<(), WriteError> {
+        let mut waiting = Waiting { held: self, outcome: Some(unsure::outcome(submitted)) };
+        let Some(outcome) = &mut waiting.outcome else { return Ok(()) };
+        let stored = outcome.await;
+        waiting.outcome = None;
+        if stored.is_err() {
+            self.doubt();
+        }
+        stored
+    }
+
+    /// Nobody will wait for what was handed on, and noted.
+    pub(crate) fn leave(&self, submitted: Submitted) {
+        self.leave_outcome(unsure::outcome(submitted));
+    }
+
+    fn leave_outcome(&self, outcome: Outcome) {
+        if !self.unsure.add(outcome) {
+            self.doubt();
+        }
+    }
+
     /// Whether a fill is due: nothing was read yet, or what was handed on may not have been stored.
     pub(crate) fn is_doubtful(&self) -> bool {
+        if self.unsure.settle() {
+            self.doubt();
+        }
         self.lock().is_doubtful
     }
 
-    /// Something that was noted may not have been stored.
-    pub(crate) fn doubt(&self) {
+    pub(super) fn doubt(&self) {
         self.lock().is_doubtful = true;
     }
 
@@ -171,6 +204,20 @@ impl Held {
     fn lock(&self) -> MutexGuard<'_, State> {
         // whoever panicked in here left the table as it was or with a whole change in it
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A push whose client waits. If the client leaves, this is dropped with what is not known yet.
+struct Waiting<'a> {
+    held: &'a Held,
+    outcome: Option<Outcome>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(outcome) = self.outcome.take() {
+            self.held.leave_outcome(outcome);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The router over a store in memory.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -346,6 +347,85 @@ async fn a_batch_is_answered_request_by_request() {
     bench.check_held(&[r#"a{job="j"} 1"#, r#"b{job="k",x=" "} 2"#]).await;
 }
 
+/// Sends a batch with these headers; gives its statuses.
+async fn batch(bench: &Bench, headers: &[(&str, &str)], requests: &str) -> Vec<u64> {
+    let mut request = Request::post("/api/v1/batch");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = format!("{{\"requests\": [{requests}]}}");
+    bench.clock.advance_ms(1);
+    let answer = text(bench.send(request.body(Body::from(body)).expect("a request")).await).await;
+    let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+    let outcomes = answer["data"].as_array().expect("outcomes").iter();
+    outcomes.map(|outcome| outcome["status"].as_u64().expect("a status")).collect()
+}
+
+#[tokio::test]
+async fn requests_of_a_batch_have_terms_each_and_those_of_the_batch() {
+    let bench = Bench::new();
+    let three = r##"{"method": "PUT", "path": "/metrics/job/own", "headers": {"x-mayfly-ttl": "10s"}, "body": "a 1\n"},
+        {"method": "PUT", "path": "/metrics/job/stays", "headers": {"X-Mayfly-TTL": "0"}, "body": "a 1\n"},
+        {"method": "POST", "path": "/aggregate/metrics/job/sum", "headers": {"Idempotency-Key": "k"},
+         "body": "# TYPE c counter\nc 5\n# TYPE g gauge\ng 2\n"}"##;
+    let terms = [("X-Mayfly-TTL", "1m"), ("Idempotency-Key", "all")];
+    // the second time all of it is a retry
+    assert_eq!(batch(&bench, &terms, three).await, [200, 200, 200]);
+    assert_eq!(batch(&bench, &terms, three).await, [200, 200, 200]);
+    let (own, stays) = (r#"a{job="own"} 1"#, r#"a{job="stays"} 1"#);
+    let (c, g) = (r#"c{job="sum"} 5"#, r#"g{job="sum"} 2"#);
+    bench.check_held(&[own, stays, c, g]).await;
+    // the same key with another body is refused for that group alone; a gauge that merges otherwise begins anew
+    let other = r##"{"method": "PUT", "path": "/metrics/job/own", "body": "a 2\n"},
+        {"method": "POST", "path": "/aggregate/metrics/job/sum", "body": "# TYPE g gauge\ng 3\n",
+         "headers": {"X-Mayfly-Gauge-Merge": "sum"}},
+        {"method": "PUT", "path": "/metrics/job/new", "body": "a 1\n", "headers": {"X-Mayfly-Gauge-Merge": "sum"}}"##;
+    assert_eq!(batch(&bench, &terms, other).await, [422, 200, 400]);
+    bench.check_held(&[own, stays, c, r#"g{job="sum"} 3"#]).await;
+    bench.clock.advance_ms(11_000);
+    bench.check_held(&[stays, c, r#"g{job="sum"} 3"#]).await;
+    bench.clock.advance_ms(60_000);
+    bench.check_held(&[stays]).await;
+}
+
+#[tokio::test]
+async fn no_more_pages_are_sent_at_once_than_may_be() {
+    let settings = Settings { scrapes_at_once_max: 1, ..Settings::default() };
+    let bench = Bench::over(Arc::new(InMemory::new()), settings, WriterSettings::of_writer(1));
+    let request = || Request::get("/metrics").body(Body::empty()).expect("a request");
+    bench.push("PUT", "/metrics/job/j", "a 1\n", (200, "")).await;
+    // who does not read keeps the place
+    let unread = bench.send(request()).await;
+    assert_eq!(unread.status(), StatusCode::OK);
+    for path in ["/metrics", "/api/v1/metrics", "/"] {
+        let (status, text) = bench.ask("GET", path, "").await;
+        assert!(status == 503 && text.contains("scrapes_at_once_max"), "{text}");
+    }
+    text(unread).await;
+    bench.push_status("GET", "/metrics", "", 200).await;
+    drop(bench.send(request()).await);
+    bench.push_status("GET", "/metrics", "", 200).await;
+}
+
+#[tokio::test]
+async fn whether_a_retry_helps_is_told_where_it_does_no_harm() {
+    let bench = Bench::over(broken(Fault::FailAfterwards), Settings::default(), WriterSettings::of_writer(1));
+    let check = async |path: &str, key: Option<&str>, expect: &str| {
+        let mut request = Request::post(path);
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        let body = Body::from("# TYPE c counter\nc 1\n");
+        let response = bench.send(request.body(body).expect("a request")).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(header(&response, "retry-after"), expect, "{path} {key:?}");
+        assert_eq!(text(response).await.contains("could count twice"), expect.is_empty());
+    };
+    check("/metrics/job/j", None, "1").await;
+    check("/aggregate/metrics/job/j", Some("k"), "1").await;
+    check("/aggregate/metrics/job/j", None, "").await;
+}
+
 #[tokio::test]
 async fn an_answer_shows_no_more_than_it_may() {
     let settings = Settings { series_per_scrape_max: 2, ..Settings::default() };
@@ -404,6 +484,37 @@ async fn a_write_that_failed_is_looked_after() {
     bench.push_status("PUT", "/metrics/job/k", "# TYPE a gauge\na 1\n", 400).await;
     bench.gateway.look().await.expect("reads");
     bench.push_status("PUT", "/metrics/job/k", "# TYPE a gauge\na 1\n", 503).await;
+}
+
+#[tokio::test]
+async fn a_write_that_failed_after_its_client_had_left_is_looked_after() {
+    let permits = Arc::new(Semaphore::new(0));
+    let is_up = Arc::new(AtomicBool::new(false));
+    let (waits, up) = (Arc::clone(&permits), Arc::clone(&is_up));
+    // the first write waits and then fails
+    let plan = move |operation, _: &Path| match operation {
+        Operation::Put if !up.load(Ordering::SeqCst) => Fault::WaitAndFail(Arc::clone(&waits)),
+        _ => Fault::None,
+    };
+    let store = Arc::new(FaultyStore::new(Arc::new(InMemory::new()), plan));
+    let bench = Bench::knowing(store, Settings::default());
+    bench.gateway.look().await.expect("reads");
+    {
+        let counter = Body::from("# TYPE a counter\na 1\n");
+        let request = Request::put("/metrics/job/j").body(counter).expect("a request");
+        let push = std::pin::pin!(bench.send(request));
+        assert!(futures::poll!(push).is_pending());
+    }
+    assert_eq!(bench.gateway.known(), Some((1, 1)), "its client is gone, and it may be stored yet");
+    bench.gateway.look().await.expect("reads");
+    assert_eq!(bench.gateway.known(), Some((1, 1)));
+    permits.add_permits(1);
+    while bench.gateway.known() != Some((0, 0)) {
+        tokio::task::yield_now().await;
+        bench.gateway.look().await.expect("reads");
+    }
+    is_up.store(true, Ordering::SeqCst);
+    bench.push_status("PUT", "/metrics/job/k", "# TYPE a gauge\na 1\n", 200).await;
 }
 
 #[tokio::test]
