@@ -2,11 +2,12 @@
 # Fetches the real programs and clients that `make test-peers` holds Mayfly against into .peers/ (git-ignored):
 #   .peers/debian/  Prometheus with promtool, Alertmanager, Pushgateway, vmagent: unpacked from Debian packages, not installed
 #   .peers/node/    prom-client
+#   .peers/java/    Prometheus' client for Java with its PushGateway class (simpleclient), as Flink's package on PyPI carries it
 #   .peers/ministack/ MiniStack, in a venv of its own: beside other packages pip takes an older one (tests/peers/ministack.txt)
 #   .peers/sam/     the SAM command line, in a venv of its own (tests/peers/sam.txt)
 #   .peers/venv/    SeaweedFS, prometheus_client, DuckDB, pyarrow, pytest: tests/peers/requirements.txt
-# Needs Debian (or a system with its apt sources), root, python3 with venv, and node with npm. Where everything is there already it
-# only prints the versions. `tools/peers.sh --fresh` starts from nothing.
+# Needs Debian (or a system with its apt sources), root, python3 with venv, node with npm, and a JDK of 11 or later. Where
+# everything is there already it only prints the versions. `tools/peers.sh --fresh` starts from nothing.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -14,9 +15,12 @@ peers=$top/.peers
 requirements=$top/tests/peers/requirements.txt
 # Debian's stable packages of these are years behind, so they come from the suite that follows the releases
 suite=sid
-packages=(prometheus promtool prometheus-alertmanager prometheus-pushgateway victoria-metrics)
+packages=(prometheus promtool prometheus-alertmanager prometheus-pushgateway victoria-metrics libjaxb-api-java)
 programs=(prometheus promtool prometheus-alertmanager prometheus-pushgateway vmagent)
 prom_client=15.1.3
+flink=1.18.1
+java_client=flink-metrics-prometheus-$flink.jar
+java_client_sha256=f1eafa3f21c02d56cbe670ff8a6531e7929e234f5bf98a7277a4a37bdf550ec4
 
 fail() { printf 'tools/peers.sh: %s\n' "$*" >&2; exit 1; }
 
@@ -80,6 +84,22 @@ fetch_node() {
 
 node_version() { sed -n 's/^[[:space:]]*"version": "\(.*\)",$/\1/p' "$peers/node/node_modules/prom-client/package.json" 2>/dev/null; }
 
+# Flink's plugin holds the client's classes under their own names. pip can only hand over the whole source package; nothing of it
+# is kept but that one file.
+fetch_java() {
+  local all=$peers/java.new
+  command -v java >/dev/null || fail "needs a JDK (on Debian: apt-get install default-jdk-headless)"
+  rm -rf "$all"
+  mkdir -p "$all" "$peers/java"
+  "$peers/venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps -d "$all" "apache-flink-libraries==$flink" \
+    >"$peers/java.log" 2>&1 || { tail -5 "$peers/java.log" >&2; fail "pip could not fetch apache-flink-libraries $flink"; }
+  tar -xzf "$all/apache-flink-libraries-$flink.tar.gz" -C "$peers/java" --wildcards --strip-components=4 "*/$java_client" ||
+    fail "$java_client is not in apache-flink-libraries $flink"
+  rm -rf "$all"
+}
+
+has_java() { printf '%s  %s\n' "$java_client_sha256" "$peers/java/$java_client" | sha256sum --check --status 2>/dev/null; }
+
 # $1: the venv, $2: what it is to hold
 fetch_python() {
   rm -rf "$peers/$1"
@@ -93,6 +113,8 @@ program() { printf '%s/debian/usr/bin/%s' "$peers" "$1"; }
 
 complete() {
   local name
+  # the Java client needs it, and a JDK no longer has it
+  [[ -r $peers/debian/usr/share/java/jaxb-api.jar ]] || return 1
   for name in "${programs[@]}"; do [[ -x $(program "$name") ]] || return 1; done
 }
 
@@ -101,7 +123,7 @@ command -v python3 >/dev/null || fail "needs python3"
 mkdir -p "$peers"
 
 complete || fetch_debian
-complete || fail "the packages came, but one of these programs is not in them: ${programs[*]}"
+complete || fail "the packages came, but one of these is not in them: ${programs[*]} jaxb-api.jar"
 
 [[ $(node_version) == "$prom_client" ]] || fetch_node
 
@@ -117,11 +139,14 @@ ensure_python() {
 ensure_python venv "$requirements" pytest
 ensure_python ministack "$top/tests/peers/ministack.txt" ministack
 ensure_python sam "$top/tests/peers/sam.txt" sam
+has_java || fetch_java
+has_java || fail "$java_client is not the file that it was: expected SHA-256 $java_client_sha256"
 
 for name in "${programs[@]}"; do
   printf '%-26s %s\n' "$name" "$("$(program "$name")" --version 2>&1 | sed -n '1s/.*version \([^ ,]*\).*/\1/p')"
 done
 printf '%-26s %s\n' prom-client "$(node_version)"
+printf '%-26s %s\n' 'simpleclient (Java)' "in $java_client"
 printf '%-26s %s\n' ministack "$("$peers/ministack/bin/pip" show --disable-pip-version-check ministack | sed -n 's/^Version: //p')"
 printf '%-26s %s\n' sam "$("$peers/sam/bin/pip" show --disable-pip-version-check aws-sam-cli | sed -n 's/^Version: //p')"
 printf '%-26s %s\n' seaweedfs "$("$peers/venv/bin/weed" version 2>/dev/null | awk 'NR == 1 { print $3 }')"

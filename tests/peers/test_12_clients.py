@@ -1,5 +1,6 @@
 """12: client libraries push, add and delete, and a real Prometheus sees the same through Mayfly as through a Pushgateway."""
 
+import contextlib
 import subprocess
 import time
 
@@ -44,6 +45,31 @@ def test_node(folder_server):
     assert instant(query, '{job="node job"}') == {}
 
 
+def java(url: str, what: str):
+    jars = [*(PEERS / "java").glob("*.jar"), PEERS / "debian/usr/share/java/jaxb-api.jar"]
+    # compiles the one file and runs it
+    command = ["java", "-cp", ":".join(map(str, jars)), str(PEERS.parent / "tests/peers/clients/Push.java"), url, what]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (run.returncode, run.stdout) == (0, "done\n"), run.stderr
+
+
+def test_java(folder_server):
+    gateway, query = folder_server.gateway, folder_server.query
+    java(gateway, "push")
+    # it has a base64 path for what holds a slash only, and encodes a space as plus
+    ((labels, value),) = instant(query, "java_depth").items()
+    labels = dict(labels)
+    assert (labels["job"], labels["instance"], labels["path"], value) == ("java+job", "i.1+ä", "/var/tmp", 1.5)
+    assert list(instant(query, "java_rows_total{table='a'}").values()) == [3]
+    buckets = {dict(labels)["le"]: value for labels, value in instant(query, "java_took_bucket").items()}
+    assert buckets == {"0.5": 1, "2.0": 2, "+Inf": 3}
+    java(gateway, "add")
+    assert list(instant(query, "java_depth").values()) == [2.5]
+    assert list(instant(query, "java_took_sum").values()) == [10.1]
+    java(gateway, "delete")
+    assert instant(query, '{job="java+job"}') == {}
+
+
 def go_bodies() -> tuple[bytes, bytes]:
     """What Go's client pushes, and then adds."""
     first = [
@@ -78,29 +104,41 @@ COMPARED = '{__name__!="",job!="pushgateway",__name__!~"push_time_seconds|push_f
 def pair(tmp_path_factory):
     """Mayfly and a Pushgateway, each with a Prometheus that scrapes it, all with the same pushes."""
     folders = [tmp_path_factory.mktemp(name) for name in ("mayfly", "pushgateway")]
-    mayfly = Mayfly(folders[0], folders[0] / "data").start()
-    pushgateway = Pushgateway(folders[1])
-    scrapers = [Prometheus(folders[0], mayfly.gateway), Prometheus(folders[1], pushgateway.url)]
-    processes = [mayfly.process, pushgateway.process, *(scraper.process for scraper in scrapers)]
-    for process in processes:
-        process.shared = True
-    bases = [mayfly.query, *(scraper.url for scraper in scrapers)]
-    for url in (mayfly.gateway, pushgateway.url):
+    # whatever has started is ended, also when what comes after it fails
+    with contextlib.ExitStack() as started:
+
+        def keep(process):
+            process.shared = True
+            started.callback(process.kill9)
+
+        mayfly = Mayfly(folders[0], folders[0] / "data").start()
+        keep(mayfly.process)
+        pushgateway = Pushgateway(folders[1])
+        keep(pushgateway.process)
+        scrapers = []
+        for folder, url in zip(folders, (mayfly.gateway, pushgateway.url)):
+            scrapers.append(Prometheus(folder, url))
+            keep(scrapers[-1].process)
+        bases = [mayfly.query, *(scraper.url for scraper in scrapers)]
+        push_to_both((mayfly.gateway, pushgateway.url), bases)
+        yield bases
+
+
+def push_to_both(gateways: tuple[str, str], bases: list[str]):
+    for url in gateways:
         push_all(url)
         first, second = go_bodies()
         headers = {"content-type": protobuf.CONTENT_TYPE}
         call(url, "PUT", "/metrics/job/go", first, headers)
         node(url, "push")
-        # more values, each of them long enough that every scraper and the virtual scrapes see it
+        java(url, "push")
+    # more values, each of them long enough that every scraper and the virtual scrapes see it
     for value in (5, 3, 8):
-        for url in (mayfly.gateway, pushgateway.url):
+        for url in gateways:
             assert call(url, "PUT", "/metrics/job/steps", f"# TYPE steps counter\nsteps {value}\n").status == 200
         seen = lambda: [held(bases[0], "steps"), *(held(base, "steps") for base in bases[1:])] == [{(): value}] * 3
         until("scraped", seen)
         time.sleep(2.5)
-    yield bases
-    for process in processes:
-        process.kill9()
 
 
 def test_prometheus_sees_the_same_through_both(pair):
