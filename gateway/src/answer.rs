@@ -157,7 +157,7 @@ pub(crate) fn redirect(method: &Method, keeps_method: bool, location: &str) -> R
     let Ok(value) = HeaderValue::from_str(location) else { return not_found() };
     let mut response = empty(status);
     response.headers_mut().insert(LOCATION, value);
-    if method == Method::GET {
+    if matches!(*method, Method::GET | Method::HEAD) {
         // a query is not encoded anew, so it may hold what HTML does not allow
         let href =
             location.replace('&', "&amp;").replace('"', "&#34;").replace('<', "&lt;").replace('>', "&gt;");

@@ -143,8 +143,12 @@ impl Routes {
         GroupPath::of(path).map(|_| (Resource::Group(path.to_vec()), PUSH))
     }
 
-    /// The path of a resource with this method that differs only by letter case or by a slash at its end.
+    /// The path of a resource with this method that differs only by letter case or by a slash at its end. Nothing is meant by
+    /// OPTIONS, as with the Pushgateway.
     fn page_meant(&self, method: &Method, path: &[u8]) -> Option<Vec<u8>> {
+        if method == Method::OPTIONS {
+            return None;
+        }
         if let Some(route) = self.pages.iter().find(|route| route.is_meant(method, path)) {
             return Some(route.path.clone());
         }

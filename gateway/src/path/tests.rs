@@ -81,6 +81,9 @@ fn destinations() {
     }
     check(Method::POST, "/metrics/job/j/x/%zz", Destination::BadRequest);
     check(Method::OPTIONS, "*", Destination::BadRequest);
+    for path in ["/METRICS/job/j", "/metrics/job/", "/-/healthy/", "/metrics/"] {
+        check(Method::OPTIONS, path, Destination::NotFound);
+    }
 }
 
 #[test]
