@@ -1,4 +1,4 @@
-//! Processor time and memory of this process.
+//! Processor time of this process.
 
 use std::time::Duration;
 
@@ -15,12 +15,4 @@ pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = cpu_time();
     let answer = work();
     (answer, cpu_time() - start)
-}
-
-/// The most memory that this process has held so far, in bytes, where the system tells it.
-pub fn peak_memory_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }

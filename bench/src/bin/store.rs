@@ -8,14 +8,18 @@ use std::time::Duration;
 use anyhow::Context;
 use futures::StreamExt;
 use mayfly_bench::datasets::{self, Dataset};
-use mayfly_bench::measure::{cpu_time, peak_memory_bytes, timed};
+use mayfly_bench::measure::{cpu_time, timed};
 use model::{Clock, Matcher, NeededLabels, Selection};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use peak_alloc::PeakAlloc;
 use store::{Answer, Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant, Writer, WriterSettings};
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
 
 /// Samples carry their own time; nothing here needs to pass.
 #[derive(Debug)]
@@ -39,6 +43,9 @@ struct Aims {
 const SCRAPE_LIKE: Aims = Aims { metric: "node_metric_042_total", size_max: 2.25, part_max: 0.02 };
 const SHORT_LIVED: Aims = Aims { metric: "lambda_invocations_total", size_max: 11.9, part_max: 0.5 };
 
+/// While a segment is made, as a multiple of what its rows take in memory, these included.
+const MEMORY_MAX: f64 = 3.0;
+
 /// To select a metric: two listings, the end of the file, the names, and runs of pages.
 const REQUESTS_MAX: u64 = 16;
 
@@ -48,16 +55,19 @@ async fn main() -> anyhow::Result<()> {
     let wanted = std::env::args().nth(1);
     let is_wanted = |name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
     if is_wanted("scrape-like") {
-        bench("scrape-like", datasets::scrape_like(), SCRAPE_LIKE).await.context("scrape-like")?;
+        bench("scrape-like", datasets::scrape_like, SCRAPE_LIKE).await.context("scrape-like")?;
     }
     if is_wanted("short-lived") {
-        bench("short-lived", datasets::short_lived(), SHORT_LIVED).await.context("short-lived")?;
+        bench("short-lived", datasets::short_lived, SHORT_LIVED).await.context("short-lived")?;
     }
     Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-async fn bench(name: &str, dataset: Dataset, aims: Aims) -> anyhow::Result<()> {
+async fn bench(name: &str, dataset: fn() -> Dataset, aims: Aims) -> anyhow::Result<()> {
+    let before = MEMORY.current_usage();
+    let dataset = dataset();
+    let held = MEMORY.current_usage() - before;
     let row = |what: &str, figure: String| println!("| {name} | {what} | {figure} |");
     let samples: usize = dataset.iter().map(|(_, samples)| samples.len()).sum();
     row("series, samples", format!("{}, {samples}", dataset.len()));
@@ -67,12 +77,17 @@ async fn bench(name: &str, dataset: Dataset, aims: Aims) -> anyhow::Result<()> {
     let stream = Stream::samples(&Path::default(), &Tenant::default());
     let settings = WriterSettings::of_writer(1);
     let writer = Writer::start(Arc::clone(&store), stream.clone(), Arc::new(Stopped), settings);
-    let before = peak_memory_bytes().unwrap_or(0);
+    MEMORY.reset_peak_usage();
     let start = cpu_time();
     writer.push(SampleBatch { series: dataset }).await?;
     row("write: sort, encode, put", per_second(cpu_time() - start));
-    let grown = peak_memory_bytes().unwrap_or(0).saturating_sub(before);
-    row("memory that writing took", format!("{:.1} B/sample", grown as f64 / samples as f64));
+    let most = MEMORY.peak_usage() - before;
+    let memory = most as f64 / held as f64;
+    row(
+        "memory while writing",
+        format!("{memory:.2} times the {:.1} B/sample of the rows", held as f64 / samples as f64),
+    );
+    anyhow::ensure!(memory <= MEMORY_MAX, "more than {MEMORY_MAX} times the memory of the rows");
     let object = store.list(None).next().await.context("nothing was written")??;
     let size = object.size as f64 / samples as f64;
     row("size", format!("{size:.2} B/sample"));

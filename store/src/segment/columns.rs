@@ -67,13 +67,28 @@ pub(super) struct LabelPlan {
 impl LabelPlan {
     /// The most frequent names become columns, if they are fit to be.
     pub(super) fn of<'a>(series: impl Iterator<Item = &'a Labels>) -> Self {
-        let mut rows_with: HashMap<&Arc<str>, usize> = HashMap::new();
-        for labels in series {
+        let mut series_with: HashMap<&Arc<str>, usize> = HashMap::new();
+        let mut add = |labels: &'a Labels, count: usize| {
             for label in labels.iter().filter(|label| &*label.name != Labels::NAME) {
-                *rows_with.entry(&label.name).or_default() += 1;
+                *series_with.entry(&label.name).or_default() += count;
+            }
+        };
+        // neighbours mostly have labels of the same names
+        let mut alike: Option<(&Labels, usize)> = None;
+        for labels in series {
+            match &mut alike {
+                Some((first, count)) if has_same_names(first, labels) => *count += 1,
+                _ => {
+                    if let Some((first, count)) = alike.replace((labels, 1)) {
+                        add(first, count);
+                    }
+                }
             }
         }
-        let mut by_frequency: Vec<(&Arc<str>, usize)> = rows_with.into_iter().collect();
+        if let Some((first, count)) = alike {
+            add(first, count);
+        }
+        let mut by_frequency: Vec<(&Arc<str>, usize)> = series_with.into_iter().collect();
         by_frequency.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         let mut columns: BTreeSet<Arc<str>> = ALWAYS.into_iter().map(Arc::from).collect();
         let mut map_names = BTreeSet::new();
@@ -93,6 +108,10 @@ impl LabelPlan {
     pub(super) fn is_column(&self, name: &str) -> bool {
         self.columns.binary_search_by(|column| (**column).cmp(name)).is_ok()
     }
+}
+
+fn has_same_names(a: &Labels, b: &Labels) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.name == b.name)
 }
 
 /// Lower case only, so that no two columns differ by case alone, which SQL engines do not tell apart; and nothing that

@@ -1,16 +1,15 @@
 //! From rows to the bytes of a Parquet file.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::builder::{
     FixedSizeBinaryBuilder, MapBuilder, MapFieldNames, StringBuilder, StringDictionaryBuilder,
 };
 use arrow_array::types::Int32Type;
-use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field};
 use bytes::Bytes;
-use model::{Labels, Merge};
+use model::Labels;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -19,11 +18,12 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::columns::{self, LabelPlan, Optional, event};
+use super::chunk::PAGE_BYTES_MAX;
+use super::columns::{self, LabelPlan, Optional};
 use super::head::head_batch;
-use super::rows::NO_START_US;
+use super::row_group::RowGroup;
 use super::seal::seal;
-use super::{Lost, Rows, Segment, SegmentError, SeriesRows, histogram};
+use super::{Segment, SegmentError};
 
 /// What a segment's name says about its bytes.
 pub(crate) fn checksum(bytes: &[u8]) -> u64 {
@@ -54,65 +54,24 @@ pub(crate) fn encode(segment: &Segment) -> Result<Bytes, SegmentError> {
     let mut writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options)?;
     if segment.head_rows() > 0 {
         writer.write(&RecordBatch::try_new(Arc::clone(&schema), head_batch(segment, &plan, optional)?)?)?;
-        writer.flush()?;
     }
-    for parts in batches(&segment.series) {
-        let columns = rows_batch(&parts, &segment.rows, &plan, optional)?;
-        writer.write(&RecordBatch::try_new(Arc::clone(&schema), columns)?)?;
+    let (mut file, factory) = writer.into_serialized_writer()?;
+    let (mut series, mut done) = (&segment.series[..], 0);
+    while let Some(group) = RowGroup::take(&mut series, &mut done, is_paged(segment)) {
+        group.write(&mut file, &factory, segment, &plan, &schema)?;
     }
-    let file = writer.into_inner()?;
+    let file = file.into_inner()?;
     Ok(if is_paged(segment) { seal(file)? } else { file }.into())
 }
 
-/// Rows that are put into arrays at once, so that a large segment is not in memory a second time.
-const BATCH_ROWS: usize = 1 << 16;
-
-/// A label with many values, like an instance that lives for one run, stays a dictionary up to this size: it stands once
-/// per row group then, and not once per series.
-const DICTIONARY_BYTES_MAX: usize = 16 << 20;
-
 /// Row groups are as large as dictionaries gain from; pages, not row groups, are what a selective read skips.
-const ROW_GROUP_ROWS_MAX: usize = 4 << 20;
+pub(super) const ROW_GROUP_ROWS_MAX: usize = 4 << 20;
 
 /// A file with as many rows is worth reading in parts, and so gets a page index and checks of its pages.
 const PAGED_ROWS_MIN: usize = 1 << 13;
 
-/// A page has no more rows: columns that hardly change have few pages.
-const PAGE_ROWS_MAX: usize = 1 << 17;
-
-/// Nor more bytes before compression, about: what a selective read reads in vain of a column of values is half of that.
-const PAGE_BYTES_MAX: usize = 128 << 10;
-
 fn is_paged(segment: &Segment) -> bool {
     segment.row_count() >= PAGED_ROWS_MIN
-}
-
-/// Some of the rows of a series.
-struct Part<'a> {
-    series: &'a SeriesRows,
-    range: Range<usize>,
-}
-
-/// All rows in order, cut into batches.
-fn batches(series: &[SeriesRows]) -> Vec<Vec<Part<'_>>> {
-    let (mut batches, mut batch, mut space) = (Vec::new(), Vec::new(), BATCH_ROWS);
-    for series in series {
-        let mut rest = series.range.clone();
-        while !rest.is_empty() {
-            let range = rest.start..rest.end.min(rest.start + space);
-            rest.start = range.end;
-            space -= range.len();
-            batch.push(Part { series, range });
-            if space == 0 {
-                batches.push(std::mem::take(&mut batch));
-                space = BATCH_ROWS;
-            }
-        }
-    }
-    if !batch.is_empty() {
-        batches.push(batch);
-    }
-    batches
 }
 
 fn properties(segment: &Segment, plan: &LabelPlan) -> WriterProperties {
@@ -122,13 +81,10 @@ fn properties(segment: &Segment, plan: &LabelPlan) -> WriterProperties {
     WriterProperties::builder()
         .set_created_by(concat!("mayfly ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_dictionary_page_size_limit(DICTIONARY_BYTES_MAX)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
         .set_statistics_enabled(EnabledStatistics::None)
         .set_column_statistics_enabled(column(columns::NAME), statistics)
         .set_column_statistics_enabled(column(columns::TS), EnabledStatistics::Chunk)
         .set_offset_index_disabled(!is_paged(segment))
-        .set_data_page_row_count_limit(PAGE_ROWS_MAX)
         .set_data_page_size_limit(PAGE_BYTES_MAX)
         .set_column_dictionary_enabled(column(columns::TS), false)
         .set_column_encoding(column(columns::TS), Encoding::DELTA_BINARY_PACKED)
@@ -157,110 +113,9 @@ fn has_collision(segment: &Segment) -> bool {
     })
 }
 
-/// What `__event__` says of the rows of a series.
-fn row_event(series: &SeriesRows) -> &'static str {
-    match series.held.as_ref().map(|held| held.kind.merge) {
-        None => event::SAMPLE,
-        Some(Merge::Set) => event::SET,
-        Some(Merge::Add) => event::ADD,
-        Some(Merge::Min) => event::MIN,
-        Some(Merge::Max) => event::MAX,
-    }
-}
-
-/// What is set, added or sampled.
-fn rows_batch(
-    parts: &[Part<'_>],
-    rows: &Rows,
-    plan: &LabelPlan,
-    optional: Optional,
-) -> Result<Vec<ArrayRef>, SegmentError> {
-    let (start, end) = match (parts.first(), parts.last()) {
-        (Some(first), Some(last)) => (first.range.start, last.range.end),
-        _ => (0, 0),
-    };
-    let floats: Float64Array = if optional.histograms {
-        (start..end).map(|row| rows.histogram(row).is_none().then(|| rows.values[row])).collect()
-    } else {
-        Float64Array::from(rows.values[start..end].to_vec())
-    };
-    let fingerprints =
-        parts.iter().flat_map(|part| std::iter::repeat_n(part.series.fingerprint, part.range.len()));
-    let ats = TimestampMicrosecondArray::from(rows.at_us[start..end].to_vec());
-    let mut arrays: Vec<ArrayRef> = vec![
-        part_texts(parts, |series| series.labels.get(Labels::NAME)),
-        Arc::new(Int64Array::from_iter_values(fingerprints)),
-        Arc::new(ats.with_timezone("UTC")),
-        Arc::new(floats),
-    ];
-    if optional.starts {
-        let starts = rows.start_us[start..end].iter();
-        arrays.push(times(starts.map(|&start_us| (start_us != NO_START_US).then_some(start_us))));
-    }
-    if optional.histograms {
-        arrays.push(Arc::new(histogram::build((start..end).map(|row| rows.histogram(row).map(|h| &**h)))?));
-    }
-    arrays.push(part_texts(parts, |series| Some(row_event(series))));
-    if optional.pushes {
-        let key = |series: &SeriesRows| series.held.as_ref().map(|held| held.group.0);
-        arrays.extend([
-            part_texts(parts, |series| Some(series.held.as_ref()?.kind.r#type.as_str())),
-            binaries(parts.iter().flat_map(|part| std::iter::repeat_n(key(part.series), part.range.len())))?,
-            part_texts(parts, |series| Some(&*series.held.as_ref()?.kind.family)),
-            part_texts(parts, |_| None),
-        ]);
-    }
-    if optional.units {
-        arrays.push(part_texts(parts, |_| None));
-    }
-    if optional.untils {
-        arrays.push(times((start..end).map(|row| rows.until_us(row))));
-    }
-    if optional.writers {
-        let writers: Int64Array = (start..end).map(|row| rows.writer(row).map(u64::cast_signed)).collect();
-        arrays.push(Arc::new(writers));
-    }
-    if optional.totals {
-        arrays.push(times((start..end).map(|row| rows.since_us(row))));
-        let lost = |row| match rows.lost(row) {
-            Lost::Float(lost) => (lost != 0.0).then_some(lost),
-            Lost::Histogram(_) => None,
-        };
-        arrays.push(Arc::new((start..end).map(lost).collect::<Float64Array>()));
-    }
-    if optional.histogram_totals {
-        let lost = |row| match rows.lost(row) {
-            Lost::Float(_) => None,
-            Lost::Histogram(lost) => Some(&**lost),
-        };
-        arrays.push(Arc::new(histogram::build((start..end).map(lost))?));
-    }
-    if optional.retry_keys {
-        arrays.push(binaries(std::iter::repeat_n(None, end - start))?);
-        arrays.push(Arc::new(Int64Array::new_null(end - start)));
-    }
-    arrays.extend(plan.columns.iter().map(|name| part_texts(parts, |series| series.labels.get(name))));
-    let labels =
-        parts.iter().flat_map(|part| std::iter::repeat_n(Some(&part.series.labels), part.range.len()));
-    arrays.push(map(plan, labels)?);
-    Ok(arrays)
-}
-
 pub(super) fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
     let mut builder = StringDictionaryBuilder::<Int32Type>::new();
     builder.extend(values);
-    Arc::new(builder.finish())
-}
-
-/// A text of each series for all of its rows: looked up once per series.
-fn part_texts<'a>(parts: &[Part<'a>], text: impl Fn(&'a SeriesRows) -> Option<&'a str>) -> ArrayRef {
-    let mut builder = StringDictionaryBuilder::<Int32Type>::new();
-    for part in parts {
-        match text(part.series) {
-            Some(text) => builder.append_values(text, part.range.len()),
-            None => builder.append_nulls(part.range.len()),
-        }
-    }
     Arc::new(builder.finish())
 }
 

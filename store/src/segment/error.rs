@@ -43,6 +43,15 @@ pub enum SegmentError {
         /// The value.
         value: String,
     },
+    /// A text is longer than a file can say.
+    #[error("a text of {bytes} bytes is longer than a segment can hold")]
+    Text {
+        /// Its length.
+        bytes: usize,
+    },
+    /// A page could not be compressed.
+    #[error("a page could not be compressed: {0}")]
+    Compress(#[from] std::io::Error),
     /// The checks of a file that is read in parts do not fit it.
     #[error("the checks of its pages do not fit its pages")]
     Unsealed,

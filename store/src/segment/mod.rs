@@ -1,5 +1,6 @@
 //! One flush as one Parquet file: what it holds, apart from how it is encoded.
 
+mod chunk;
 mod columns;
 mod decode;
 mod encode;
@@ -8,8 +9,11 @@ mod filter;
 mod footer;
 mod head;
 mod histogram;
+mod hybrid;
+mod pages;
 mod partial;
 mod prune;
+mod row_group;
 mod rows;
 mod seal;
 mod split;
@@ -146,6 +150,50 @@ impl Placed<'_> {
     }
 }
 
+/// Samples of a series on their way into their place.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    /// The place of its metric name among all.
+    name: usize,
+    fingerprint: i64,
+    labels: &'a Labels,
+    samples: &'a Samples,
+}
+
+impl<'a> Part<'a> {
+    fn of((labels, samples): &'a (Labels, Samples), names: &[&str]) -> Self {
+        let name = names.partition_point(|name| *name < labels.metric_name());
+        Self { name, fingerprint: labels.fingerprint(), labels, samples }
+    }
+
+    fn order(&self) -> (usize, i64, &Labels) {
+        (self.name, self.fingerprint, self.labels)
+    }
+}
+
+/// A sample as what it is kept as.
+struct Sampled {
+    at_us: i64,
+    value: Value,
+    start_us: i64,
+}
+
+impl Sampled {
+    fn as_row(&self) -> Row<'_> {
+        Row { at_us: self.at_us, value: &self.value, start_us: self.start_us, told: Told::default() }
+    }
+}
+
+fn row_of(samples: &Samples, index: usize) -> Sampled {
+    let histogram = samples.histograms.get(index).and_then(Clone::clone);
+    let start_ms = samples.start_ms.get(index).copied().filter(|start_ms| *start_ms != 0);
+    Sampled {
+        at_us: samples.timestamps_ms[index].saturating_mul(1_000),
+        value: histogram.map_or(Value::Float(samples.values[index]), Value::Histogram),
+        start_us: start_ms.map_or(NO_START_US, |start_ms| start_ms.saturating_mul(1_000)),
+    }
+}
+
 impl Segment {
     /// The rows of some pushes of one writer.
     pub(crate) fn from_pushes<'a>(writer: u64, pushes: impl IntoIterator<Item = &'a Stamped<Push>>) -> Self {
@@ -199,15 +247,33 @@ impl Segment {
         series: impl IntoIterator<Item = &'a (Labels, Samples)>,
     ) -> Self {
         let mut segment = Self { writer, ..Self::default() };
-        let mut parts: Vec<(&str, i64, &Labels, &Samples)> = series
-            .into_iter()
-            .map(|(labels, samples)| (labels.metric_name(), labels.fingerprint(), labels, samples))
-            .collect();
-        parts.sort_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
-        for of_series in parts.chunk_by(|a, b| a.2 == b.2) {
+        let all: Vec<&(Labels, Samples)> = series.into_iter().collect();
+        let mut names: Vec<&str> = Vec::new();
+        for (labels, _) in &all {
+            let name = labels.metric_name();
+            if names.last() != Some(&name) {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        // metric names are compared once per series, and then their places
+        let mut parts: Vec<Part<'_>> = all.into_iter().map(|series| Part::of(series, &names)).collect();
+        parts.sort_by(|a, b| a.order().cmp(&b.order()));
+        for of_series in parts.chunk_by(|a, b| a.labels == b.labels) {
+            let Part { labels, fingerprint, samples, .. } = of_series[0];
+            let mut place = |samples: &Samples, index| {
+                segment.place(labels, fingerprint, None, row_of(samples, index).as_row());
+            };
+            if of_series.len() == 1 && samples.timestamps_ms.is_sorted_by(|a, b| a < b) {
+                (0..samples.len()).for_each(|index| place(samples, index));
+                continue;
+            }
             let mut order: Vec<(i64, &Samples, usize)> = of_series
                 .iter()
-                .flat_map(|(.., samples)| (0..samples.len()).map(|i| (samples.timestamps_ms[i], *samples, i)))
+                .flat_map(|part| {
+                    (0..part.samples.len()).map(|i| (part.samples.timestamps_ms[i], part.samples, i))
+                })
                 .collect();
             if !order.is_sorted_by(|a, b| a.0 < b.0) {
                 // the later written first, so that it is the one that stays
@@ -215,18 +281,7 @@ impl Segment {
                 order.sort_by_key(|(at_ms, ..)| *at_ms);
                 order.dedup_by_key(|(at_ms, ..)| *at_ms);
             }
-            for (at_ms, samples, index) in order {
-                let histogram = samples.histograms.get(index).and_then(Clone::clone);
-                let value = histogram.map_or(Value::Float(samples.values[index]), Value::Histogram);
-                let start_ms = samples.start_ms.get(index).copied().filter(|start_ms| *start_ms != 0);
-                let row = Row {
-                    at_us: at_ms.saturating_mul(1_000),
-                    value: &value,
-                    start_us: start_ms.map_or(NO_START_US, |start_ms| start_ms.saturating_mul(1_000)),
-                    told: Told::default(),
-                };
-                segment.place(of_series[0].2, of_series[0].1, None, row);
-            }
+            order.into_iter().for_each(|(_, samples, index)| place(samples, index));
         }
         segment
     }

@@ -1,0 +1,240 @@
+//! A column of a row group, made page by page by whoever knows what stands in it.
+
+use bytes::Bytes;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::column::page::{CompressedPage, Page, PageWriter};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::data_type::ByteArray;
+use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder};
+use parquet::file::statistics::Statistics;
+use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
+use parquet::schema::types::ColumnDescPtr;
+
+use super::SegmentError;
+use super::hybrid::Hybrid;
+
+/// Where the pages of a row group end.
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// The rows, counted in the row group, before which another metric begins: a selective read takes metrics.
+    pub(super) metrics: Vec<usize>,
+    /// Whether there is an index of the pages.
+    pub(super) indexed: bool,
+}
+
+/// A page has no more rows: columns that hardly change have few pages.
+const PAGE_ROWS_MAX: usize = 1 << 17;
+
+/// Nor more bytes before compression, about.
+pub(super) const PAGE_BYTES_MAX: usize = 128 << 10;
+
+/// With as many bytes, a page ends where a metric does.
+const METRIC_BYTES_MIN: usize = PAGE_BYTES_MAX / 4;
+
+/// How hard pages are compressed.
+const LEVEL: i32 = 1;
+
+impl Layout {
+    /// How many rows a page that has so many may still take.
+    pub(super) fn rows_left(&self, rows: usize) -> usize {
+        PAGE_ROWS_MAX - rows
+    }
+
+    /// Whether a page of so many rows and bytes, which has come to `row`, ends there.
+    pub(super) fn ends(&self, rows: usize, row: usize, bytes: usize) -> bool {
+        bytes >= PAGE_BYTES_MAX
+            || rows >= PAGE_ROWS_MAX
+            || (bytes >= METRIC_BYTES_MIN && self.metrics.binary_search(&row).is_ok())
+    }
+
+    /// The end of the page that begins at `row`, of `rows`, in a column whose values have so many bytes each.
+    pub(super) fn end(&self, row: usize, rows: usize, value_bytes: usize) -> usize {
+        let most = (row + (PAGE_BYTES_MAX / value_bytes).min(PAGE_ROWS_MAX)).min(rows);
+        let least = row + METRIC_BYTES_MIN / value_bytes;
+        let to_come = self.metrics.partition_point(|&metric| metric < least);
+        self.metrics.get(to_come).copied().filter(|&metric| metric < most).unwrap_or(most)
+    }
+}
+
+/// What is compressed and ready to be written.
+#[derive(Debug)]
+pub(super) struct Body {
+    encoding: Encoding,
+    compressed: Vec<u8>,
+    uncompressed_bytes: usize,
+}
+
+impl Body {
+    /// How many bytes it will take.
+    pub(super) fn len(&self) -> usize {
+        self.compressed.len()
+    }
+}
+
+/// The least and the most of what a page or a chunk holds; `None` if that is nothing.
+pub(super) type Bounds<'a> = Option<(&'a [u8], &'a [u8])>;
+
+/// A chunk that is being made.
+pub(super) struct Chunk {
+    column: ColumnDescPtr,
+    compressor: zstd::bulk::Compressor<'static>,
+    sink: TrackedWrite<Vec<u8>>,
+    rows: usize,
+    uncompressed_bytes: usize,
+    dictionary_bytes: usize,
+    encodings: Vec<Encoding>,
+    offsets: OffsetIndexBuilder,
+    bounds: ColumnIndexBuilder,
+}
+
+impl Chunk {
+    pub(super) fn new(column: ColumnDescPtr) -> Result<Self, SegmentError> {
+        let bounds = ColumnIndexBuilder::new(column.physical_type());
+        Ok(Self {
+            column,
+            compressor: zstd::bulk::Compressor::new(LEVEL)?,
+            sink: TrackedWrite::new(Vec::new()),
+            rows: 0,
+            uncompressed_bytes: 0,
+            dictionary_bytes: 0,
+            encodings: vec![Encoding::RLE],
+            offsets: OffsetIndexBuilder::new(),
+            bounds,
+        })
+    }
+
+    /// Whether a row may have no value, and so says whether it has one.
+    pub(super) fn is_nullable(&self) -> bool {
+        self.column.max_def_level() > 0
+    }
+
+    /// Compresses a page.
+    pub(super) fn body(&mut self, encoding: Encoding, bytes: &[u8]) -> Result<Body, SegmentError> {
+        let compressed = self.compressor.compress(bytes)?;
+        Ok(Body { encoding, compressed, uncompressed_bytes: bytes.len() })
+    }
+
+    /// Takes the dictionary, which comes before all pages.
+    pub(super) fn dictionary(&mut self, values: u32, bytes: &[u8]) -> Result<(), SegmentError> {
+        let body = self.body(Encoding::PLAIN, bytes)?;
+        let page = Page::DictionaryPage {
+            buf: body.compressed.into(),
+            num_values: values,
+            encoding: body.encoding,
+            is_sorted: false,
+        };
+        self.dictionary_bytes = self.write(page, body.uncompressed_bytes, body.encoding)?;
+        Ok(())
+    }
+
+    /// Takes a page of so many rows, of which some have no value.
+    pub(super) fn page(
+        &mut self,
+        rows: usize,
+        nulls: usize,
+        bounds: Bounds<'_>,
+        body: Body,
+    ) -> Result<(), SegmentError> {
+        let offset = self.sink.bytes_written();
+        let page = Page::DataPage {
+            buf: body.compressed.into(),
+            num_values: rows as u32,
+            encoding: body.encoding,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: None,
+        };
+        let bytes = self.write(page, body.uncompressed_bytes, body.encoding)?;
+        self.offsets.append_row_count(rows as i64);
+        self.offsets.append_offset_and_size(offset as i64, bytes as i32);
+        let (least, most) = bounds.map(cut).unwrap_or_default();
+        self.bounds.append(rows == nulls, least, most, nulls as i64);
+        self.rows += rows;
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        page: Page,
+        uncompressed_bytes: usize,
+        encoding: Encoding,
+    ) -> Result<usize, SegmentError> {
+        let written = SerializedPageWriter::new(&mut self.sink)
+            .write_page(CompressedPage::new(page, uncompressed_bytes))?;
+        self.uncompressed_bytes += written.uncompressed_size;
+        if !self.encodings.contains(&encoding) {
+            self.encodings.push(encoding);
+        }
+        Ok(written.compressed_size)
+    }
+
+    /// The bytes of the chunk, and what is to be said of it. `bounds`: of all pages, where they are known.
+    pub(super) fn finish(
+        self,
+        layout: &Layout,
+        bounds: Option<(Bounds<'_>, usize)>,
+    ) -> Result<(Bytes, ColumnCloseResult), SegmentError> {
+        let bytes = self.sink.bytes_written();
+        let mut metadata = ColumnChunkMetaData::builder(self.column)
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_encodings(self.encodings)
+            .set_num_values(self.rows as i64)
+            .set_total_compressed_size(bytes as i64)
+            .set_total_uncompressed_size(self.uncompressed_bytes as i64)
+            .set_data_page_offset(self.dictionary_bytes as i64)
+            .set_dictionary_page_offset((self.dictionary_bytes > 0).then_some(0));
+        if let Some((Some(bounds), nulls)) = bounds {
+            let (least, most) = cut(bounds);
+            let text = |bytes: Vec<u8>| Some(ByteArray::from(bytes));
+            let statistics = Statistics::byte_array(text(least), text(most), None, Some(nulls as u64), false);
+            metadata = metadata.set_statistics(statistics);
+        }
+        let close = ColumnCloseResult {
+            bytes_written: bytes as u64,
+            rows_written: self.rows as u64,
+            metadata: metadata.build()?,
+            bloom_filter: None,
+            column_index: match bounds {
+                Some(_) if layout.indexed => Some(self.bounds.build()?),
+                _ => None,
+            },
+            offset_index: layout.indexed.then(|| self.offsets.build()),
+        };
+        Ok((self.sink.into_inner()?.into(), close))
+    }
+}
+
+/// The definition levels at the head of a page: whether each row has a value, as runs.
+pub(super) fn levels(levels: Hybrid) -> Vec<u8> {
+    let mut bytes = levels.finish();
+    let length = bytes.len() as u32 - 4;
+    bytes[..4].copy_from_slice(&length.to_le_bytes());
+    bytes
+}
+
+/// Bounds are texts of no more bytes than this.
+const BOUND_BYTES_MAX: usize = 64;
+
+/// The least is cut; the most is cut and made more.
+fn cut((least, most): (&[u8], &[u8])) -> (Vec<u8>, Vec<u8>) {
+    let head = |text: &[u8]| {
+        let end = (0..=BOUND_BYTES_MAX).rev().find(|&end| text.get(end).is_none_or(|b| b & 0xc0 != 0x80));
+        text[..end.unwrap_or(0).min(text.len())].to_vec()
+    };
+    let most = if most.len() <= BOUND_BYTES_MAX { most.to_vec() } else { next(head(most), most) };
+    (head(least), most)
+}
+
+/// The least text that is more than all that begin with `head`; `all` if there is none.
+fn next(head: Vec<u8>, all: &[u8]) -> Vec<u8> {
+    let Ok(mut text) = String::from_utf8(head) else { return all.to_vec() };
+    while let Some(last) = text.pop() {
+        // a character after the last that is one
+        let after = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
+        if let Some(after) = after {
+            text.push(after);
+            return text.into_bytes();
+        }
+    }
+    all.to_vec()
+}
