@@ -238,3 +238,43 @@ fn next(head: Vec<u8>, all: &[u8]) -> Vec<u8> {
     }
     all.to_vec()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_that_are_cut_are_still_bounds() {
+        let check = |least: &str, most: &str| {
+            let bounds = cut((least.as_bytes(), most.as_bytes()));
+            assert!(bounds.0.as_slice() <= least.as_bytes() && bounds.1.as_slice() >= most.as_bytes());
+            assert!(str::from_utf8(&bounds.0).is_ok() && str::from_utf8(&bounds.1).is_ok());
+            bounds
+        };
+        assert_eq!(check("a", "b"), (b"a".to_vec(), b"b".to_vec()));
+        for length in 60..70 {
+            for last in ["x", "\u{7f}", "ö", "€", "\u{d7ff}", "\u{10ffff}"] {
+                let text = "a".repeat(length) + last + "tail";
+                let (least, most) = check(&text, &text);
+                assert!(least.len() <= BOUND_BYTES_MAX && most.len() <= BOUND_BYTES_MAX + 3);
+                assert!(text.len() <= BOUND_BYTES_MAX || least != most);
+            }
+        }
+        // nothing of a few bytes is more than this
+        let highest = "\u{10ffff}".repeat(20);
+        assert_eq!(check("a", &highest).1, highest.as_bytes());
+    }
+
+    #[test]
+    fn pages_end_at_their_limits_and_with_metrics() {
+        let layout = Layout { metrics: vec![100, 5_000, 20_000], indexed: true };
+        // 16,384 numbers make a page, and 4,096 are enough for one
+        assert_eq!(layout.end(0, 50_000, 8), 5_000);
+        assert_eq!(layout.end(5_000, 50_000, 8), 20_000);
+        assert_eq!(layout.end(20_000, 50_000, 8), 36_384);
+        assert_eq!(layout.end(36_384, 50_000, 8), 50_000);
+        assert!(layout.ends(1, 1, PAGE_BYTES_MAX) && layout.ends(PAGE_ROWS_MAX, 1, 1));
+        assert!(layout.ends(1, 100, METRIC_BYTES_MIN) && !layout.ends(1, 101, METRIC_BYTES_MIN));
+        assert!(!layout.ends(1, 100, METRIC_BYTES_MIN - 1));
+    }
+}

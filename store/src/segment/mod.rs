@@ -234,6 +234,7 @@ impl Segment {
         }
         segment.descriptions = descriptions.into_values().collect();
         placed.sort_by(|a, b| a.order().cmp(&b.order()));
+        segment.rows.reserve(placed.len());
         for Placed { labels, fingerprint, held, row, .. } in placed {
             segment.place(labels, fingerprint, Some(held), row);
         }
@@ -260,6 +261,9 @@ impl Segment {
         // metric names are compared once per series, and then their places
         let mut parts: Vec<Part<'_>> = all.into_iter().map(|series| Part::of(series, &names)).collect();
         parts.sort_by(|a, b| a.order().cmp(&b.order()));
+        // arrays that grow are in memory twice
+        segment.rows.reserve(parts.iter().map(|part| part.samples.len()).sum());
+        segment.series.reserve(parts.len());
         for of_series in parts.chunk_by(|a, b| a.labels == b.labels) {
             let Part { labels, fingerprint, samples, .. } = of_series[0];
             let mut place = |samples: &Samples, index| {

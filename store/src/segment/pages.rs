@@ -12,7 +12,7 @@ use super::hybrid::{Hybrid, width_of};
 
 /// A label with many values, like an instance that lives for one run, stays a dictionary up to this size: it stands once
 /// per row group then, and not once per series.
-const DICTIONARY_BYTES_MAX: usize = 16 << 20;
+pub(super) const DICTIONARY_BYTES_MAX: usize = 16 << 20;
 
 /// Stands where a run has no value.
 const NO_CODE: u32 = u32::MAX;

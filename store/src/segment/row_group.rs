@@ -57,6 +57,13 @@ impl<'a> RowGroup<'a> {
         (!group.rows.is_empty()).then_some(group)
     }
 
+    /// The rows, how many of each series, and where metrics begin.
+    #[cfg(test)]
+    pub(super) fn shape(&self) -> (Range<usize>, Vec<usize>, Vec<usize>) {
+        let of_series = self.parts.iter().map(|(_, rows)| *rows).collect();
+        (self.rows.clone(), of_series, self.layout.metrics.clone())
+    }
+
     /// Writes it as the next row group of a file.
     pub(super) fn write(
         &self,

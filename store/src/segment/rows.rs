@@ -82,6 +82,12 @@ impl Rows {
         self.at_us.len()
     }
 
+    /// Makes room for so many rows.
+    pub(super) fn reserve(&mut self, rows: usize) {
+        self.at_us.reserve(rows);
+        self.values.reserve(rows);
+    }
+
     pub(super) fn push(&mut self, row: Row<'_>) {
         let before = self.len();
         self.at_us.push(row.at_us);

@@ -3,6 +3,8 @@ use bytes::Bytes;
 use model::{
     Change, CounterReset, Histogram, Merge, MetricType, Push, PushedFamily, PushedSeries, Span, Stamp,
 };
+use parquet::basic::Encoding;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use proptest::prelude::*;
 
 fn stamped(at_us: i64, group: u128, change: Change, families: Vec<PushedFamily>) -> Stamped<Push> {
@@ -243,4 +245,70 @@ fn long_to(samples: &Samples, end: usize) -> Samples {
         values: samples.values[..end].to_vec(),
         ..Samples::default()
     }
+}
+
+/// How the pages of a column are encoded, and whether it has a dictionary.
+fn encodings(segment: &Segment, column: &str) -> (Vec<Encoding>, bool) {
+    let bytes = encode(segment).expect("encodes");
+    let reader = SerializedFileReader::new(bytes).expect("is Parquet");
+    let chunks = reader.metadata().row_group(0).columns();
+    let chunk = chunks.iter().find(|chunk| chunk.column_path().string() == column).expect("is there");
+    let encodings = chunk.encodings().filter(|encoding| *encoding != Encoding::RLE).collect();
+    (encodings, chunk.dictionary_page_offset().is_some())
+}
+
+#[test]
+fn labels_that_are_too_much_for_a_dictionary_are_plain() {
+    let of = |count: usize, job: &str| {
+        let series = (0..count).map(|i| {
+            let instance = format!("{i:01024}");
+            let labels = [("__name__", "m"), ("instance", &*instance), ("job", job)];
+            let samples = Samples { timestamps_ms: vec![1, 2], values: vec![1.0, 2.0], ..Samples::default() };
+            (Labels::from_pairs(labels.into_iter().filter(|_| i != 7)), samples)
+        });
+        Segment::from_samples(7, &series.collect::<Vec<_>>())
+    };
+    let limit = pages::DICTIONARY_BYTES_MAX / (4 + 1_024);
+    let within = of(limit, "j");
+    assert_eq!(encodings(&within, "instance"), (vec![Encoding::PLAIN, Encoding::RLE_DICTIONARY], true));
+    let beyond = of(limit + 2, "j");
+    assert_eq!(encodings(&beyond, "instance"), (vec![Encoding::PLAIN], false));
+    assert!(reread(&beyond) == beyond);
+}
+
+#[test]
+fn values_are_kept_as_what_is_shorter() {
+    let of = |value: fn(i32) -> f64| {
+        let mut samples = Samples::default();
+        (0..5_000).for_each(|i| samples.push(i64::from(i), value(i)));
+        Segment::from_samples(7, &[(Labels::from_pairs([("__name__", "m")]), samples)])
+    };
+    let counted = of(|i| f64::from(i * 7_919 % 100_003));
+    assert_eq!(encodings(&counted, "__value__").0, [Encoding::BYTE_STREAM_SPLIT]);
+    // three times the same number with many digits
+    let repeated = of(|i| f64::from(i / 3).sin());
+    assert_eq!(encodings(&repeated, "__value__").0, [Encoding::PLAIN]);
+    assert!(reread(&counted) == counted && reread(&repeated) == repeated);
+}
+
+#[test]
+fn row_groups_end_at_their_limit_and_know_where_metrics_begin() {
+    let max = encode::ROW_GROUP_ROWS_MAX;
+    let series = |name: &str, range: Range<usize>| SeriesRows {
+        labels: Labels::from_pairs([("__name__", name)]),
+        fingerprint: 0,
+        held: None,
+        range,
+    };
+    let all = [series("a", 0..10), series("b", 10..max * 2), series("c", max * 2..max * 2 + 5)];
+    let (mut rest, mut done, mut groups) = (&all[..], 0, Vec::new());
+    while let Some(group) = row_group::RowGroup::take(&mut rest, &mut done, true) {
+        groups.push(group.shape());
+    }
+    let expect = [
+        (0..max, vec![10, max - 10], vec![10]),
+        (max..max * 2, vec![max], vec![]),
+        (max * 2..max * 2 + 5, vec![5], vec![]),
+    ];
+    assert_eq!(groups, expect);
 }
