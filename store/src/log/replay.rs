@@ -13,7 +13,7 @@ use super::{CodecError, LogFiles, parse_file_name};
 use crate::entry::Entry;
 use crate::layout::SegmentName;
 use crate::tail::Stamped;
-use crate::writer::{Batch, Target, WriteError};
+use crate::writer::{Batch, SegmentId, Target, WriteError};
 
 /// What a replay found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,7 +87,8 @@ pub(crate) async fn replay<E: Entry>(
             };
             let of_writer = written.entry(writer).or_default();
             let before = of_writer.iter().filter(|(other, _)| *other < number).map(|(_, last_us)| *last_us);
-            let last_us = write(target, (writer, number), entries, before.max()).await.map_err(failed)?;
+            let id = SegmentId::new(writer, number);
+            let last_us = write(target, id, entries, before.max()).await.map_err(failed)?;
             of_writer.push((number, last_us));
         }
         replayed.files += 1;
@@ -121,7 +122,7 @@ async fn last_stamps<E: Entry>(target: &Target) -> Result<HashMap<u64, Vec<(u32,
 /// Writes the entries of one file, with stamps behind those of the writer's segments before it; gives the last.
 async fn write<E: Entry>(
     target: &Target,
-    id: (u64, u32),
+    mut id: SegmentId,
     mut entries: Batch<E>,
     before_us: Option<i64>,
 ) -> Result<i64, WriteError> {
@@ -130,6 +131,7 @@ async fn write<E: Entry>(
     {
         // what came before has been stamped anew
         entries = stamped_anew(&entries, before_us + 1);
+        id.is_again = true;
     }
     let mut latest = entries.clone();
     let stamp_anew = |now_us: i64| {
@@ -137,7 +139,7 @@ async fn write<E: Entry>(
         latest = stamped_anew(&latest, now_us.max(last_us + 1));
         latest.clone()
     };
-    target.commit(id, entries, stamp_anew).await?;
+    target.commit(&mut id, entries, stamp_anew).await?;
     Ok(latest.last().map_or(i64::MIN, |last| last.stamp.at_us))
 }
 

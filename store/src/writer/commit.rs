@@ -28,6 +28,22 @@ pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(180);
 /// How often a segment is put under another minute before that is given up.
 const STAMPINGS_MAX: usize = 3;
 
+/// Which segment it is, whatever minute it counts under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentId {
+    pub(crate) writer: u64,
+    pub(crate) number: u32,
+    /// Its entries have been stamped anew: it may be in the store under an earlier minute. Once that is so it stays so.
+    pub(crate) is_again: bool,
+}
+
+impl SegmentId {
+    /// One that nobody has tried to write.
+    pub(crate) fn new(writer: u64, number: u32) -> Self {
+        Self { writer, number, is_again: false }
+    }
+}
+
 /// The entries of one segment with stamps of their own order.
 pub(crate) type Batch<E> = Vec<Arc<Stamped<E>>>;
 
@@ -41,24 +57,22 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Writes the segment of this writer and number. `stamp_anew` gives the same entries with stamps that are not before the time
-    /// it is called with.
+    /// Writes a segment. Who calls this another time for the same segment does it with the same `id`. `stamp_anew` gives the same
+    /// entries with stamps that are not before the time it is called with.
     pub(crate) async fn commit<E: Entry>(
         &self,
-        id: (u64, u32),
+        id: &mut SegmentId,
         mut entries: Batch<E>,
         mut stamp_anew: impl FnMut(i64) -> Batch<E> + Send,
     ) -> Result<Written, WriteError> {
-        let mut is_again = false;
         for _ in 0..STAMPINGS_MAX {
             if self.clock.now_us() > due_us(&entries) {
                 // it would come too late: that needs no PUT to know. An earlier process may have put it, though
-                (entries, is_again) = (self.again(&mut stamp_anew), true);
+                entries = self.again(id, &mut stamp_anew);
             }
             let (sent_us, answer) = (self.clock.now_us(), AnswerTime::default());
             let due_us = due_us(&entries);
-            let written =
-                write_segment(&*self.store, &self.stream, id, entries, is_again, answer.clone()).await?;
+            let written = write_segment(&*self.store, &self.stream, *id, entries, answer.clone()).await?;
             let answered_us = match self.clock.compare(sent_us, &answer) {
                 Ok(answered_us) => answered_us,
                 Err(skew) => {
@@ -70,12 +84,13 @@ impl Target {
                 return Ok(written);
             }
             tracing::warn!(object = %written.object, "segment came too late: stamped anew");
-            (entries, is_again) = (self.again(&mut stamp_anew), true);
+            entries = self.again(id, &mut stamp_anew);
         }
         Err(WriteError::Late { stampings: STAMPINGS_MAX, within_s: ANSWERED_WITHIN.as_secs() })
     }
 
-    fn again<E>(&self, stamp_anew: &mut impl FnMut(i64) -> Batch<E>) -> Batch<E> {
+    fn again<E>(&self, id: &mut SegmentId, stamp_anew: &mut impl FnMut(i64) -> Batch<E>) -> Batch<E> {
+        id.is_again = true;
         count(&self.stats.stamped_anew, 1);
         stamp_anew(self.clock.now_us())
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::commit::Target;
+use super::commit::{SegmentId, Target};
 use super::stored::{fill, run_of};
 use super::{Waiting, WriteError};
 use crate::entry::Entry;
@@ -150,13 +150,13 @@ async fn flush<E: Entry>(
 ) {
     while let Some(Sealed { number, run }) = sealed.recv().await {
         let mut pause = RETRY.0;
+        let mut id = SegmentId::new(shared.settings.writer, number);
         loop {
             let stamp_anew = |now_us| {
                 shared.tail.stamp_anew(now_us);
                 shared.tail.run(&run)
             };
-            let id = (shared.settings.writer, number);
-            match shared.target.commit(id, shared.tail.run(&run), stamp_anew).await {
+            match shared.target.commit(&mut id, shared.tail.run(&run), stamp_anew).await {
                 Ok(written) => {
                     shared.target.stats.count_segment(written.bytes, written.rows);
                     forget(&shared, number, &run).await;

@@ -25,7 +25,7 @@ use object_store::path::Path;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-pub(crate) use commit::{ANSWERED_WITHIN, Batch, Target};
+pub(crate) use commit::{ANSWERED_WITHIN, Batch, SegmentId, Target};
 pub use store_clock::ClockSkew;
 
 use crate::entry::Entry;

@@ -7,7 +7,7 @@ use model::AnswerTime;
 use object_store::path::Path;
 use object_store::{Extensions, GetOptions, ObjectStore, PutMode, PutOptions};
 
-use super::WriteError;
+use super::{SegmentId, WriteError};
 use crate::entry::Entry;
 use crate::layout::{SegmentName, Stream};
 use crate::segment;
@@ -22,16 +22,15 @@ pub(crate) struct Written {
 }
 
 /// Writes entries of one writer, given in stamp order, as one segment. The same entries under the same number become the
-/// same object, so whoever does not know whether it worked may do it again. `is_again` are those that were, or may have been,
-/// put before with other stamps. `answer` gets the time of the store's answer.
+/// same object, so whoever does not know whether it worked may do it again. `answer` gets the time of the store's answer.
 pub(crate) async fn write_segment<E: Entry>(
     store: &dyn ObjectStore,
     stream: &Stream,
-    (writer, number): (u64, u32),
+    id: SegmentId,
     entries: Vec<Arc<Stamped<E>>>,
-    is_again: bool,
     answer: AnswerTime,
 ) -> Result<Written, WriteError> {
+    let SegmentId { writer, number, is_again } = id;
     let encoded = tokio::task::spawn_blocking(move || -> Result<_, segment::SegmentError> {
         let segment = E::segment(writer, &entries);
         let bytes = segment::encode(&segment)?;

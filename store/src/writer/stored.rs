@@ -6,7 +6,7 @@ use model::Stamp;
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio::time::{Instant, timeout_at};
 
-use super::commit::Target;
+use super::commit::{SegmentId, Target};
 use super::{Waiting, WriteError};
 use crate::entry::Entry;
 use crate::settings::WriterSettings;
@@ -48,8 +48,8 @@ impl<E: Entry> Flusher<E> {
             self.tail.stamp_anew(now_us);
             self.tail.run(run)
         };
-        let id = (self.settings.writer, number);
-        let written = self.target.commit(id, self.tail.run(run), stamp_anew).await?;
+        let mut id = SegmentId::new(self.settings.writer, number);
+        let written = self.target.commit(&mut id, self.tail.run(run), stamp_anew).await?;
         self.target.stats.count_segment(written.bytes, written.rows);
         Ok(self.tail.run(run).iter().map(|entry| entry.stamp).collect())
     }

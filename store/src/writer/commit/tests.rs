@@ -78,6 +78,10 @@ async fn a_segment_that_comes_too_late_is_stamped_anew_and_counts_once() {
     let minutes = left_ms() / MINUTE_MS;
     assert_eq!(slow.segments().await, [(1, 0, 0), (1, 0, minutes)], "the same writer and number");
     assert_eq!(writer.stats().stamped_anew(), 1);
+    let names = listed(&slow.memory).await;
+    let again: Vec<bool> =
+        names.iter().map(|object| SegmentName::parse(object).expect("a segment").is_again).collect();
+    assert_eq!(again, [false, true], "the name says that there may be another");
     let memory: Arc<dyn ObjectStore> = Arc::clone(&slow.memory) as _;
     let held = steps(&memory, None, NOW_MS + left_ms()).await;
     assert_eq!(held, [(NOW_MS + left_ms(), 1.0)], "one of the two, and the later");
@@ -273,4 +277,45 @@ async fn a_log_that_is_replayed_late_keeps_its_order() {
     assert_eq!(held.last().map(|(_, value)| *value), Some(3.0), "{held:?}");
     let live: Vec<f64> = held.iter().map(|(_, value)| *value).collect();
     assert!(live.is_sorted(), "{held:?}");
+}
+
+/// The process does not know whether the first PUT worked, and the second one comes in a later minute.
+#[tokio::test]
+async fn a_segment_that_is_tried_again_later_says_so_from_then_on() {
+    let slow = Slow::new(0, &[]);
+    let clock = Arc::clone(&slow.clocks[0]);
+    let answers = Mutex::new(3);
+    let plan = move |operation, _: &Path| {
+        let mut answers = answers.lock().expect("whole");
+        if operation != Operation::Put || *answers == 0 {
+            return Fault::None;
+        }
+        *answers -= 1;
+        clock.advance_ms(if *answers == 2 { left_ms() } else { 0 });
+        Fault::FailAfterwards
+    };
+    let lost: Arc<dyn ObjectStore> = Arc::new(FaultyStore::new(Arc::clone(&slow.store), plan));
+    let clock = Arc::clone(&slow.clocks[0]) as Arc<dyn model::Clock>;
+    let settings = WriterSettings::of_writer(1);
+    let target = crate::writer::target(lost, stream(), Arc::clone(&clock), &settings);
+    let entries = |at_us: i64| {
+        let entry = Arc::new(gauge("a", 1.0));
+        let stamp = model::Stamp { at_us, writer: 1 };
+        vec![Arc::new(Stamped { sequence: 0, stamp, entry, bytes: 1 })]
+    };
+    let mut id = SegmentId::new(1, 0);
+    let mut latest = entries(clock.now_us());
+    for attempt in 0..4 {
+        let stamped = latest.clone();
+        let stamp_anew = |now_us| {
+            latest = entries(now_us);
+            latest.clone()
+        };
+        let result = target.commit(&mut id, stamped, stamp_anew).await;
+        assert_eq!(result.is_ok(), attempt == 3, "{result:?}");
+    }
+    let names = listed(&slow.memory).await;
+    let again: Vec<bool> =
+        names.iter().map(|object| SegmentName::parse(object).expect("a segment").is_again).collect();
+    assert_eq!(again, [false, true], "{names:?}");
 }
