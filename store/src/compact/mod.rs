@@ -35,7 +35,7 @@ use object_store::{Extensions, GetOptions, ObjectStore};
 pub use progress::{CompactError, Progress};
 
 use crate::layout::{Minute, Stream};
-use crate::manifest::{Loaded, Manifests};
+use crate::manifest::{Loaded, Manifest, Manifests};
 use crate::writer::ANSWERED_WITHIN;
 use merge::Kind;
 use plan::Step;
@@ -146,7 +146,16 @@ impl Compactor {
                 is_held = true;
             }
             let is_last = matches!(step, Step::Tick { .. });
-            loaded = self.perform(&loaded, step, &mut progress).await?;
+            loaded = match self.perform(&loaded, step, &mut progress).await {
+                Err(error @ CompactError::Differs(_)) => {
+                    // another version has left it, or other settings have: under the next epoch it is in nobody's way
+                    let epoch = loaded.manifest.epoch + 1;
+                    self.commit(&loaded, Manifest { epoch, ..Manifest::clone(&loaded.manifest) }, None)
+                        .await?;
+                    return Err(error);
+                }
+                result => result?,
+            };
             if is_last && progress.rows >= self.settings.rows_max {
                 progress.is_behind = true;
                 break;

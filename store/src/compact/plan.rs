@@ -12,7 +12,8 @@ const HOUR: i64 = 60;
 /// A piece of work that ends with a swap of the manifest.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
-    /// Make runs of these segments: all that lie in these minutes, which are of one hour. The second is the new watermark.
+    /// Make runs of these segments: all that lie in these minutes, which are of one hour, and of those that go on after the
+    /// watermark. The second minute is the new watermark.
     Tick { segments: Vec<HotSegment>, minutes: (Minute, Minute) },
     /// Make one run of these, which are of one hour or day; and for a day of pushes the frame at its end. There may be just
     /// one of them: then it stays.
@@ -35,27 +36,32 @@ pub(super) fn next(
     if let Some(first) = pending.first() {
         // what is over is merged first, so that a tick that is behind does not leave more and more files
         let due = manifest.watermark.and_then(|watermark| merge(manifest, watermark));
-        return Some(
-            due.unwrap_or_else(|| tick(manifest.watermark, first.minute(), &pending, sealed, settings)),
-        );
+        return Some(due.unwrap_or_else(|| tick(manifest, first.minute(), &pending, sealed, settings)));
     }
     let watermark = manifest.watermark?;
     if let Some(step) = merge(manifest, watermark) {
         return Some(step);
+    }
+    if sealed > watermark && !manifest.reaching.is_empty() {
+        // what goes on after the watermark is in no run yet, though nothing has come since
+        return Some(tick(manifest, watermark, &pending, sealed, settings));
     }
     // the time alone may have made an hour or a day be over
     let is_due = sealed > watermark && merge(manifest, sealed).is_some();
     is_due.then_some(Step::Advance { to: sealed })
 }
 
+/// The next minutes that have something: from that of the first segment, or from the watermark where earlier segments go on.
 fn tick(
-    watermark: Option<Minute>,
+    manifest: &Manifest,
     first: Minute,
     pending: &[&HotSegment],
     sealed: Minute,
     settings: &CompactSettings,
 ) -> Step {
-    let hour = first.hour();
+    let watermark = manifest.watermark;
+    let goes_on = watermark.filter(|_| !manifest.reaching.is_empty());
+    let hour = goes_on.unwrap_or(first).hour();
     let hour_end = hour.plus(HOUR).min(sealed);
     let (mut segments, mut rows, mut end) = (Vec::new(), 0, hour_end);
     for segment in pending.iter().take_while(|segment| segment.minute() < hour_end) {

@@ -72,7 +72,8 @@ pub enum CompactError {
         /// What is wrong with it.
         reason: String,
     },
-    /// An object of this name is there, and is another: the work is not what it was, which must not be.
+    /// An object of this name is there, and is another: a killed tick of another version, or with other settings, has left it.
+    /// The next tick makes objects of other names.
     #[error("{0} is there already and is not what was to be written")]
     Differs(Path),
     /// A file could not be encoded.

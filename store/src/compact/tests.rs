@@ -1,4 +1,6 @@
-//! Ticks over samples, on a clock that the test moves: what is merged when, what is left, and what is never lost.
+//! Ticks on a clock that the test moves: what is merged when, what is left, and what is never lost.
+
+mod pushed;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -1,0 +1,99 @@
+//! Ticks over pushes: segments that go on after the watermark, and what an earlier version has left.
+
+use super::*;
+use crate::writer::tests::{gauge, steps, stream};
+
+struct Pushed {
+    store: Arc<dyn ObjectStore>,
+    clock: Arc<ManualClock>,
+}
+
+impl Pushed {
+    fn new() -> Self {
+        Self { store: Arc::new(InMemory::new()), clock: Arc::new(ManualClock::at_ms(T0_MS)) }
+    }
+
+    /// One segment of pushes that come so long after each other.
+    async fn write(&self, writer: u64, pauses_ms: &[i64]) {
+        let clock = Arc::clone(&self.clock) as _;
+        let settings = WriterSettings::of_writer(writer);
+        let writer = Writer::start(Arc::clone(&self.store), stream(), clock, settings);
+        let mut submitted = vec![writer.submit(gauge("a", 0.5)).expect("is taken")];
+        for (value, pause_ms) in (1..).zip(pauses_ms) {
+            self.clock.advance_ms(*pause_ms);
+            submitted.push(writer.submit(gauge("a", f64::from(value))).expect("is taken"));
+        }
+        for submitted in submitted {
+            submitted.durable().await.expect("is stored");
+        }
+        writer.close().await;
+    }
+
+    async fn tick(&self, change: impl FnOnce(&mut CompactSettings)) -> Result<Progress, CompactError> {
+        let mut settings = CompactSettings::of_holder(7);
+        change(&mut settings);
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock) as _);
+        Compactor::of_pushes(store, stream(), settings, clock).tick().await
+    }
+
+    async fn manifest(&self) -> Arc<Manifest> {
+        let manifests = Manifests::new(Arc::clone(&self.store), stream().manifest());
+        manifests.load(None).await.expect("loads").manifest
+    }
+}
+
+/// The second push of a segment lies in a later minute, and the watermark comes to lie between the two.
+#[tokio::test]
+async fn what_goes_on_after_the_watermark_is_not_lost() {
+    // until the second push, until the tick, and until another segment comes, if one does
+    for (pause_ms, tick_ms, next_ms) in [
+        (MINUTE_MS, 4 * MINUTE_MS, None),
+        (MINUTE_MS, 4 * MINUTE_MS, Some(3 * HOUR_MS)),
+        (2 * MINUTE_MS, 3 * MINUTE_MS, Some(30 * HOUR_MS)),
+        (3 * MINUTE_MS, 2 * MINUTE_MS, None),
+    ] {
+        let pushed = Pushed::new();
+        pushed.write(1, &[pause_ms]).await;
+        pushed.clock.advance_ms(tick_ms);
+        let before = steps(&pushed.store, None, T0_MS + 90 * HOUR_MS).await;
+        pushed.tick(|_| ()).await.expect("ticks");
+        assert_eq!(pushed.manifest().await.reaching.len(), 1, "the case is the one that is meant");
+        assert_eq!(steps(&pushed.store, None, T0_MS + 90 * HOUR_MS).await, before);
+        // of this minute there may be nothing in the segment
+        pushed.clock.advance_ms(MINUTE_MS);
+        pushed.tick(|_| ()).await.expect("ticks");
+        assert_eq!(steps(&pushed.store, None, T0_MS + 90 * HOUR_MS).await, before);
+        pushed.clock.advance_ms(next_ms.unwrap_or(30 * HOUR_MS));
+        if next_ms.is_some() {
+            pushed.write(2, &[]).await;
+            pushed.clock.advance_ms(10 * MINUTE_MS);
+        }
+        let before = steps(&pushed.store, None, T0_MS + 90 * HOUR_MS).await;
+        for _ in 0..3 {
+            pushed.tick(|_| ()).await.expect("ticks");
+            assert_eq!(steps(&pushed.store, None, T0_MS + 90 * HOUR_MS).await, before);
+            pushed.clock.advance_ms(26 * HOUR_MS);
+        }
+        let manifest = pushed.manifest().await;
+        stands(&manifest).expect("is sound");
+        assert_eq!(manifest.reaching, []);
+    }
+}
+
+/// A tick was killed before its swap, and another version, or other settings, would have written other bytes.
+#[tokio::test]
+async fn what_another_version_has_left_stops_one_tick_and_not_the_next() {
+    let pushed = Pushed::new();
+    pushed.write(1, &[]).await;
+    pushed.clock.advance_ms(10 * MINUTE_MS);
+    let before = steps(&pushed.store, None, T0_MS + HOUR_MS).await;
+    pushed.tick(|_| ()).await.expect("ticks");
+    let left = stream().below(&pushed.manifest().await.runs[0].objects[0].name);
+    pushed.store.delete(&stream().manifest()).await.expect("deleted");
+    pushed.store.put(&left, "of another version".into()).await.expect("written");
+    let error = pushed.tick(|_| ()).await.expect_err("differs");
+    assert!(matches!(&error, CompactError::Differs(object) if *object == left), "{error}");
+    pushed.tick(|_| ()).await.expect("goes on");
+    assert_eq!(pushed.manifest().await.runs.len(), 1);
+    assert_eq!(steps(&pushed.store, None, T0_MS + HOUR_MS).await, before);
+}
