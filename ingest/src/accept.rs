@@ -47,11 +47,11 @@ pub(crate) fn accept(request: WriteRequest, now_ms: i64, settings: &Settings) ->
     accepted
 }
 
-fn shown(labels: &Labels) -> String {
+pub(crate) fn shown(labels: &Labels) -> String {
     show_labels(labels.iter().map(|label| (label.name.as_bytes(), label.value.as_bytes())))
 }
 
-fn check_labels(labels: &Labels, settings: &Settings) -> Result<(), String> {
+pub(crate) fn check_labels(labels: &Labels, settings: &Settings) -> Result<(), String> {
     for label in labels {
         let limits = [
             ("name", label.name.len(), settings.label_name_bytes_max, "label_name_bytes_max"),
@@ -68,19 +68,19 @@ fn check_labels(labels: &Labels, settings: &Settings) -> Result<(), String> {
 }
 
 /// When samples may be of.
-struct Times {
+pub(crate) struct Times {
     now_ms: i64,
     ahead_max_ms: i64,
     age_max_ms: Option<i64>,
 }
 
 impl Times {
-    fn at(now_ms: i64, settings: &Settings) -> Self {
+    pub(crate) fn at(now_ms: i64, settings: &Settings) -> Self {
         let (ahead_max_ms, age_max_ms) = (settings.samples_ahead_max_ms, settings.samples_age_max_ms);
         Self { now_ms, ahead_max_ms, age_max_ms }
     }
 
-    fn check(&self, at_ms: i64) -> Result<(), String> {
+    pub(crate) fn check(&self, at_ms: i64) -> Result<(), String> {
         let Self { now_ms, ahead_max_ms, age_max_ms } = self;
         let ahead_ms = at_ms.saturating_sub(*now_ms);
         if ahead_ms > *ahead_max_ms {

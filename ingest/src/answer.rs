@@ -13,10 +13,16 @@ use crate::error::IngestError;
 fn status(error: &IngestError) -> StatusCode {
     match error {
         IngestError::Version(_) | IngestError::Compression(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        IngestError::TooLarge { .. } | IngestError::InflatesTooFar(_) | IngestError::TooMany(_) => {
-            StatusCode::PAYLOAD_TOO_LARGE
-        }
-        IngestError::Receive(_) | IngestError::Inflate(_) | IngestError::Decode(_) => StatusCode::BAD_REQUEST,
+        IngestError::TooLarge { .. }
+        | IngestError::InflatesTooFar(_)
+        | IngestError::TooMany(_)
+        | IngestError::OtlpTooMany(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        IngestError::OtlpType(_)
+        | IngestError::OtlpCompression(_)
+        | IngestError::Receive(_)
+        | IngestError::Inflate(_)
+        | IngestError::Decode(_)
+        | IngestError::Otlp(_) => StatusCode::BAD_REQUEST,
         IngestError::Busy { .. } | IngestError::SlowBody { .. } | IngestError::Interrupted => {
             StatusCode::SERVICE_UNAVAILABLE
         }

@@ -2,6 +2,7 @@
 
 use store::WriteError;
 use wire::encoding::EncodingError;
+use wire::otlp::OtlpError;
 use wire::remote_write::{DecodeError, VersionError};
 
 /// A request of which nothing was stored, unless it is an [`IngestError::Write`].
@@ -13,6 +14,18 @@ pub enum IngestError {
     /// The body is compressed in another way.
     #[error("{0} encoding (compression) is not accepted by this server; only snappy is acceptable")]
     Compression(String),
+    /// No kind of body that OTLP has.
+    #[error("unsupported content type: {0}, supported: [application/json, application/x-protobuf]")]
+    OtlpType(String),
+    /// No compression that is taken from senders of OTLP.
+    #[error("unsupported compression: {0}. Only \"gzip\" or no compression supported")]
+    OtlpCompression(String),
+    /// The body is no such message.
+    #[error(transparent)]
+    Otlp(OtlpError),
+    /// It asks for more than is allowed.
+    #[error("{0}, which is samples_per_request_max")]
+    OtlpTooMany(OtlpError),
     /// Too much at once.
     #[error("{max} writes are being worked on, which is writes_in_flight_max: try again later")]
     Busy {
@@ -71,6 +84,16 @@ impl From<DecodeError> for IngestError {
             }
             DecodeError::TooMany { .. } => Self::TooMany(error),
             DecodeError::Message(_) => Self::Decode(error),
+        }
+    }
+}
+
+impl From<OtlpError> for IngestError {
+    fn from(error: OtlpError) -> Self {
+        match error {
+            OtlpError::TooLarge { .. } => Self::InflatesTooFar(error.to_string()),
+            OtlpError::TooMany { .. } => Self::OtlpTooMany(error),
+            OtlpError::Protobuf(_) | OtlpError::Json(_) => Self::Otlp(error),
         }
     }
 }

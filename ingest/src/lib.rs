@@ -1,10 +1,13 @@
-//! What senders speak that do not know the Pushgateway, into the stream of samples.
+//! What senders speak that do not know the Pushgateway, into the stream of samples,
+//! and deltas into the stream of pushes.
 //!
-//! In the order in which a request travels: [`router()`] hands it over, `body` receives it, `remote_write` says what it asks to write,
-//! `accept` which of that can be, [`Receiver`] has the store write it, `answer` tells the sender.
+//! In the order in which a request travels: [`router()`] hands it over, `body` receives it, `remote_write` or `otlp` says what it asks to
+//! write, `accept` or `export` which of that can be, [`Receiver`] has the store write it, `answer` tells the sender.
 
 mod accept;
 mod body;
+mod export;
+mod otlp;
 mod receiver;
 mod remote_write;
 

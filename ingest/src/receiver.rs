@@ -11,6 +11,8 @@ use wire::remote_write::{self, Faults, Version};
 
 use crate::accept::{self, Accepted, Counts};
 use crate::error::IngestError;
+use crate::export;
+use crate::otlp;
 use crate::settings::Settings;
 use crate::stats::IngestStats;
 
@@ -18,6 +20,7 @@ use crate::stats::IngestStats;
 #[derive(Debug)]
 pub struct Receiver {
     samples: Arc<Writer<SampleBatch>>,
+    pushes: Arc<Writer>,
     clock: Arc<dyn Clock>,
     settings: Arc<Settings>,
     in_flight: Semaphore,
@@ -33,14 +36,33 @@ pub(crate) struct Written {
     pub(crate) faults: Faults,
 }
 
+/// What became of an export that could be read.
+#[derive(Debug)]
+pub(crate) struct Exported {
+    /// What was not taken, one for each data point.
+    pub(crate) faults: Faults,
+}
+
 /// Bodies up to this size are decoded where they are received: it takes less than to hand them to another thread.
 const DECODED_IN_PLACE_BYTES_MAX: usize = 8 << 10;
 
 impl Receiver {
-    /// A receiver that writes by this writer, with which others may write too.
-    pub fn new(samples: Arc<Writer<SampleBatch>>, clock: Arc<dyn Clock>, settings: Settings) -> Self {
+    /// A receiver that writes by these writers, with which others may write too: samples, and what is added up.
+    pub fn new(
+        samples: Arc<Writer<SampleBatch>>,
+        pushes: Arc<Writer>,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Self {
         let in_flight = Semaphore::new(settings.writes_in_flight_max.min(Semaphore::MAX_PERMITS));
-        Self { samples, clock, settings: Arc::new(settings), in_flight, stats: IngestStats::default() }
+        Self {
+            samples,
+            pushes,
+            clock,
+            settings: Arc::new(settings),
+            in_flight,
+            stats: IngestStats::default(),
+        }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -81,5 +103,33 @@ impl Receiver {
             return decode();
         }
         tokio::task::spawn_blocking(decode).await.map_err(|_| IngestError::Interrupted)?
+    }
+
+    /// Writes what of an export can be written. Done when that is durable. A body that comes again is not added again.
+    pub(crate) async fn otlp(&self, kind: otlp::Kind, body: Bytes) -> Result<Exported, IngestError> {
+        self.samples.clock_agrees().await?;
+        let (settings, now_us) = (Arc::clone(&self.settings), self.clock.now_us());
+        let in_place = body.len() <= DECODED_IN_PLACE_BYTES_MAX;
+        let decode = move || {
+            let body = encoding::inflate(kind.encoding, &body, settings.inflated_body_bytes_max)?;
+            let message = wire::otlp::decode(kind.format, &body, &settings.decoder_limits())?;
+            Ok(export::accept(wire::otlp::families(&message), &body, now_us, &settings))
+        };
+        let accepted: Result<export::Accepted, IngestError> = match in_place {
+            true => decode(),
+            false => tokio::task::spawn_blocking(decode).await.map_err(|_| IngestError::Interrupted)?,
+        };
+        let export::Accepted { batch, pushes, written, faults } = accepted?;
+        // all of them are under way at once, so they share segments
+        let pushes =
+            pushes.into_iter().map(|push| self.pushes.submit(push)).collect::<Result<Vec<_>, _>>()?;
+        if !batch.series.is_empty() {
+            self.samples.push(batch).await?;
+        }
+        for push in pushes {
+            push.durable().await?;
+        }
+        self.stats.written(written, faults.len() as u64);
+        Ok(Exported { faults })
     }
 }

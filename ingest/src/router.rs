@@ -3,16 +3,22 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::post;
+use axum::routing::{MethodRouter, post};
 use http::StatusCode;
 
 use crate::receiver::Receiver;
-use crate::{answer, remote_write};
+use crate::{answer, otlp, remote_write};
 
 /// What senders post to. Both ports have it.
 pub fn router(receiver: Arc<Receiver>) -> Router {
-    let write = post(remote_write::write)
-        .options(async || answer::empty(StatusCode::NO_CONTENT))
-        .fallback(async || answer::not_allowed());
-    Router::new().route("/api/v1/write", write).with_state(receiver)
+    Router::new()
+        .route("/api/v1/write", only(post(remote_write::write)))
+        .route("/v1/metrics", only(post(otlp::write)))
+        .route("/api/v1/otlp/v1/metrics", only(post(otlp::write)))
+        .with_state(receiver)
+}
+
+/// Other methods are answered as Prometheus answers them.
+fn only(post: MethodRouter<Arc<Receiver>>) -> MethodRouter<Arc<Receiver>> {
+    post.options(async || answer::empty(StatusCode::NO_CONTENT)).fallback(async || answer::not_allowed())
 }

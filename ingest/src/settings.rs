@@ -27,6 +27,8 @@ pub struct Settings {
     pub samples_ahead_max_ms: i64,
     /// How old a sample may be; `None`: as old as 1970.
     pub samples_age_max_ms: Option<i64>,
+    /// How long deltas are held if no more come from the same `job` and `instance`; `None`: for ever.
+    pub push_ttl_ms: Option<u64>,
 }
 
 impl Default for Settings {
@@ -42,6 +44,7 @@ impl Default for Settings {
             label_value_bytes_max: 8 << 10,
             samples_ahead_max_ms: 600_000,
             samples_age_max_ms: None,
+            push_ttl_ms: None,
         }
     }
 }

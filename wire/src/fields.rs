@@ -28,6 +28,12 @@ pub enum FieldError {
     /// A field of another kind than its number stands for.
     #[error("proto: wrong wireType for field {0}")]
     WrongWireType(&'static str),
+    /// A text that is none.
+    #[error("proto: field {0} contains invalid UTF-8")]
+    NotUtf8(&'static str),
+    /// Messages within messages within messages.
+    #[error("proto: field {0} is nested too deeply")]
+    TooDeep(&'static str),
 }
 
 /// What is left of a message.

@@ -2,7 +2,8 @@
 //!
 //! In the order in which a body is read: [`BodyFormat`] says what it is, [`encoding`] inflates it, [`text`] or
 //! [`protobuf`] decodes it to [`Family`] values, [`flatten()`] makes of them the series that Prometheus would scrape.
-//! [`exposition`] goes the other way. [`remote_write`] is read to series with samples of their own time. Every decoder takes [`Limits`] and answers in time linear in its input.
+//! [`exposition`] goes the other way. [`remote_write`] is read to series with samples of their own time, and [`otlp`] to families
+//! of metrics that have their own. Every decoder takes [`Limits`] and answers in time linear in its input.
 
 mod family;
 mod fields;
@@ -13,6 +14,7 @@ mod format;
 
 pub mod exposition;
 mod flatten;
+pub mod otlp;
 pub mod protobuf;
 pub mod remote_write;
 pub mod text;

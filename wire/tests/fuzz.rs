@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use mayfly_wire::encoding::{AnswerEncoding, Encoding, gzip, inflate};
 use mayfly_wire::name_escaping::{Escaping, unescape_values};
+use mayfly_wire::otlp::{self, Format};
 use mayfly_wire::remote_write::{self, Version};
 use mayfly_wire::{Accepted, BodyFormat, Family, Limits, exposition, flatten, protobuf, text};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -135,6 +136,34 @@ fn remote_write_bodies() -> (Vec<u8>, Vec<u8>) {
     (request_v1([v1]), v2.into_bytes())
 }
 
+const OTLP_JSON: &[u8] = br#"{"resourceMetrics":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"a"}}]},
+"scopeMetrics":[{"metrics":[{"name":"h","unit":"s","histogram":{"aggregationTemporality":2,"dataPoints":[{"timeUnixNano":"17",
+"count":"3","sum":1.5,"bucketCounts":["1",2],"explicitBounds":[1]}]}},{"name":"e","exponentialHistogram":{"aggregationTemporality":1,
+"dataPoints":[{"timeUnixNano":"17","count":"3","scale":12,"positive":{"offset":-3,"bucketCounts":["1","2"]}}]}}]}]}]}"#;
+
+/// An export with one of all kinds.
+fn otlp_body() -> Vec<u8> {
+    let attribute = || {
+        Message::new()
+            .bytes(1, "k")
+            .message(2, Message::new().message(5, Message::new().message(1, Message::new().int(3, -1))))
+    };
+    let point = || Message::new().fixed64(2, 1).fixed64(3, 2_000_000).fixed64(4, 3).double(5, 1.5);
+    let number = Message::new().fixed64(3, 2_000_000).double(4, 1.0).message(7, attribute());
+    let classic = point().fixed64s(6, [1, 2]).doubles(7, [1.0]).message(9, attribute());
+    let buckets = Message::new().sint(1, -3).varints(2, [1, 2]);
+    let exponential = point().sint(6, 12).message(8, buckets);
+    let summary = point().message(6, Message::new().double(1, 0.5).double(2, 1.0));
+    let kinds = [(5, number.clone()), (7, number), (9, classic), (10, exponential), (11, summary)];
+    let scope = kinds.into_iter().fold(Message::new(), |scope, (kind, point)| {
+        let data = Message::new().message(1, point).varint(2, 2).varint(3, 1);
+        scope.message(2, Message::new().bytes(1, "m").bytes(3, "By/s").message(kind, data))
+    });
+    let resource = Message::new()
+        .message(1, Message::new().bytes(1, "service.name").message(2, Message::new().bytes(1, "a")));
+    Message::new().message(1, Message::new().message(1, resource).message(2, scope)).into_bytes()
+}
+
 fn snappy_block(plain: &[u8]) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(plain).expect("memory")
 }
@@ -167,6 +196,19 @@ fn no_decoder_panics_or_asks_for_much() {
     });
     check("remote write 2.0", &[&v2], tokens, |input| {
         let _ = remote_write::decode(Version::V2, input, &Limits::default());
+    });
+    let otlp = otlp_body();
+    check("OTLP in protobuf", &[&otlp], tokens, |input| {
+        if let Ok(message) = otlp::decode(Format::Protobuf, input, &Limits::default()) {
+            let _ = otlp::families(&message);
+        }
+    });
+    let words: &[&[u8]] =
+        &[b"null", b"{}", b"[]", b"\"\"", b"-1", b"1e999", b"\"NaN\"", b"[[[[", b"asInt", b"\xff"];
+    check("OTLP in JSON", &[OTLP_JSON], words, |input| {
+        if let Ok(message) = otlp::decode(Format::Json, input, &Limits::default()) {
+            let _ = otlp::families(&message);
+        }
     });
     let packed = [snappy_block(&v1), snappy_block(&vec![0; 1 << 16])];
     check("snappy block", &[&packed[0], &packed[1]], &[b"\x80\x80\x80\x20", b"\xfe\xff"], |input| {

@@ -40,9 +40,13 @@ impl Bench {
         let (root, tenant) = (Path::default(), Tenant::default());
         let samples = Stream::samples(&root, &tenant);
         let writer = Writer::start(Arc::clone(&store), samples.clone(), Arc::clone(&clock) as _, of_writer);
-        let pushes = Source::new(Stream::pushes(&root, &tenant), None);
+        let pushed = Stream::pushes(&root, &tenant);
+        let of_pushes = WriterSettings::of_writer(2);
+        let pusher: Writer =
+            Writer::start(Arc::clone(&store), pushed.clone(), Arc::clone(&clock) as _, of_pushes);
+        let pushes = Source::new(pushed, None);
         let reader = Reader::new(store, pushes, Source::new(samples, None), ReaderSettings::default());
-        let receiver = Arc::new(Receiver::new(Arc::new(writer), clock, settings));
+        let receiver = Arc::new(Receiver::new(Arc::new(writer), Arc::new(pusher), clock, settings));
         Self { router: router(Arc::clone(&receiver)), receiver, reader }
     }
 

@@ -36,6 +36,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let gateway_settings = pushgateway::settings(&flags)?;
     let route_prefix = gateway_settings.web.route_prefix.clone();
+    let push_ttl_ms = gateway_settings.push_ttl_ms;
     let mut gateway_ports = Vec::new();
     for address in &flags.gateway {
         gateway_ports.push(Listener::bind(*address, "--gateway.listen-address")?);
@@ -66,7 +67,12 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let process = process(values.clone(), clock.now_ms());
     let about = pushgateway::about(&edge::build_information(), values, clock.now_us());
     let gateway = Arc::new(gateway.about(about).knowing_groups());
-    let receiver = Receiver::new(Arc::clone(&samples), Arc::clone(&clock), ingest::Settings::default());
+    let receiver = Receiver::new(
+        Arc::clone(&samples),
+        Arc::clone(&writer),
+        Arc::clone(&clock),
+        ingest::Settings { push_ttl_ms, ..ingest::Settings::default() },
+    );
     let receiver = Arc::new(receiver);
     let external_url = flags.external_url.clone().unwrap_or_else(|| query_port.url());
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

@@ -1,0 +1,175 @@
+//! What of an OTLP export can be stored: what was counted since a start as samples, what was counted since the last export as
+//! pushes that add up.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::{
+    Change, GroupKey, Labels, Merge, MetricType, Push, PushedFamily, PushedSeries, RetryKey, Samples,
+};
+use store::SampleBatch;
+use wire::otlp::{Export, Resource};
+use wire::remote_write::Faults;
+use wire::{Family, FlatSeries, Metric, flatten};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+use crate::accept::{Times, check_labels, shown};
+use crate::settings::Settings;
+
+/// What is to be stored, and what of the export is not.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) batch: SampleBatch,
+    pub(crate) pushes: Vec<Push>,
+    /// Series that get a value.
+    pub(crate) written: u64,
+    pub(crate) faults: Faults,
+}
+
+/// Sorts out an export at this time. `body` tells it from others: a sender that was not answered sends the same bytes again, and
+/// what they add counts once.
+pub(crate) fn accept(export: Export, body: &[u8], now_us: i64, settings: &Settings) -> Accepted {
+    let Export { resources, faults } = export;
+    let mut accepted = Accepted { batch: SampleBatch::default(), pushes: Vec::new(), written: 0, faults };
+    let times = Times::at(now_us.div_euclid(1_000), settings);
+    for Resource { identity, cumulative, delta } in resources {
+        for family in &cumulative {
+            for metric in &family.metrics {
+                let at_ms = metric.timestamp_ms.unwrap_or_default();
+                match checked(family, metric, settings).and_then(|series| times.check(at_ms).map(|()| series))
+                {
+                    Ok(series) => {
+                        accepted.written += series.len() as u64;
+                        accepted.batch.series.extend(series.into_iter().map(|series| sample(series, at_ms)));
+                    }
+                    Err(fault) => accepted.faults.add(|| fault_of(family, &fault)),
+                }
+            }
+        }
+        let pushes =
+            Deltas::default().of(&delta, settings, &mut accepted.faults).pushes(&identity, now_us, settings);
+        accepted.pushes.extend(pushes);
+    }
+    // a key of its own for each push, since one body may hold several for one group
+    let (key, body) = (xxh3_128(body), xxh3_64(body));
+    for (index, push) in accepted.pushes.iter_mut().enumerate() {
+        accepted.written += push.families.iter().map(|family| family.series.len() as u64).sum::<u64>();
+        let of_push = [key, index as u128, push.group.0].map(u128::to_le_bytes).concat();
+        push.retry_key = Some(RetryKey { key: xxh3_128(&of_push), body });
+    }
+    accepted
+}
+
+fn fault_of(family: &Family, fault: &str) -> String {
+    format!("metric {:?}: {fault}", family.name)
+}
+
+/// A series with all its labels.
+struct Series {
+    labels: Labels,
+    flat: FlatSeries,
+}
+
+/// The series of one data point, if their labels are within the limits.
+fn checked(family: &Family, metric: &Metric, settings: &Settings) -> Result<Vec<Series>, String> {
+    let alone = Family {
+        name: Arc::clone(&family.name),
+        help: "".into(),
+        unit: "".into(),
+        r#type: family.r#type,
+        metrics: vec![metric.clone()],
+    };
+    let series = flatten(&alone).into_iter().map(|flat| {
+        let name = (Labels::NAME.into(), Arc::clone(&flat.name));
+        let labels = Labels::from_pairs(flat.labels.iter().cloned().chain([name]));
+        if labels.len() > settings.labels_per_series_max {
+            return Err(format!(
+                "{} labels are more than {}, which is labels_per_series_max, in series {}",
+                labels.len(),
+                settings.labels_per_series_max,
+                shown(&labels)
+            ));
+        }
+        check_labels(&labels, settings)?;
+        Ok(Series { labels, flat })
+    });
+    series.collect()
+}
+
+fn sample(series: Series, at_ms: i64) -> (Labels, Samples) {
+    let mut samples = Samples::default();
+    samples.push_value(at_ms, &series.flat.value);
+    // nothing begins to count after it has counted
+    if let Some(start_ms) = series.flat.created_ms.filter(|start_ms| (1..=at_ms).contains(start_ms)) {
+        samples.start_ms = vec![start_ms];
+    }
+    (series.labels, samples)
+}
+
+/// Deltas of one resource. A push says one thing about a series, so what was sent twice goes to the next one.
+#[derive(Default)]
+struct Deltas {
+    pushes: Vec<HashMap<Arc<str>, PushedFamily>>,
+    /// How often a metric has been seen.
+    seen: HashMap<(Arc<str>, Labels), usize>,
+}
+
+impl Deltas {
+    fn of(mut self, families: &[Family], settings: &Settings, faults: &mut Faults) -> Self {
+        for family in families {
+            for metric in &family.metrics {
+                match checked(family, metric, settings) {
+                    Ok(series) => self.add(family, metric, series),
+                    Err(fault) => faults.add(|| fault_of(family, &fault)),
+                }
+            }
+        }
+        self
+    }
+
+    fn add(&mut self, family: &Family, metric: &Metric, series: Vec<Series>) {
+        let labels = Labels::from_pairs(metric.labels.iter().cloned());
+        let count = self.seen.entry((Arc::clone(&family.name), labels)).or_default();
+        let index = *count;
+        *count += 1;
+        if index == self.pushes.len() {
+            self.pushes.push(HashMap::new());
+        }
+        let pushed = self.pushes[index].entry(Arc::clone(&family.name)).or_insert_with(|| PushedFamily {
+            name: Arc::clone(&family.name),
+            r#type: family.r#type,
+            help: Arc::clone(&family.help),
+            unit: Arc::clone(&family.unit),
+            ..PushedFamily::default()
+        });
+        pushed.series.extend(series.into_iter().map(|series| {
+            let start_us = series.flat.created_ms.map(|ms| ms.saturating_mul(1_000));
+            let set = PushedSeries::new(series.labels, series.flat.value);
+            PushedSeries { start_us, ..set.merging(Merge::Add) }
+        }));
+    }
+
+    fn pushes(self, group: &Labels, now_us: i64, settings: &Settings) -> Vec<Push> {
+        let push = |families: HashMap<Arc<str>, PushedFamily>| {
+            let mut families: Vec<PushedFamily> = families.into_values().collect();
+            families.push(push_time(group, now_us));
+            families.sort_by(|a, b| a.name.cmp(&b.name));
+            let ttl_us = settings.push_ttl_ms.map(|ms| ms.saturating_mul(1_000));
+            Push { ttl_us, ..Push::new(GroupKey::of(group), Change::Merge, families) }
+        };
+        self.pushes.into_iter().map(push).collect()
+    }
+}
+
+/// By which the gateway knows the group, shows it, and lets it be deleted.
+fn push_time(group: &Labels, now_us: i64) -> PushedFamily {
+    const NAME: &str = "push_time_seconds";
+    let labels = group.to_builder().set(Labels::NAME, NAME).build();
+    PushedFamily {
+        name: NAME.into(),
+        r#type: MetricType::Gauge,
+        help: "Last Unix time when changing this group in the Pushgateway succeeded.".into(),
+        series: vec![PushedSeries::float(labels, now_us as f64 / 1e6)],
+        ..PushedFamily::default()
+    }
+}

@@ -1,0 +1,278 @@
+//! A message to families.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::{Labels, MetricType, stale_nan};
+
+use super::attributes::{self, LabelMap};
+use super::exponential;
+use super::message::{Attribute, Common, Exponential, Histogram, Message, Metric, Number, Points, Summary};
+use super::names::{self, Kind};
+use crate::family::{self, Bucket, Family, MetricValue, Quantile};
+use crate::remote_write::Faults;
+
+/// What an export says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Export {
+    /// By resource, in the order in which they were sent.
+    pub resources: Vec<Resource>,
+    /// What is wrong with some data points, and how many those are: one fault for each.
+    pub faults: Faults,
+}
+
+/// What one resource has measured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Resource {
+    /// `job` and `instance`, where the resource says what they are.
+    pub identity: Labels,
+    /// Gauges and what has been counted since a start, each with its time. `target_info` is among them.
+    pub cumulative: Vec<Family>,
+    /// What has been counted since the last export.
+    pub delta: Vec<Family>,
+}
+
+/// The attributes that say which resource it is, and become `job` and `instance`.
+const IDENTIFYING: [&str; 3] = ["service.name", "service.namespace", "service.instance.id"];
+
+/// Names and sorts what a message holds.
+pub fn families(message: &Message) -> Export {
+    let mut export = Export::default();
+    for resource in &message.resource_metrics {
+        let attributes = &resource.resource.attributes;
+        let identity = identity(attributes);
+        let mut mapper = Mapper {
+            identity: &identity,
+            faults: &mut export.faults,
+            newest_ms: 0,
+            sides: Default::default(),
+        };
+        for metric in resource.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
+            mapper.metric(metric);
+        }
+        let (newest_ms, [cumulative, delta]) = (mapper.newest_ms, mapper.sides);
+        let mut cumulative: Vec<Family> = cumulative.into_values().collect();
+        cumulative.extend(target_info(attributes, &identity, newest_ms));
+        export.resources.push(Resource {
+            identity: Labels::from_pairs(identity),
+            cumulative,
+            delta: delta.into_values().collect(),
+        });
+    }
+    export
+}
+
+fn identity(attributes: &[Attribute]) -> LabelMap {
+    let value = |key| attributes::value(attributes, key).map(attributes::text);
+    let mut identity = LabelMap::new();
+    if let Some(name) = value("service.name") {
+        let job = match value("service.namespace") {
+            Some(namespace) => format!("{namespace}/{name}"),
+            None => name,
+        };
+        identity.insert("job".to_owned(), job);
+    }
+    identity.extend(value("service.instance.id").map(|instance| ("instance".to_owned(), instance)));
+    identity
+}
+
+/// What else is known about the resource, for joins: 1 at the time of its newest data point.
+fn target_info(attributes: &[Attribute], identity: &LabelMap, newest_ms: i64) -> Option<Family> {
+    let others = attributes.iter().filter(|attribute| !IDENTIFYING.contains(&&*attribute.key));
+    let mut labels = attributes::labels(others);
+    if labels.is_empty() || identity.is_empty() || newest_ms == 0 {
+        return None;
+    }
+    labels.extend(identity.clone());
+    let metric = family::Metric::new(attributes::pairs(labels), MetricValue::Gauge(1.0));
+    Some(Family {
+        name: "target_info".into(),
+        help: "Target metadata".into(),
+        unit: "".into(),
+        r#type: MetricType::Gauge,
+        metrics: vec![family::Metric { timestamp_ms: Some(newest_ms), ..metric }],
+    })
+}
+
+struct Mapper<'a> {
+    identity: &'a LabelMap,
+    faults: &'a mut Faults,
+    newest_ms: i64,
+    /// Cumulative and delta, by name.
+    sides: [BTreeMap<String, Family>; 2],
+}
+
+/// Where a data point belongs.
+#[derive(Clone, Copy)]
+enum Side {
+    Cumulative = 0,
+    Delta = 1,
+}
+
+impl Mapper<'_> {
+    fn metric(&mut self, metric: &Metric) {
+        if let Some(points) = &metric.gauge {
+            let of = |mapper: &mut Self, point: &Number| mapper.number(point).map(MetricValue::Gauge);
+            self.points(
+                metric,
+                Kind::Gauge,
+                MetricType::Gauge,
+                Some(Side::Cumulative),
+                points,
+                |p| &p.common,
+                of,
+            );
+        }
+        if let Some(points) = &metric.sum {
+            let side = side(points);
+            if points.is_monotonic {
+                let of = |mapper: &mut Self, point: &Number| match mapper.number(point)? {
+                    value if value < 0.0 => Err(format!("a monotonic sum of {value}")),
+                    value => Ok(MetricValue::Counter(value)),
+                };
+                self.points(metric, Kind::Counter, MetricType::Counter, side, points, |p| &p.common, of);
+            } else {
+                let of = |mapper: &mut Self, point: &Number| mapper.number(point).map(MetricValue::Gauge);
+                self.points(metric, Kind::Other, MetricType::Gauge, side, points, |p| &p.common, of);
+            }
+        }
+        if let Some(points) = &metric.histogram {
+            let of = |_: &mut Self, point: &Histogram| classic(point);
+            self.points(metric, Kind::Other, MetricType::Histogram, side(points), points, |p| &p.common, of);
+        }
+        if let Some(points) = &metric.exponential_histogram {
+            let of = |_: &mut Self, point: &Exponential| {
+                let native = exponential::native(point)?;
+                let (count, sum) = (native.count, native.sum);
+                let native = Some(Arc::new(native));
+                Ok(MetricValue::Histogram(family::Histogram { count, sum, buckets: Vec::new(), native }))
+            };
+            self.points(metric, Kind::Other, MetricType::Histogram, side(points), points, |p| &p.common, of);
+        }
+        if let Some(points) = &metric.summary {
+            let of = |_: &mut Self, point: &Summary| Ok(summary(point));
+            let side = Some(Side::Cumulative);
+            self.points(metric, Kind::Other, MetricType::Summary, side, points, |p| &p.common, of);
+        }
+    }
+
+    fn number(&mut self, point: &Number) -> Result<f64, String> {
+        match (point.as_double, point.as_int) {
+            _ if point.common.flags & 1 == 1 => Ok(stale_nan()),
+            (Some(value), _) => Ok(value),
+            (None, Some(value)) => Ok(value as f64),
+            (None, None) => Err("a data point without a value".to_owned()),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one place where all kinds meet")]
+    fn points<P>(
+        &mut self,
+        metric: &Metric,
+        kind: Kind,
+        r#type: MetricType,
+        side: Option<Side>,
+        points: &Points<P>,
+        common: fn(&P) -> &Common,
+        value: impl Fn(&mut Self, &P) -> Result<MetricValue, String>,
+    ) {
+        let name = names::metric(&metric.name, &metric.unit, kind);
+        for point in &points.data_points {
+            let placed = self.place(&name, side, common(point)).and_then(|(side, metric)| {
+                Ok((side, family::Metric { value: value(self, point)?, ..metric }))
+            });
+            match placed {
+                Ok((side, placed)) => {
+                    let family = self.sides[side as usize].entry(name.clone()).or_insert_with(|| Family {
+                        name: name.as_str().into(),
+                        help: metric.description.as_str().into(),
+                        unit: "".into(),
+                        r#type,
+                        metrics: Vec::new(),
+                    });
+                    family.metrics.push(placed);
+                }
+                Err(fault) => self.faults.add(|| format!("metric {:?}: {fault}", metric.name)),
+            }
+        }
+    }
+
+    /// A metric without its value, if it has a place.
+    fn place(
+        &mut self,
+        name: &str,
+        side: Option<Side>,
+        common: &Common,
+    ) -> Result<(Side, family::Metric), String> {
+        let side = side.ok_or("neither cumulative nor delta")?;
+        if name.is_empty() {
+            return Err("no name is left of it".to_owned());
+        }
+        if common.time_unix_nano == 0 {
+            return Err("a data point without a time".to_owned());
+        }
+        if matches!(side, Side::Delta) && common.flags & 1 == 1 {
+            return Err("a delta of nothing".to_owned());
+        }
+        let ms = |nanos: u64| (nanos / 1_000_000) as i64;
+        let at_ms = ms(common.time_unix_nano);
+        self.newest_ms = self.newest_ms.max(at_ms);
+        let mut labels = attributes::labels(&common.attributes);
+        if let Some(name) = labels.keys().find(|name| name.is_empty() || *name == Labels::NAME) {
+            return Err(format!("an attribute would become the label {name:?}"));
+        }
+        labels.extend(self.identity.clone());
+        let created_ms = (common.start_time_unix_nano > 0).then(|| ms(common.start_time_unix_nano));
+        let metric = family::Metric::new(attributes::pairs(labels), MetricValue::Absent);
+        Ok((side, family::Metric { timestamp_ms: Some(at_ms), created_ms, ..metric }))
+    }
+}
+
+fn side<P>(points: &Points<P>) -> Option<Side> {
+    match points.aggregation_temporality {
+        1 => Some(Side::Delta),
+        2 => Some(Side::Cumulative),
+        _ => None,
+    }
+}
+
+fn classic(point: &Histogram) -> Result<MetricValue, String> {
+    let Histogram { bucket_counts, explicit_bounds, .. } = point;
+    if point.common.flags & 1 == 1 {
+        let (count, sum) = (stale_nan(), stale_nan());
+        let buckets = explicit_bounds.iter().map(|&upper_bound| Bucket {
+            upper_bound,
+            cumulative_count: stale_nan(),
+            exemplar: None,
+        });
+        let buckets = buckets.collect();
+        return Ok(MetricValue::Histogram(family::Histogram { count, sum, buckets, native: None }));
+    }
+    let has_buckets = !bucket_counts.is_empty() || !explicit_bounds.is_empty();
+    if has_buckets && bucket_counts.len() != explicit_bounds.len() + 1 {
+        let (counts, bounds) = (bucket_counts.len(), explicit_bounds.len());
+        return Err(format!("{counts} bucket counts do not fit {bounds} bounds"));
+    }
+    if !explicit_bounds.is_sorted_by(|a, b| a < b) || explicit_bounds.iter().any(|bound| bound.is_nan()) {
+        return Err("bounds are not in ascending order".to_owned());
+    }
+    let mut total = 0_u128;
+    let mut buckets = Vec::with_capacity(explicit_bounds.len());
+    for (upper_bound, count) in explicit_bounds.iter().zip(bucket_counts) {
+        total += u128::from(*count);
+        let bucket = Bucket { upper_bound: *upper_bound, cumulative_count: total as f64, exemplar: None };
+        buckets.push(bucket);
+    }
+    total += bucket_counts.last().map_or(0, |count| u128::from(*count));
+    if has_buckets && total != u128::from(point.count) {
+        return Err(format!("{total} observations found in buckets, but the count is {}", point.count));
+    }
+    let (count, sum) = (point.count as f64, point.sum.unwrap_or(f64::NAN));
+    Ok(MetricValue::Histogram(family::Histogram { count, sum, buckets, native: None }))
+}
+
+fn summary(point: &Summary) -> MetricValue {
+    let quantile = |of: &super::message::Quantile| Quantile { quantile: of.quantile, value: of.value };
+    let quantiles = point.quantile_values.iter().map(quantile).collect();
+    MetricValue::Summary(family::Summary { count: point.count, sum: point.sum, quantiles })
+}
