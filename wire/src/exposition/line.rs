@@ -9,7 +9,7 @@ use crate::family::Metric;
 use crate::name_escaping::Escaping;
 
 /// A label that the metric itself does not have: `le` or `quantile`, and its value as the format writes it.
-pub(super) type Bound = Option<(&'static str, String)>;
+pub(super) type Bound<'b> = Option<(&'static str, &'b str)>;
 
 /// Writes the lines of one family.
 pub(super) struct LineWriter<'a> {
@@ -40,7 +40,7 @@ impl LineWriter<'_> {
         &mut self,
         suffix: &str,
         metric: &Metric,
-        bound: Bound,
+        bound: Bound<'_>,
         value: &str,
         timestamp: Option<String>,
     ) {
@@ -66,9 +66,9 @@ impl LineWriter<'_> {
         self.text.push('\n');
     }
 
-    fn labels(&mut self, labels: &[(Arc<str>, Arc<str>)], bound: Bound, mut is_first: bool) {
+    fn labels(&mut self, labels: &[(Arc<str>, Arc<str>)], bound: Bound<'_>, mut is_first: bool) {
         let own = labels.iter().map(|(name, value)| (self.escaping.label_name(name), &**value));
-        let bound = bound.as_ref().map(|(name, value)| (Cow::Borrowed(*name), &**value));
+        let bound = bound.map(|(name, value)| (Cow::Borrowed(name), value));
         for (name, value) in own.chain(bound) {
             if !std::mem::take(&mut is_first) {
                 self.text.push(',');

@@ -87,6 +87,7 @@ impl Writer<'_> {
     fn sample(&mut self, suffix: &str, metric: &Metric, label: Bound, value: &str) {
         let label = label.map(|(name, value)| (name, bound(value)));
         let timestamp = metric.timestamp_ms.map(|ms| (ms as f64 / 1e3).to_string());
+        let label = label.as_ref().map(|(name, value)| (*name, value.as_str()));
         self.0.sample(suffix, metric, label, value, timestamp);
     }
 }

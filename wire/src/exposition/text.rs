@@ -79,6 +79,7 @@ impl Writer<'_> {
     fn sample(&mut self, suffix: &str, metric: &Metric, bound: Bound, value: f64) {
         let bound = bound.map(|(name, bound)| (name, shortest(bound)));
         let timestamp = metric.timestamp_ms.map(|ms| ms.to_string());
+        let bound = bound.as_ref().map(|(name, bound)| (*name, bound.as_str()));
         self.0.sample(suffix, metric, bound, &shortest(value), timestamp);
     }
 }
