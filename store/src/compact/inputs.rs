@@ -84,20 +84,21 @@ impl Compactor {
         &self,
         segments: &[&HotSegment],
     ) -> Result<Vec<Result<Read, Unreadable>>, CompactError> {
-        let reads = segments.iter().map(|segment| self.read(segment.object.clone(), segment.name.checksum));
+        let read = |segment: &&HotSegment| self.read(segment.object.clone(), segment.name.checksum);
+        // as a list, since a tick could not be spawned otherwise
+        let reads: Vec<_> = segments.iter().map(read).collect();
         stream::iter(reads).buffered(REQUESTS_MAX).try_collect().await
     }
 
     /// Decodes the files of a run or a frame, in their order.
     pub(super) async fn read_objects(&self, objects: &[Object]) -> Result<Vec<Read>, CompactError> {
-        let reads = objects.iter().map(async |object| {
-            let read = self.read(self.stream.below(&object.name), object.checksum).await?;
-            read.map_err(|Unreadable { object, error }| CompactError::Damaged {
-                object,
-                reason: error.to_string(),
-            })
-        });
-        stream::iter(reads).buffered(REQUESTS_MAX).try_collect().await
+        let read = |object: &Object| self.read(self.stream.below(&object.name), object.checksum);
+        let reads: Vec<_> = objects.iter().map(read).collect();
+        let read: Vec<Result<Read, Unreadable>> =
+            stream::iter(reads).buffered(REQUESTS_MAX).try_collect().await?;
+        let damaged =
+            |Unreadable { object, error }| CompactError::Damaged { object, reason: error.to_string() };
+        read.into_iter().map(|read| read.map_err(damaged)).collect()
     }
 
     /// Decodes the files of runs, in their order.
