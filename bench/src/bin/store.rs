@@ -40,8 +40,8 @@ struct Aims {
     part_max: f64,
 }
 
-const SCRAPE_LIKE: Aims = Aims { metric: "node_metric_042_total", size_max: 2.25, part_max: 0.02 };
-const SHORT_LIVED: Aims = Aims { metric: "lambda_invocations_total", size_max: 11.9, part_max: 0.5 };
+const SCRAPE_LIKE: Aims = Aims { metric: "node_metric_042_total", size_max: 2.2, part_max: 0.02 };
+const SHORT_LIVED: Aims = Aims { metric: "lambda_invocations_total", size_max: 9.5, part_max: 0.5 };
 
 /// While a segment is made, as a multiple of what its rows take in memory, these included.
 const MEMORY_MAX: f64 = 3.0;
