@@ -338,6 +338,14 @@ async fn pushed_histograms_are_exact_on_their_steps() {
         // a fall is a reset: all that is there is new
         ("histogram_count(increase(h[2m]))", 180, Some(3.0)),
         ("histogram_count(rate(h[100s]))", 120, Some(0.02)),
+        // 2 more in the 60 s between the last two pushes; after the fall, all of the 1 is new; one step alone is no change
+        ("histogram_count(irate(h[5m])) * 60", 120, Some(2.0)),
+        ("histogram_sum(irate(h[5m])) * 60", 120, Some(4.0)),
+        ("histogram_count(irate(h[5m])) * 60", 180, Some(1.0)),
+        ("histogram_count(irate(h[10s]))", 120, Some(0.0)),
+        ("histogram_count(irate(h[5m]))", 600, None),
+        ("histogram_count(idelta(h[5m]))", 120, Some(2.0)),
+        ("histogram_count(idelta(h[5m]))", 180, Some(-5.0)),
         ("resets(h[2m])", 180, Some(1.0)),
         ("changes(h[2m])", 180, Some(2.0)),
         ("histogram_count(last_over_time(h[5m]))", 240, Some(1.0)),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use model::{Histogram, HistogramSum, Value};
 
 use super::histograms::Counting;
+use crate::exec::scalar::seconds;
 use crate::exec::{Context, ExecError, Result, remarks};
 use crate::plan::Windows;
 use crate::steps::{self, StepWindow};
@@ -45,19 +46,25 @@ impl Context<'_> {
             Function::Rate
             | Function::Increase
             | Function::Delta
+            | Function::Irate
+            | Function::Idelta
             | Function::Resets
             | Function::Changes
             | Function::SumOverTime
             | Function::AvgOverTime => {}
             // all others but these look at floats only
-            _ if all.iter().all(Option::is_some)
-                && !matches!(function, Function::Irate | Function::Idelta) =>
-            {
-                return Ok(None);
-            }
+            _ if all.iter().all(Option::is_some) => return Ok(None),
             _ => return Err(not_supported(function)),
         }
+        // of more than the last two the last change knows nothing
+        let (window, all) = match function {
+            Function::Irate | Function::Idelta => last_two(window),
+            _ => (window, all),
+        };
         let histograms: Vec<Arc<Histogram>> = all.iter().flatten().cloned().collect();
+        if histograms.is_empty() {
+            return Ok(steps::evaluate(function, window, parameters).flatten().map(Value::Float));
+        }
         if histograms.len() < all.len() {
             self.warn_or_info(true, node, remarks::mixed_kinds(name));
             return Ok(None);
@@ -79,6 +86,9 @@ impl Context<'_> {
                 }
                 Value::Histogram(Arc::new(change.value()))
             }
+            Function::Irate | Function::Idelta => {
+                return Ok(self.last_step(node, name, window, &histograms, &anew));
+            }
             Function::Resets => Value::Float(count((1..histograms.len()).filter(|&index| anew(index)))),
             Function::Changes => {
                 let changed = |index: &usize| !histograms[*index].same_data(&histograms[index - 1]);
@@ -90,6 +100,28 @@ impl Context<'_> {
             _ => return Err(not_supported(function)),
         };
         Ok(Some(value))
+    }
+
+    /// The change from the step before the last to the last; `irate` divides it by the time between their beginnings.
+    fn last_step(
+        &self,
+        node: &Windows,
+        name: &str,
+        window: StepWindow<'_>,
+        histograms: &[Arc<Histogram>],
+        anew: &dyn Fn(usize) -> bool,
+    ) -> Option<Value> {
+        let per_s = node.function == Function::Irate;
+        let counting = Counting { counter: per_s, from_zero: false, anew };
+        let mut change = self.difference(node, name, histograms, &counting)?;
+        if let (true, [before_ms, last_ms]) = (per_s, &window.steps.from_ms[window.first..window.end]) {
+            let elapsed_ms = last_ms - before_ms;
+            if elapsed_ms <= 0 {
+                return None;
+            }
+            change.divide(seconds(elapsed_ms));
+        }
+        Some(Value::Histogram(Arc::new(change.value())))
     }
 
     /// The sum or the mean of the virtual samples.
@@ -115,6 +147,12 @@ impl Context<'_> {
         }
         Some(Value::Histogram(Arc::new(sum.value())))
     }
+}
+
+/// The last two steps of a window.
+fn last_two(window: StepWindow<'_>) -> (StepWindow<'_>, &[Option<Arc<Histogram>>]) {
+    let first = window.first.max(window.end.saturating_sub(2));
+    (StepWindow { first, ..window }, &window.steps.histograms[first..window.end])
 }
 
 fn not_supported(function: Function) -> ExecError {
