@@ -3,7 +3,7 @@
 use query::Settings;
 
 /// What can be switched on: the name that Prometheus gives it, and what it is.
-pub const FEATURES: [(&str, &str); 6] = [
+pub const FEATURES: [(&str, &str); 8] = [
     ("promql-experimental-functions", "info(), limitk, limit_ratio, mad_over_time, sort_by_label and others"),
     ("promql-extended-range-selectors", "anchored and smoothed behind selectors"),
     ("promql-binop-fill-modifiers", "fill, fill_left and fill_right in binary operations"),
@@ -14,6 +14,11 @@ pub const FEATURES: [(&str, &str); 6] = [
     (
         "use-start-timestamps",
         "rate, increase, irate and resets heed since when the samples of a counter count",
+    ),
+    ("promql-per-step-stats", "stats=all in a query tells how many samples were looked at for each time"),
+    (
+        "type-and-unit-labels",
+        "rate and increase judge by a label __type__, instead of by names, what a counter is",
     ),
     ("promql-duration-expr", "Nothing: arithmetic in durations is always on"),
 ];
@@ -34,6 +39,8 @@ pub fn enable_feature(settings: &mut Settings, name: &str) -> Result<(), Unknown
         "promql-binop-fill-modifiers" => settings.syntax.fill_modifiers = true,
         "promql-delayed-name-removal" => settings.delayed_name_removal = true,
         "use-start-timestamps" => settings.start_timestamps = true,
+        "promql-per-step-stats" => settings.per_step_stats = true,
+        "type-and-unit-labels" => settings.type_labels = true,
         "promql-duration-expr" => {}
         other => return Err(UnknownFeature(other.to_owned())),
     }
@@ -54,6 +61,8 @@ mod tests {
             syntax: query::syntax::Options::all(),
             delayed_name_removal: true,
             start_timestamps: true,
+            type_labels: true,
+            per_step_stats: true,
             ..Settings::default()
         };
         assert_eq!(settings, expect);

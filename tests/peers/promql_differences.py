@@ -33,14 +33,6 @@ def _position_of_subqueries(kind, query, ours, theirs):
     return same_texts and all(text in mine or text.endswith(" (1:1)") for text in other)
 
 
-def _quantile_without_data(kind, query, ours, theirs):
-    """Mayfly warns of a quantile out of range also where there are no data (docs/compatibility.md)."""
-    if kind != "remarks" or "quantile_over_time(-1" not in query:
-        return False
-    extra = set(ours.get("warnings", [])) - set(theirs.get("warnings", []))
-    return bool(extra) and all("quantile value should be between 0 and 1, got -1" in text for text in extra)
-
-
 def _matches_that_a_comparison_leaves_out(kind, query, ours, theirs):
     """3.14 counts pairs that a comparison filters away when it looks for ambiguous matches (its operators.test), 3.5 does not."""
     return (
@@ -68,7 +60,6 @@ def _median_of_nan(kind, query, ours, theirs):
 ENTRIES = [
     _order_of_duplicates,
     _position_of_subqueries,
-    _quantile_without_data,
     _matches_that_a_comparison_leaves_out,
     _median_of_nan,
     _timestamp_of_a_pinned_selector,

@@ -75,7 +75,7 @@ pub(super) fn labels(out: &mut String, labels: &Labels) {
 }
 
 /// A time in seconds.
-fn time(out: &mut String, at_ms: i64) {
+pub(super) fn time(out: &mut String, at_ms: i64) {
     if at_ms < 0 {
         out.push('-');
     }

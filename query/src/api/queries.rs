@@ -73,6 +73,7 @@ fn options(parameters: &Parameters) -> Result<QueryOptions, ApiError> {
             }
             other => other,
         },
+        tallied: !parameters.get("stats").is_empty(),
     })
 }
 
@@ -92,11 +93,14 @@ struct Asked {
     limit: Option<usize>,
     /// Whether what the query took.
     stats: bool,
+    /// Likewise, for each time, if that is switched on.
+    all_stats: bool,
 }
 
 impl Asked {
     fn of(parameters: &Parameters) -> Result<Self, ApiError> {
-        Ok(Self { limit: parameters.limit()?, stats: !parameters.get("stats").is_empty() })
+        let stats = parameters.get("stats");
+        Ok(Self { limit: parameters.limit()?, stats: !stats.is_empty(), all_stats: stats == "all" })
     }
 }
 
@@ -123,14 +127,15 @@ impl Api {
         let loaded_us = self.clock.now_us();
         let _canceled_with_the_request = loaded.cancel_on_drop();
         let clock = Arc::clone(&self.clock);
+        let per_step = asked.all_stats && self.engine.settings().per_step_stats;
         let computed = tokio::task::spawn_blocking(move || {
             let mut outcome = loaded.execute()?;
             let evaluated_us = clock.now_us();
             let truncated = asked.limit.is_some_and(|limit| truncate(&mut outcome, limit));
             let mut data = json::query_data(&outcome.value);
             if asked.stats {
-                let usage = outcome.usage;
-                Stats { arrived_us, entered_us, loaded_us, evaluated_us, usage }.add_to(&mut data);
+                let usage = std::mem::take(&mut outcome.usage);
+                Stats { arrived_us, entered_us, loaded_us, evaluated_us, usage, per_step }.add_to(&mut data);
             }
             Ok::<_, ApiError>((data, outcome.annotations, truncated))
         });

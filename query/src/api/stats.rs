@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use super::json;
 use crate::engine::Usage;
 
 /// Points in time of one query, in microseconds, and what it used.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Stats {
     pub(super) arrived_us: i64,
     /// When it got its place.
@@ -14,6 +15,8 @@ pub(super) struct Stats {
     pub(super) loaded_us: i64,
     pub(super) evaluated_us: i64,
     pub(super) usage: Usage,
+    /// Whether to tell what was looked at for each time.
+    pub(super) per_step: bool,
 }
 
 impl Stats {
@@ -29,12 +32,23 @@ impl Stats {
         let evaluate_s = seconds(self.loaded_us, self.evaluated_us);
         let both_s = seconds(self.entered_us, self.evaluated_us);
         let total_s = seconds(self.arrived_us, self.evaluated_us);
-        let Usage { samples_read, samples_most } = self.usage;
+        let Usage { samples_read, samples_most, looked_at } = &self.usage;
+        let in_all = looked_at.iter().fold(0_u64, |sum, (_, samples)| sum.saturating_add(*samples));
+        let mut steps = String::new();
+        if self.per_step {
+            steps.push_str(r#""totalQueryableSamplesPerStep":["#);
+            for (place, (at_ms, samples)) in looked_at.iter().enumerate() {
+                steps.push_str(if place > 0 { ",[" } else { "[" });
+                json::time(&mut steps, *at_ms);
+                let _ = write!(steps, ",{samples}]");
+            }
+            steps.push_str("],");
+        }
         data.pop();
         // a string takes all that is written
         let _ = write!(
             data,
-            r#","stats":{{"timings":{{"evalTotalTime":{both_s},"resultSortTime":0,"queryPreparationTime":{prepare_s},"innerEvalTime":{evaluate_s},"execQueueTime":{queue_s},"execTotalTime":{total_s}}},"samples":{{"totalQueryableSamples":{samples_read},"samplesRead":{samples_read},"peakSamples":{samples_most}}}}}}}"#
+            r#","stats":{{"timings":{{"evalTotalTime":{both_s},"resultSortTime":0,"queryPreparationTime":{prepare_s},"innerEvalTime":{evaluate_s},"execQueueTime":{queue_s},"execTotalTime":{total_s}}},"samples":{{{steps}"totalQueryableSamples":{in_all},"samplesRead":{samples_read},"peakSamples":{samples_most}}}}}}}"#
         );
     }
 }

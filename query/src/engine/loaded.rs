@@ -95,8 +95,12 @@ impl Loaded {
                 Value::Matrix(in_order(series.collect()))
             }
         };
-        let usage = Usage { samples_read: self.samples_read, samples_most: self.budget.samples_most() };
-        let mut annotations = executor.into_annotations();
+        let (mut annotations, tally) = executor.into_remains();
+        let usage = Usage {
+            samples_read: self.samples_read,
+            samples_most: self.budget.samples_most(),
+            looked_at: tally.into_steps(grid),
+        };
         annotations.set_lacking(self.lacking.clone());
         Ok(Outcome { value, annotations, usage })
     }

@@ -45,12 +45,15 @@ pub struct Outcome {
 }
 
 /// What a query took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// How many samples and steps were read; a native histogram counts as several.
     pub samples_read: u64,
     /// The most that were in memory at the same time, read or computed.
     pub samples_most: u64,
+    /// For each time, by milliseconds, how many samples were looked at: one that is in the windows of several times
+    /// counts for each. Empty unless [`QueryOptions::tallied`].
+    pub looked_at: Vec<(i64, u64)>,
 }
 
 /// The times for which a query asks.
@@ -158,6 +161,8 @@ impl Engine {
             hold_interval_ms: self.settings.hold_interval_ms.max(1),
             delayed_name_removal: self.settings.delayed_name_removal,
             start_timestamps: self.settings.start_timestamps,
+            type_labels: self.settings.type_labels,
+            tallied: options.tallied,
             instant: matches!(times, Times::At(_)),
         };
         let threads = self.settings.threads;

@@ -36,6 +36,10 @@ pub struct Settings {
     pub delayed_name_removal: bool,
     /// Whether `rate`, `increase`, `irate` and `resets` heed since when samples count.
     pub start_timestamps: bool,
+    /// Whether `rate` and `increase` judge by a label `__type__`, instead of by names, what a counter is.
+    pub type_labels: bool,
+    /// Whether the API tells, for those who ask with `stats=all`, how many samples were looked at for each time.
+    pub per_step_stats: bool,
     /// Which experimental parts of the language are switched on.
     pub syntax: Options,
 }
@@ -57,6 +61,8 @@ impl Default for Settings {
             threads: 1,
             delayed_name_removal: false,
             start_timestamps: false,
+            type_labels: false,
+            per_step_stats: false,
             syntax: Options::stable(),
         }
     }
@@ -71,4 +77,6 @@ pub struct QueryOptions {
     pub timeout_ms: Option<i64>,
     /// Instead of the engine's; 0 for step functions.
     pub as_scraped_ms: Option<i64>,
+    /// Whether to count how many samples are looked at for each time.
+    pub tallied: bool,
 }

@@ -6,7 +6,7 @@ use model::{Samples, Series, Steps, Value, is_stale_nan};
 
 use super::points::{Line, Points};
 use super::scalar::seconds;
-use super::{Context, ExecError, Result};
+use super::{Context, ExecError, Result, Tally, of_histogram};
 use crate::plan::{Asked, InstantNode};
 use crate::steps;
 
@@ -17,6 +17,7 @@ impl Context<'_> {
         series: &Series,
         node: &InstantNode,
         mut points: Points,
+        tally: &mut Tally,
     ) -> Result<Line> {
         if node.asked == Asked::Start && !series.steps.is_empty() {
             return Err(ExecError::not_supported("start_timestamp of pushed series"));
@@ -25,6 +26,9 @@ impl Context<'_> {
             self.interpolated(series, node, &mut points)?;
         } else {
             self.look_up(series, node, &mut points)?;
+        }
+        if tally.is_wanted() {
+            tally_points(&points, tally);
         }
         let mut line = Line { labels: series.labels.clone(), drop_name: false, points };
         if node.asked != Asked::Value {
@@ -90,6 +94,12 @@ impl Context<'_> {
         let sampled = sampled.map_or(i64::MIN, |last| last.saturating_add(self.settings.lookback_ms));
         sampled.max(series.steps.until_ms.last().copied().unwrap_or(i64::MIN))
     }
+}
+
+/// Every value was one sample.
+pub(super) fn tally_points(points: &Points, tally: &mut Tally) {
+    points.floats().for_each(|(index, _)| tally.add(index, 1));
+    points.histograms().for_each(|(index, histogram)| tally.add(index, of_histogram(histogram).samples));
 }
 
 /// The value of a sample.

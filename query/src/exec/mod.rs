@@ -22,6 +22,7 @@ mod remarks;
 mod resets;
 mod scalar;
 mod scan;
+mod tally;
 mod window;
 
 pub(crate) use aggregate::{Running, Spread};
@@ -36,10 +37,12 @@ pub(crate) use points::{Line, Points, of_histogram};
 pub(crate) use resets::state_resets;
 pub(crate) use scalar::Scalar;
 pub(crate) use scan::evaluate;
+pub(crate) use tally::Tally;
 pub(crate) use window::{RangeWindow, over_samples};
 
 use binary::presence;
 
+use std::cell::RefCell;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -57,6 +60,10 @@ pub(crate) struct ExecSettings {
     pub(crate) hold_interval_ms: i64,
     pub(crate) delayed_name_removal: bool,
     pub(crate) start_timestamps: bool,
+    /// Whether a label `__type__` says what a counter is, instead of the name.
+    pub(crate) type_labels: bool,
+    /// Whether to count how many samples are looked at.
+    pub(crate) tallied: bool,
     /// Whether the query asks for one time only.
     pub(crate) instant: bool,
 }
@@ -79,6 +86,8 @@ pub(crate) struct Executor<'a> {
     /// What every fragment of the query has.
     common: Common,
     context: Context<'a>,
+    /// What was looked at for the times of the node that is being evaluated.
+    tally: RefCell<Tally>,
 }
 
 impl<'a> Deref for Executor<'a> {
@@ -115,12 +124,35 @@ impl<'a> Executor<'a> {
         common: Common,
         budget: &'a Budget,
     ) -> Self {
-        Self { plan, data, runner, common, context: Context::new(common.settings, budget) }
+        let context = Context::new(common.settings, budget);
+        let tally = RefCell::new(Tally::new(common.settings.tallied, plan.root.grid.count));
+        Self { plan, data, runner, common, context, tally }
     }
 
-    /// The remarks that the evaluation left.
-    pub(crate) fn into_annotations(self) -> Annotations {
-        self.context.into_annotations()
+    /// The remarks that the evaluation left, and how many samples it looked at.
+    pub(crate) fn into_remains(self) -> (Annotations, Tally) {
+        (self.context.into_annotations(), self.tally.into_inner())
+    }
+
+    /// Evaluates something at other times than those of the node around it; what it looks at is counted apart.
+    fn apart<T>(
+        &self,
+        wanted: bool,
+        count: usize,
+        evaluate: impl FnOnce() -> Result<T>,
+    ) -> Result<(T, Tally)> {
+        let around = self.tally.replace(Tally::new(wanted, count));
+        let result = evaluate();
+        let found = self.tally.replace(around);
+        Ok((result?, found))
+    }
+
+    /// Evaluates a value that is the same at all times. What it looks at counts for each.
+    fn once<T>(&self, evaluate: impl FnOnce() -> Result<T>) -> Result<T> {
+        let wanted = self.tally.borrow().is_wanted();
+        let (result, found) = self.apart(wanted, 1, evaluate)?;
+        self.tally.borrow_mut().absorb_everywhere(&found);
+        Ok(result)
     }
 
     /// The number at each time of the root.
@@ -157,8 +189,10 @@ impl<'a> Executor<'a> {
             if line.points.is_empty() { Ok(()) } else { sink(line) }
         };
         match &node.kind {
-            NodeKind::Once(inner) => self.each_line(inner, &mut |line| {
-                sink(Line { points: line.points.held(node.grid.count), ..line })
+            NodeKind::Once(inner) => self.once(|| {
+                self.each_line(inner, &mut |line| {
+                    sink(Line { points: line.points.held(node.grid.count), ..line })
+                })
             }),
             NodeKind::Instant(instant) => {
                 let leaf = Leaf::Instant(instant.clone());

@@ -75,7 +75,7 @@ impl<'a> Executor<'a> {
     pub(super) fn scalar(&self, node: &Node) -> Result<HeldScalar<'a>> {
         match &node.kind {
             NodeKind::Number(value) => self.constant(*value),
-            NodeKind::Once(inner) => self.constant(self.scalar(inner)?.at(0)),
+            NodeKind::Once(inner) => self.constant(self.once(|| Ok(self.scalar(inner)?.at(0)))?),
             NodeKind::Negate(operand) => {
                 let HeldScalar { scalar, counted } = self.scalar(operand)?;
                 Ok(HeldScalar { scalar: scalar.map(|value| -value), counted })

@@ -4,7 +4,7 @@ use model::Series;
 
 use super::aggregate::{Groups, Running};
 use super::points::{Line, Points};
-use super::{Budget, Common, Context, Counted, ExecError, Executor, Result, Sink, Weight};
+use super::{Budget, Common, Context, Counted, ExecError, Executor, Result, Sink, Tally, Weight};
 use crate::fragment::{Fold, Fragment, GroupState, Leaf, Partial, Reading, Yield};
 
 /// What a fragment makes of some of its series, counted while it lives. This computes, and depends on nothing but its
@@ -16,18 +16,27 @@ pub(crate) fn evaluate<'b>(
 ) -> Result<(Partial, Counted<'b>)> {
     let context = Context::new(fragment.settings, budget);
     let mut counted = budget.held(Weight::default())?;
+    let mut tally = Tally::new(fragment.settings.tallied, fragment.leaf.count());
     let yields = match &fragment.fold {
-        None => lines(&context, fragment, series, &mut counted)?,
-        Some(fold) => groups(&context, fragment, fold, series, &mut counted)?,
+        None => lines(&context, fragment, series, &mut counted, &mut tally)?,
+        Some(fold) => groups(&context, fragment, fold, series, &mut counted, &mut tally)?,
     };
-    Ok((Partial { yields, notes: context.into_annotations() }, counted))
+    Ok((Partial { yields, notes: context.into_annotations(), tally }, counted))
 }
 
-fn line(context: &Context<'_>, leaf: &Leaf, series: &Series, points: Points) -> Result<Line> {
+fn line(
+    context: &Context<'_>,
+    leaf: &Leaf,
+    series: &Series,
+    points: Points,
+    tally: &mut Tally,
+) -> Result<Line> {
     context.budget.check_time()?;
     match leaf {
-        Leaf::Instant(node) => context.instant_line(series, node, points),
-        Leaf::Windows(node, parameters) => context.window_line(series, false, node, parameters, points),
+        Leaf::Instant(node) => context.instant_line(series, node, points, tally),
+        Leaf::Windows(node, parameters) => {
+            context.window_line(series, false, node, parameters, points, tally)
+        }
     }
 }
 
@@ -36,10 +45,11 @@ fn lines(
     fragment: &Fragment,
     series: &[Series],
     counted: &mut Counted<'_>,
+    tally: &mut Tally,
 ) -> Result<Yield> {
     let mut lines = Vec::with_capacity(series.len());
     for one in series {
-        let line = line(context, &fragment.leaf, one, Points::default())?;
+        let line = line(context, &fragment.leaf, one, Points::default(), tally)?;
         if !line.points.is_empty() {
             counted.add(line.points.weight())?;
             lines.push(line);
@@ -54,6 +64,7 @@ fn groups(
     fold: &Fold,
     series: &[Series],
     counted: &mut Counted<'_>,
+    tally: &mut Tally,
 ) -> Result<Yield> {
     let count = fragment.leaf.count();
     let mut groups = Groups::new(fold.without, &fold.labels);
@@ -62,7 +73,7 @@ fn groups(
     let mut points = Points::default();
     for one in series {
         points.clear();
-        let mut line = line(context, &fragment.leaf, one, points)?;
+        let mut line = line(context, &fragment.leaf, one, points, tally)?;
         if !line.points.is_empty() {
             let place = groups.place(&line);
             if place == running.len() {
@@ -110,7 +121,10 @@ impl Executor<'_> {
     pub(super) fn run(&self, fragment: &Fragment, take: &mut dyn FnMut(Partial) -> Result<()>) -> Result<()> {
         let count = fragment.leaf.count();
         self.runner.run(fragment, &mut |partial| match partial.fits(count) {
-            true => take(partial),
+            true => {
+                self.tally.borrow_mut().absorb(&partial.tally);
+                take(partial)
+            }
             false => Err(ExecError::Internal { what: "a fragment gave results for other times" }),
         })
     }

@@ -4,7 +4,7 @@ use model::Labels;
 
 use super::codec::{self, CodecError};
 use crate::annotations::Annotations;
-use crate::exec::{Line, Points, Running};
+use crate::exec::{Line, Points, Running, Tally};
 
 /// The results for some of a fragment's series, in their order.
 #[derive(Clone, Debug)]
@@ -12,6 +12,8 @@ pub struct Partial {
     pub(crate) yields: Yield,
     /// Remarks on them.
     pub(crate) notes: Annotations,
+    /// How many samples were looked at.
+    pub(crate) tally: Tally,
 }
 
 #[derive(Clone, Debug)]
@@ -39,6 +41,9 @@ impl Partial {
     /// Whether these are results for so many times, as they must be whoever computed them.
     pub(crate) fn fits(&self, count: usize) -> bool {
         let inside = |points: &Points| points.places().end <= count;
+        if self.tally.counts().len() > count {
+            return false;
+        }
         match &self.yields {
             Yield::Lines(lines) => lines.iter().all(|line| inside(&line.points)),
             Yield::Groups { groups, histograms } => {

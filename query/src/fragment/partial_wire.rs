@@ -5,7 +5,7 @@ use model::{Compensated, CounterReset, Histogram, Label, Labels, Span};
 use super::codec::{CodecError, Result, Wire, codes, fields};
 use super::partial::{GroupState, Partial, Yield};
 use crate::annotations::{Annotation, Annotations, Severity};
-use crate::exec::{Line, Mean, Points, Running, Spread};
+use crate::exec::{Line, Mean, Points, Running, Spread, Tally};
 
 codes! {
     Severity { Warning = 0, Info = 1 }
@@ -13,7 +13,7 @@ codes! {
 }
 
 fields! {
-    Partial { yields, notes }
+    Partial { yields, notes, tally }
     GroupState { labels, drop_name, running }
     Line { labels, drop_name, points }
     Annotation { severity, text, range }
@@ -52,6 +52,16 @@ impl Wire for Yield {
             }
             _ => Err(CodecError::broken("Yield")),
         }
+    }
+}
+
+impl Wire for Tally {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.counts().to_vec().put(out);
+    }
+
+    fn take(input: &mut &[u8]) -> Result<Self> {
+        Vec::take(input).map(Self::from_counts)
     }
 }
 

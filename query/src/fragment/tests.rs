@@ -27,6 +27,8 @@ const SETTINGS: ExecSettings = ExecSettings {
     hold_interval_ms: 15_000,
     delayed_name_removal: false,
     start_timestamps: false,
+    type_labels: false,
+    tallied: true,
     instant: false,
 };
 
@@ -126,7 +128,7 @@ fn results_do_not_depend_on_where_fragments_run() {
             let series: Vec<_> =
                 lines.into_iter().map(|line| into_matrix_series(line, |index| grid.at(index))).collect();
             assert!(!series.is_empty(), "{text} finds nothing");
-            format!("{series:?} {:?}", executor.into_annotations())
+            format!("{series:?} {:?}", executor.into_remains())
         };
         assert!(answer(&local()) == answer(&Elsewhere { local: local() }), "{text}");
     }
@@ -195,7 +197,15 @@ fn evaluating_is_pure_and_fits_the_order_of_labels() {
     let times = Grid::over(0, 600_000, 20_000);
     let range = ByteRange::default();
     let function = Function::SumOverTime;
-    let windows = Windows { function, times, range_ms: 60_000, edges: Edges::Plain, grid: times, range };
+    let windows = Windows {
+        function,
+        times,
+        range_ms: 60_000,
+        edges: Edges::Plain,
+        grid: times,
+        range,
+        parameter_range: range,
+    };
     let labels = vec![Arc::from("group")];
     let fold = Fold { op: AggregateOp::Sum, without: false, labels, range };
     let fragment = fragment(Leaf::Windows(windows, Vec::new()), Some(fold));
@@ -256,7 +266,7 @@ proptest! {
         let function = crate::syntax::Signature::all()[function].function;
         let edges = [Edges::Plain, Edges::Anchored, Edges::Smoothed][usize::from(edges)];
         let range = ByteRange { start: 1, end: count };
-        let windows = Windows { function, times, range_ms, edges, grid: times, range };
+        let windows = Windows { function, times, range_ms, edges, grid: times, range, parameter_range: range };
         let parameters = vec![Scalar::Constant(threshold), Scalar::Steps(steps)];
         let labels = labels.into_iter().map(Arc::from).collect();
         let fold = Fold { op: AggregateOp::ALL[op], without, labels, range };

@@ -20,11 +20,13 @@ fields! {
     Limits { samples_max, bytes_max, timeout_ms }
     Fold { op, without, labels, range }
     Selection { matchers, start_ms, end_ms }
-    ExecSettings { lookback_ms, hold_interval_ms, delayed_name_removal, start_timestamps, instant }
+    ExecSettings {
+        lookback_ms, hold_interval_ms, delayed_name_removal, start_timestamps, type_labels, tallied, instant,
+    }
     Grid { start_ms, step_ms, count }
     ByteRange { start, end }
     InstantNode { selection, times, asked, smoothed, range }
-    Windows { function, times, range_ms, edges, grid, range }
+    Windows { function, times, range_ms, edges, grid, range, parameter_range }
 }
 
 impl Wire for Matcher {

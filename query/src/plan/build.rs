@@ -259,9 +259,10 @@ impl Builder {
         }
         steady &= parameters.iter().all(|parameter| parameter.steady);
         let settle = |built: Built| if steady { built.node } else { built.part() };
-        let parameters = parameters.into_iter().map(settle).collect();
+        let parameters: Vec<Node> = parameters.into_iter().map(settle).collect();
         let MatrixNode { of, times, range_ms, range, edges } = matrix;
-        let windows = Windows { function, times, range_ms, edges, grid, range };
+        let parameter_range = parameters.first().map_or(range, |parameter| parameter.range);
+        let windows = Windows { function, times, range_ms, edges, grid, range, parameter_range };
         let node = WindowNode { of, windows, parameters, absent_labels: absent };
         Ok((NodeKind::Window(Box::new(node)), steady))
     }

@@ -85,6 +85,8 @@ pub(crate) struct Windows {
     pub(crate) grid: Grid,
     /// The piece of the query that the windows come from.
     pub(crate) range: ByteRange,
+    /// That of the first argument that is a number; `range` if there is none.
+    pub(crate) parameter_range: ByteRange,
 }
 
 /// The values of a selection at single times.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use model::{Labels, LabelsBuilder, Matcher, Series};
 
+use crate::exec::instant::tally_points;
 use crate::exec::points::{Line, Points};
 use crate::exec::{ExecError, Executor, Result, Sink, names};
 use crate::plan::{Asked, InstantNode, Node, NodeKind};
@@ -88,6 +89,7 @@ impl Executor<'_> {
             let Some(identity) = identity(&series.labels) else { continue };
             let mut seen = Points::default();
             self.look_up(series, &times, &mut seen)?;
+            tally_points(&seen, &mut self.tally.borrow_mut());
             infos.entry(identity).or_default().push(Info { labels: &series.labels, seen });
         }
         Ok(infos)

@@ -3,7 +3,7 @@
 use model::{Samples, Series};
 
 use super::columns::{self, Columns, Cursor};
-use crate::exec::{Executor, Result, Weight};
+use crate::exec::{Executor, Result, Weight, of_histogram};
 use crate::plan::{MatrixNode, Windowed};
 use crate::steps::{self, StepWindows};
 use crate::value::MatrixSeries;
@@ -12,6 +12,7 @@ impl Executor<'_> {
     /// The samples in the first window of each series.
     pub(in crate::exec) fn bare_windows(&self, matrix: &MatrixNode) -> Result<Vec<MatrixSeries>> {
         let mut result = Vec::new();
+        let mut looked_at = 0_u64;
         let end_ms = matrix.times.at(0);
         let start_ms = end_ms.saturating_sub(matrix.range_ms);
         self.each_bare(matrix, &mut |series, drop_name| {
@@ -19,6 +20,8 @@ impl Executor<'_> {
             self.budget.hold(Weight { samples, bytes: samples * 16 })?;
             let mut found = of_samples(&series.samples, start_ms, end_ms);
             self.add_steps(series, start_ms, end_ms, &mut found)?;
+            let histograms = found.histograms.iter().map(|(_, histogram)| of_histogram(histogram).samples);
+            looked_at += found.floats.len() as u64 + histograms.sum::<u64>();
             if !found.floats.is_empty() || !found.histograms.is_empty() {
                 found.labels = match drop_name {
                     true => crate::exec::names::without_metadata(&series.labels),
@@ -28,6 +31,7 @@ impl Executor<'_> {
             }
             Ok(())
         })?;
+        self.tally.borrow_mut().add(0, looked_at);
         Ok(result)
     }
 
@@ -45,8 +49,15 @@ impl Executor<'_> {
                 }
                 Ok(())
             }
-            Windowed::Subquery(inner) => self
-                .each_line(inner, &mut |line| each(&columns::as_series(&line, inner.grid), line.drop_name)),
+            Windowed::Subquery(inner) => {
+                // what counts is what the windows hold
+                let inside = self.apart(false, 0, || {
+                    self.each_line(inner, &mut |line| {
+                        each(&columns::as_series(&line, inner.grid), line.drop_name)
+                    })
+                });
+                inside.map(|((), _)| ())
+            }
         }
     }
 

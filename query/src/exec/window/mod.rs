@@ -18,9 +18,8 @@ mod starts;
 use std::collections::HashSet;
 
 use super::points::{Line, Points};
-use super::remarks;
 use super::scalar::Scalar;
-use super::{Counted, ExecError, Executor, Result, Sink};
+use super::{Counted, ExecError, Executor, Result, Sink, Tally};
 use crate::fragment::Leaf;
 use crate::plan::{Node, WindowNode, Windowed};
 use crate::syntax::Function;
@@ -96,7 +95,7 @@ impl<'a> Executor<'a> {
         !keeps_name(node.windows.function) && !self.settings.delayed_name_removal && !self.has_one_name(outer)
     }
 
-    /// The arguments that are numbers, checked; they count as long as what comes with them lives.
+    /// The arguments that are numbers; they count as long as what comes with them lives.
     pub(super) fn window_parameters(&self, node: &WindowNode) -> Result<(Vec<Scalar>, Vec<Counted<'a>>)> {
         let mut parameters = (Vec::new(), Vec::new());
         for parameter in &node.parameters {
@@ -104,7 +103,6 @@ impl<'a> Executor<'a> {
             parameters.0.push(scalar);
             parameters.1.push(counted);
         }
-        self.check_parameters(&parameters.0, node)?;
         Ok(parameters)
     }
 
@@ -114,15 +112,25 @@ impl<'a> Executor<'a> {
                 let leaf = Leaf::Windows(node.windows.clone(), parameters.to_vec());
                 self.leaf_lines(*selection, leaf, sink)
             }
-            Windowed::Subquery(inner) => self.each_line(inner, &mut |line| {
-                let weight = line.points.weight();
-                self.budget.hold(weight)?;
-                let series = columns::as_series(&line, inner.grid);
-                let line =
-                    self.window_line(&series, line.drop_name, &node.windows, parameters, Points::default())?;
-                self.budget.release(weight);
-                if line.points.is_empty() { Ok(()) } else { sink(line) }
-            }),
+            Windowed::Subquery(inner) => {
+                let windows = &node.windows;
+                let mut tally = Tally::new(self.tally.borrow().is_wanted(), windows.grid.count);
+                // of a subquery, what its values are made of does not count, but what windows hold of them
+                self.apart(false, 0, || {
+                    self.each_line(inner, &mut |line| {
+                        let weight = line.points.weight();
+                        self.budget.hold(weight)?;
+                        let series = columns::as_series(&line, inner.grid);
+                        let (drop_name, points) = (line.drop_name, Points::default());
+                        let line =
+                            self.window_line(&series, drop_name, windows, parameters, points, &mut tally)?;
+                        self.budget.release(weight);
+                        if line.points.is_empty() { Ok(()) } else { sink(line) }
+                    })
+                })?;
+                self.tally.borrow_mut().absorb(&tally);
+                Ok(())
+            }
         }
     }
 
@@ -135,30 +143,5 @@ impl<'a> Executor<'a> {
         })?;
         let points = Points::of_floats(count, |index| (!covered[index]).then_some(1.0));
         sink(Line { labels: node.absent_labels.clone(), drop_name: false, points })
-    }
-
-    fn check_parameters(&self, parameters: &[Scalar], node: &WindowNode) -> Result<()> {
-        let count = node.windows.grid.count;
-        let all = |parameter: &Scalar, accept: fn(f64) -> bool| {
-            (0..count).map(|index| parameter.at(index)).find(|value| !accept(*value))
-        };
-        match (node.windows.function, parameters) {
-            (Function::QuantileOverTime, [phi]) => {
-                if let Some(phi) = all(phi, |phi| (0.0..=1.0).contains(&phi)) {
-                    let text = remarks::quantile_out_of_range(phi);
-                    self.notes.borrow_mut().warn(node.parameters[0].range, text);
-                }
-                Ok(())
-            }
-            (Function::DoubleExponentialSmoothing, [smoothing, trend]) => {
-                for (what, symbol, parameter) in [("smoothing", "sf", smoothing), ("trend", "tf", trend)] {
-                    if let Some(value) = all(parameter, |value| value > 0.0 && value < 1.0) {
-                        return Err(ExecError::BadFactor { what, symbol, value: format!("{value:.6}") });
-                    }
-                }
-                Ok(())
-            }
-            _ => Ok(()),
-        }
     }
 }

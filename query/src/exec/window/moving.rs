@@ -125,7 +125,7 @@ mod tests {
                 Function::MaxOverTime,
             ] {
                 let (edges, range) = (Edges::Plain, ByteRange::default());
-                let node = Windows { function, times, range_ms, edges, grid: times, range };
+                let node = Windows { function, times, range_ms, edges, grid: times, range, parameter_range: range };
                 let evaluate = over_samples(function).expect("is one of floats");
                 let mut moving = Moving::of(&node, &columns).expect("moves");
                 let mut cursor = Cursor::over(&columns.times);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use model::{Series, Value};
+use model::{Labels, Series, Value};
 
 use super::columns::{Columns, Cursor};
 use super::edges::EdgeWindow;
@@ -11,7 +11,7 @@ use super::moving::Moving;
 use super::{RangeFunction, RangeWindow, edges, over_samples, over_time, pushed, starts};
 use crate::exec::points::{Line, Points};
 use crate::exec::scalar::{Scalar, seconds};
-use crate::exec::{Context, ExecError, Result, remarks};
+use crate::exec::{Context, ExecError, Result, Tally, of_histogram, remarks};
 use crate::plan::Windows;
 use crate::steps::{self, StepWindow, StepWindows};
 use crate::syntax::{Edges, Function};
@@ -43,6 +43,12 @@ impl Job {
 /// How many windows are evaluated between two looks at the time.
 const WINDOWS_BETWEEN_CHECKS: usize = 256;
 
+/// What windows give, and how many samples they hold.
+struct Found<'f> {
+    points: &'f mut Points,
+    tally: &'f mut Tally,
+}
+
 /// The windows of one series at one time.
 struct At<'a> {
     /// Its place in the grid.
@@ -55,6 +61,15 @@ struct At<'a> {
     name: &'a str,
 }
 
+impl At<'_> {
+    /// How many samples the window holds, as Prometheus counts them.
+    fn weight(&self) -> u64 {
+        let histograms = &self.columns.histograms[self.histograms.clone()];
+        let of_histograms = histograms.iter().map(|histogram| of_histogram(histogram).samples).sum::<u64>();
+        self.floats.len() as u64 + of_histograms
+    }
+}
+
 impl Context<'_> {
     /// The line that the function makes of a series.
     pub(in crate::exec) fn window_line(
@@ -64,11 +79,13 @@ impl Context<'_> {
         node: &Windows,
         parameters: &[Scalar],
         mut points: Points,
+        tally: &mut Tally,
     ) -> Result<Line> {
-        self.over_windows(series, node, parameters, &mut points)?;
+        self.over_windows(series, node, parameters, Found { points: &mut points, tally })?;
         let mut line = Line { labels: series.labels.clone(), drop_name, points };
         if !line.points.is_empty() {
-            self.remark_on_counter(series.labels.metric_name(), node, &line.points);
+            self.remark_on_counter(&series.labels, node, &line.points);
+            self.remark_on_quantile(node, parameters, &line.points);
             if !keeps_name(node.function) {
                 self.drop_name(&mut line);
             }
@@ -77,24 +94,29 @@ impl Context<'_> {
     }
 
     /// What the function makes of each window over a series.
-    pub(super) fn over_windows(
+    fn over_windows(
         &self,
         series: &Series,
         node: &Windows,
         parameters: &[Scalar],
-        points: &mut Points,
+        found: Found<'_>,
     ) -> Result<()> {
         let job = Job::of(node.function)?;
         let columns = Columns::of(&series.samples).with_starts(self.settings.start_timestamps);
-        let numbers = |index: usize| [parameter(parameters, 0, index), parameter(parameters, 1, index)];
+        let numbers = |index: usize| {
+            let numbers = [parameter(parameters, 0, index), parameter(parameters, 1, index)];
+            checked(node.function, numbers)
+        };
         let only_floats = series.steps.is_empty() && columns.histogram_times.is_empty();
         if let (Job::Floats(evaluate), Edges::Plain, true) = (job, node.edges, only_floats) {
-            return self.over_floats(&columns, node, series.labels.metric_name(), evaluate, numbers, points);
+            let name = series.labels.metric_name();
+            return self.over_floats(&columns, node, name, evaluate, numbers, found);
         }
         let only_steps = series.samples.is_empty() && series.steps.histograms.is_empty();
         if only_steps && node.edges != Edges::Smoothed {
-            return self.over_steps(series, node, numbers, points);
+            return self.over_steps(series, node, numbers, found);
         }
+        let Found { points, tally } = found;
         let mut floats = Cursor::over(&columns.times);
         let mut histograms = Cursor::over(&columns.histogram_times);
         let mut step_windows = StepWindows::over(&series.steps, self.settings.hold_interval_ms);
@@ -121,12 +143,22 @@ impl Context<'_> {
             let steps = step_windows.at(start_ms, end_ms).filter(|steps| {
                 newest_sample.is_none_or(|sample| series.steps.from_ms[steps.end - 1] >= sample)
             });
+            if steps.is_none() && newest_sample.is_none() && node.edges == Edges::Plain {
+                continue;
+            }
+            let numbers = numbers(index)?;
             let value = match steps {
                 Some(steps) => {
+                    tally.add(index, (steps.end - steps.first) as u64);
                     let steps = StepWindow { eval_ms: node.grid.at(index), ..steps };
-                    self.of_steps(node, at.name, steps, numbers(index))?
+                    self.of_steps(node, at.name, steps, numbers)?
                 }
-                None => self.of_samples(node, job, at, numbers(index)),
+                None => {
+                    if tally.is_wanted() {
+                        tally.add(index, at.weight());
+                    }
+                    self.of_samples(node, job, at, numbers)
+                }
             };
             value.into_iter().for_each(|value| points.push_value(index, value));
         }
@@ -152,8 +184,8 @@ impl Context<'_> {
         node: &Windows,
         name: &str,
         evaluate: RangeFunction,
-        numbers: impl Fn(usize) -> [f64; 2],
-        points: &mut Points,
+        numbers: impl Fn(usize) -> Result<[f64; 2]>,
+        Found { points, tally }: Found<'_>,
     ) -> Result<()> {
         let (times, values): (&[i64], &[f64]) = (&columns.times, &columns.values);
         let (Some(&oldest_ms), Some(&newest_ms)) = (times.first(), times.last()) else { return Ok(()) };
@@ -174,6 +206,7 @@ impl Context<'_> {
             if inside.is_empty() {
                 continue;
             }
+            tally.add(index, inside.len() as u64);
             let window = RangeWindow {
                 times: &times[inside.clone()],
                 values: &values[inside.clone()],
@@ -181,7 +214,7 @@ impl Context<'_> {
                 start_ms,
                 end_ms,
                 eval_ms: node.grid.at(index),
-                parameters: numbers(index),
+                parameters: numbers(index)?,
             };
             if looks_at_starts && starts::overlap(window.times, window.starts) {
                 self.warn_or_info(true, node, remarks::overlapping_start(name));
@@ -202,8 +235,8 @@ impl Context<'_> {
         &self,
         series: &Series,
         node: &Windows,
-        numbers: impl Fn(usize) -> [f64; 2],
-        points: &mut Points,
+        numbers: impl Fn(usize) -> Result<[f64; 2]>,
+        Found { points, tally }: Found<'_>,
     ) -> Result<()> {
         let places = self.places_of(series, node);
         let _room = self.budget.room(places.len())?;
@@ -216,7 +249,8 @@ impl Context<'_> {
             let end_ms = node.times.at(index);
             let Some(steps) = windows.at(end_ms.saturating_sub(node.range_ms), end_ms) else { continue };
             let steps = StepWindow { eval_ms: node.grid.at(index), ..steps };
-            if let Some(value) = self.of_float_steps(node, steps, numbers(index))? {
+            tally.add(index, (steps.end - steps.first) as u64);
+            if let Some(value) = self.of_float_steps(node, steps, numbers(index)?)? {
                 points.push(index, value);
             }
         }
@@ -302,14 +336,34 @@ impl Context<'_> {
         }
     }
 
+    /// A quantile that there cannot be deserves a remark, where there is something to find it of.
+    fn remark_on_quantile(&self, node: &Windows, parameters: &[Scalar], points: &Points) {
+        let (Function::QuantileOverTime, [phi]) = (node.function, parameters) else { return };
+        let mut asked = points.floats().map(|(index, _)| phi.at(index));
+        if let Some(phi) = asked.find(|phi| !(0.0..=1.0).contains(phi)) {
+            self.notes.borrow_mut().warn(node.parameter_range, remarks::quantile_out_of_range(phi));
+        }
+    }
+
     /// A rate of something that is not named like a counter deserves a remark.
-    fn remark_on_counter(&self, name: &str, node: &Windows, points: &Points) {
+    fn remark_on_counter(&self, labels: &Labels, node: &Windows, points: &Points) {
+        let name = labels.metric_name();
         if !matches!(node.function, Function::Rate | Function::Increase) || points.floats().next().is_none() {
             return;
         }
         let like_a_counter =
             ["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| name.ends_with(suffix));
-        if !name.is_empty() && !like_a_counter {
+        if self.settings.type_labels {
+            let r#type = labels.get("__type__").unwrap_or_default();
+            if !name.is_empty() && !matches!(r#type, "counter" | "histogram") {
+                let text = format!(
+                    "metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", got {}: {}",
+                    crate::syntax::quoted(r#type),
+                    crate::syntax::quoted(name)
+                );
+                self.notes.borrow_mut().info(node.range, text);
+            }
+        } else if !name.is_empty() && !like_a_counter {
             let text = format!(
                 "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {}",
                 crate::syntax::quoted(name)
@@ -317,6 +371,21 @@ impl Context<'_> {
             self.notes.borrow_mut().info(node.range, text);
         }
     }
+}
+
+/// Numbers that a function takes.
+///
+/// # Errors
+/// If they are none. Where a window has no samples, nobody looks at them.
+fn checked(function: Function, numbers: [f64; 2]) -> Result<[f64; 2]> {
+    if function == Function::DoubleExponentialSmoothing {
+        for (what, symbol, value) in [("smoothing", "sf", numbers[0]), ("trend", "tf", numbers[1])] {
+            if !(value > 0.0 && value < 1.0) {
+                return Err(ExecError::BadFactor { what, symbol, value: format!("{value:.6}") });
+            }
+        }
+    }
+    Ok(numbers)
 }
 
 fn not_on_steps(function: Function) -> ExecError {
