@@ -1,6 +1,6 @@
 //! OTLP metrics: an `ExportMetricsServiceRequest`, in protobuf or JSON, to families under the names that Prometheus gives them.
 //!
-//! In the order in which a body is read: `protobuf` or `json` make a [`message`] of it, [`families()`] maps that, by the rules
+//! In the order in which a body is read: `protobuf` or `json` make a `message` of it, [`families()`] maps that, by the rules
 //! of `names` and `attributes`. What is wrong with one data point is a fault of that one.
 
 mod attributes;
