@@ -1,6 +1,7 @@
 //! The fold against a model that plays pushes one after the other: whatever the split into segments, the writers and the
 //! order in which their segments are listed, and however many segments are there twice.
 
+mod compacted;
 mod increase;
 mod pushes;
 mod reference;
@@ -12,7 +13,7 @@ use reference::Reference;
 use written::written;
 
 /// A case writes and reads files, so there are fewer than usual; `PROPTEST_CASES=10000` takes its time.
-fn cases() -> ProptestConfig {
+pub(crate) fn cases() -> ProptestConfig {
     let usual = ProptestConfig::default();
     ProptestConfig { cases: usual.cases / 4, ..usual }
 }
