@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use futures::future::join_all;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
-use serde::{Deserialize, Serialize};
+use gateway::{PushRequest, ToldRequest, ToldRequestError};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use serde::Serialize;
 use tower::ServiceExt as _;
 
 use crate::answer::{Answer, json};
@@ -27,18 +26,6 @@ const REASON_BYTES_MAX: usize = 4 << 10;
 #[derive(Debug)]
 pub struct Messages {
     routes: Router,
-}
-
-/// What a message says.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sent {
-    method: String,
-    path: String,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    body: Option<String>,
-    body_base64: Option<String>,
 }
 
 /// Which messages come again; the queue forgets the others.
@@ -63,8 +50,8 @@ enum NotDone {
         "{0}: expected {{\"method\": \"POST\", \"path\": \"/metrics/job/…\", \"body\": \"…\"}}, or body_base64"
     )]
     Json(#[from] serde_json::Error),
-    #[error("{field}: {reason}")]
-    Field { field: &'static str, reason: String },
+    #[error(transparent)]
+    Request(#[from] ToldRequestError),
     #[error("answered {status}: {text}")]
     Refused { status: StatusCode, text: String },
     #[error("not done before the function's time ran out")]
@@ -151,32 +138,16 @@ impl Messages {
 }
 
 fn request(id: &str, message: &str) -> Result<Request<Body>, NotDone> {
-    let sent: Sent = serde_json::from_str(message)?;
-    let wrong = |field, reason: String| NotDone::Field { field, reason };
-    let method = match &*sent.method {
-        "PUT" => Method::PUT,
-        "POST" => Method::POST,
-        "DELETE" => Method::DELETE,
-        other => return Err(wrong("method", format!("{other:?}: expected PUT, POST or DELETE"))),
-    };
-    let uri: Uri = sent.path.parse().map_err(|error| wrong("path", format!("{:?}: {error}", sent.path)))?;
-    let body = match (sent.body, sent.body_base64) {
-        (Some(_), Some(_)) => return Err(wrong("body", "there is a body_base64 too".to_owned())),
-        (Some(text), None) => Body::from(text),
-        (None, Some(encoded)) => Body::from(
-            BASE64_STANDARD.decode(encoded).map_err(|error| wrong("body_base64", error.to_string()))?,
-        ),
-        (None, None) => Body::empty(),
-    };
-    let mut request = Request::new(body);
-    (*request.method_mut(), *request.uri_mut()) = (method, uri);
-    let headers = request.headers_mut();
-    for (name, value) in &sent.headers {
-        let field = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
-        let (name, value) =
-            field.ok_or_else(|| wrong("headers", format!("{name:?}: {value:?} is no header")))?;
-        headers.insert(name, value);
+    let wrong = |field, reason| NotDone::Request(ToldRequestError { field, reason });
+    let told: ToldRequest = serde_json::from_str(message)?;
+    let PushRequest { method, path, headers, body } = told.request()?;
+    if ![Method::PUT, Method::POST, Method::DELETE].contains(&method) {
+        return Err(wrong("method", format!("{:?}: expected PUT, POST or DELETE", method.as_str())));
     }
+    let uri: Uri = path.parse().map_err(|error| wrong("path", format!("{path:?}: {error}")))?;
+    let mut request = Request::new(Body::from(body));
+    (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
+    let headers = request.headers_mut();
     if !headers.contains_key("idempotency-key") {
         let key = HeaderValue::from_str(id).map_err(|_| wrong("messageId", format!("{id:?} is no key")))?;
         headers.insert("idempotency-key", key);

@@ -5,6 +5,7 @@
 //! write it, `answer` tells the client. `scrape`, `api` and `web_page` show what is held.
 
 mod path;
+mod told;
 
 mod terms;
 
@@ -39,3 +40,4 @@ pub use scrape::ScrapeError;
 pub use settings::{Settings, Web};
 pub use stats::GatewayStats;
 pub use terms::TermsError;
+pub use told::{Request as PushRequest, ToldRequest, ToldRequestError};

@@ -1,33 +1,21 @@
 //! `POST /api/v1/batch`: requests about several groups in one, each answered as if it had come alone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, Method};
 use model::GroupKey;
 use serde::{Deserialize, Serialize};
 
 use crate::path::{Destination, GroupPath, Resource, Routes, grouping_labels};
 use crate::terms;
+use crate::told::{Request, ToldRequest, ToldRequestError};
 
 /// A batch as it is sent.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sent {
-    requests: Vec<SentRequest>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SentRequest {
-    method: String,
-    path: String,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    body: Option<String>,
-    body_base64: Option<String>,
+    requests: Vec<ToldRequest>,
 }
 
 /// One request of a batch.
@@ -127,28 +115,9 @@ fn inherit(own: &mut HeaderMap, of_batch: &HeaderMap) {
     }
 }
 
-fn single(at: usize, sent: SentRequest, routes: &Routes) -> Result<Single, BatchError> {
-    let wrong = |field, reason: String| BatchError::Field { at, field, reason };
-    let method = Method::from_bytes(sent.method.as_bytes())
-        .map_err(|_| wrong("method", format!("{:?} is no method", sent.method)))?;
-    let mut headers = HeaderMap::new();
-    for (name, value) in &sent.headers {
-        let (name, value) = HeaderName::from_bytes(name.as_bytes())
-            .ok()
-            .zip(HeaderValue::from_str(value).ok())
-            .ok_or_else(|| wrong("headers", format!("{name:?}: {value:?} is no header")))?;
-        headers.insert(name, value);
-    }
-    let body = match (sent.body, sent.body_base64) {
-        (Some(_), Some(_)) => return Err(wrong("body", "there is a body_base64 too".to_owned())),
-        (Some(text), None) => Bytes::from(text),
-        (None, Some(encoded)) => {
-            let decoded =
-                STANDARD.decode(encoded).map_err(|error| wrong("body_base64", error.to_string()))?;
-            Bytes::from(decoded)
-        }
-        (None, None) => Bytes::new(),
-    };
-    let destination = routes.destination(&method, &sent.path);
+fn single(at: usize, told: ToldRequest, routes: &Routes) -> Result<Single, BatchError> {
+    let wrong = |ToldRequestError { field, reason }| BatchError::Field { at, field, reason };
+    let Request { method, path, headers, body } = told.request().map_err(wrong)?;
+    let destination = routes.destination(&method, &path);
     Ok(Single { method, destination, headers, body })
 }
