@@ -34,7 +34,7 @@ pub use rule_files::{RULE_FILES_MAX, RuleFileText, RuleFiles, RuleFilesError};
 pub use rule_queries::RuleQueries;
 pub use rule_samples::RuleSamples;
 pub use rule_state::RuleState;
-pub use rules::{AlertmanagerError, RulesError, alertmanagers, rules};
+pub use rules::{AlertmanagerError, RuleMistakes, alertmanagers, rules};
 pub use storage::{Ack, Storage, WriterError};
 pub use store::ReaderSettings;
 pub use stored_series::StoredSeries;

@@ -3,7 +3,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `MAYFLY_STORAGE` | `s3://BUCKET/PREFIX`; required |
-//! | `MAYFLY_RULES` | rule files with commas between them: objects at `s3://BUCKET/KEY`, or paths below the function's folder; required |
+//! | `MAYFLY_RULES` | rule files with commas between them: objects at `s3://BUCKET/KEY`, folders and patterns of them, or paths below the function's folder; required |
 //! | `MAYFLY_ALERTMANAGER_URL` | Alertmanagers with commas between them; each gets every alert |
 //! | `MAYFLY_EVALUATION_INTERVAL`, `MAYFLY_EXTERNAL_URL` | what `--evaluation-interval` and `--web.external-url` are to a server |
 //! | `MAYFLY_S3_ENDPOINT`, `MAYFLY_QUERY_…`, `MAYFLY_ENABLE_FEATURE` | as for `query` |
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use alert::{Components, Evaluator, Progress, Rules};
 use anyhow::{Context, bail, ensure};
-use edge::{Ack, RuleQueries, RuleSamples, SystemClock};
+use edge::{Ack, RuleFiles, RuleQueries, RuleSamples, SystemClock};
 use mayfly_functions::{Answer, Environment, Event, Invocation, Memory, query_settings};
 use model::Clock;
 use serde_json::json;
@@ -33,8 +33,7 @@ struct Ticks {
     evaluator: Evaluator,
     /// Parses the expressions of rules.
     query: Arc<RuleQueries>,
-    places: Vec<String>,
-    s3_endpoint: Option<String>,
+    files: RuleFiles,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -49,7 +48,8 @@ async fn start(mut environment: Environment) -> anyhow::Result<Ticks> {
     let storage_at = mayfly_functions::storage_variables(&mut environment);
     environment.required("MAYFLY_RULES", "rule files, like s3://BUCKET/rules.yml,rules/jobs.yml");
     let folder = environment.text("LAMBDA_TASK_ROOT").unwrap_or_default();
-    let places = environment.list("MAYFLY_RULES").iter().map(|place| absolute(&folder, place)).collect();
+    let rules = environment.list("MAYFLY_RULES");
+    let places: Vec<_> = rules.iter().map(|place| absolute(&folder, place)).collect();
     let alertmanagers = environment.list("MAYFLY_ALERTMANAGER_URL");
     let interval_ms = environment.duration_ms("MAYFLY_EVALUATION_INTERVAL");
     let external_url = environment.text("MAYFLY_EXTERNAL_URL").unwrap_or_default();
@@ -77,7 +77,8 @@ async fn start(mut environment: Environment) -> anyhow::Result<Ticks> {
         ..default
     };
     let evaluator = Evaluator::new(Rules::default(), components, settings);
-    Ok(Ticks { evaluator, query, places, s3_endpoint: storage_at.1 })
+    let files = RuleFiles::at(&places, storage_at.1.as_deref()).await.context("MAYFLY_RULES")?;
+    Ok(Ticks { evaluator, query, files })
 }
 
 /// A path below the function's folder, unless it is one of its own or an object.
@@ -113,8 +114,7 @@ impl Ticks {
     }
 
     async fn tick(&self) -> anyhow::Result<Progress> {
-        let read = edge::rules(&self.places, self.s3_endpoint.as_deref(), &*self.query).await;
-        let read = read.map(|rules| self.evaluator.replace_rules(rules)).context("MAYFLY_RULES");
+        let read = self.read_rules().await.context("MAYFLY_RULES");
         // a tick without rules would forget what is known about alerts
         let read = match read {
             Err(error) if self.evaluator.rules().rule_count() == 0 => return Err(error),
@@ -127,6 +127,12 @@ impl Ticks {
             }
         }
         bail!("other ticks came first, {TICKS_MAX} times in a row")
+    }
+
+    async fn read_rules(&self) -> anyhow::Result<()> {
+        let rules = edge::rules(&self.files.read().await?, &*self.query)?;
+        self.evaluator.replace_rules(rules);
+        Ok(())
     }
 }
 

@@ -6,10 +6,10 @@ mod ticking;
 
 use std::sync::Arc;
 
-use alert::{Components, Evaluator, Notifier, RuleFileError, Rules, Settings};
-use anyhow::{Context, bail};
+use alert::{Components, Evaluator, Settings};
+use anyhow::Context;
 use axum::Router;
-use edge::{Alertmanager, HttpClient, RuleFileText, RuleFiles, RuleQueries, RuleSamples, Storage};
+use edge::{RuleFiles, RuleQueries, RuleSamples, Storage};
 use model::Clock;
 use query::api::LastReload;
 use store::{SampleBatch, Writer};
@@ -44,13 +44,10 @@ impl ServedRules {
         let query = Arc::new(queries);
         let files = RuleFiles::at(&flags.rules, flags.s3_endpoint.as_deref()).await.context("--rules")?;
         let texts = files.read().await.context("--rules")?;
-        let rules = match parse(&texts, &query) {
-            Ok(rules) => rules,
-            Err(mistakes) => bail!("--rules: {}", mistakes.join("; ")),
-        };
+        let rules = edge::rules(&texts, &*query).context("--rules")?;
         let components = Components {
             query: Arc::clone(&query) as _,
-            notifiers: notifiers(&flags.alertmanagers)?,
+            notifiers: edge::alertmanagers(&flags.alertmanagers).context("--alertmanager.url")?,
             state: Arc::new(storage.rule_state()),
             sink: Some(Arc::new(RuleSamples::new(samples))),
             clock: Arc::clone(&clock),
@@ -82,32 +79,4 @@ impl ServedRules {
             ticking::evaluate(Arc::clone(&self.evaluator), Arc::clone(&self.book), clock, stopped.clone());
         Ok([tokio::spawn(reloading), tokio::spawn(evaluation)])
     }
-}
-
-/// The rules in these files, or every mistake in them, each in one line.
-fn parse(files: &[RuleFileText], check: &RuleQueries) -> Result<Rules, Vec<String>> {
-    // Prometheus' text may have several lines; whoever started us gets one
-    let one_line = |error: &RuleFileError| error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    let rules =
-        Rules::load(files, check).map_err(|errors| errors.iter().map(one_line).collect::<Vec<_>>())?;
-    for warning in rules.warnings() {
-        tracing::warn!(warning, "rule file");
-    }
-    if rules.rule_count() > 0 {
-        tracing::info!(groups = rules.group_count(), rules = rules.rule_count(), "rules loaded");
-    }
-    Ok(rules)
-}
-
-fn notifiers(urls: &[String]) -> anyhow::Result<Vec<Arc<dyn Notifier>>> {
-    if urls.is_empty() {
-        return Ok(Vec::new());
-    }
-    let client = HttpClient::new().context("--alertmanager.url")?;
-    urls.iter()
-        .map(|url| {
-            let alertmanager = Alertmanager::new(url, client.clone()).context("--alertmanager.url")?;
-            Ok(Arc::new(alertmanager) as Arc<dyn Notifier>)
-        })
-        .collect()
 }

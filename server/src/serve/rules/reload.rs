@@ -75,7 +75,7 @@ impl RuleBook {
         {
             return Err(reason.clone());
         }
-        match super::parse(&files, &self.query) {
+        match edge::rules(&files, &*self.query) {
             Ok(rules) => {
                 self.evaluator.replace_rules(rules);
                 seen.in_force = files;
@@ -84,7 +84,7 @@ impl RuleBook {
                 Ok(())
             }
             Err(mistakes) => {
-                let reason = self.refuse(&mut seen, mistakes.join("; "));
+                let reason = self.refuse(&mut seen, mistakes.to_string());
                 seen.bad = Some(files);
                 Err(reason)
             }
