@@ -55,7 +55,7 @@ QUERIES = {
 def originals(tmp_path_factory):
     folder = tmp_path_factory.mktemp("originals")
     pushgateway = Pushgateway(folder)
-    prometheus = Prometheus(folder, pushgateway.url)
+    prometheus = Prometheus.scraping(folder, pushgateway.url)
     pushgateway.process.shared = prometheus.process.shared = True
     yield pushgateway.url, prometheus.url
     prometheus.process.kill9()

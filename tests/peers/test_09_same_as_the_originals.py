@@ -62,7 +62,7 @@ def rounded(vector: dict) -> dict:
 def test_vectors(tmp_path, folder_server):
     pushgateway = Pushgateway(tmp_path)
     push_all(pushgateway.url)
-    prometheus = Prometheus(tmp_path, pushgateway.url)
+    prometheus = Prometheus.scraping(tmp_path, pushgateway.url)
     until("scraped", lambda: instant(prometheus.url, "forced"))
     push_all(folder_server.gateway)
     wrong = []

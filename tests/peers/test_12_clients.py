@@ -117,7 +117,7 @@ def pair(tmp_path_factory):
         keep(pushgateway.process)
         scrapers = []
         for folder, url in zip(folders, (mayfly.gateway, pushgateway.url)):
-            scrapers.append(Prometheus(folder, url))
+            scrapers.append(Prometheus.scraping(folder, url))
             keep(scrapers[-1].process)
         bases = [mayfly.query, *(scraper.url for scraper in scrapers)]
         push_to_both((mayfly.gateway, pushgateway.url), bases)

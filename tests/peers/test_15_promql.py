@@ -14,8 +14,8 @@ import pytest
 from harness import PROGRAMS
 from harness.http import api
 from harness.mayfly import Mayfly, built
-from harness.peers import answers
-from harness.process import Failed, Process, free_ports
+from harness.peers import Prometheus
+from harness.process import Failed
 from promql_differences import accepted
 
 SEEDS = [int(os.environ["MAYFLY_PROMQL_SEED"])] if "MAYFLY_PROMQL_SEED" in os.environ else [1, 2, 3]
@@ -29,24 +29,6 @@ def run(*command):
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120, check=False)
     if done.returncode != 0:
         raise Failed(f"{command}: exit {done.returncode}: {done.stdout}{done.stderr}")
-
-
-def prometheus(folder) -> str:
-    """A real Prometheus on the blocks in `folder/tsdb`, which scrapes nothing."""
-    (port,) = free_ports(1)
-    config = folder / "prometheus.yml"
-    config.write_text("global: {scrape_interval: 1h}\n")
-    command = [
-        PROGRAMS / "prometheus",
-        f"--config.file={config}",
-        f"--storage.tsdb.path={folder / 'tsdb'}",
-        "--storage.tsdb.retention.time=10y",
-        f"--web.listen-address=127.0.0.1:{port}",
-        f"--enable-feature={FEATURES}",
-    ]
-    url = f"http://127.0.0.1:{port}"
-    Process("prometheus", command, folder / "prometheus.log").up("ready", lambda: answers(url, "/-/ready"))
-    return url
 
 
 def same_number(a: str, b: str) -> bool:
@@ -103,7 +85,7 @@ def test_answers(tmp_path, seed):
     start = int(os.environ.get("MAYFLY_PROMQL_START", (int(time.time()) - 4 * 3600) // 10_200 * 10_200))
     run(built("promql-cases"), seed, start, QUERIES, tmp_path)
     run(PROGRAMS / "promtool", "tsdb", "create-blocks-from", "openmetrics", tmp_path / "data.om", tmp_path / "tsdb")
-    theirs = prometheus(tmp_path)
+    theirs = Prometheus(tmp_path, flags=("--storage.tsdb.retention.time=10y", f"--enable-feature={FEATURES}")).url
     ours = Mayfly(tmp_path, tmp_path / "data", flags=(f"--enable-feature={FEATURES}",)).start().query
     wrong, with_values, excused = [], 0, []
     for asked in json.loads((tmp_path / "queries.json").read_text()):

@@ -6,11 +6,10 @@ import urllib.parse
 
 import pytest
 
-from harness import PROGRAMS
 from harness.http import Answer, call, instant
 from harness.mayfly import Mayfly
-from harness.peers import answers
-from harness.process import Process, free_ports, until
+from harness.peers import Prometheus
+from harness.process import until
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
@@ -92,30 +91,12 @@ TREES = [
 NEWER = {"anchored", "smoothed", "offsetExpr", "rangeExpr", "stepExpr", "fillValues"}
 
 
-class Idle:
-    """A real Prometheus that scrapes `job`, or nothing."""
-
-    def __init__(self, folder, scrape: str = ""):
-        (port,) = free_ports(1)
-        self.url = f"http://127.0.0.1:{port}"
-        config = folder / "prometheus.yml"
-        config.write_text("global: {scrape_interval: 1s}\n" + scrape)
-        command = [
-            PROGRAMS / "prometheus",
-            f"--config.file={config}",
-            f"--storage.tsdb.path={folder / 'tsdb'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ]
-        self.process = Process("prometheus", command, folder / "prometheus.log")
-        self.process.up("ready", lambda: answers(self.url, "/-/ready"))
-
-
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
     """Mayfly and Prometheus, both empty."""
     folder = tmp_path_factory.mktemp("api")
     mayfly = Mayfly(folder, folder / "data").start()
-    prometheus = Idle(folder)
+    prometheus = Prometheus(folder)
     mayfly.process.shared = prometheus.process.shared = True
     yield mayfly.query, prometheus.url
     mayfly.process.kill9()
@@ -204,7 +185,7 @@ def test_a_prometheus_takes_our_series_over_by_federation(folder_server, tmp_pat
         "  params: {'match[]': ['{job=~\"a|b\",__name__!~\"push_.*\"}']}\n"
         f"  static_configs: [{{targets: ['{query.removeprefix('http://')}']}}]\n"
     )
-    prometheus = Idle(tmp_path, scrape)
+    prometheus = Prometheus(tmp_path, scrape)
     ours = instant(query, '{job=~"a|b",__name__!~"push_.*"}')
     assert len(ours) == 3
     until("federated", lambda: instant(prometheus.url, '{job=~"a|b"}') == ours)

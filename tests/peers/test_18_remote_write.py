@@ -9,7 +9,7 @@ import pytest
 
 from harness import PROGRAMS, protobuf
 from harness.http import call, data
-from harness.peers import answers
+from harness.peers import Prometheus, answers
 from harness.process import Process, free_ports, until
 
 ASKED = [
@@ -97,18 +97,10 @@ def app():
     app.stop()
 
 
-class Receiver:
-    """A real Prometheus that scrapes nothing and takes what is sent."""
-
-    def __init__(self, folder):
-        (port,) = free_ports(1)
-        self.url = f"http://127.0.0.1:{port}"
-        (folder / "receiver.yml").write_text("")
-        command = [PROGRAMS / "prometheus", f"--config.file={folder / 'receiver.yml'}", f"--web.listen-address=127.0.0.1:{port}"]
-        command += [f"--storage.tsdb.path={folder / 'receiver'}", "--web.enable-remote-write-receiver"]
-        command += ["--enable-feature=native-histograms"]
-        self.process = Process("receiver", command, folder / "receiver.log")
-        self.process.up("ready", lambda: answers(self.url, "/-/ready"))
+def prometheus_receiver(folder) -> Prometheus:
+    """Scrapes nothing and takes what is sent."""
+    flags = ("--web.enable-remote-write-receiver", "--enable-feature=native-histograms")
+    return Prometheus(folder, flags=flags, name="receiver")
 
 
 def scrape_config(app: App) -> str:
@@ -175,7 +167,7 @@ def senders():
 
 @pytest.mark.parametrize("sender, native", list(senders()))
 def test_a_real_sender_gives_the_same_answers_as_in_prometheus(tmp_path, folder_server, app, sender, native):
-    receiver = Receiver(tmp_path)
+    receiver = prometheus_receiver(tmp_path)
     ours, theirs = folder_server, receiver.url
     # its port is another after the restart, so what was sent is kept by then
     agent = sender(tmp_path, app, [ours.query, theirs])
@@ -210,7 +202,7 @@ def test_a_sender_waits_for_a_server_that_is_away_and_nothing_is_missing(tmp_pat
     # the same ports in both lives
     server.command = lambda original=server.command: [*original()[:4], *listen]
     server.start()
-    receiver = Receiver(tmp_path)
+    receiver = prometheus_receiver(tmp_path)
     agent = prometheus_agent(tmp_path, app, [server.gateway, receiver.url], "io.prometheus.write.v2.Request")
     until("a few scrapes", lambda: app.scrapes >= 3, seconds=30)
     server.kill9()
@@ -226,7 +218,7 @@ def test_a_sender_waits_for_a_server_that_is_away_and_nothing_is_missing(tmp_pat
 
 def test_both_answer_the_same_to_the_same_request(tmp_path, folder_server):
     """Statuses and texts of requests that no sender would send; what differs on purpose stands in docs/compatibility.md."""
-    receiver = Receiver(tmp_path)
+    receiver = prometheus_receiver(tmp_path)
     cases = [
         ("POST", {"content-type": "text/plain"}, b""),
         ("POST", {"content-type": "application/x-protobuf;proto=foo"}, b""),

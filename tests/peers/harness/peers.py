@@ -37,27 +37,29 @@ class Pushgateway:
 
 
 class Prometheus:
-    """The real Prometheus, scraping one Pushgateway every second."""
+    """The real Prometheus, with the `scrape_configs` and flags that are given: without any it scrapes nothing."""
 
-    def __init__(self, folder: Path, pushgateway: str):
+    def __init__(self, folder: Path, scrape_configs: str = "", flags: tuple = (), name: str = "prometheus"):
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
-        config = folder / "prometheus.yml"
-        config.write_text(
-            "global: {scrape_interval: 1s}\n"
-            "scrape_configs:\n"
-            "- job_name: pushgateway\n"
-            "  honor_labels: true\n"
-            f"  static_configs: [{{targets: ['{pushgateway.removeprefix('http://')}']}}]\n"
-        )
+        config = folder / f"{name}.yml"
+        config.write_text("global: {scrape_interval: 1s}\n" + scrape_configs)
         command = [
             PROGRAMS / "prometheus",
             f"--config.file={config}",
             f"--storage.tsdb.path={folder / 'tsdb'}",
             f"--web.listen-address=127.0.0.1:{port}",
+            *flags,
         ]
-        self.process = Process("prometheus", command, folder / "prometheus.log")
+        self.process = Process(name, command, folder / f"{name}.log")
         self.process.up("ready", lambda: answers(self.url, "/-/ready"))
+
+    @classmethod
+    def scraping(cls, folder: Path, pushgateway: str):
+        """As one scrapes a Pushgateway, every second."""
+        target = pushgateway.removeprefix("http://")
+        job = "{job_name: pushgateway, honor_labels: true, static_configs: [{targets: ['%s']}]}" % target
+        return cls(folder, f"scrape_configs: [{job}]\n")
 
 
 class Alertmanager:
