@@ -35,6 +35,6 @@ pub use rule_queries::RuleQueries;
 pub use rule_samples::RuleSamples;
 pub use rule_state::RuleState;
 pub use rules::{AlertmanagerError, RuleMistakes, alertmanagers, rules};
-pub use storage::{Ack, Storage, WriterError};
-pub use store::ReaderSettings;
+pub use storage::{Ack, Compaction, Storage, StreamCompaction, WriterError};
+pub use store::{CompactSettings, ReaderSettings};
 pub use stored_series::StoredSeries;

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Clock, Push};
+use object_store::ObjectStore;
 use object_store::path::Path;
 use objects::probe::ProbeError;
 use objects::{Counts, Instrumented, OpenError, Options, Retries};
 use store::{
-    Confined, Entry, LogError, LogSettings, Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant,
-    Writer, WriterSettings,
+    CompactSettings, Compactor, Confined, Entry, LogError, LogSettings, Reader, ReaderSettings, SampleBatch,
+    Source, Stream, Tenant, Writer, WriterSettings,
 };
 
 use crate::RuleState;
@@ -51,6 +52,32 @@ pub enum WriterError {
     /// A log needs a local disk.
     #[error("only a folder has a log: with other storage, what is acknowledged is stored")]
     NoFolder,
+}
+
+type NewCompactor = fn(Arc<dyn ObjectStore>, Stream, CompactSettings, Arc<dyn Clock>) -> Compactor;
+
+/// Who merges the segments of a tenant.
+#[derive(Debug)]
+pub struct Compaction {
+    /// One for each stream.
+    pub streams: Vec<StreamCompaction>,
+    requests: Instrumented,
+}
+
+/// Who merges the segments of one stream.
+#[derive(Debug)]
+pub struct StreamCompaction {
+    /// What to call it: `tenant/stream`.
+    pub stream: String,
+    /// Who does it.
+    pub compactor: Compactor,
+}
+
+impl Compaction {
+    /// Requests and bytes so far.
+    pub fn counts(&self) -> Counts {
+        self.requests.counts()
+    }
 }
 
 impl Storage {
@@ -166,6 +193,43 @@ impl Storage {
             Source::new(self.samples(), samples),
             self.readers.clone(),
         )
+    }
+
+    /// The tenants of whom something is stored, in order of names.
+    ///
+    /// # Errors
+    /// If the store cannot be listed.
+    pub async fn tenants(&self) -> Result<Vec<Tenant>, object_store::Error> {
+        let prefix = Some(&self.prefix).filter(|prefix| !prefix.as_ref().is_empty());
+        let found = self.store.list_with_delimiter(prefix).await?;
+        let folders = found.common_prefixes.iter().filter_map(Path::filename);
+        // what no tenant can be called is somebody else's
+        let mut tenants: Vec<_> = folders.filter_map(|name| Tenant::new(name).ok()).collect();
+        tenants.sort_by_key(ToString::to_string);
+        Ok(tenants)
+    }
+
+    /// The same storage for another tenant.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: Tenant) -> Self {
+        Self { tenant, ..self.clone() }
+    }
+
+    /// Who merges the segments of the tenant's streams: one for each, which work under one identity and count their requests
+    /// together.
+    pub fn compaction(&self, settings: &CompactSettings, clock: &Arc<dyn Clock>) -> Compaction {
+        let settings = CompactSettings { holder: identity(), ..settings.clone() };
+        let requests = Instrumented::new(Arc::clone(&self.store) as _);
+        let (store, tenant) = (Arc::new(requests.clone()), &self.tenant);
+        let of = |name: &str, new: NewCompactor, stream| StreamCompaction {
+            stream: format!("{tenant}/{name}"),
+            compactor: new(Arc::clone(&store) as _, stream, settings.clone(), Arc::clone(clock)),
+        };
+        let streams = vec![
+            of("pushes", Compactor::of_pushes, self.pushes()),
+            of("samples", Compactor::of_samples, self.samples()),
+        ];
+        Compaction { streams, requests }
     }
 
     /// Where the state of alert rules is kept.

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use edge::CompactSettings;
+
 use crate::check_rules::CheckRules;
+use crate::compact::Compact;
 use crate::query_flags::QueryFlags;
 use crate::test_rules::TestRules;
 
@@ -29,6 +32,11 @@ pub(crate) enum Command {
         echo 'rows 42' | curl --data-binary @- http://127.0.0.1:9091/metrics/job/backup\n  \
         curl 'http://127.0.0.1:9090/api/v1/query?query=rows'")]
     Serve(Box<Serve>),
+    /// Merge what was pushed into few large files, so that queries need not open many small ones.
+    ///
+    /// `mayfly serve` does this by itself where --storage.compact-interval says how often. Ends with 0 if all that was due is
+    /// done, and with 1 if something kept it from that, which is told.
+    Compact(Compact),
     /// Look for mistakes in files.
     #[command(subcommand)]
     Check(Check),
@@ -100,6 +108,13 @@ pub(crate) struct Serve {
     #[arg(long = "storage.max-skew", value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) max_skew: Duration,
 
+    /// How often segments are merged, so that queries open few files; 0: never, for where `mayfly compact` does it
+    #[arg(long = "storage.compact-interval", value_name = "DURATION", default_value = "0", value_parser = duration_or_never)]
+    pub(crate) compact_interval: Duration,
+
+    #[command(flatten)]
+    pub(crate) compact: CompactFlags,
+
     /// Address of an S3 server other than AWS; credentials are found the AWS way
     #[arg(long = "s3.endpoint", value_name = "URL")]
     pub(crate) s3_endpoint: Option<String>,
@@ -166,6 +181,25 @@ pub(crate) struct Serve {
     /// How it is logged
     #[arg(long = "log.format", value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
+}
+
+/// How segments are merged.
+#[derive(Args, Debug)]
+pub(crate) struct CompactFlags {
+    /// What was merged into other files is deleted after so long; longer than the longest query
+    #[arg(long = "storage.compact-grace", value_name = "DURATION", default_value = "30m", value_parser = duration)]
+    pub(crate) grace: Duration,
+}
+
+impl CompactFlags {
+    /// The identity is for the storage to give.
+    pub(crate) fn settings(&self) -> CompactSettings {
+        CompactSettings {
+            grace: self.grace,
+            sweep_interval: self.grace.saturating_mul(2),
+            ..CompactSettings::of_holder(0)
+        }
+    }
 }
 
 /// Flags that the Pushgateway has, under its names.
@@ -283,6 +317,11 @@ fn bytes(text: &str) -> Result<usize, String> {
         Some((Ok(number), size)) if number > 0 && number.checked_mul(size).is_some() => Ok(number * size),
         _ => Err(format!("{text:?} is no size above 0: expected one like 65536, 64KiB or 8MiB")),
     }
+}
+
+/// A duration, or 0.
+fn duration_or_never(text: &str) -> Result<Duration, String> {
+    if text == "0" { Ok(Duration::ZERO) } else { duration(text) }
 }
 
 /// A duration as Prometheus writes it: `1m30s`, `250ms`; not 0.

@@ -2,6 +2,7 @@
 
 mod check_rules;
 mod cli;
+mod compact;
 mod junit;
 mod log;
 mod query_flags;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
     let ended = match Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command {
         Command::Serve(flags) => serve(*flags, cli::values(&matches)),
+        Command::Compact(flags) => compact::run(&flags),
         Command::Check(Check::Rules(flags)) => check_rules::run(&flags),
         Command::Test(Test::Rules(flags)) => test_rules::run(&flags),
         Command::Test(Test::Promql(flags)) => test_promql::run(&flags),

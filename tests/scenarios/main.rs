@@ -15,3 +15,4 @@ mod s10_aggregate;
 mod s11_rule_files;
 mod s12_remote_write;
 mod s13_rule_reload;
+mod s14_compact;

@@ -2,6 +2,7 @@
 //!
 //! Everything that can be wrong with the flags is found before the first request is taken, and told in one line.
 
+mod compacting;
 mod impatient;
 mod listen;
 mod looks;
@@ -25,6 +26,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::{AckKind, Serve};
+use compacting::Compacting;
 use listen::{Listener, PortLimits};
 use rules::{Around, ServedRules};
 
@@ -89,6 +91,8 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         last_reload: Arc::clone(&last_reload),
     };
     let rules = ServedRules::open(&flags, around).await?;
+    let compacting = (!flags.compact_interval.is_zero())
+        .then(|| Arc::new(Compacting::new(&storage, &flags.compact.settings(), &clock)));
     let own = own_metrics::router(own_metrics::Sources {
         storage: storage.clone(),
         writer: Arc::clone(&writer),
@@ -97,6 +101,8 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         receiver: Arc::clone(&receiver),
         evaluator: Arc::clone(&rules.evaluator),
         last_reload,
+        compacting: compacting.clone(),
+        clock: Arc::clone(&clock),
         started_us: clock.now_us(),
     });
     let more = ingest::router(Arc::clone(&receiver)).merge(rules.lifecycle()).merge(own);
@@ -104,6 +110,8 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
 
     let (stop, stopped) = watch::channel(false);
     let looks = tokio::spawn(looks::keep_looking(Arc::clone(&gateway), stopped.clone()));
+    let compacts = compacting
+        .map(|compacting| tokio::spawn(compacting.keep_compacting(flags.compact_interval, stopped.clone())));
     let of_rules = rules.start(&flags, Arc::clone(&clock), &stopped)?;
     tracing::info!(%storage, version = env!("CARGO_PKG_VERSION"), "storage opened");
     gateway_ports.iter().for_each(|port| port.announce("gateway"));
@@ -138,6 +146,9 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         task.await.context("rule evaluation ended badly")?;
     }
     looks.await.context("the gateway's looks at the storage ended badly")?;
+    if let Some(compacts) = compacts {
+        compacts.await.context("compaction ended badly")?;
+    }
     writer.close().await;
     samples.close().await;
     tracing::info!("stopped");

@@ -11,11 +11,13 @@ use axum::routing::get;
 use edge::{Counts, Storage};
 use gateway::Gateway;
 use ingest::Receiver;
-use model::MetricType;
+use model::{Clock, MetricType};
 use query::api::LastReload;
 use store::{Reader, Writer};
 use wire::exposition;
 use wire::{Family, Metric, MetricValue};
+
+use super::compacting::Compacting;
 
 /// Where the numbers come from.
 pub(super) struct Sources {
@@ -26,6 +28,9 @@ pub(super) struct Sources {
     pub(super) receiver: Arc<Receiver>,
     pub(super) evaluator: Arc<Evaluator>,
     pub(super) last_reload: Arc<LastReload>,
+    /// `None`: this process does not compact.
+    pub(super) compacting: Option<Arc<Compacting>>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) started_us: i64,
 }
 
@@ -48,11 +53,13 @@ async fn ready(State(sources): State<Arc<Sources>>) -> (StatusCode, String) {
 
 /// What is said to whoever asks, and what is not as it should be.
 fn health(text: &str, sources: &Arc<Sources>) -> String {
-    match sources.reader.unreadable() {
-        0 => format!("{text}\n"),
-        1 => format!("{text}\n1 object in the storage cannot be read: see the log.\n"),
-        objects => format!("{text}\n{objects} objects in the storage cannot be read: see the log.\n"),
-    }
+    let unreadable = match sources.reader.unreadable() {
+        0 => String::new(),
+        1 => "1 object in the storage cannot be read: see the log.\n".to_owned(),
+        objects => format!("{objects} objects in the storage cannot be read: see the log.\n"),
+    };
+    let compacting = sources.compacting.as_ref().map(|compacting| compacting.health()).unwrap_or_default();
+    format!("{text}\n{unreadable}{compacting}")
 }
 
 async fn metrics(State(sources): State<Arc<Sources>>) -> impl IntoResponse {
@@ -135,10 +142,15 @@ fn families(sources: &Sources) -> Vec<Family> {
             bytes as f64,
         )
     });
+    let of_compaction = sources.compacting.iter().flat_map(|own| own.families(sources.clock.now_us()));
     let plain = counters.chain(gauges);
     plain
         .map(|(name, help, r#type, value)| family(name, help, r#type, Vec::new(), value))
-        .chain([build, requests(sources.storage.counts())])
+        .chain([
+            build,
+            requests("mayfly_storage_requests_total", "Requests to the storage.", sources.storage.counts()),
+        ])
+        .chain(of_compaction)
         .chain(process)
         .chain(sources.gateway.stats().families())
         .chain(sources.receiver.stats().families())
@@ -148,7 +160,7 @@ fn families(sources: &Sources) -> Vec<Family> {
 
 /// What the storage was asked, as S3 bills it.
 #[expect(clippy::cast_precision_loss, reason = "samples are floats")]
-fn requests(counts: Counts) -> Family {
+pub(super) fn requests(name: &str, help: &str, counts: Counts) -> Family {
     let kinds = [
         ("put", counts.puts),
         ("get", counts.gets),
@@ -161,8 +173,8 @@ fn requests(counts: Counts) -> Family {
         Metric::new(vec![("kind".into(), kind.into())], MetricValue::Counter(count as f64))
     };
     Family {
-        name: "mayfly_storage_requests_total".into(),
-        help: "Requests to the storage.".into(),
+        name: name.into(),
+        help: help.into(),
         unit: "".into(),
         r#type: MetricType::Counter,
         metrics: kinds.map(of_kind).into(),

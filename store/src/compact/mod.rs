@@ -35,7 +35,7 @@ use object_store::{Extensions, GetOptions, ObjectStore};
 pub use progress::{CompactError, Progress};
 
 use crate::layout::{Minute, Stream};
-use crate::manifest::{Loaded, Manifest, Manifests};
+use crate::manifest::{Lease, Loaded, Manifest, Manifests};
 use crate::writer::ANSWERED_WITHIN;
 use merge::Kind;
 use plan::Step;
@@ -126,13 +126,22 @@ impl Compactor {
     /// # Errors
     /// What kept it from doing all of it. What was done until then is done, and the next tick goes on.
     pub async fn tick(&self) -> Result<Progress, CompactError> {
-        let now_us = self.store_time_us().await?;
         let mut progress = Progress::default();
+        self.tick_into(&mut progress).await?;
+        Ok(progress)
+    }
+
+    /// The same, and tells what it has done also where it did not do all of it.
+    ///
+    /// # Errors
+    /// As for [`Compactor::tick`].
+    pub async fn tick_into(&self, progress: &mut Progress) -> Result<(), CompactError> {
+        let now_us = self.store_time_us().await?;
         let mut loaded = self.manifests.load(None).await?;
         let hot = inputs::list_hot(&*self.store, &self.stream, loaded.manifest.watermark).await?;
         let sealed = self.sealed_before(now_us);
         progress.waiting = hot.len() as u64;
-        progress.oldest_waiting_us = hot.first().map(|segment| segment.name.stamped_us);
+        progress.see(&loaded.manifest, &hot);
         let mut is_held = false;
         while let Some(step) = plan::next(&loaded.manifest, &hot, sealed, &self.settings) {
             if !is_held {
@@ -140,13 +149,13 @@ impl Compactor {
                     Some(taken) => loaded = taken,
                     None => {
                         progress.held_by_another = true;
-                        return Ok(progress);
+                        return Ok(());
                     }
                 }
                 is_held = true;
             }
             let is_last = matches!(step, Step::Tick { .. });
-            loaded = match self.perform(&loaded, step, &mut progress).await {
+            loaded = match self.perform(&loaded, step, progress).await {
                 Err(error @ CompactError::Differs(_)) => {
                     // another version has left it, or other settings have: under the next epoch it is in nobody's way
                     let epoch = loaded.manifest.epoch + 1;
@@ -156,13 +165,31 @@ impl Compactor {
                 }
                 result => result?,
             };
+            progress.see(&loaded.manifest, &hot);
             if is_last && progress.rows >= self.settings.rows_max {
                 progress.is_behind = true;
                 break;
             }
         }
-        self.sweep_if_due(&loaded, now_us, &mut progress).await?;
-        Ok(progress)
+        self.sweep_if_due(&loaded, now_us, progress).await
+    }
+
+    /// Lets others work on the stream at once, and not only when the lease has ended: for who will not tick again.
+    ///
+    /// # Errors
+    /// If the manifest could not be read or swapped. Others have to wait then.
+    pub async fn release(&self) -> Result<(), CompactError> {
+        let loaded = self.manifests.load(None).await?;
+        let found = loaded.manifest.lease.clone();
+        if found.holder != self.settings.holder || found.until_us == i64::MIN {
+            return Ok(());
+        }
+        let lease = Lease { until_us: i64::MIN, ..found };
+        match self.commit(&loaded, Manifest { lease, ..Manifest::clone(&loaded.manifest) }, None).await {
+            // somebody else has it already
+            Ok(_) | Err(CompactError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The first minute that a writer may still write to.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use object_store::path::Path;
 
-use crate::manifest::{LoadError, SwapError, Violation};
+use super::inputs::HotSegment;
+use crate::manifest::{LoadError, Manifest, SwapError, Violation};
 
 /// What a tick has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,8 +16,12 @@ pub struct Progress {
     pub is_behind: bool,
     /// Segments that were not in a run when the tick began.
     pub waiting: u64,
+    /// Segments that still are in no run.
+    pub left: u64,
     /// The minute of the oldest of them, in µs.
-    pub oldest_waiting_us: Option<i64>,
+    pub oldest_left_us: Option<i64>,
+    /// Who had the lease last, and until when, in µs; 0: nobody.
+    pub lease: (u64, i64),
     /// Segments that are in runs now.
     pub segments: u64,
     /// Rows that were read to be merged, from segments and from runs.
@@ -33,6 +38,30 @@ pub struct Progress {
     pub swept: u64,
     /// An object that cannot be read, and keeps all that comes after it from being merged.
     pub blocked: Option<Blocked>,
+}
+
+impl Progress {
+    /// What this and a later tick have done together, and how the later one ended.
+    pub fn add(&mut self, later: &Self) {
+        let before = std::mem::replace(self, later.clone());
+        self.waiting = before.waiting.max(later.waiting);
+        self.segments += before.segments;
+        self.rows += before.rows;
+        self.runs += before.runs;
+        self.frames += before.frames;
+        self.read_bytes += before.read_bytes;
+        self.written_bytes += before.written_bytes;
+        self.swept += before.swept;
+    }
+
+    /// Takes over what a manifest tells.
+    pub(super) fn see(&mut self, manifest: &Manifest, hot: &[HotSegment]) {
+        let is_left = |segment: &HotSegment| manifest.watermark.is_none_or(|mark| segment.minute() >= mark);
+        let first = hot.partition_point(|segment| !is_left(segment));
+        self.left = (hot.len() - first) as u64;
+        self.oldest_left_us = hot.get(first).map(|segment| segment.name.stamped_us);
+        self.lease = (manifest.lease.holder, manifest.lease.until_us);
+    }
 }
 
 /// An object that keeps others from being merged.

@@ -1,0 +1,88 @@
+//! `mayfly compact`
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use edge::{Storage, StreamCompaction, SystemClock};
+use model::Clock;
+use store::Progress;
+
+use crate::cli::{CompactFlags, LogFormat, LogLevel};
+use crate::log;
+
+#[derive(Args, Debug)]
+pub(crate) struct Compact {
+    /// Where data is kept: a folder, or s3://BUCKET/PREFIX
+    #[arg(long, value_name = "URL", default_value = "./mayfly-data")]
+    storage: String,
+
+    /// Address of an S3 server other than AWS; credentials are found the AWS way
+    #[arg(long = "s3.endpoint", value_name = "URL")]
+    s3_endpoint: Option<String>,
+
+    #[command(flatten)]
+    how: CompactFlags,
+
+    /// Do what is due now, and end
+    #[arg(long, required = true)]
+    once: bool,
+
+    /// What is logged, from error (least) to debug (most)
+    #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
+    log_level: LogLevel,
+
+    /// How it is logged
+    #[arg(long = "log.format", value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+}
+
+/// Does what is due in all streams, one after the other. One that cannot go on does not keep the others from it.
+pub(crate) fn run(flags: &Compact) -> anyhow::Result<ExitCode> {
+    log::start(flags.log_level, flags.log_format);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(compact(flags))
+}
+
+async fn compact(flags: &Compact) -> anyhow::Result<ExitCode> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let url = || format!("--storage {}", flags.storage);
+    let storage = Storage::open(&flags.storage, flags.s3_endpoint.as_deref()).await.with_context(url)?;
+    storage.prove().await.with_context(url)?;
+    let mut ended = ExitCode::SUCCESS;
+    for tenant in storage.tenants().await.with_context(url)? {
+        let compaction = storage.of_tenant(tenant).compaction(&flags.how.settings(), &clock);
+        for StreamCompaction { stream, compactor } in &compaction.streams {
+            let (mut done, mut result) = (Progress::default(), Ok(()));
+            loop {
+                let mut progress = Progress::default();
+                result = result.and(compactor.tick_into(&mut progress).await);
+                let goes_on = result.is_ok() && progress.is_behind;
+                done.add(&progress);
+                if !goes_on {
+                    break;
+                }
+            }
+            let result = result.and(compactor.release().await);
+            writeln!(std::io::stdout(), "{stream}: {}", told(&done))?;
+            if let Err(error) = result {
+                ended = ExitCode::FAILURE;
+                writeln!(std::io::stderr(), "mayfly: {stream}: {error}")?;
+            }
+        }
+    }
+    Ok(ended)
+}
+
+fn told(done: &Progress) -> String {
+    if done.held_by_another {
+        return format!("another process compacts it, {} segments wait", done.left);
+    }
+    let Progress { segments, runs, frames, rows, read_bytes, written_bytes, swept, left, .. } = done;
+    format!(
+        "{segments} segments merged, {runs} runs and {frames} frames made, {rows} rows and {read_bytes} bytes read, \
+         {written_bytes} bytes written, {swept} objects deleted, {left} segments left"
+    )
+}
