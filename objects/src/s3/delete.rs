@@ -75,6 +75,7 @@ async fn delete_many(bucket: &Bucket, locations: &[&Location]) -> Result<HashMap
         action: "delete objects in",
         url: bucket.url(),
         outcome: Outcome::NotDone,
+        received: false,
         source: error.into(),
     };
     let ids = locations.iter().map(|location| ObjectIdentifier::builder().key(location.as_ref()).build());

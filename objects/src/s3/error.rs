@@ -30,6 +30,27 @@ const UNAUTHENTICATED: &[&str] = &[
     "TokenRefreshRequired",
 ];
 
+/// Codes that say that the bucket is elsewhere.
+const WRONG_REGION: &[&str] =
+    &["AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"];
+
+/// What is wrong with how a store is set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mendable {
+    /// Who asks is not believed.
+    Credentials,
+    /// Who asks is believed, and may not do this.
+    Permission,
+    /// There is no such bucket.
+    Bucket,
+    /// The bucket is elsewhere.
+    Region,
+    /// Something answers that does not speak S3.
+    NoS3,
+    /// Nothing answers.
+    Endpoint,
+}
+
 /// Why S3 did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum S3Error {
@@ -56,6 +77,8 @@ pub enum S3Error {
         url: String,
         /// Whether the request may have reached the server.
         outcome: Outcome,
+        /// Whether something came that could not be read as an answer.
+        received: bool,
         /// What the client says.
         #[source]
         source: BoxError,
@@ -131,17 +154,20 @@ impl S3Error {
             SdkError::ConstructionFailure(_) => Outcome::NotDone,
             _ => Outcome::Unknown,
         };
-        Self::NoAnswer { action, url, outcome, source: error.into() }
+        let received = error.raw_response().is_some();
+        Self::NoAnswer { action, url, outcome, received, source: error.into() }
     }
 
     /// The same error, when some try of the request may have been carried out.
     pub(super) fn into_unknown(self) -> Self {
         let outcome = Outcome::Unknown;
         match self {
-            Self::NoAnswer { action, url, source, .. } => Self::NoAnswer { action, url, outcome, source },
+            Self::NoAnswer { action, url, received, source, .. } => {
+                Self::NoAnswer { action, url, outcome, received, source }
+            }
             Self::Refused { action, url, status, code, .. } => {
                 let source = format!("{status} {code} after a try without a clear answer").into();
-                Self::NoAnswer { action, url, outcome, source }
+                Self::NoAnswer { action, url, outcome, received: true, source }
             }
             other => other,
         }
@@ -151,9 +177,12 @@ impl S3Error {
     pub(super) fn into_not_done(self) -> Self {
         let outcome = Outcome::NotDone;
         match self {
-            Self::NoAnswer { action, url, source, .. } => Self::NoAnswer { action, url, outcome, source },
+            Self::NoAnswer { action, url, received, source, .. } => {
+                Self::NoAnswer { action, url, outcome, received, source }
+            }
             Self::Refused { action, ref url, status: 500.., .. } => {
-                Self::NoAnswer { action, url: url.clone(), outcome, source: self.to_string().into() }
+                let (url, source) = (url.clone(), self.to_string().into());
+                Self::NoAnswer { action, url, outcome, received: true, source }
             }
             other => other,
         }
@@ -168,6 +197,21 @@ impl S3Error {
 
     pub(super) fn is_no_such_bucket(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if code == NO_SUCH_BUCKET)
+    }
+
+    /// What whoever set the store up can mend, where the error shows it.
+    pub(crate) fn mendable(&self) -> Option<Mendable> {
+        Some(match self {
+            _ if self.is_unauthenticated() => Mendable::Credentials,
+            _ if self.is_no_such_bucket() => Mendable::Bucket,
+            Self::Refused { code, .. } if WRONG_REGION.contains(&code.as_str()) => Mendable::Region,
+            Self::Refused { status: FORBIDDEN, code, .. } if !code.is_empty() => Mendable::Permission,
+            // S3 gives every error a code; where there is no body to say it in, nobody asks what to mend
+            Self::Refused { status: ..500, code, .. } if code.is_empty() => Mendable::NoS3,
+            Self::NoAnswer { received: true, .. } | Self::BadAnswer { .. } => Mendable::NoS3,
+            Self::NoAnswer { received: false, .. } => Mendable::Endpoint,
+            _ => return None,
+        })
     }
 
     fn is_unauthenticated(&self) -> bool {
@@ -265,7 +309,8 @@ mod tests {
     fn missing_credentials_are_unauthenticated() {
         let source = CredentialsError::not_loaded("no providers in the chain").into();
         let url = "s3://b/a".into();
-        let error = S3Error::NoAnswer { action: "put", url, outcome: Outcome::Unknown, source };
+        let error =
+            S3Error::NoAnswer { action: "put", url, outcome: Outcome::Unknown, received: false, source };
         check(error, |error| matches!(error, Error::Unauthenticated { .. }), Outcome::NotDone);
     }
 }

@@ -173,7 +173,13 @@ impl Body {
             if self.resumes > RESUMES_MAX || self.e_tag.is_none() || self.rest.is_empty() {
                 let outcome = crate::Outcome::NotDone;
                 let url = self.bucket.url_of(&self.location);
-                return Err(S3Error::NoAnswer { action: "read", url, outcome, source: error.into() });
+                return Err(S3Error::NoAnswer {
+                    action: "read",
+                    url,
+                    outcome,
+                    received: false,
+                    source: error.into(),
+                });
             }
             tracing::debug!(location = %self.location, rest = ?self.rest, %error, "body broke off");
             let options = GetOptions {

@@ -43,6 +43,7 @@ use object_store::{
 };
 use tokio::sync::OnceCell;
 
+pub(crate) use error::Mendable;
 pub use error::S3Error;
 pub use retries::Retries;
 pub use settings::S3Settings;

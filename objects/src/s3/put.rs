@@ -104,7 +104,10 @@ async fn put_at_once(
         .send()
         .await
         .map_err(|error| S3Error::new("put", bucket.url_of(location), error))?;
-    Ok(PutResult { e_tag: answer.e_tag, version: answer.version_id })
+    // a web server that says 200 to everything sends none
+    let url = || bucket.url_of(location);
+    let e_tag = answer.e_tag.ok_or_else(|| S3Error::BadAnswer { action: "put", url: url(), what: "ETag" })?;
+    Ok(PutResult { e_tag: Some(e_tag), version: answer.version_id })
 }
 
 /// Says what became of a put, asking the server where its answers leave that open. Also gives the server's time.

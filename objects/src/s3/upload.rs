@@ -210,3 +210,19 @@ impl MultipartUpload for Upload {
         self.session.abort().await.map_err(|error| error.into_store(&self.session.location))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::s3::tests::Server;
+
+    #[tokio::test]
+    async fn no_upload_has_more_parts_than_s3_takes() {
+        let server = Server::start().await;
+        let location = Location::from("large");
+        let session = Session::start(&server.store().bucket, &location, Terms::default()).await.unwrap();
+        session.part(PARTS_MAX, Bytes::from_static(b"the last")).await.unwrap();
+        let error = session.part(PARTS_MAX + 1, Bytes::from_static(b"one more")).await.unwrap_err();
+        assert_eq!(error.to_string(), "the upload of s3://metrics/large has more than 10000 parts");
+    }
+}

@@ -53,6 +53,15 @@ struct State {
     uploads: BTreeMap<String, Upload>,
 }
 
+/// What a policy allows or denies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    PutObject,
+    GetObject,
+    ListBucket,
+    DeleteObject,
+}
+
 /// The bucket, and how it misbehaves.
 #[derive(Debug, Default)]
 pub(crate) struct Backend {
@@ -64,6 +73,10 @@ pub(crate) struct Backend {
     pub(crate) ignores_if_match: AtomicBool,
     /// Check conditions, but not under the lock that writes.
     pub(crate) checks_too_early: AtomicBool,
+    /// Lists nothing, as if what was put took time to show.
+    pub(crate) lists_nothing: AtomicBool,
+    /// What nobody may do.
+    pub(crate) denied: Mutex<Option<Action>>,
     /// So many of the next bodies break off in the middle.
     pub(super) broken_bodies: AtomicUsize,
 }
@@ -122,6 +135,13 @@ fn modified() -> Option<Timestamp> {
 impl Backend {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    fn allow(&self, action: Action) -> S3Result<()> {
+        if *self.denied.lock().unwrap() == Some(action) {
+            return Err(s3_error!(AccessDenied, "not by this policy"));
+        }
+        Ok(())
     }
 
     pub(super) fn uploads(&self) -> usize {
@@ -209,6 +229,7 @@ impl S3 for Shared {
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let input = request.input;
         check_bucket(&input.bucket)?;
+        self.allow(Action::PutObject)?;
         let conditions = (input.if_match.as_ref(), input.if_none_match.as_ref());
         self.check_early(&input.key, conditions).await?;
         let content = read(input.body).await?;
@@ -219,6 +240,7 @@ impl S3 for Shared {
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = request.input;
+        self.allow(Action::GetObject)?;
         let found = self.find(&input.bucket, &input.key)?;
         check_read((input.if_match.as_ref(), input.if_none_match.as_ref()), &found)?;
         let size = found.content.len();
@@ -247,6 +269,7 @@ impl S3 for Shared {
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = request.input;
+        self.allow(Action::GetObject)?;
         let found = self.find(&input.bucket, &input.key)?;
         check_read((input.if_match.as_ref(), input.if_none_match.as_ref()), &found)?;
         let output = HeadObjectOutput {
@@ -266,6 +289,10 @@ impl S3 for Shared {
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
         check_bucket(&input.bucket)?;
+        self.allow(Action::ListBucket)?;
+        if self.lists_nothing.load(Ordering::SeqCst) {
+            return Ok(S3Response::new(ListObjectsV2Output::default()));
+        }
         let prefix = input.prefix.unwrap_or_default();
         let after = input.continuation_token.or(input.start_after).unwrap_or_default();
         let (mut contents, mut prefixes, mut last) = (Vec::new(), BTreeSet::new(), None);
@@ -316,6 +343,7 @@ impl S3 for Shared {
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         check_bucket(&request.input.bucket)?;
+        self.allow(Action::DeleteObject)?;
         if request.input.key.ends_with(UNDELETABLE) {
             return Err(s3_error!(AccessDenied, "not this one"));
         }

@@ -5,4 +5,5 @@ mod lost_answers;
 mod refusals;
 mod server;
 
+pub(crate) use backend::Action;
 pub(crate) use server::Server;
