@@ -38,6 +38,7 @@ fn status(error: &GatewayError) -> StatusCode {
             WriteErrorKind::Busy | WriteErrorKind::Unavailable | WriteErrorKind::Closed => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
+            WriteErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             WriteErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         },
         GatewayError::Scrape(ScrapeError::Interrupted) => StatusCode::SERVICE_UNAVAILABLE,
@@ -55,7 +56,9 @@ fn status(error: &GatewayError) -> StatusCode {
 fn is_worth_a_retry(error: &GatewayError) -> bool {
     match error {
         GatewayError::Busy { .. } | GatewayError::TooManyScrapes { .. } | GatewayError::Interrupted => true,
-        GatewayError::Write(error) => error.kind() != WriteErrorKind::Internal,
+        GatewayError::Write(error) => {
+            !matches!(error.kind(), WriteErrorKind::TooLarge | WriteErrorKind::Internal)
+        }
         GatewayError::Read(error) | GatewayError::Scrape(ScrapeError::Read(error)) => {
             error.kind() == ReadErrorKind::Unavailable
         }

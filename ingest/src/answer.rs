@@ -30,6 +30,7 @@ fn status(error: &IngestError) -> StatusCode {
             WriteErrorKind::Busy | WriteErrorKind::Unavailable | WriteErrorKind::Closed => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
+            WriteErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             WriteErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         },
     }

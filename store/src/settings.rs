@@ -12,6 +12,9 @@ pub struct WriterSettings {
     pub group_delay: Duration,
     /// A segment is closed when it holds about this many bytes of rows.
     pub segment_bytes_max: usize,
+    /// An entry of more bytes of rows is refused for good. There is no more than half of what a record of the log can
+    /// hold, whatever is set.
+    pub entry_bytes_max: usize,
     /// While this many bytes of rows wait to be written, pushes are refused as busy. The last one taken may exceed it.
     pub buffer_bytes_max: usize,
     /// While the clock is known to be off the store's by more than this, pushes are refused.
@@ -25,6 +28,7 @@ impl WriterSettings {
             writer,
             group_delay: Duration::ZERO,
             segment_bytes_max: 8 << 20,
+            entry_bytes_max: crate::log::ENTRY_BYTES_MAX,
             buffer_bytes_max: 64 << 20,
             max_skew: Duration::from_secs(30),
         }

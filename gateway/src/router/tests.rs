@@ -578,6 +578,20 @@ async fn who_is_busy_says_so_and_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_push_of_more_rows_than_the_store_takes_is_told_so_for_good() {
+    let of_writer = WriterSettings { entry_bytes_max: 1_000, ..WriterSettings::of_writer(1) };
+    let bench = Bench::over(Arc::new(InMemory::new()), Settings::default(), of_writer);
+    let body: String = (0..100).map(|index| format!("a{index} 1\n")).collect();
+    let (status, text) = bench.ask("PUT", "/metrics/job/j", body).await;
+    assert_eq!(status, 413);
+    assert!(
+        text.contains("no more than 1000 may at once, which is entry_bytes_max: send them in parts"),
+        "{text}"
+    );
+    bench.push("PUT", "/metrics/job/j", "a 1\n", (200, "")).await;
+}
+
+#[tokio::test]
 async fn a_client_that_stops_in_mid_body_loses_its_place() {
     let settings = Settings { body_timeout_ms: 20, pushes_in_flight_max: 1, ..Settings::default() };
     let bench = Bench::over(Arc::new(InMemory::new()), settings, WriterSettings::of_writer(1));

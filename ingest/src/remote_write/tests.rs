@@ -319,6 +319,15 @@ async fn a_write_that_is_not_durable_is_no_success() {
 }
 
 #[tokio::test]
+async fn more_rows_than_the_store_takes_at_once_are_refused_for_good() {
+    let of_writer = WriterSettings { entry_bytes_max: 1, ..WriterSettings::of_writer(1) };
+    let bench = Bench::over(Arc::new(InMemory::new()), Settings::default(), of_writer);
+    let (status, text, _) = bench.write(V1, &one_sample()).await;
+    assert_eq!(status, 413);
+    assert!(text.contains("no more than 1 may at once, which is entry_bytes_max"), "{text}");
+}
+
+#[tokio::test]
 async fn one_write_too_many_and_a_full_buffer_are_told_to_come_again() {
     let gate = Arc::new(Semaphore::new(0));
     let waits = Arc::clone(&gate);

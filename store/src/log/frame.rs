@@ -8,7 +8,28 @@ pub(super) const HEAD_BYTES: usize = 12;
 /// No record is larger: a length beyond it is damage, not a reason to allocate.
 const PAYLOAD_BYTES_MAX: usize = 1 << 30;
 
+/// No entry takes more memory. As a record it takes less than twice as many bytes: most are samples of 16 bytes, which are
+/// at most 30 in a record.
+pub(crate) const ENTRY_BYTES_MAX: usize = PAYLOAD_BYTES_MAX / 2;
+
+/// A payload that no reader would take for a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a record of {bytes} bytes is larger than {PAYLOAD_BYTES_MAX}, which is PAYLOAD_BYTES_MAX of the log"
+)]
+pub(super) struct TooLong {
+    bytes: usize,
+}
+
+/// Whether a payload can be a record.
+pub(super) fn check(payload: &[u8]) -> Result<(), TooLong> {
+    let bytes = payload.len();
+    if bytes > PAYLOAD_BYTES_MAX { Err(TooLong { bytes }) } else { Ok(()) }
+}
+
+/// Adds a record. The payload has passed [`check`].
 pub(super) fn write(bytes: &mut Vec<u8>, payload: &[u8]) {
+    debug_assert_eq!(check(payload), Ok(()));
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
     bytes.extend_from_slice(&length.to_le_bytes());
     bytes.extend_from_slice(&xxh3_64(payload).to_le_bytes());
@@ -97,6 +118,20 @@ mod tests {
             let end = if ends.contains(&length) { End::Clean } else { End::Torn };
             assert_eq!(content.end, end, "cut at {length}");
         }
+    }
+
+    #[test]
+    fn no_record_is_larger_than_what_is_read() {
+        // of pages that nobody touches, so that it costs nothing
+        let mut payload = vec![0; PAYLOAD_BYTES_MAX];
+        assert_eq!(check(&payload), Ok(()));
+        payload.push(0);
+        let error = check(&payload).expect_err("too long");
+        assert!(error.to_string().contains("larger than 1073741824, which is PAYLOAD_BYTES_MAX"), "{error}");
+        let mut head = MAGIC.to_vec();
+        head.extend(u32::try_from(payload.len()).expect("fits").to_le_bytes());
+        head.extend([0; 100]);
+        assert_eq!(read(&head), Content { payloads: vec![], end: End::Torn });
     }
 
     #[test]

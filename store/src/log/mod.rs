@@ -24,6 +24,7 @@ use std::sync::Arc;
 pub(crate) use codec::{CodecError, Logged};
 use files::LogFile;
 pub(crate) use files::{Folder, LogFiles};
+pub(crate) use frame::ENTRY_BYTES_MAX;
 pub(crate) use replay::replay;
 pub use replay::{LogError, Replayed};
 
@@ -52,6 +53,10 @@ impl Log {
 
     /// Returns when the payloads are on disk. After an error nothing is known about them, and the file takes no more.
     pub(crate) fn append(&mut self, payloads: &[Vec<u8>]) -> io::Result<()> {
+        for payload in payloads {
+            // nothing is written yet, so the file is as good as before
+            frame::check(payload).map_err(io::Error::other)?;
+        }
         let result = self.try_append(payloads);
         if let (Err(_), Some(current)) = (&result, &mut self.current) {
             current.is_broken = true;

@@ -17,7 +17,8 @@ pub enum ReadError {
     },
     /// More segments than a query may read.
     #[error(
-        "the query would read {found} segments, and no more than {max} are allowed: compaction is behind"
+        "the query would read {found} segments, and no more than {max} are allowed, which is segments_max: compaction \
+         is behind"
     )]
     TooManySegments {
         /// How many there are.

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures::TryStreamExt;
 use model::{
     Change, GroupKey, MatchOp, Matcher, MetricType, OPEN_END_MS, PushedFamily, PushedSeries, Samples,
@@ -6,10 +8,12 @@ use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use testkit::{Fault, FaultyStore, ManualClock, Operation};
+use tokio::sync::Semaphore;
 
 use super::*;
 use crate::layout::SegmentName;
 use crate::segment;
+use crate::writer::tests::until;
 use crate::{Tenant, Writer, WriterSettings};
 
 const T0: i64 = 1_795_391_160_000;
@@ -317,7 +321,39 @@ async fn a_store_that_is_away_and_too_many_segments_are_errors_that_say_so() {
     let reader = reader(&house.store, settings);
     let error = reader.live(T0).await.expect_err("too many");
     assert_eq!(error.kind(), ReadErrorKind::Limit);
-    assert!(error.to_string().contains("2 segments, and no more than 1"), "{error}");
+    assert!(
+        error.to_string().contains("2 segments, and no more than 1 are allowed, which is segments_max"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn no_more_requests_are_under_way_than_may_be() {
+    const MAX: usize = 3;
+    let (gate, asked) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+    let plan = {
+        let (gate, asked) = (Arc::clone(&gate), Arc::clone(&asked));
+        move |operation, path: &Path| {
+            if operation != Operation::Get || !path.as_ref().ends_with(".parquet") {
+                return Fault::None;
+            }
+            asked.fetch_add(1, Ordering::SeqCst);
+            Fault::Wait(Arc::clone(&gate))
+        }
+    };
+    let house = House::over(Arc::new(FaultyStore::new(Arc::new(InMemory::new()), plan)));
+    for value in 0..10 {
+        house.push(Change::ReplaceGroup, &[("a", f64::from(value))]).await;
+    }
+    let reader = reader(&house.store, ReaderSettings { requests_max: MAX, ..ReaderSettings::default() });
+    let answer = tokio::spawn(async move { reader.live(T0 + 1_000).await });
+    for done in 0..10 {
+        let asked = || asked.load(Ordering::SeqCst);
+        until(|| asked() >= 10.min(done + MAX)).await;
+        assert!(asked() <= done + MAX, "{} under way", asked() - done);
+        gate.add_permits(1);
+    }
+    assert_eq!(answer.await.expect("runs").expect("reads").found.len(), 1);
 }
 
 fn samples(points: &[(i64, f64)]) -> Samples {

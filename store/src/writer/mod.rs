@@ -30,7 +30,7 @@ pub use store_clock::ClockSkew;
 
 use crate::entry::Entry;
 use crate::layout::Stream;
-use crate::log::{self, LogError, LogFiles, Replayed};
+use crate::log::{self, ENTRY_BYTES_MAX, LogError, LogFiles, Replayed};
 use crate::segment::SegmentError;
 use crate::settings::{LogSettings, WriterSettings};
 use crate::stats::{WriterStats, count};
@@ -85,11 +85,22 @@ impl Submitted {
 pub enum WriteError {
     /// Too much is waiting to be written.
     #[error(
-        "{waiting} bytes of pushes are waiting to be written, and no more than {max} may: try again later"
+        "{waiting} bytes of pushes are waiting to be written, and no more than {max} may, which is buffer_bytes_max: \
+         try again later"
     )]
     Busy {
         /// Bytes that wait.
         waiting: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// One entry is larger than any may be.
+    #[error(
+        "the rows take {bytes} bytes, and no more than {max} may at once, which is entry_bytes_max: send them in parts"
+    )]
+    TooLarge {
+        /// Bytes of the entry in memory.
+        bytes: usize,
         /// The limit.
         max: usize,
     },
@@ -134,6 +145,8 @@ pub enum WriteErrorKind {
     Unavailable,
     /// Nothing was stored; trying again will not help (500).
     Internal,
+    /// Nothing was stored; trying again will not help, and less at once will (413).
+    TooLarge,
     /// Nothing was stored; another replica or a restarted one will take it (503).
     Closed,
 }
@@ -146,6 +159,7 @@ impl WriteError {
             Self::Unavailable { .. } | Self::Log(_) | Self::Skew(_) | Self::Late { .. } => {
                 WriteErrorKind::Unavailable
             }
+            Self::TooLarge { .. } => WriteErrorKind::TooLarge,
             Self::Encode(_) => WriteErrorKind::Internal,
             Self::Closed => WriteErrorKind::Closed,
         }
@@ -282,6 +296,10 @@ impl<E: Entry> Writer<E> {
         let Some(queue) = queue.as_ref() else {
             return Err(WriteError::Closed);
         };
+        let (bytes, max) = (entry.memory_bytes(), self.settings.entry_bytes_max.min(ENTRY_BYTES_MAX));
+        if bytes > max {
+            return Err(WriteError::TooLarge { bytes, max });
+        }
         let max = self.settings.buffer_bytes_max;
         let entry = self.tail.append(entry, self.settings.writer, self.target.clock.now_us(), max).map_err(
             |full| {

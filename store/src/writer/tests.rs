@@ -222,11 +222,26 @@ async fn a_full_buffer_refuses_and_recovers() {
     until(|| writer.tail().1.entries() == 1).await;
     let error = writer.push(gauge("b", 2.0)).await.expect_err("full");
     assert_eq!(error.kind(), WriteErrorKind::Busy);
-    assert!(error.to_string().contains("no more than 1 may"), "{error}");
+    assert!(error.to_string().contains("no more than 1 may, which is buffer_bytes_max"), "{error}");
     gate.add_permits(2);
     first.await.expect("runs").expect("written");
     writer.push(gauge("b", 2.0)).await.expect("written");
     assert_eq!((writer.stats().refused(), values(&store, None).await), (1, vec![1.0, 2.0]));
+}
+
+#[tokio::test]
+async fn an_entry_that_is_too_large_is_refused_and_leaves_nothing() {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let max = gauge("a", 1.0).memory_bytes();
+    let writer = start(&store, |settings| settings.entry_bytes_max = max);
+    let error = writer.push(gauge("too long", 1.0)).await.expect_err("too large");
+    assert_eq!(error.kind(), WriteErrorKind::TooLarge);
+    assert!(
+        error.to_string().contains(&format!("no more than {max} may at once, which is entry_bytes_max")),
+        "{error}"
+    );
+    writer.push(gauge("a", 2.0)).await.expect("written");
+    assert_eq!((values(&store, Some(&writer)).await, writer.stats().segments()), (vec![2.0], 1));
 }
 
 #[tokio::test]

@@ -69,6 +69,27 @@ async fn closing_writes_what_is_in_the_log() {
     assert_eq!((writer.stats().segments(), files.names()), (1, vec![]));
 }
 
+#[tokio::test]
+async fn while_the_store_is_away_no_more_than_a_few_files_are_sealed() {
+    let (store, on) = switched(&Arc::new(InMemory::new()));
+    on.store(false, Ordering::SeqCst);
+    let files = Forgetful::default();
+    let settings = WriterSettings { segment_bytes_max: 1, ..WriterSettings::of_writer(1) };
+    let (clock, log) = (Arc::new(ManualClock::at_ms(NOW_MS)), Arc::new(files.clone()));
+    let (writer, _) =
+        Writer::start_on(Arc::clone(&store), stream(), clock, settings, log, NEVER).await.expect("starts");
+    for job in 0..20 {
+        // each is as large as a segment may be
+        writer.push(gauge(&format!("job{job:02}"), f64::from(job))).await.expect("logged");
+        // the flusher has one, some wait for it, and one is open
+        assert!(files.names().len() <= SEALED_MAX + 2, "{:?}", files.names());
+    }
+    on.store(true, Ordering::SeqCst);
+    writer.close().await;
+    assert_eq!(files.names(), [""; 0]);
+    assert_eq!(values(&store, None).await, (0..20).map(f64::from).collect::<Vec<_>>());
+}
+
 /// Pushes, pulls the plug, starts again: the values that are found, and those that had been acknowledged.
 async fn after_a_crash(broken: Broken) -> (Vec<f64>, Vec<f64>) {
     let memory = Arc::new(InMemory::new());
