@@ -4,10 +4,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # cargo-nextest where it is installed
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: check fmt clippy docs deny build test test-peers demo bench-store bench-promql bench-gateway fuzz
+.PHONY: check fmt clippy docs deny build test test-peers simulate demo bench-store bench-promql bench-gateway fuzz
 
 # what CI runs
-check: fmt clippy docs test test-peers
+check: fmt clippy docs test simulate test-peers
 
 fmt:
 	$(CARGO) fmt --all --check
@@ -39,6 +39,12 @@ endif
 fuzz:
 	FUZZ_ROUNDS=$${FUZZ_ROUNDS:-1000000} FUZZ_SEED=$${FUZZ_SEED:-1} $(CARGO) test --release --locked -p mayfly-wire --test fuzz
 	FUZZ_ROUNDS=$${FUZZ_ROUNDS:-1000000} FUZZ_SEED=$${FUZZ_SEED:-1} $(CARGO) test --release --locked -p mayfly-gateway --lib fuzz
+
+# the whole store under faults, from a seed that changes by the day; SIM_SEED=N SIM_SEEDS=1 plays one seed again, SIM_TELL=1 tells it
+simulate: export SIM_SEED ?= $(shell date -u +%Y%j)000
+simulate: export SIM_SEEDS ?= 100
+simulate:
+	$(CARGO) test --workspace --locked --test simulation -- --nocapture nothing_is_lost_doubled_or_wrong
 
 # real clients and servers against the real binaries; fetches them first (Debian, root)
 test-peers: build

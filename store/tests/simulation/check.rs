@@ -1,0 +1,217 @@
+//! Compares what is read with what the books say.
+//!
+//! Of most segments it is known what must be seen: once acknowledged, all of it. Of some it is not: a PUT that failed may have been
+//! done, and a segment that was stamped anew may count under either stamp until it is in a run. Then one of the choices must fit,
+//! the same for everything that is read at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{Labels, Push, Series, Stamp};
+
+use super::ledger::{Batch, Given, Id, Ledger, MINUTE_US, Variant};
+use super::manifest::Merged;
+use super::reference::Reference;
+
+/// More choices are not tried: then the read tells nothing.
+const CHOICES_MAX: usize = 4_096;
+
+/// What may count of a segment: one of its variants, or nothing.
+type Choice = Option<usize>;
+
+/// What a read was and when.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) began_us: i64,
+    pub(crate) ended_us: i64,
+    /// The times that are asked for, in ms.
+    pub(crate) from_ms: i64,
+    pub(crate) to_ms: i64,
+    /// Times to look at besides those at which something happened.
+    pub(crate) also_ms: Vec<i64>,
+}
+
+/// What came of a comparison.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Fits,
+    /// There are too many choices.
+    Undecided,
+}
+
+/// What may count of a segment in a read.
+fn choices(
+    ledger: &Ledger,
+    merged: &Merged,
+    id: Id,
+    batch: &Batch,
+    asked: &Asked,
+) -> Result<Vec<Choice>, String> {
+    let is_durable = ledger.is_durable(batch, asked.began_us);
+    let minute = |variant: &Variant| variant.minute_us;
+    if let Some(minute_us) = merged.minutes.get(&id).and_then(|minutes| minutes.first()) {
+        // it is in a run, and that is final
+        let index = batch.variants.iter().position(|variant| minute(variant) == *minute_us);
+        return index
+            .map(|index| vec![Some(index)])
+            .ok_or_else(|| format!("{id:?} is in a run and was never sent"));
+    }
+    let is_before = |variant: &Variant| minute(variant) < merged.watermark_us;
+    if batch.variants.iter().all(is_before) && !ledger.is_waiting(batch) {
+        if is_durable {
+            return Err(format!(
+                "{:?} was acknowledged, lies before the watermark and is in no run",
+                batch.variants
+            ));
+        }
+        return Ok(vec![None]);
+    }
+    let has_landed = |variant: &Variant| variant.landed_us.is_some_and(|at_us| at_us <= asked.ended_us);
+    let landed = batch.variants.iter().enumerate().filter(|(_, variant)| has_landed(variant));
+    let mut choices: Vec<Choice> = landed.rev().map(|(index, _)| Some(index)).collect();
+    let is_sure =
+        batch.variants.iter().any(|variant| variant.is_in_time(asked.began_us)) && !batch.is_taken_back;
+    if !is_durable && !is_sure {
+        choices.push(None);
+    }
+    if choices.is_empty() {
+        return Err(format!("{id:?} was acknowledged and never came to the store"));
+    }
+    Ok(choices)
+}
+
+/// Tries all choices until one fits; tells what is wrong with the first if none does.
+fn fit(
+    ledger: &Ledger,
+    merged: &Merged,
+    asked: &Asked,
+    is_asked: impl Fn(&Given) -> bool,
+    different: impl Fn(&[(Id, &Batch, &Variant)]) -> String,
+) -> Result<Outcome, String> {
+    let mut all = Vec::new();
+    for (id, batch) in &ledger.batches {
+        if is_asked(&ledger.entries[batch.entries[0]].given) {
+            all.push((*id, batch, choices(ledger, merged, *id, batch, asked)?));
+        }
+    }
+    let mut at = vec![0; all.len()];
+    let mut first = None;
+    for _ in 0..CHOICES_MAX {
+        let chosen: Vec<(Id, &Batch, &Variant)> = all
+            .iter()
+            .zip(&at)
+            .filter_map(|((id, batch, choices), at)| Some((*id, *batch, &batch.variants[choices[*at]?])))
+            .collect();
+        let wrong = different(&chosen);
+        if wrong.is_empty() {
+            return Ok(Outcome::Fits);
+        }
+        first.get_or_insert(wrong);
+        // the next one, as a number is counted up
+        let mut next = None;
+        for ((_, _, choices), at) in all.iter().zip(&mut at) {
+            *at += 1;
+            if *at < choices.len() {
+                next = Some(());
+                break;
+            }
+            *at = 0;
+        }
+        if next.is_none() {
+            let open = all.iter().filter(|(_, _, choices)| choices.len() > 1).count();
+            return Err(format!("{} ({open} segments may be there or not)", first.unwrap_or_default()));
+        }
+    }
+    Ok(Outcome::Undecided)
+}
+
+/// Compares pushed series. `began_us` is when the story began: the reference counts from there.
+pub(crate) fn pushed(
+    ledger: &Ledger,
+    merged: &Merged,
+    asked: &Asked,
+    story_us: i64,
+    found: &[Series],
+) -> Result<Outcome, String> {
+    let story_ms = story_us / 1_000;
+    let at = |at_ms: i64| -> BTreeMap<Labels, f64> {
+        let value = |series: &Series| Some(series.steps.values[series.steps.at(at_ms)?]);
+        found.iter().filter_map(|series| Some((series.labels.clone(), value(series)?))).collect()
+    };
+    fit(
+        ledger,
+        merged,
+        asked,
+        |given| matches!(given, Given::Push(_)),
+        |chosen| {
+            let mut stamped: Vec<(Stamp, Push)> = Vec::new();
+            for ((writer, _), batch, variant) in chosen {
+                for (index, at_us) in batch.entries.iter().zip(&variant.stamps_us) {
+                    let Given::Push(push) = &ledger.entries[*index].given else { continue };
+                    stamped.push((Stamp { at_us: at_us - story_us, writer: *writer }, push.clone()));
+                }
+            }
+            stamped.sort_by_key(|(stamp, _)| *stamp);
+            let reference = Reference::new(&stamped);
+            for at_ms in times(&stamped, asked, story_ms) {
+                let different = reference.different(&at(at_ms), at_ms - story_ms);
+                if !different.is_empty() {
+                    return format!("at {} ms: {different}", at_ms - story_ms);
+                }
+            }
+            String::new()
+        },
+    )
+}
+
+/// The times at which something changes, just before them, and what else is to be looked at.
+fn times(stamped: &[(Stamp, Push)], asked: &Asked, story_ms: i64) -> BTreeSet<i64> {
+    let changes = stamped.iter().flat_map(|(stamp, push)| {
+        let until_us = push.ttl_us.map(|ttl_us| stamp.at_us + ttl_us.cast_signed());
+        [Some(stamp.at_us), until_us].into_iter().flatten().map(|at_us| at_us.div_euclid(1_000) + story_ms)
+    });
+    let all = changes.flat_map(|at_ms| [at_ms - 1, at_ms]).chain(asked.also_ms.iter().copied());
+    all.chain([asked.from_ms, asked.to_ms])
+        .filter(|at_ms| (asked.from_ms..=asked.to_ms).contains(at_ms))
+        .collect()
+}
+
+/// Compares samples: of those of one series and time the one in the latest segment counts.
+pub(crate) fn sampled(
+    ledger: &Ledger,
+    merged: &Merged,
+    asked: &Asked,
+    found: &[Series],
+) -> Result<Outcome, String> {
+    let mut held: BTreeMap<(&str, i64), f64> = BTreeMap::new();
+    for series in found {
+        for (at_ms, value) in series.samples.timestamps_ms.iter().zip(&series.samples.values) {
+            if (asked.from_ms..=asked.to_ms).contains(at_ms) {
+                held.insert((series.labels.metric_name(), *at_ms), *value);
+            }
+        }
+    }
+    fit(
+        ledger,
+        merged,
+        asked,
+        |given| matches!(given, Given::Samples(_)),
+        |chosen| {
+            let mut chosen = chosen.to_vec();
+            chosen.sort_by_key(|(id, _, variant)| (variant.minute_us / MINUTE_US, *id));
+            let mut expected: BTreeMap<(&str, i64), f64> = BTreeMap::new();
+            for (_, batch, _) in chosen {
+                for index in &batch.entries {
+                    let Given::Samples(samples) = &ledger.entries[*index].given else { continue };
+                    let within =
+                        samples.iter().filter(|(_, at_ms, _)| (asked.from_ms..=asked.to_ms).contains(at_ms));
+                    expected.extend(within.map(|(name, at_ms, value)| ((name.as_str(), *at_ms), *value)));
+                }
+            }
+            let all: BTreeSet<_> = held.keys().chain(expected.keys()).collect();
+            let wrong = all.into_iter().filter(|key| held.get(*key) != expected.get(*key));
+            wrong
+                .map(|key| format!("{key:?}: found {:?}, expected {:?}; ", held.get(key), expected.get(key)))
+                .collect()
+        },
+    )
+}

@@ -1,0 +1,79 @@
+//! What a manifest says, read as docs/format.md describes it and not by the code under test.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use object_store::path::Path;
+use serde_json::Value;
+
+use super::bucket::Bucket;
+use super::ledger::{Id, minute_us};
+
+/// What of a stream is in runs.
+#[derive(Debug)]
+pub(crate) struct Merged {
+    pub(crate) watermark_us: i64,
+    /// The minutes under which a segment is in runs, in order.
+    pub(crate) minutes: BTreeMap<Id, BTreeSet<i64>>,
+    /// The objects that it names.
+    pub(crate) objects: BTreeSet<Path>,
+}
+
+/// What the manifest of a stream says now.
+pub(crate) fn merged(bucket: &Bucket, stream: &str) -> Result<Merged, String> {
+    let at = |name: &str| Path::from(format!("default/{stream}/{name}"));
+    let mut merged = Merged { watermark_us: i64::MIN, minutes: BTreeMap::new(), objects: BTreeSet::new() };
+    let Ok((bytes, _)) = bucket.get(&at("manifest.json")) else { return Ok(merged) };
+    let manifest: Value =
+        serde_json::from_slice(&bytes).map_err(|error| format!("the manifest of {stream}: {error}"))?;
+    if let Some(watermark) = manifest["watermark"].as_str() {
+        merged.watermark_us = minute_us(watermark).ok_or_else(|| format!("{watermark} is no minute"))?;
+    }
+    let list = |of: &Value, name: &str| of[name].as_array().cloned().unwrap_or_default();
+    let named = |of: Value| of["name"].as_str().map(at);
+    let runs = list(&manifest, "runs");
+    for run in &runs {
+        merged.objects.extend(list(run, "objects").into_iter().filter_map(named));
+        merged.objects.extend(run["keys"].as_str().map(at));
+        let Some(ids) = run["ids"].as_str().map(at) else { continue };
+        let (bytes, _) = bucket.get(&ids).map_err(|error| format!("{ids} is named: {error}"))?;
+        for (id, at_us) in segments(&bytes).ok_or_else(|| format!("{ids} is no list of ids"))? {
+            merged.minutes.entry(id).or_default().insert(at_us);
+        }
+        merged.objects.insert(ids);
+    }
+    for frame in list(&manifest, "frames") {
+        merged.objects.extend(list(&frame, "objects").into_iter().filter_map(named));
+    }
+    merged.objects.extend(list(&manifest, "reaching").into_iter().filter_map(named));
+    if let Some(missing) = merged.objects.iter().find(|object| !bucket.objects.contains_key(object)) {
+        return Err(format!("{missing} is named by the manifest and is not there"));
+    }
+    Ok(merged)
+}
+
+/// Whether one manifest may follow another: the watermark and the epoch never fall.
+pub(crate) fn rises(before: &[u8], after: &[u8]) -> Result<(), String> {
+    let places = |manifest: &[u8]| -> Result<(i64, u64), String> {
+        let manifest: Value = serde_json::from_slice(manifest).map_err(|error| error.to_string())?;
+        let watermark = manifest["watermark"].as_str().and_then(minute_us);
+        Ok((watermark.unwrap_or(i64::MIN), manifest["epoch"].as_u64().unwrap_or(0)))
+    };
+    let (before, after) = (places(before)?, places(after)?);
+    match after.0 < before.0 || after.1 < before.1 {
+        true => Err(format!("watermark and epoch fall from {before:?} to {after:?}")),
+        false => Ok(()),
+    }
+}
+
+/// The segments in a list of ids, each with its minute.
+fn segments(bytes: &[u8]) -> Option<Vec<(Id, i64)>> {
+    let body = bytes.strip_prefix(b"MAYFIDS1")?;
+    let body = body.get(..body.len().checked_sub(8)?)?;
+    let of = |entry: &[u8]| {
+        let (writer, rest) = entry.split_first_chunk::<8>()?;
+        let (number, minute) = rest.split_first_chunk::<4>()?;
+        let id = (u64::from_be_bytes(*writer), u32::from_be_bytes(*number));
+        Some((id, i64::from_be_bytes(minute.try_into().ok()?)))
+    };
+    body.chunks(20).map(of).collect()
+}

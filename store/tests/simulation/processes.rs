@@ -1,0 +1,256 @@
+//! Who works on the store: writers of pushes and of samples, compactors, readers.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
+
+use mayfly_store::{
+    CompactError, CompactSettings, Compactor, Entry as Written, Reader, ReaderSettings, SampleBatch, Source,
+    Submitted, Writer, WriterSettings,
+};
+use model::{Clock, Labels, MatchOp, Matcher, Push, Samples, Selection};
+use object_store::ObjectStore;
+
+use super::chance::Chance;
+use super::check::{self, Asked, Outcome};
+use super::client::Client;
+use super::ledger::{Answer, Given};
+use super::manifest::merged;
+use super::world::{MachineClock, World, pushes, samples};
+
+/// A read that takes longer is given up: the grace of the sweeper exceeds it.
+const READ_US: i64 = 9 * 60_000_000;
+
+fn clock(world: &Arc<World>, off_us: i64) -> Arc<dyn Clock> {
+    Arc::new(MachineClock { schedule: Arc::clone(&world.schedule), off_us: AtomicI64::new(off_us) })
+}
+
+/// A process that writes.
+#[derive(Debug)]
+pub(crate) struct Writing<E> {
+    world: Arc<World>,
+    actor: String,
+    client: Client,
+    id: u64,
+    writer: Arc<Writer<E>>,
+    /// What failed and may be pushed again.
+    pub(crate) failed: Arc<std::sync::Mutex<VecDeque<Given>>>,
+}
+
+impl<E: Written> Writing<E> {
+    fn new(world: &Arc<World>, actor: &str, chance: &mut Chance, stream: mayfly_store::Stream) -> Self {
+        let client = Client::new(world, actor);
+        let off_us = chance.pick(&[0, 0, 300_000, -2_000_000, 5_000_000, -20_000_000, 20_000_000]);
+        let id = chance.next();
+        let settings = WriterSettings::of_writer(id);
+        let store: Arc<dyn ObjectStore> = Arc::new(client.clone());
+        let writer = Writer::start(store, stream, clock(world, off_us), settings);
+        world.tell(format!("{actor} starts as {id:016x}, its clock {} ms off", off_us / 1_000));
+        let failed = Arc::default();
+        Self {
+            world: Arc::clone(world),
+            actor: actor.to_owned(),
+            client,
+            id,
+            writer: Arc::new(writer),
+            failed,
+        }
+    }
+
+    /// The process is killed: nothing that it has not sent yet comes to the store.
+    pub(crate) fn kill(&self) {
+        self.world.tell(format!("{} is killed", self.actor));
+        self.client.kill();
+    }
+
+    fn submit(&self, given: Given, entry: E) {
+        let index = self.world.ledger().given(self.id, given.clone());
+        self.world.tell(format!("{} takes #{index}", self.actor));
+        match self.writer.submit(entry) {
+            Ok(submitted) => drop(self.world.spawn(self.answer(index, given, submitted))),
+            Err(error) => {
+                self.world.tell(format!("{} refuses #{index}: {error}", self.actor));
+                self.world.ledger().refused(self.id, index);
+            }
+        }
+    }
+
+    fn answer(&self, index: usize, given: Given, submitted: Submitted) -> impl Future<Output = ()> + use<E> {
+        let (world, actor, failed) = (Arc::clone(&self.world), self.actor.clone(), Arc::clone(&self.failed));
+        let writer = Arc::clone(&self.writer);
+        async move {
+            match submitted.durable().await {
+                Ok(ack) => {
+                    world.tell(format!("{actor} has #{index} at {}", ack.stamp.at_us));
+                    let now_us = world.now_us();
+                    world.ledger().answered(index, Answer::Durable(now_us, ack.stamp));
+                }
+                Err(error) => {
+                    world.tell(format!("{actor} does not know of #{index}: {error}"));
+                    world.ledger().answered(index, Answer::Unknown);
+                    failed.lock().expect("unpoisoned").push_back(given);
+                    // a clock that was off is looked at again
+                    let _ = writer.ready().await;
+                }
+            }
+        }
+    }
+}
+
+impl Writing<Push> {
+    pub(crate) fn of_pushes(world: &Arc<World>, actor: &str, chance: &mut Chance) -> Self {
+        Self::new(world, actor, chance, pushes())
+    }
+
+    pub(crate) fn push(&self, push: Push) {
+        self.submit(Given::Push(push.clone()), push);
+    }
+}
+
+impl Writing<SampleBatch> {
+    pub(crate) fn of_samples(world: &Arc<World>, actor: &str, chance: &mut Chance) -> Self {
+        Self::new(world, actor, chance, samples())
+    }
+
+    pub(crate) fn write(&self, of: Vec<(String, i64, f64)>) {
+        let series = of.iter().map(|(name, at_ms, value)| {
+            let mut samples = Samples::default();
+            samples.push(*at_ms, *value);
+            (Labels::from_pairs([("__name__", name.as_str())]), samples)
+        });
+        let batch = SampleBatch { series: series.collect() };
+        self.submit(Given::Samples(of), batch);
+    }
+}
+
+/// Settings that all compactors of a story share: what they write depends on them.
+pub(crate) fn compact_settings(seed: u64) -> CompactSettings {
+    let mut chance = Chance::of(seed, &["settings"]);
+    CompactSettings {
+        lease: Duration::from_secs(chance.pick(&[1, 5, 60, 900])),
+        rows_max: chance.pick(&[4, 50, 4 << 20]),
+        file_rows_max: chance.pick(&[1, 3, 10, 4 << 20]),
+        grace: Duration::from_secs(chance.pick(&[600, 1_800])),
+        sweep_interval: Duration::from_secs(chance.pick(&[600, 3_600])),
+        // the reference knows nothing of it
+        aggregate_resolution: Duration::ZERO,
+        ..CompactSettings::of_holder(0)
+    }
+}
+
+/// One tick; whether there is more to do, if that is known.
+pub(crate) async fn tick(
+    world: Arc<World>,
+    actor: String,
+    settings: CompactSettings,
+    off_us: i64,
+    is_of_pushes: bool,
+) -> Option<bool> {
+    let store: Arc<dyn ObjectStore> = Arc::new(Client::new(&world, &actor));
+    let clock = clock(&world, off_us);
+    let compactor = match is_of_pushes {
+        true => Compactor::of_pushes(store, pushes(), settings, clock),
+        false => Compactor::of_samples(store, samples(), settings, clock),
+    };
+    match compactor.tick().await {
+        Ok(progress) => {
+            world.tell(format!("{actor} is done: {progress:?}"));
+            Some(progress.is_behind)
+        }
+        Err(error) => {
+            world.tell(format!("{actor} stops: {error}"));
+            // those are of the store; what else there is must never be
+            let is_allowed = matches!(
+                error,
+                CompactError::Store { .. } | CompactError::Conflict(_) | CompactError::Differs(_)
+            );
+            if !is_allowed {
+                world.fail(format!("{actor}: {error}"));
+            }
+            None
+        }
+    }
+}
+
+/// Somebody who reads.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    actor: String,
+    reader: Reader,
+}
+
+impl Reading {
+    pub(crate) fn new(world: &Arc<World>, actor: &str) -> Self {
+        let store: Arc<dyn ObjectStore> = Arc::new(Client::new(world, actor));
+        let (pushes, samples) = (Source::new(pushes(), None), Source::new(samples(), None));
+        let reader = Reader::new(store, pushes, samples, ReaderSettings::default());
+        Self { actor: actor.to_owned(), reader }
+    }
+
+    /// Reads a part of the time until now, and compares.
+    pub(crate) fn read(
+        self: &Arc<Self>,
+        world: &Arc<World>,
+        (from_ms, to_ms): (i64, i64),
+        also_ms: Vec<i64>,
+    ) -> tokio::task::JoinHandle<bool> {
+        let (began_us, began) = (world.now_us(), Arc::clone(world));
+        let end_us = began_us + READ_US;
+        let reading = world
+            .spawn(Arc::clone(self).compare(began, Asked { began_us, ended_us: 0, from_ms, to_ms, also_ms }));
+        let (given_up, schedule) = (reading.abort_handle(), Arc::clone(&world.schedule));
+        world.schedule.at(end_us, Chance::of(0, &[&self.actor, "given up"]).next(), move || {
+            schedule.goes_on();
+            given_up.abort();
+        });
+        reading
+    }
+
+    /// Whether it could be read.
+    async fn compare(self: Arc<Self>, world: Arc<World>, mut asked: Asked) -> bool {
+        let known = {
+            let bucket = world.bucket();
+            merged(&bucket, "pushes").and_then(|pushes| Ok((pushes, merged(&bucket, "samples")?)))
+        };
+        let (of_pushes, of_samples) = match known {
+            Ok(known) => known,
+            Err(error) => {
+                world.fail(error);
+                return false;
+            }
+        };
+        let any = vec![Matcher::new(Labels::NAME, MatchOp::Regex, ".+").expect("a pattern")];
+        let selection = Selection { matchers: any, start_ms: asked.from_ms, end_ms: asked.to_ms };
+        let answer = match self.reader.select(&selection).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                world.tell(format!("{} cannot read: {error}", self.actor));
+                return false;
+            }
+        };
+        asked.ended_us = world.now_us();
+        if !answer.left_out.is_empty() {
+            world.fail(format!("{} reads without {:?}", self.actor, answer.left_out));
+        }
+        let (samples, pushed): (Vec<_>, Vec<_>) =
+            answer.found.into_iter().partition(|series| !series.samples.timestamps_ms.is_empty());
+        let outcomes = {
+            let ledger = world.ledger();
+            [
+                check::pushed(&ledger, &of_pushes, &asked, world.began_us(), &pushed),
+                check::sampled(&ledger, &of_samples, &asked, &samples),
+            ]
+        };
+        for outcome in outcomes {
+            match outcome {
+                Ok(Outcome::Fits) => world.tell(format!("{} reads what it should", self.actor)),
+                Ok(Outcome::Undecided) => {
+                    world.tell(format!("{} reads, and it cannot be told whether that is right", self.actor));
+                }
+                Err(wrong) => world.fail(format!("{} reads {asked:?}: {wrong}", self.actor)),
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,374 @@
+//! What happens to a store in a few days, as a seed wants it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mayfly_store::{CompactSettings, SampleBatch};
+use model::{Change, Push};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use tokio::task::JoinHandle;
+
+use super::bucket::{Broken, Bucket};
+use super::chance::Chance;
+use super::ledger::Given;
+use super::manifest::merged;
+use super::processes::{Reading, Writing, compact_settings, tick};
+use super::weather::Weather;
+use super::world::World;
+
+const S: i64 = 1_000_000;
+const MINUTE: i64 = 60 * S;
+const HOUR: i64 = 60 * MINUTE;
+
+const STEPS: usize = 120;
+const PUSHERS: [&str; 3] = ["pusher-0", "pusher-1", "pusher-2"];
+const SAMPLERS: [&str; 2] = ["sampler-0", "sampler-1"];
+const COMPACTORS: [&str; 3] = ["compactor-1", "compactor-2", "compactor-3"];
+const READERS: [&str; 2] = ["reader-0", "reader-1"];
+
+/// What came of a story.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) trace: Vec<String>,
+    pub(crate) failure: Option<String>,
+}
+
+pub(crate) struct Story {
+    seed: u64,
+    chance: Chance,
+    world: Arc<World>,
+    pushers: Vec<Writing<Push>>,
+    samplers: Vec<Writing<SampleBatch>>,
+    readers: Vec<Arc<Reading>>,
+    /// Ticks under way, by compactor and stream.
+    ticks: BTreeMap<(usize, bool), JoinHandle<Option<bool>>>,
+    settings: CompactSettings,
+    /// What will be pushed, in this order.
+    pushes: Vec<Push>,
+    sampled: u64,
+}
+
+/// Plays the story of a seed on a store that may be broken.
+pub(crate) fn play(seed: u64, broken: Option<Broken>) -> Ended {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().expect("a runtime");
+    runtime.block_on(async {
+        let world = World::new(seed, Bucket { broken, ..Bucket::default() });
+        let mut story = Story::new(seed, &world);
+        story.run().await;
+        Ended { failure: world.failure(), trace: world.take_trace() }
+    })
+}
+
+impl Story {
+    fn new(seed: u64, world: &Arc<World>) -> Self {
+        let mut chance = Chance::of(seed, &["story"]);
+        Self {
+            seed,
+            world: Arc::clone(world),
+            pushers: PUSHERS.iter().map(|actor| Writing::of_pushes(world, actor, &mut chance)).collect(),
+            samplers: SAMPLERS.iter().map(|actor| Writing::of_samples(world, actor, &mut chance)).collect(),
+            readers: READERS.iter().map(|actor| Arc::new(Reading::new(world, actor))).collect(),
+            ticks: BTreeMap::new(),
+            settings: compact_settings(seed),
+            pushes: some_pushes(seed, &mut chance),
+            sampled: 0,
+            chance,
+        }
+    }
+
+    async fn run(&mut self) {
+        for actor in actors() {
+            let weather = self.some_weather();
+            self.world.weathers.set(actor, weather);
+        }
+        for _ in 0..STEPS {
+            self.pass().await;
+            self.step().await;
+            if self.world.failure().is_some() {
+                return;
+            }
+        }
+        self.end().await;
+    }
+
+    /// Time goes by: mostly little.
+    async fn pass(&mut self) {
+        let us = match self.chance.below(100) {
+            0..45 => self.chance.between(1_000, 2 * S),
+            45..70 => self.chance.between(2 * S, 90 * S),
+            70..86 => self.chance.between(MINUTE, 8 * MINUTE),
+            86..97 => self.chance.between(10 * MINUTE, 70 * MINUTE),
+            _ => self.chance.between(3 * HOUR, 27 * HOUR),
+        };
+        self.advance(us).await;
+    }
+
+    async fn advance(&mut self, us: i64) {
+        let to_us = self.world.now_us() + us;
+        self.world.schedule.advance_to(to_us).await;
+    }
+
+    async fn step(&mut self) {
+        match self.chance.below(100) {
+            0..26 => self.push(),
+            26..34 => self.sample(),
+            34..48 => self.begin_tick(),
+            48..60 => self.read(),
+            60..70 => self.change_weather(),
+            70..72 => self.kill_tick(),
+            72..75 => self.restart(),
+            75..88 => self.rush().await,
+            _ => self.patrol().await,
+        }
+    }
+
+    /// Much happens at once.
+    async fn rush(&mut self) {
+        for _ in 0..self.chance.between(4, 14) {
+            match self.chance.below(12) {
+                0..3 => self.push(),
+                3 => self.sample(),
+                4..8 => self.begin_tick(),
+                8..10 => self.read(),
+                10 => self.kill_tick(),
+                _ => self.restart(),
+            }
+            let us = self.chance.pick(&[1, 20_000, 100_000, 400_000, 5 * S]);
+            self.advance(us).await;
+        }
+    }
+
+    fn push(&mut self) {
+        let index = self.chance.index(self.pushers.len());
+        for _ in 0..self.chance.pick(&[1, 1, 1, 2, 4]) {
+            let again = self.pushers[index].failed.lock().expect("unpoisoned").pop_front();
+            let push = match again {
+                Some(Given::Push(push)) if self.chance.happens(700) => push,
+                _ => match self.pushes.pop() {
+                    Some(push) => push,
+                    None => return,
+                },
+            };
+            self.pushers[index].push(push);
+        }
+    }
+
+    fn sample(&mut self) {
+        let index = self.chance.index(self.samplers.len());
+        let now_ms = self.world.now_us() / 1_000;
+        let mut samples = Vec::new();
+        for name in ["a", "b", "c"] {
+            if self.chance.happens(600) {
+                self.sampled += 1;
+                // often the same times, and late ones
+                let late_ms = self.chance.pick(&[0, 0, 0, 5, 3_000, 86_400]) * 1_000;
+                let at_ms = (now_ms - late_ms) / 60_000 * 60_000;
+                #[expect(clippy::cast_precision_loss, reason = "few")]
+                samples.push((name.to_owned(), at_ms, self.sampled as f64));
+            }
+        }
+        if !samples.is_empty() {
+            self.samplers[index].write(samples);
+        }
+    }
+
+    fn begin_tick(&mut self) {
+        let (index, is_of_pushes) = (self.chance.index(COMPACTORS.len()), self.chance.happens(650));
+        if self.ticks.get(&(index, is_of_pushes)).is_some_and(|tick| !tick.is_finished()) {
+            return;
+        }
+        let tick = self.ticking(index, is_of_pushes);
+        self.ticks.insert((index, is_of_pushes), tick);
+    }
+
+    fn ticking(&mut self, index: usize, is_of_pushes: bool) -> JoinHandle<Option<bool>> {
+        let actor = COMPACTORS[index];
+        let settings = CompactSettings { holder: index as u64 + 1, ..self.settings.clone() };
+        let off_us = self.chance.between(-5 * S, 5 * S);
+        self.world.tell(format!("{actor} begins a tick"));
+        self.world.spawn(tick(Arc::clone(&self.world), actor.to_owned(), settings, off_us, is_of_pushes))
+    }
+
+    fn read(&mut self) {
+        let index = self.chance.index(self.readers.len());
+        if self.chance.happens(200) {
+            // one that knows nothing yet
+            self.readers[index] = Arc::new(Reading::new(&self.world, READERS[index]));
+        }
+        let now_ms = self.world.now_us() / 1_000;
+        let began_ms = self.world.began_us() / 1_000 - 1;
+        let window = match self.chance.below(4) {
+            0 => (now_ms, now_ms),
+            1 => (began_ms, now_ms),
+            2 => (now_ms - self.chance.between(0, 3_600_000), now_ms),
+            _ => {
+                let mut times = [0; 2].map(|_| self.chance.between(began_ms, now_ms + 1));
+                times.sort_unstable();
+                times.into()
+            }
+        };
+        let also = (0..5).map(|_| self.chance.between(window.0, window.1 + 1)).collect();
+        drop(self.readers[index].read(&self.world, window, also));
+    }
+
+    fn some_weather(&mut self) -> Weather {
+        match self.chance.below(12) {
+            0..3 => Weather::Calm,
+            3..5 => Weather::Bad(30),
+            5..7 => Weather::Bad(150),
+            7 => Weather::Bad(500),
+            8 => Weather::Slow(50),
+            9..11 => Weather::Slow(300),
+            _ => Weather::Away,
+        }
+    }
+
+    fn change_weather(&mut self) {
+        let weather = self.some_weather();
+        if self.chance.happens(200) {
+            self.world.tell(format!("the weather of all is {weather:?}"));
+            actors().for_each(|actor| self.world.weathers.set(actor, weather));
+        } else {
+            let actor = self.chance.pick(&actors().collect::<Vec<_>>());
+            self.world.tell(format!("the weather of {actor} is {weather:?}"));
+            self.world.weathers.set(actor, weather);
+        }
+    }
+
+    fn kill_tick(&mut self) {
+        let under_way: Vec<_> =
+            self.ticks.iter().filter(|(_, tick)| !tick.is_finished()).map(|(key, _)| *key).collect();
+        if let Some((index, is_of_pushes)) = under_way.first() {
+            self.world.tell(format!("{} is killed in its tick", COMPACTORS[*index]));
+            self.ticks[&(*index, *is_of_pushes)].abort();
+        }
+    }
+
+    fn restart(&mut self) {
+        if self.chance.happens(700) {
+            let index = self.chance.index(PUSHERS.len());
+            self.pushers[index].kill();
+            let failed = Arc::clone(&self.pushers[index].failed);
+            self.pushers[index] = Writing::of_pushes(&self.world, PUSHERS[index], &mut self.chance);
+            self.pushers[index].failed = failed;
+        } else {
+            let index = self.chance.index(SAMPLERS.len());
+            self.samplers[index].kill();
+            self.samplers[index] = Writing::of_samples(&self.world, SAMPLERS[index], &mut self.chance);
+        }
+    }
+
+    /// Ticks at intervals, as a server makes them.
+    async fn patrol(&mut self) {
+        let pause_us = self.chance.pick(&[MINUTE, 5 * MINUTE, 20 * MINUTE, 65 * MINUTE]);
+        for _ in 0..self.chance.pick(&[2, 4, 8]) {
+            self.begin_tick();
+            let us = self.chance.between(pause_us / 2, pause_us);
+            self.advance(us).await;
+        }
+    }
+
+    /// All is well again; and in the end all is there, once, and nothing else.
+    async fn end(&mut self) {
+        self.world.tell("all is calm");
+        self.world.weathers.all_calm();
+        // what is under way comes to its end
+        while self.world.schedule.next_us().is_some() {
+            self.advance(HOUR).await;
+        }
+        for _ in 0..4 {
+            self.advance(26 * HOUR).await;
+            for is_of_pushes in [true, false] {
+                self.tick_until_done(is_of_pushes).await;
+            }
+            self.read_all().await;
+        }
+        if self.world.failure().is_none() {
+            self.check_objects();
+        }
+    }
+
+    async fn tick_until_done(&mut self, is_of_pushes: bool) {
+        for _ in 0..200 {
+            // the lease of another ends sometime
+            self.advance(16 * MINUTE).await;
+            let tick = self.ticking(0, is_of_pushes);
+            while !tick.is_finished() {
+                self.advance(S).await;
+            }
+            match tick.await.expect("does not panic") {
+                Some(false) => return,
+                Some(true) => {}
+                // another version, and other settings, have left something
+                None if self.world.failure().is_none() => {}
+                None => return,
+            }
+        }
+        self.world.fail("there is more to be done, again and again");
+    }
+
+    async fn read_all(&mut self) {
+        let (began_ms, now_ms) = (self.world.began_us() / 1_000 - 1, self.world.now_us() / 1_000);
+        for reader in self.readers.clone() {
+            for window in [(began_ms, now_ms), (now_ms, now_ms)] {
+                let read = reader.read(&self.world, window, Vec::new());
+                while !read.is_finished() {
+                    self.advance(S).await;
+                }
+                if !read.await.expect("does not panic") {
+                    self.world.fail("all is calm, and still it cannot be read");
+                }
+            }
+        }
+    }
+
+    fn check_objects(&self) {
+        let bucket = self.world.bucket();
+        for stream in ["pushes", "samples"] {
+            let named = match merged(&bucket, stream) {
+                Ok(merged) => merged.objects,
+                Err(error) => return self.world.fail(error),
+            };
+            let prefix = object_store::path::Path::from(format!("default/{stream}"));
+            let is_left = |path: &&object_store::path::Path| {
+                path.prefix_matches(&prefix)
+                    && !named.contains(*path)
+                    && path.filename() != Some("manifest.json")
+            };
+            let left: Vec<_> = bucket.objects.keys().filter(is_left).collect();
+            if !left.is_empty() {
+                self.world.fail(format!("nobody needs {left:?}, and nobody deletes it (seed {})", self.seed));
+            }
+        }
+    }
+}
+
+fn actors() -> impl Iterator<Item = &'static str> {
+    PUSHERS.into_iter().chain(SAMPLERS).chain(COMPACTORS).chain(READERS)
+}
+
+/// Pushes that meet in few groups and series; the last comes first.
+fn some_pushes(seed: u64, chance: &mut Chance) -> Vec<Push> {
+    let seeds: Vec<u8> = (0..4).flat_map(|_| chance.next().to_le_bytes()).collect();
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seeds);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let mut pushes = Vec::new();
+    let mut chance = Chance::of(seed, &["pushes"]);
+    while pushes.len() < 90 {
+        let story = super::pushes::story().new_tree(&mut runner).expect("a story").current();
+        pushes.extend(story.into_iter().map(|told| told.push).filter(says_something));
+    }
+    for push in &mut pushes {
+        let stretch = chance.pick(&[1_000, 40_000, 40_000, 2_000_000]);
+        push.ttl_us = push.ttl_us.map(|ttl_us| ttl_us * stretch);
+    }
+    pushes
+}
+
+/// Whether a segment has a row of it.
+fn says_something(push: &Push) -> bool {
+    let ends_something = !matches!(push.change, Change::Merge | Change::ReplaceFamilies);
+    ends_something || !push.families.is_empty() || push.ttl_us.is_some() || push.retry_key.is_some()
+}
