@@ -4,7 +4,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # cargo-nextest where it is installed
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: check fmt clippy docs deny build test test-peers simulate demo bench-store bench-promql bench-gateway fuzz
+.PHONY: check fmt clippy docs deny build test test-peers simulate mutants demo bench-store bench-promql bench-gateway fuzz
 
 # what CI runs
 check: fmt clippy docs test simulate test-peers
@@ -45,6 +45,10 @@ simulate: export SIM_SEED ?= $(shell date -u +%Y%j)000
 simulate: export SIM_SEEDS ?= 100
 simulate:
 	$(CARGO) test --workspace --locked --test simulation -- --nocapture nothing_is_lost_doubled_or_wrong
+
+# breaks the protocol of the store in one place after the other, and expects the simulation to notice
+mutants:
+	tools/mutants.sh
 
 # real clients and servers against the real binaries; fetches them first (Debian, root)
 test-peers: build

@@ -26,6 +26,10 @@ pub(crate) struct Asked {
     /// The times that are asked for, in ms.
     pub(crate) from_ms: i64,
     pub(crate) to_ms: i64,
+    /// What the process of the reader holds itself, and where.
+    pub(crate) tail: BTreeMap<usize, i64>,
+    /// Whose process it is, if it writes too.
+    pub(crate) writer: u64,
     /// Times to look at besides those at which something happened.
     pub(crate) also_ms: Vec<i64>,
 }
@@ -89,7 +93,7 @@ fn fit(
 ) -> Result<Outcome, String> {
     let mut all = Vec::new();
     for (id, batch) in &ledger.batches {
-        if is_asked(&ledger.entries[batch.entries[0]].given) {
+        if !asked.tail.contains_key(&batch.entries[0]) && is_asked(&ledger.entries[batch.entries[0]].given) {
             all.push((*id, batch, choices(ledger, merged, *id, batch, asked)?));
         }
     }
@@ -149,6 +153,10 @@ pub(crate) fn pushed(
                     let Given::Push(push) = &ledger.entries[*index].given else { continue };
                     stamped.push((Stamp { at_us: at_us - story_us, writer: *writer }, push.clone()));
                 }
+            }
+            for (index, at_us) in &asked.tail {
+                let Given::Push(push) = &ledger.entries[*index].given else { continue };
+                stamped.push((Stamp { at_us: at_us - story_us, writer: asked.writer }, push.clone()));
             }
             stamped.sort_by_key(|(stamp, _)| *stamp);
             let reference = Reference::new(&stamped);

@@ -120,7 +120,8 @@ impl ObjectStore for Client {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let bytes = Bytes::from(payload);
         if !self.is_dead.load(Ordering::SeqCst) {
-            self.world.ledger().sent(path, &bytes);
+            let now_us = self.world.now_us();
+            self.world.ledger().sent(path, &bytes, now_us);
         }
         let (at, answer) = (path.clone(), options.extensions.get::<AnswerTime>().cloned());
         let put = move |world: &World| {

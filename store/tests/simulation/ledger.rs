@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use bytes::Bytes;
-use model::{Push, Stamp};
+use model::Push;
 use object_store::path::Path;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -29,7 +29,7 @@ pub(crate) enum Given {
 pub(crate) enum Answer {
     Waits,
     /// Acknowledged, at a time.
-    Durable(i64, Stamp),
+    Durable(i64),
     /// Nobody knows.
     Unknown,
 }
@@ -38,6 +38,22 @@ pub(crate) enum Answer {
 pub(crate) struct Entry {
     pub(crate) given: Given,
     pub(crate) answer: Answer,
+    /// Where its writer has it, for those who read in the same process.
+    pub(crate) stamp_us: i64,
+    /// It was acknowledged when it was in a log: others see it later.
+    pub(crate) is_logged: bool,
+}
+
+/// What is known of one writer.
+#[derive(Clone, Debug, Default)]
+struct Writer {
+    /// What is in no segment yet.
+    waiting: Vec<usize>,
+    last_us: i64,
+    /// All that it has taken, in order.
+    taken: Vec<usize>,
+    /// It has given up on something, and nobody knows where it has the rest.
+    is_uncertain: bool,
 }
 
 /// A segment: a writer and a number of its own.
@@ -50,6 +66,7 @@ pub(crate) struct Variant {
     pub(crate) minute_us: i64,
     /// Of each entry, where they are stamped.
     pub(crate) stamps_us: Vec<i64>,
+    sent_us: i64,
     /// When it came to the store first.
     pub(crate) landed_us: Option<i64>,
 }
@@ -74,24 +91,55 @@ pub(crate) struct Batch {
 pub(crate) struct Ledger {
     pub(crate) entries: Vec<Entry>,
     pub(crate) batches: BTreeMap<Id, Batch>,
-    /// By writer, what is in no segment yet.
-    waiting: BTreeMap<u64, Vec<usize>>,
-    pub(crate) stamps_of_pushes: BTreeSet<i64>,
+    writers: BTreeMap<u64, Writer>,
+    /// All logs have become segments.
+    pub(crate) are_logs_written: bool,
 }
 
+/// A request takes no longer, unless the whole process stands still; then nobody reads in it either.
+const REQUEST_US: i64 = 170_000_000;
+
 impl Ledger {
-    /// Something is given to a writer.
-    pub(crate) fn given(&mut self, writer: u64, given: Given) -> usize {
-        self.entries.push(Entry { given, answer: Answer::Waits });
-        let index = self.entries.len() - 1;
-        self.waiting.entry(writer).or_default().push(index);
+    /// Something is given to a writer, at a time by its clock.
+    pub(crate) fn given(&mut self, writer: u64, given: Given, now_us: i64, is_logged: bool) -> usize {
+        let index = self.entries.len();
+        let writer = self.writers.entry(writer).or_default();
+        writer.last_us = now_us.max(writer.last_us + 1);
+        writer.waiting.push(index);
+        writer.taken.push(index);
+        self.entries.push(Entry { given, answer: Answer::Waits, stamp_us: writer.last_us, is_logged });
         index
     }
 
     /// It was refused: nobody will ever see it.
     pub(crate) fn refused(&mut self, writer: u64, index: usize) {
-        self.waiting.entry(writer).or_default().retain(|waiting| *waiting != index);
+        let writer = self.writers.entry(writer).or_default();
+        writer.waiting.retain(|waiting| *waiting != index);
+        writer.taken.retain(|taken| *taken != index);
         self.entries[index].answer = Answer::Unknown;
+    }
+
+    /// A writer has given up on a segment after it had stamped all anew: nobody was told where.
+    pub(crate) fn gave_up(&mut self, writer: u64) {
+        self.writers.entry(writer).or_default().is_uncertain = true;
+    }
+
+    /// The last that a writer has taken, so many of them, with where it has them; `None`: that is not known.
+    pub(crate) fn tail(&self, writer: u64, length: usize, now_us: i64) -> Option<BTreeMap<usize, i64>> {
+        let Some(known) = self.writers.get(&writer) else { return Some(BTreeMap::new()) };
+        let stands_still = |batch: &Batch| {
+            self.is_waiting(batch)
+                && batch.variants.iter().any(|variant| variant.sent_us < now_us - REQUEST_US)
+        };
+        let of_writer = self.batches.range((writer, 0)..=(writer, u32::MAX));
+        if known.is_uncertain || of_writer.into_iter().any(|(_, batch)| stands_still(batch)) {
+            return None;
+        }
+        let first = known.taken.len().checked_sub(length)?;
+        let tail = known.taken[first..].iter().map(|index| (*index, self.entries[*index].stamp_us));
+        // writers put what they hold before that, or stamp it anew; here logs become segments only when they are closed
+        let is_young = |(_, stamp_us): &(usize, i64)| *stamp_us > now_us - REQUEST_US;
+        tail.clone().all(|entry| is_young(&entry)).then(|| tail.collect())
     }
 
     pub(crate) fn answered(&mut self, index: usize, answer: Answer) {
@@ -99,12 +147,12 @@ impl Ledger {
     }
 
     /// A PUT is sent.
-    pub(crate) fn sent(&mut self, path: &Path, bytes: &Bytes) {
+    pub(crate) fn sent(&mut self, path: &Path, bytes: &Bytes, now_us: i64) {
         let Some((minute_us, id)) = parsed(path) else { return };
-        let batch = self.batches.entry(id).or_default();
+        let (batch, writer) = (self.batches.entry(id).or_default(), self.writers.entry(id.0).or_default());
         if batch.entries.is_empty() {
             // a writer takes all that waits
-            batch.entries = self.waiting.remove(&id.0).unwrap_or_default();
+            batch.entries = std::mem::take(&mut writer.waiting);
             assert!(!batch.entries.is_empty(), "{path} was sent and nothing was given");
         }
         if batch.variants.iter().any(|variant| variant.path == *path) {
@@ -114,9 +162,26 @@ impl Ledger {
         let stamps_us = if is_push { stamps(bytes) } else { Vec::new() };
         if is_push {
             assert_eq!(stamps_us.len(), batch.entries.len(), "{path} has other pushes than were given");
+            let is_new = |(index, stamp_us): (&usize, &i64)| self.entries[*index].stamp_us != *stamp_us;
+            if batch.entries.iter().zip(&stamps_us).any(is_new) {
+                // what waits behind it was stamped anew with it
+                writer.last_us = *stamps_us.last().expect("is not empty");
+                for (index, stamp_us) in batch.entries.iter().zip(&stamps_us) {
+                    self.entries[*index].stamp_us = *stamp_us;
+                }
+                for index in &writer.waiting {
+                    writer.last_us += 1;
+                    self.entries[*index].stamp_us = writer.last_us;
+                }
+            }
         }
-        self.stamps_of_pushes.extend(&stamps_us);
-        batch.variants.push(Variant { path: path.clone(), minute_us, stamps_us, landed_us: None });
+        batch.variants.push(Variant {
+            path: path.clone(),
+            minute_us,
+            stamps_us,
+            sent_us: now_us,
+            landed_us: None,
+        });
     }
 
     /// An object has come to the store.
@@ -139,7 +204,10 @@ impl Ledger {
     /// Whether all that a segment holds was acknowledged, by a time.
     pub(crate) fn is_durable(&self, batch: &Batch, by_us: i64) -> bool {
         let is_durable = |index: &usize| match self.entries[*index].answer {
-            Answer::Durable(at_us, _) => at_us <= by_us,
+            // that it is in a log somebody else does not see
+            Answer::Durable(at_us) => {
+                at_us <= by_us && (self.are_logs_written || !self.entries[*index].is_logged)
+            }
             Answer::Waits | Answer::Unknown => false,
         };
         batch.entries.iter().any(is_durable)

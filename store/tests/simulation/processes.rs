@@ -1,13 +1,14 @@
 //! Who works on the store: writers of pushes and of samples, compactors, readers.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mayfly_store::{
-    CompactError, CompactSettings, Compactor, Entry as Written, Reader, ReaderSettings, SampleBatch, Source,
-    Submitted, Writer, WriterSettings,
+    CompactError, CompactSettings, Compactor, Entry as Written, LogSettings, Reader, ReaderSettings,
+    SampleBatch, Source, Submitted, Tail, WriteError, Writer, WriterSettings,
 };
 use model::{Clock, Labels, MatchOp, Matcher, Push, Samples, Selection};
 use object_store::ObjectStore;
@@ -33,29 +34,35 @@ pub(crate) struct Writing<E> {
     actor: String,
     client: Client,
     id: u64,
+    clock: Arc<dyn Clock>,
     writer: Arc<Writer<E>>,
-    /// What failed and may be pushed again.
-    pub(crate) failed: Arc<std::sync::Mutex<VecDeque<Given>>>,
+    is_logged: bool,
 }
 
+/// A process that may be starting.
+pub(crate) type Slot = Arc<Mutex<Option<Writing<Push>>>>;
+
 impl<E: Written> Writing<E> {
-    fn new(world: &Arc<World>, actor: &str, chance: &mut Chance, stream: mayfly_store::Stream) -> Self {
-        let client = Client::new(world, actor);
-        let off_us = chance.pick(&[0, 0, 300_000, -2_000_000, 5_000_000, -20_000_000, 20_000_000]);
-        let id = chance.next();
-        let settings = WriterSettings::of_writer(id);
-        let store: Arc<dyn ObjectStore> = Arc::new(client.clone());
-        let writer = Writer::start(store, stream, clock(world, off_us), settings);
-        world.tell(format!("{actor} starts as {id:016x}, its clock {} ms off", off_us / 1_000));
-        let failed = Arc::default();
-        Self {
-            world: Arc::clone(world),
-            actor: actor.to_owned(),
-            client,
-            id,
-            writer: Arc::new(writer),
-            failed,
-        }
+    fn start(
+        world: &Arc<World>,
+        actor: &str,
+        chance: &mut Chance,
+        start: impl FnOnce(Arc<dyn ObjectStore>, Arc<dyn Clock>, WriterSettings) -> Writer<E>,
+    ) -> Self {
+        let (client, clock, id) = machine(world, actor, chance);
+        let writer = start(Arc::new(client.clone()), Arc::clone(&clock), WriterSettings::of_writer(id));
+        Self::with(world, actor, (client, clock, id), writer, false)
+    }
+
+    fn with(
+        world: &Arc<World>,
+        actor: &str,
+        (client, clock, id): (Client, Arc<dyn Clock>, u64),
+        writer: Writer<E>,
+        is_logged: bool,
+    ) -> Self {
+        let (world, writer) = (Arc::clone(world), Arc::new(writer));
+        Self { world, actor: actor.to_owned(), client, id, clock, writer, is_logged }
     }
 
     /// The process is killed: nothing that it has not sent yet comes to the store.
@@ -65,8 +72,8 @@ impl<E: Written> Writing<E> {
     }
 
     fn submit(&self, given: Given, entry: E) {
-        let index = self.world.ledger().given(self.id, given.clone());
-        self.world.tell(format!("{} takes #{index}", self.actor));
+        let index = self.world.ledger().given(self.id, given.clone(), self.clock.now_us(), self.is_logged);
+        self.world.tell(format!("{} takes #{index}: {given:?}", self.actor));
         match self.writer.submit(entry) {
             Ok(submitted) => drop(self.world.spawn(self.answer(index, given, submitted))),
             Err(error) => {
@@ -77,40 +84,99 @@ impl<E: Written> Writing<E> {
     }
 
     fn answer(&self, index: usize, given: Given, submitted: Submitted) -> impl Future<Output = ()> + use<E> {
-        let (world, actor, failed) = (Arc::clone(&self.world), self.actor.clone(), Arc::clone(&self.failed));
-        let writer = Arc::clone(&self.writer);
+        let (world, actor) = (Arc::clone(&self.world), self.actor.clone());
+        let (id, writer) = (self.id, Arc::downgrade(&self.writer));
         async move {
             match submitted.durable().await {
                 Ok(ack) => {
                     world.tell(format!("{actor} has #{index} at {}", ack.stamp.at_us));
                     let now_us = world.now_us();
-                    world.ledger().answered(index, Answer::Durable(now_us, ack.stamp));
+                    world.ledger().answered(index, Answer::Durable(now_us));
                 }
                 Err(error) => {
                     world.tell(format!("{actor} does not know of #{index}: {error}"));
+                    if matches!(error, WriteError::Late { .. }) {
+                        world.ledger().gave_up(id);
+                    }
                     world.ledger().answered(index, Answer::Unknown);
-                    failed.lock().expect("unpoisoned").push_back(given);
+                    world.failed().push_back(given);
                     // a clock that was off is looked at again
-                    let _ = writer.ready().await;
+                    if let Some(writer) = writer.upgrade() {
+                        let _ = writer.ready().await;
+                    }
                 }
             }
         }
     }
 }
 
+/// A machine, with a clock that may be off.
+fn machine(world: &Arc<World>, actor: &str, chance: &mut Chance) -> (Client, Arc<dyn Clock>, u64) {
+    let off_us = chance.pick(&[0, 0, 300_000, -2_000_000, 5_000_000, -20_000_000, 20_000_000]);
+    let id = chance.next();
+    world.tell(format!("{actor} starts as {id:016x}, its clock {} ms off", off_us / 1_000));
+    (Client::new(world, actor), clock(world, off_us), id)
+}
+
 impl Writing<Push> {
+    /// One that answers when its segment is in the store.
     pub(crate) fn of_pushes(world: &Arc<World>, actor: &str, chance: &mut Chance) -> Self {
-        Self::new(world, actor, chance, pushes())
+        Self::start(world, actor, chance, |store, clock, settings| {
+            Writer::start(store, pushes(), clock, settings)
+        })
+    }
+
+    /// One that answers when a push is in its log; what an earlier one has left there becomes segments first. It writes its own
+    /// when it is closed.
+    pub(crate) fn logged(
+        world: &Arc<World>,
+        actor: &str,
+        chance: &mut Chance,
+        folder: PathBuf,
+        before: Option<Self>,
+    ) -> Slot {
+        let slot = Slot::default();
+        let (started, world_of, actor) = (Arc::clone(&slot), Arc::clone(world), actor.to_owned());
+        let of = machine(world, &actor, chance);
+        drop(world.spawn(async move {
+            if let Some(before) = before {
+                before.writer.close().await;
+            }
+            let log = LogSettings { folder, flush_interval: Duration::from_secs(1_000_000) };
+            let store: Arc<dyn ObjectStore> = Arc::new(of.0.clone());
+            let settings = WriterSettings::of_writer(of.2);
+            let writer = Writer::start_logged(store, pushes(), Arc::clone(&of.1), settings, log).await;
+            match writer {
+                Ok((writer, replayed)) => {
+                    world_of.tell(format!("{actor} runs: {replayed:?}"));
+                    let writing = Self::with(&world_of, &actor, of, writer, true);
+                    *started.lock().expect("unpoisoned") = Some(writing);
+                }
+                Err(error) => world_of.tell(format!("{actor} does not start: {error}")),
+            }
+        }));
+        slot
     }
 
     pub(crate) fn push(&self, push: Push) {
         self.submit(Given::Push(push.clone()), push);
     }
+
+    /// A reader in the same process.
+    pub(crate) fn reading(&self) -> Arc<Reading> {
+        let store: Arc<dyn ObjectStore> = Arc::new(self.client.clone());
+        let sources = (Source::new(pushes(), Some(&*self.writer)), Source::new(samples(), None));
+        let reader = Reader::new(store, sources.0, sources.1, ReaderSettings::default());
+        let own = Some(self.writer.tail());
+        Arc::new(Reading { actor: self.actor.clone(), reader, own })
+    }
 }
 
 impl Writing<SampleBatch> {
     pub(crate) fn of_samples(world: &Arc<World>, actor: &str, chance: &mut Chance) -> Self {
-        Self::new(world, actor, chance, samples())
+        Self::start(world, actor, chance, |store, clock, settings| {
+            Writer::start(store, samples(), clock, settings)
+        })
     }
 
     pub(crate) fn write(&self, of: Vec<(String, i64, f64)>) {
@@ -178,6 +244,8 @@ pub(crate) async fn tick(
 pub(crate) struct Reading {
     actor: String,
     reader: Reader,
+    /// What a writer in the same process holds.
+    own: Option<(u64, Arc<Tail<Push>>)>,
 }
 
 impl Reading {
@@ -185,7 +253,7 @@ impl Reading {
         let store: Arc<dyn ObjectStore> = Arc::new(Client::new(world, actor));
         let (pushes, samples) = (Source::new(pushes(), None), Source::new(samples(), None));
         let reader = Reader::new(store, pushes, samples, ReaderSettings::default());
-        Self { actor: actor.to_owned(), reader }
+        Self { actor: actor.to_owned(), reader, own: None }
     }
 
     /// Reads a part of the time until now, and compares.
@@ -197,8 +265,17 @@ impl Reading {
     ) -> tokio::task::JoinHandle<bool> {
         let (began_us, began) = (world.now_us(), Arc::clone(world));
         let end_us = began_us + READ_US;
-        let reading = world
-            .spawn(Arc::clone(self).compare(began, Asked { began_us, ended_us: 0, from_ms, to_ms, also_ms }));
+        let mut asked =
+            Asked { began_us, ended_us: 0, from_ms, to_ms, tail: BTreeMap::new(), writer: 0, also_ms };
+        let mut is_known = true;
+        if let Some((writer, of)) = &self.own {
+            asked.writer = *writer;
+            match world.ledger().tail(*writer, of.entries(), began_us) {
+                Some(tail) => asked.tail = tail,
+                None => is_known = false,
+            }
+        }
+        let reading = world.spawn(Arc::clone(self).compare(began, asked, is_known));
         let (given_up, schedule) = (reading.abort_handle(), Arc::clone(&world.schedule));
         world.schedule.at(end_us, Chance::of(0, &[&self.actor, "given up"]).next(), move || {
             schedule.goes_on();
@@ -208,7 +285,7 @@ impl Reading {
     }
 
     /// Whether it could be read.
-    async fn compare(self: Arc<Self>, world: Arc<World>, mut asked: Asked) -> bool {
+    async fn compare(self: Arc<Self>, world: Arc<World>, mut asked: Asked, is_known: bool) -> bool {
         let known = {
             let bucket = world.bucket();
             merged(&bucket, "pushes").and_then(|pushes| Ok((pushes, merged(&bucket, "samples")?)))
@@ -244,6 +321,9 @@ impl Reading {
         };
         for outcome in outcomes {
             match outcome {
+                _ if !is_known => {
+                    world.tell(format!("{} reads, and nobody knows what it holds itself", self.actor));
+                }
                 Ok(Outcome::Fits) => world.tell(format!("{} reads what it should", self.actor)),
                 Ok(Outcome::Undecided) => {
                     world.tell(format!("{} reads, and it cannot be told whether that is right", self.actor));

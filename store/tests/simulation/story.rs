@@ -1,7 +1,7 @@
 //! What happens to a store in a few days, as a seed wants it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use mayfly_store::{CompactSettings, SampleBatch};
 use model::{Change, Push};
@@ -13,7 +13,7 @@ use super::bucket::{Broken, Bucket};
 use super::chance::Chance;
 use super::ledger::Given;
 use super::manifest::merged;
-use super::processes::{Reading, Writing, compact_settings, tick};
+use super::processes::{Reading, Slot, Writing, compact_settings, tick};
 use super::weather::Weather;
 use super::world::World;
 
@@ -22,7 +22,8 @@ const MINUTE: i64 = 60 * S;
 const HOUR: i64 = 60 * MINUTE;
 
 const STEPS: usize = 120;
-const PUSHERS: [&str; 3] = ["pusher-0", "pusher-1", "pusher-2"];
+const PUSHERS: [&str; 4] = ["pusher-0", "pusher-1", "pusher-2", LOGGED];
+const LOGGED: &str = "logger";
 const SAMPLERS: [&str; 2] = ["sampler-0", "sampler-1"];
 const COMPACTORS: [&str; 3] = ["compactor-1", "compactor-2", "compactor-3"];
 const READERS: [&str; 2] = ["reader-0", "reader-1"];
@@ -38,7 +39,9 @@ pub(crate) struct Story {
     seed: u64,
     chance: Chance,
     world: Arc<World>,
-    pushers: Vec<Writing<Push>>,
+    /// What they write they acknowledge when it is in the store, the last of them when it is in its log.
+    pushers: Vec<Slot>,
+    log: tempfile::TempDir,
     samplers: Vec<Writing<SampleBatch>>,
     readers: Vec<Arc<Reading>>,
     /// Ticks under way, by compactor and stream.
@@ -51,8 +54,11 @@ pub(crate) struct Story {
 
 /// Plays the story of a seed on a store that may be broken.
 pub(crate) fn play(seed: u64, broken: Option<Broken>) -> Ended {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .max_blocking_threads(1)
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let world = World::new(seed, Bucket { broken, ..Bucket::default() });
         let mut story = Story::new(seed, &world);
@@ -67,7 +73,8 @@ impl Story {
         Self {
             seed,
             world: Arc::clone(world),
-            pushers: PUSHERS.iter().map(|actor| Writing::of_pushes(world, actor, &mut chance)).collect(),
+            pushers: Vec::new(),
+            log: tempfile::tempdir().expect("a folder"),
             samplers: SAMPLERS.iter().map(|actor| Writing::of_samples(world, actor, &mut chance)).collect(),
             readers: READERS.iter().map(|actor| Arc::new(Reading::new(world, actor))).collect(),
             ticks: BTreeMap::new(),
@@ -82,6 +89,9 @@ impl Story {
         for actor in actors() {
             let weather = self.some_weather();
             self.world.weathers.set(actor, weather);
+        }
+        for index in 0..PUSHERS.len() {
+            self.restart_pusher(index, false);
         }
         for _ in 0..STEPS {
             self.pass().await;
@@ -119,8 +129,28 @@ impl Story {
             60..70 => self.change_weather(),
             70..72 => self.kill_tick(),
             72..75 => self.restart(),
-            75..88 => self.rush().await,
+            75..84 => self.rush().await,
+            84..88 => self.dribble().await,
             _ => self.patrol().await,
+        }
+    }
+
+    /// Pushes wait behind one that takes long, so that a segment goes over several minutes, while others merge them.
+    async fn dribble(&mut self) {
+        let index = self.chance.index(PUSHERS.len());
+        self.world.tell(format!("what {} sends takes long", PUSHERS[index]));
+        self.world.weathers.set(PUSHERS[index], Weather::Slow(800));
+        for _ in 0..self.chance.between(3, 7) {
+            self.push_to(index);
+            let us = self.chance.between(S, 80 * S);
+            self.advance(us).await;
+        }
+        self.world.weathers.set(PUSHERS[index], Weather::Calm);
+        for _ in 0..self.chance.between(2, 8) {
+            self.begin_tick();
+            self.read();
+            let us = self.chance.between(10 * S, 80 * S);
+            self.advance(us).await;
         }
     }
 
@@ -141,9 +171,16 @@ impl Story {
     }
 
     fn push(&mut self) {
-        let index = self.chance.index(self.pushers.len());
+        let index = self.chance.index(PUSHERS.len());
+        self.push_to(index);
+    }
+
+    fn push_to(&mut self, index: usize) {
+        let slot = Arc::clone(&self.pushers[index]);
+        let slot = slot.lock().expect("unpoisoned");
+        let Some(pusher) = &*slot else { return };
         for _ in 0..self.chance.pick(&[1, 1, 1, 2, 4]) {
-            let again = self.pushers[index].failed.lock().expect("unpoisoned").pop_front();
+            let again = self.world.failed().pop_front();
             let push = match again {
                 Some(Given::Push(push)) if self.chance.happens(700) => push,
                 _ => match self.pushes.pop() {
@@ -151,7 +188,7 @@ impl Story {
                     None => return,
                 },
             };
-            self.pushers[index].push(push);
+            pusher.push(push);
         }
     }
 
@@ -210,7 +247,11 @@ impl Story {
             }
         };
         let also = (0..5).map(|_| self.chance.between(window.0, window.1 + 1)).collect();
-        drop(self.readers[index].read(&self.world, window, also));
+        let pusher = Arc::clone(&self.pushers[self.chance.index(PUSHERS.len())]);
+        let own = pusher.lock().expect("unpoisoned").as_ref().map(Writing::reading);
+        let reader =
+            own.filter(|_| self.chance.happens(450)).unwrap_or_else(|| Arc::clone(&self.readers[index]));
+        drop(reader.read(&self.world, window, also));
     }
 
     fn some_weather(&mut self) -> Weather {
@@ -247,16 +288,34 @@ impl Story {
     }
 
     fn restart(&mut self) {
-        if self.chance.happens(700) {
-            let index = self.chance.index(PUSHERS.len());
-            self.pushers[index].kill();
-            let failed = Arc::clone(&self.pushers[index].failed);
-            self.pushers[index] = Writing::of_pushes(&self.world, PUSHERS[index], &mut self.chance);
-            self.pushers[index].failed = failed;
+        let index = self.chance.index(PUSHERS.len() + SAMPLERS.len());
+        if let Some(actor) = PUSHERS.get(index) {
+            let is_closed = *actor == LOGGED && self.chance.happens(600);
+            self.restart_pusher(index, is_closed);
         } else {
-            let index = self.chance.index(SAMPLERS.len());
+            let index = index - PUSHERS.len();
             self.samplers[index].kill();
             self.samplers[index] = Writing::of_samples(&self.world, SAMPLERS[index], &mut self.chance);
+        }
+    }
+
+    /// Another process takes the place of one, which is killed or closed.
+    fn restart_pusher(&mut self, index: usize, is_closed: bool) {
+        let before = self.pushers.get(index).and_then(|slot| slot.lock().expect("unpoisoned").take());
+        if let Some(before) = before.as_ref().filter(|_| !is_closed) {
+            before.kill();
+        }
+        let (world, chance, actor) = (&self.world, &mut self.chance, PUSHERS[index]);
+        let slot = match actor {
+            LOGGED => {
+                let folder = self.log.path().to_owned();
+                Writing::logged(world, actor, chance, folder, before.filter(|_| is_closed))
+            }
+            _ => Arc::new(Mutex::new(Some(Writing::of_pushes(world, actor, chance)))),
+        };
+        match self.pushers.get_mut(index) {
+            Some(pusher) => *pusher = slot,
+            None => self.pushers.push(slot),
         }
     }
 
@@ -278,6 +337,7 @@ impl Story {
         while self.world.schedule.next_us().is_some() {
             self.advance(HOUR).await;
         }
+        self.write_logs().await;
         for _ in 0..4 {
             self.advance(26 * HOUR).await;
             for is_of_pushes in [true, false] {
@@ -288,6 +348,23 @@ impl Story {
         if self.world.failure().is_none() {
             self.check_objects();
         }
+    }
+
+    /// What is in a log becomes segments.
+    async fn write_logs(&mut self) {
+        let index = PUSHERS.iter().position(|actor| *actor == LOGGED).expect("it is there");
+        // the first closes what runs, and perhaps finds a file that it still holds
+        for _ in 0..3 {
+            self.restart_pusher(index, true);
+            while self.pushers[index].lock().expect("unpoisoned").is_none() {
+                self.advance(S).await;
+            }
+        }
+        let left: Vec<_> = std::fs::read_dir(self.log.path()).expect("a folder").collect();
+        if !left.is_empty() {
+            self.world.fail(format!("the log still holds {left:?}"));
+        }
+        self.world.ledger().are_logs_written = true;
     }
 
     async fn tick_until_done(&mut self, is_of_pushes: bool) {

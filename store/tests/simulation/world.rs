@@ -1,5 +1,6 @@
 //! What everybody shares: time, the store, the weather, and the books.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -9,7 +10,7 @@ use object_store::path::Path;
 
 use super::bucket::Bucket;
 use super::chance::Chance;
-use super::ledger::Ledger;
+use super::ledger::{Given, Ledger};
 use super::schedule::{Schedule, Shown};
 use super::weather::Weathers;
 
@@ -20,6 +21,8 @@ pub(crate) struct World {
     pub(crate) weathers: Weathers,
     bucket: Mutex<Bucket>,
     ledger: Mutex<Ledger>,
+    /// Pushes of which nobody knows what became of them, and that may be pushed again.
+    failed: Mutex<VecDeque<Given>>,
     trace: Mutex<Vec<String>>,
     failure: Mutex<Option<String>>,
     began_us: i64,
@@ -39,6 +42,7 @@ impl World {
             weathers: Weathers::new(seed),
             bucket: Mutex::new(bucket),
             ledger: Mutex::default(),
+            failed: Mutex::default(),
             trace: Mutex::default(),
             failure: Mutex::default(),
             began_us,
@@ -61,6 +65,10 @@ impl World {
 
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().expect("unpoisoned")
+    }
+
+    pub(crate) fn failed(&self) -> MutexGuard<'_, VecDeque<Given>> {
+        self.failed.lock().expect("unpoisoned")
     }
 
     /// Tells what happened.
