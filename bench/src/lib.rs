@@ -1,5 +1,6 @@
 //! Benchmarks: the data that figures are quoted on, and the clock they are taken with.
 
+pub mod compaction;
 pub mod datasets;
 pub mod gateway;
 pub mod measure;

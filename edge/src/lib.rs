@@ -11,6 +11,7 @@
 
 mod alertmanager;
 mod clock;
+mod compaction;
 mod features;
 pub mod federation;
 pub mod glob;
@@ -26,6 +27,7 @@ mod stored_series;
 
 pub use alertmanager::Alertmanager;
 pub use clock::SystemClock;
+pub use compaction::{Compaction, Retention, StreamCompaction, StreamRetention};
 pub use features::{FEATURES, UnknownFeature, enable_feature};
 pub use http::{BadUrl, Endpoint, HttpClient, HttpError};
 pub use objects::Counts;
@@ -35,6 +37,6 @@ pub use rule_queries::RuleQueries;
 pub use rule_samples::RuleSamples;
 pub use rule_state::RuleState;
 pub use rules::{AlertmanagerError, RuleMistakes, alertmanagers, rules};
-pub use storage::{Ack, Compaction, Storage, StreamCompaction, WriterError};
-pub use store::{CompactSettings, ReaderSettings};
+pub use storage::{Ack, Storage, WriterError};
+pub use store::{CompactSettings, RETENTION_MIN, ReaderSettings};
 pub use stored_series::StoredSeries;

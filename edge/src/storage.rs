@@ -12,7 +12,7 @@ use object_store::path::Path;
 use objects::probe::ProbeError;
 use objects::{Counts, Instrumented, OpenError, Options, Retries};
 use store::{
-    CompactSettings, Compactor, Confined, Entry, LogError, LogSettings, Reader, ReaderSettings, SampleBatch,
+    Confined, Entry, LogError, LogSettings, Reader, ReaderSettings, SampleBatch,
     Source, Stream, Tenant, Writer, WriterSettings,
 };
 
@@ -52,32 +52,6 @@ pub enum WriterError {
     /// A log needs a local disk.
     #[error("only a folder has a log: with other storage, what is acknowledged is stored")]
     NoFolder,
-}
-
-type NewCompactor = fn(Arc<dyn ObjectStore>, Stream, CompactSettings, Arc<dyn Clock>) -> Compactor;
-
-/// Who merges the segments of a tenant.
-#[derive(Debug)]
-pub struct Compaction {
-    /// One for each stream.
-    pub streams: Vec<StreamCompaction>,
-    requests: Instrumented,
-}
-
-/// Who merges the segments of one stream.
-#[derive(Debug)]
-pub struct StreamCompaction {
-    /// What to call it: `tenant/stream`.
-    pub stream: String,
-    /// Who does it.
-    pub compactor: Compactor,
-}
-
-impl Compaction {
-    /// Requests and bytes so far.
-    pub fn counts(&self) -> Counts {
-        self.requests.counts()
-    }
 }
 
 impl Storage {
@@ -215,21 +189,13 @@ impl Storage {
         Self { tenant, ..self.clone() }
     }
 
-    /// Who merges the segments of the tenant's streams: one for each, which work under one identity and count their requests
-    /// together.
-    pub fn compaction(&self, settings: &CompactSettings, clock: &Arc<dyn Clock>) -> Compaction {
-        let settings = CompactSettings { holder: identity(), ..settings.clone() };
-        let requests = Instrumented::new(Arc::clone(&self.store) as _);
-        let (store, tenant) = (Arc::new(requests.clone()), &self.tenant);
-        let of = |name: &str, new: NewCompactor, stream| StreamCompaction {
-            stream: format!("{tenant}/{name}"),
-            compactor: new(Arc::clone(&store) as _, stream, settings.clone(), Arc::clone(clock)),
-        };
-        let streams = vec![
-            of("pushes", Compactor::of_pushes, self.pushes()),
-            of("samples", Compactor::of_samples, self.samples()),
-        ];
-        Compaction { streams, requests }
+    /// Whose data this is about.
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.store) as _
     }
 
     /// Where the state of alert rules is kept.
@@ -239,17 +205,17 @@ impl Storage {
         RuleState::new(Arc::new(store), root.join("alerts").join("state.json"))
     }
 
-    fn pushes(&self) -> Stream {
+    pub(crate) fn pushes(&self) -> Stream {
         Stream::pushes(&self.prefix, &self.tenant)
     }
 
-    fn samples(&self) -> Stream {
+    pub(crate) fn samples(&self) -> Stream {
         Stream::samples(&self.prefix, &self.tenant)
     }
 }
 
-/// A number that no other writer has: seeded by the operating system, anew for each.
-fn identity() -> u64 {
+/// A number that no other writer or compactor has: seeded by the operating system, anew for each.
+pub(crate) fn identity() -> u64 {
     RandomState::new().hash_one("writer")
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use edge::{Storage, StreamCompaction, SystemClock};
+use edge::{Compaction, Storage, StreamCompaction, SystemClock};
 use model::Clock;
 use store::Progress;
 
@@ -53,7 +53,9 @@ async fn compact(flags: &Compact) -> anyhow::Result<ExitCode> {
     storage.prove().await.with_context(url)?;
     let mut ended = ExitCode::SUCCESS;
     for tenant in storage.tenants().await.with_context(url)? {
-        let compaction = storage.of_tenant(tenant).compaction(&flags.how.settings(), &clock);
+        let how = &flags.how;
+        let compaction =
+            Compaction::of(&storage.of_tenant(tenant), &how.settings(), &how.retention(), &clock);
         for StreamCompaction { stream, compactor } in &compaction.streams {
             let (mut done, mut result) = (Progress::default(), Ok(()));
             loop {
@@ -80,9 +82,9 @@ fn told(done: &Progress) -> String {
     if done.held_by_another {
         return format!("another process compacts it, {} segments wait", done.left);
     }
-    let Progress { segments, runs, frames, rows, read_bytes, written_bytes, swept, left, .. } = done;
+    let Progress { segments, runs, frames, rows, read_bytes, written_bytes, runs_dropped, swept, left, .. } = done;
     format!(
         "{segments} segments merged, {runs} runs and {frames} frames made, {rows} rows and {read_bytes} bytes read, \
-         {written_bytes} bytes written, {swept} objects deleted, {left} segments left"
+         {written_bytes} bytes written, {runs_dropped} runs too old, {swept} objects deleted, {left} segments left"
     )
 }

@@ -253,7 +253,7 @@ impl Stream {
 pub(crate) struct MergedName {
     /// The day under which it is filed.
     pub(crate) day: Day,
-    /// `tick`, `hour`, `day`.
+    /// `tick`, `hour`, `day`; `spill`: rows on their way into a run.
     pub(crate) level: &'static str,
     /// The first minute that is in it, and the first after it that is not.
     pub(crate) minutes: (Minute, Minute),
@@ -296,7 +296,7 @@ pub(crate) fn epoch_of(object: &Path) -> Option<u64> {
     let file = object.filename()?;
     let mut parts = file.split('-');
     let epoch = match parts.next()? {
-        "tick" | "hour" | "day" => parts.nth(2)?,
+        "tick" | "hour" | "day" | "spill" => parts.nth(2)?,
         _ => matches!(parts.next()?, "full" | "delta").then(|| parts.next())??,
     };
     epoch.parse().ok()

@@ -20,7 +20,7 @@ mod stats;
 mod tail;
 mod writer;
 
-pub use compact::{CompactError, CompactSettings, Compactor, Progress};
+pub use compact::{CompactError, CompactSettings, Compactor, Progress, RETENTION_MIN};
 pub use confined::Confined;
 pub use entry::{Entry, SampleBatch};
 pub use layout::{LayoutError, Stream, Tenant};

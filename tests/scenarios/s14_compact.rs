@@ -86,7 +86,9 @@ fn what_is_compacted_answers_as_before() {
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs(),
         )
         .unwrap();
-    let fixture = Fixture::with_args(|_| vec!["--storage.ack=stored".to_owned()]);
+    let fixture = Fixture::with_args(|_| {
+        ["--storage.ack=stored", "--storage.compact-interval=0"].map(str::to_owned).to_vec()
+    });
     let folder = fixture.storage();
     seed(&folder, now_ms);
     fixture.push("PUT", "job/new", "# TYPE fresh gauge\nfresh 1\n");

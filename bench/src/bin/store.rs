@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use futures::StreamExt;
+use mayfly_bench::compaction::{self, Day, World};
 use mayfly_bench::datasets::{self, Dataset};
 use mayfly_bench::measure::{cpu_time, timed};
 use model::{Clock, Matcher, NeededLabels, Selection};
@@ -60,7 +61,81 @@ async fn main() -> anyhow::Result<()> {
     if is_wanted("short-lived") {
         bench("short-lived", datasets::short_lived, SHORT_LIVED).await.context("short-lived")?;
     }
+    if is_wanted("compaction") {
+        compaction(compaction::DAY).await.context("compaction")?;
+    }
+    if is_wanted("held") {
+        held().await.context("held")?;
+    }
     Ok(())
+}
+
+/// While a day is compacted, however large it is: what a Lambda function of 512 MiB has, less what the program itself takes.
+const COMPACTION_BYTES_MAX: usize = 448 << 20;
+
+/// Bytes written by compaction for each byte of segments.
+const AMPLIFICATION_MAX: f64 = 4.0;
+
+/// A day of pushes from segments to a run and a frame, and queries over segments and over the day.
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+async fn compaction(day: Day) -> anyhow::Result<()> {
+    let row = |what: &str, figure: String| println!("| compaction | {what} | {figure} |");
+    let world = World::new().await?;
+    let mut uncompacted = 0;
+    for segments in [1_000, 3_000, day.segments] {
+        world.push_until(day, &mut uncompacted, segments).await?;
+        let (series, usage, time) = world.query("batch_metric_03").await?;
+        row(
+            &format!("query over {segments} segments, cold"),
+            format!("{series} series, {} requests, {:.0} ms", usage.requests, time.as_secs_f64() * 1e3),
+        );
+    }
+    let hot = world.bytes_of("hot").await?;
+    world.clock.advance_ms(3_600_000);
+    let took = world.compact(&MEMORY).await?;
+    let rows = day.segments * day.pushes_per_segment * (day.series_per_push + 1);
+    row("pushes, segments, rows", format!("{}, {}, {rows}", day.segments * day.pushes_per_segment, day.segments));
+    let cpu = took.cpu.as_secs_f64();
+    row("processor time", format!("{cpu:.1} s: {:.2} M rows/s of segments, {:.2} M rows/s read", rows as f64 / cpu / 1e6, took.progress.rows as f64 / cpu / 1e6));
+    row("memory at the most", format!("{} MiB", took.peak_bytes >> 20));
+    let counts = took.counts;
+    row("requests", format!("{} GET, {} PUT, {} LIST, {} HEAD", counts.gets, counts.puts, counts.lists, counts.heads));
+    let amplification = took.progress.written_bytes as f64 / hot as f64;
+    row("written", format!("{:.1} MB for {:.1} MB of segments: {amplification:.2} times", took.progress.written_bytes as f64 / 1e6, hot as f64 / 1e6));
+    row("runs and frames made", format!("{} and {}", took.progress.runs, took.progress.frames));
+    anyhow::ensure!(took.peak_bytes <= COMPACTION_BYTES_MAX, "more than {COMPACTION_BYTES_MAX} bytes of memory");
+    anyhow::ensure!(amplification <= AMPLIFICATION_MAX, "more than {AMPLIFICATION_MAX} times the segments written");
+    let (series, usage, time) = world.query("batch_metric_03").await?;
+    row(
+        "query over the compacted day, cold",
+        format!("{series} series, {} requests, {:.0} ms", usage.requests, time.as_secs_f64() * 1e3),
+    );
+    world.close()
+}
+
+/// Many series that are held, and days on which little is pushed, or nothing.
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+async fn held() -> anyhow::Result<()> {
+    const SERIES: u64 = 10_000_000;
+    let row = |what: &str, figure: String| println!("| held | {what} | {figure} |");
+    let world = World::new().await?;
+    // each push to a group of its own
+    let day = Day { segments: 2_000, pushes_per_segment: 10, series_per_push: SERIES / 20_000, groups: 20_000 };
+    world.push_until(day, &mut 0, day.segments).await?;
+    world.clock.advance_ms(3_600_000);
+    let took = world.compact(&MEMORY).await?;
+    row("the first day", format!("{SERIES} series, {:.1} MB written, {} MiB of memory", took.progress.written_bytes as f64 / 1e6, took.peak_bytes >> 20));
+    world.clock.advance_ms(86_400_000);
+    let took = world.compact(&MEMORY).await?;
+    row("a day without pushes", format!("{} bytes written, {} requests", took.counts.bytes_put, took.counts.puts + took.counts.gets + took.counts.lists));
+    anyhow::ensure!(took.counts.bytes_put <= 64 << 10, "more than 64 KiB for nothing");
+    let one = Day { segments: 1, pushes_per_segment: 1, series_per_push: 10, groups: 1 };
+    world.push_until(one, &mut 0, 1).await?;
+    world.clock.advance_ms(3_600_000);
+    let took = world.compact(&MEMORY).await?;
+    row("a day with one push", format!("{} bytes written, {:.1} MB read, {:.1} s, {} MiB of memory", took.counts.bytes_put, took.counts.bytes_got as f64 / 1e6, took.cpu.as_secs_f64(), took.peak_bytes >> 20));
+    anyhow::ensure!(took.peak_bytes <= COMPACTION_BYTES_MAX, "more than {COMPACTION_BYTES_MAX} bytes of memory");
+    world.close()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]

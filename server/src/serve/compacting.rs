@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use edge::{Compaction, Storage, StreamCompaction};
 use model::{Clock, MetricType};
-use store::{CompactError, CompactSettings, Progress};
+use store::{CompactError, Progress};
 use tokio::sync::watch;
 use wire::{Family, Metric, MetricValue};
+
+use crate::cli::CompactFlags;
 
 /// What is known of the compaction of this process.
 #[derive(Debug)]
@@ -29,8 +31,8 @@ struct State {
 }
 
 impl Compacting {
-    pub(super) fn new(storage: &Storage, settings: &CompactSettings, clock: &Arc<dyn Clock>) -> Self {
-        let compaction = storage.compaction(settings, clock);
+    pub(super) fn new(storage: &Storage, how: &CompactFlags, clock: &Arc<dyn Clock>) -> Self {
+        let compaction = Compaction::of(storage, &how.settings(), &how.retention(), clock);
         let states = compaction.streams.iter().map(|_| State::default()).collect();
         Self { compaction, states }
     }
@@ -132,6 +134,7 @@ impl Compacting {
             counter("mayfly_compaction_rows_total", "Rows read to be merged.", |done| done.rows),
             counter("mayfly_compaction_runs_total", "Runs made.", |done| done.runs),
             counter("mayfly_compaction_frames_total", "Frames made.", |done| done.frames),
+            counter("mayfly_compaction_expired_runs_total", "Runs that were too old.", |done| done.runs_dropped),
             counter("mayfly_compaction_deleted_objects_total", "Objects deleted.", |done| done.swept),
             family(
                 "mayfly_compaction_bytes_total",

@@ -92,7 +92,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     };
     let rules = ServedRules::open(&flags, around).await?;
     let compacting = (!flags.compact_interval.is_zero())
-        .then(|| Arc::new(Compacting::new(&storage, &flags.compact.settings(), &clock)));
+        .then(|| Arc::new(Compacting::new(&storage, &flags.compact, &clock)));
     let own = own_metrics::router(own_metrics::Sources {
         storage: storage.clone(),
         writer: Arc::clone(&writer),

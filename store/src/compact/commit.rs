@@ -3,12 +3,16 @@
 use xxhash_rust::xxh3::Xxh3;
 
 use super::ids::Id;
-use super::inputs::{HotSegment, Read, Unreadable, reaching};
+use super::inputs::{HotSegment, reaching};
+use super::merge::{Merge, blocking};
 use super::progress::Blocked;
 use super::runs::Making;
+use super::segments::{Hot, Stop};
+use super::sources::Source;
 use super::{CompactError, Compactor, Progress};
 use crate::layout::Minute;
 use crate::manifest::{self, Level, Loaded, Manifest, Reaching, Run};
+use crate::merge::Span;
 
 impl Compactor {
     /// Checks the next manifest and puts it in the place of the one that the work was planned on.
@@ -36,56 +40,63 @@ impl Compactor {
         (from, to): (Minute, Minute),
         progress: &mut Progress,
     ) -> Result<Loaded, CompactError> {
-        let begun = reaching(&self.stream, &loaded.manifest);
-        let segments: Vec<&HotSegment> = begun.iter().chain(segments).collect();
-        let (mut read, mut end, mut blocked) = (Vec::new(), to, None);
-        for (segment, found) in segments.iter().zip(self.read_segments(&segments).await?) {
-            match found {
-                Ok(found) => read.push((*segment, found)),
-                Err(Unreadable { object, error }) => {
-                    let reason = error.to_string().into();
-                    tracing::error!(%object, %reason, "compaction goes no further: this object cannot be read");
-                    (end, blocked) = (segment.minute(), Some(Blocked { object, reason }));
-                    break;
-                }
+        let manifest = &loaded.manifest;
+        let begun = reaching(&self.stream, manifest);
+        let mut segments: Vec<&HotSegment> = begun.iter().chain(segments).collect();
+        let sealed = self.sealed(manifest, &segments).await?;
+        segments.retain(|segment| !sealed.contains(&id(segment)));
+        let mut end = to;
+        let hot = loop {
+            let Stop { minute, object, error } =
+                match self.gather(&segments, (from, end), manifest.epoch, progress).await? {
+                    Ok(hot) => break hot,
+                    Err(stop) => stop,
+                };
+            let reason = error.to_string().into();
+            tracing::error!(%object, %reason, "compaction goes no further: this object cannot be read");
+            progress.blocked = Some(Blocked { object, reason });
+            segments.retain(|segment| segment.minute() < minute);
+            end = minute;
+            if end <= from {
+                return Err(stopped(progress));
             }
-        }
-        read.retain(|(segment, _)| segment.minute() < end);
-        if end <= from {
-            return Err(stopped(blocked));
-        }
-        let sealed = self.sealed(&loaded.manifest, &read).await?;
-        read.retain(|(segment, _)| !sealed.contains(&id(segment)));
-        let goes_on = |segment: &HotSegment| self.has_stamps() && segment.name.to_us >= end.start_us();
-        let going_on = read.iter().filter(|(segment, _)| goes_on(segment));
-        let going_on =
-            going_on.map(|(segment, _)| Reaching { name: segment.path.clone(), bytes: segment.bytes });
+        };
+        let goes_on = |segment: &&&HotSegment| self.has_stamps() && segment.name.to_us >= end.start_us();
+        let going_on = segments.iter().filter(goes_on);
+        let going_on = going_on.map(|segment| Reaching { name: segment.path.clone(), bytes: segment.bytes });
         let reaching = going_on.collect();
-        progress.segments += read.iter().filter(|(segment, _)| segment.minute() >= from).count() as u64;
         let making = Making {
             level: Level::Tick,
             minutes: (from, end),
-            inputs: hash(read.iter().map(|(segment, _)| segment.path.as_str())),
-            ids: read.iter().map(|(segment, _)| id(segment)).collect(),
+            inputs: hash(segments.iter().map(|segment| segment.path.as_str())),
+            ids: segments.iter().map(|segment| id(segment)).collect(),
             keys: Vec::new(),
         };
-        let files: Vec<Read> = read.into_iter().map(|(_, read)| read).collect();
-        let counted = self.counted(&loaded.manifest, &files, from).await?;
-        let runs = self.make(&loaded.manifest, making, files, counted, progress).await?;
-        let mut after = Manifest::clone(&loaded.manifest);
+        let counted = self.counted(manifest, &hot.heads, from).await?;
+        let (kind, settings) = (self.kind, self.settings.clone());
+        let span = Span { from_us: from.start_us(), end_us: end.start_us() };
+        let (rows, merge, spilled) = blocking(move || {
+            let Hot { heads, stamps, rows, spilled } = hot;
+            let all = spilled.is_empty().then_some(&rows[..]);
+            let merge = Merge::of_segments(kind, (&heads, all), span, &counted, stamps, &settings);
+            (rows, merge, spilled)
+        })
+        .await?;
+        let sources = if spilled.is_empty() {
+            rows.into_iter().map(|rows| Source::Held(Some(rows))).collect()
+        } else {
+            self.open(spilled, progress).await?.1
+        };
+        let runs = self.make(manifest, making, (sources, merge), progress).await?;
+        let mut after = Manifest::clone(manifest);
         after.runs.extend(runs);
         (after.watermark, after.reaching) = (Some(end), reaching);
         let loaded = self.commit(loaded, after, None).await?;
-        match blocked {
-            Some(blocked) => {
-                progress.blocked = Some(blocked.clone());
-                Err(stopped(Some(blocked)))
-            }
-            None => Ok(loaded),
-        }
+        progress.segments += segments.iter().filter(|segment| segment.minute() >= from).count() as u64;
+        if end < to { Err(stopped(progress)) } else { Ok(loaded) }
     }
 
-    /// Makes one run of several, and of a day of pushes the frame at its end.
+    /// Makes one run of several.
     pub(super) async fn merge_runs(
         &self,
         loaded: &Loaded,
@@ -94,41 +105,47 @@ impl Compactor {
         progress: &mut Progress,
     ) -> Result<Loaded, CompactError> {
         let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Ok(loaded.clone()) };
+        let names = runs.iter().flat_map(|run| run.objects.iter().map(|object| object.name.as_str()));
+        let making = Making {
+            level,
+            minutes: (first.from, last.to),
+            inputs: hash(names),
+            ids: self.ids_of(runs).await?,
+            keys: self.keys_of(runs).await?,
+        };
+        let lists = runs.iter().map(|run| run.objects.clone()).collect();
+        let (heads, sources) = self.open(lists, progress).await?;
+        let (kind, settings) = (self.kind, self.settings.clone());
+        let span = Span { from_us: first.from.start_us(), end_us: last.to.start_us() };
+        let merge = blocking(move || Merge::of_runs(kind, &heads, span, &settings)).await?;
+        let mut made = self.make(&loaded.manifest, making, (sources, merge), progress).await?;
+        for run in &mut made {
+            // what was merged into those is merged into this
+            run.rows_merged += runs.iter().map(|run| run.rows_merged).sum::<u64>();
+        }
         let mut after = Manifest::clone(&loaded.manifest);
-        if runs.len() > 1 {
-            let names = runs.iter().flat_map(|run| run.objects.iter().map(|object| object.name.as_str()));
-            let making = Making {
-                level,
-                minutes: (first.from, last.to),
-                inputs: hash(names),
-                ids: self.ids_of(runs).await?,
-                keys: self.keys_of(runs).await?,
-            };
-            let files = self.read_runs(runs).await?;
-            let mut made = self.make(&loaded.manifest, making, files, Vec::new(), progress).await?;
-            for run in &mut made {
-                // what was merged into those is merged into this
-                run.rows_merged += runs.iter().map(|run| run.rows_merged).sum::<u64>();
-            }
-            after.runs.retain(|run| !runs.contains(run));
-            after.runs.extend(made);
-            after.runs.sort_by_key(|run| (run.from, run.day));
-        }
-        if level == Level::Day && first.day.is_none() {
-            let at = first.from.day().next().start();
-            after.frames.push(self.make_frame(&after, at, progress).await?);
-        }
+        after.runs.retain(|run| !runs.contains(run));
+        after.runs.extend(made);
+        after.runs.sort_by_key(|run| (run.from, run.day));
+        self.commit(loaded, after, None).await
+    }
+
+    /// Makes the frame of a minute.
+    pub(super) async fn add_frame(
+        &self,
+        loaded: &Loaded,
+        at: Minute,
+        progress: &mut Progress,
+    ) -> Result<Loaded, CompactError> {
+        let mut after = Manifest::clone(&loaded.manifest);
+        after.frames.push(self.make_frame(&loaded.manifest, at, progress).await?);
         self.commit(loaded, after, None).await
     }
 
     /// Of the segments that were put again under a later minute, those that are in a run under their earlier one.
-    async fn sealed(
-        &self,
-        manifest: &Manifest,
-        read: &[(&HotSegment, Read)],
-    ) -> Result<Vec<Id>, CompactError> {
-        let again = read.iter().filter(|(segment, _)| segment.name.is_again);
-        let again: Vec<Id> = again.map(|(segment, _)| id(segment)).collect();
+    async fn sealed(&self, manifest: &Manifest, segments: &[&HotSegment]) -> Result<Vec<Id>, CompactError> {
+        let again = segments.iter().filter(|segment| segment.name.is_again);
+        let again: Vec<Id> = again.map(|segment| id(segment)).collect();
         if again.is_empty() {
             return Ok(Vec::new());
         }
@@ -141,8 +158,8 @@ fn id(segment: &HotSegment) -> Id {
     (segment.name.writer, segment.name.number, segment.minute())
 }
 
-fn stopped(blocked: Option<Blocked>) -> CompactError {
-    match blocked {
+fn stopped(progress: &Progress) -> CompactError {
+    match progress.blocked.clone() {
         Some(Blocked { object, reason }) => CompactError::Damaged { object, reason: reason.to_string() },
         None => CompactError::Interrupted,
     }

@@ -1,19 +1,18 @@
 //! What is merged: listed, fetched, compared with its checksum, decoded.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::StreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::{CompactError, Compactor};
 use crate::layout::{Minute, SegmentName, Stream};
-use crate::manifest::{Manifest, Object, Reaching, Run};
+use crate::manifest::{Manifest, Reaching};
 use crate::segment::{self, Segment, SegmentError};
 
 /// Requests to the store at once.
-const REQUESTS_MAX: usize = 16;
+pub(super) const REQUESTS_MAX: usize = 16;
 
 /// A segment that no run has yet.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,38 +78,12 @@ pub(super) struct Unreadable {
 }
 
 impl Compactor {
-    /// Decodes segments, in their order.
-    pub(super) async fn read_segments(
+    /// Reads a segment.
+    pub(super) async fn read(
         &self,
-        segments: &[&HotSegment],
-    ) -> Result<Vec<Result<Read, Unreadable>>, CompactError> {
-        let read = |segment: &&HotSegment| self.read(segment.object.clone(), segment.name.checksum);
-        // as a list, since a tick could not be spawned otherwise
-        let reads: Vec<_> = segments.iter().map(read).collect();
-        stream::iter(reads).buffered(REQUESTS_MAX).try_collect().await
-    }
-
-    /// Decodes the files of a run or a frame, in their order.
-    pub(super) async fn read_objects(&self, objects: &[Object]) -> Result<Vec<Read>, CompactError> {
-        let read = |object: &Object| self.read(self.stream.below(&object.name), object.checksum);
-        let reads: Vec<_> = objects.iter().map(read).collect();
-        let read: Vec<Result<Read, Unreadable>> =
-            stream::iter(reads).buffered(REQUESTS_MAX).try_collect().await?;
-        let damaged =
-            |Unreadable { object, error }| CompactError::Damaged { object, reason: error.to_string() };
-        read.into_iter().map(|read| read.map_err(damaged)).collect()
-    }
-
-    /// Decodes the files of runs, in their order.
-    pub(super) async fn read_runs(&self, runs: &[Run]) -> Result<Vec<Read>, CompactError> {
-        let mut read = Vec::new();
-        for run in runs {
-            read.extend(self.read_objects(&run.objects).await?);
-        }
-        Ok(read)
-    }
-
-    async fn read(&self, object: Path, checksum: u64) -> Result<Result<Read, Unreadable>, CompactError> {
+        object: Path,
+        checksum: u64,
+    ) -> Result<Result<Read, Unreadable>, CompactError> {
         let failed = |source| CompactError::Store { object: object.clone(), source };
         let bytes = self.store.get(&object).await.map_err(failed)?.bytes().await.map_err(failed)?;
         let length = bytes.len() as u64;
@@ -121,15 +94,15 @@ impl Compactor {
             Err(_) => return Err(CompactError::Interrupted),
         };
         Ok(match decoded {
-            Ok(segment) => Ok(Read { segment: Arc::new(segment), bytes: length }),
+            Ok(segment) => Ok(Read { segment, bytes: length }),
             Err(error) => Err(Unreadable { object, error }),
         })
     }
 }
 
 /// A decoded file, and how long it is.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Read {
-    pub(super) segment: Arc<Segment>,
+    pub(super) segment: Segment,
     pub(super) bytes: u64,
 }

@@ -1,12 +1,17 @@
-//! What files come to when they are merged, by the kind of their stream.
+//! Merges what comes part by part, by the kind of the stream, and writes files as they are full.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use super::CompactSettings;
-use super::keys::Counted;
+use model::{RetryKey, Stamp};
+
 use super::lease::micros;
-use crate::layout::Day;
-use crate::merge::{MergeSettings, Merged, Span, merge_pushes, merge_samples};
+use super::sources::Source;
+use super::{CompactError, CompactSettings, Compactor, Progress};
+use crate::layout::{Day, MergedName};
+use crate::manifest::Object;
+use crate::merge::{
+    Cells, Contested, FileLimits, Known, PushMerge, Round, Rounds, SampleMerge, Span, Stamps,
+};
 use crate::segment::Segment;
 
 /// What a stream holds.
@@ -16,48 +21,160 @@ pub(super) enum Kind {
     Samples,
 }
 
-/// A run before it is written.
+/// A merge under way.
 #[derive(Debug)]
-pub(super) struct MergedRun {
-    /// Of samples: the day of their time.
-    pub(super) day: Option<Day>,
-    pub(super) segment: Segment,
-    /// The retry keys of the segments that were merged; what was a run had them beside it.
-    pub(super) keys: Vec<Counted>,
+pub(super) enum Merge {
+    Pushes(Box<PushMerge>),
+    Samples(SampleMerge),
+}
+
+/// What inputs have become: of pushes one run, of samples one for each day of their time.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    pub(super) files: BTreeMap<Option<Day>, Vec<Object>>,
+    /// The retry keys that counted in segments.
+    pub(super) keys: Vec<(RetryKey, Stamp)>,
     /// How many rows are gone.
     pub(super) rows_merged: u64,
 }
 
-impl Kind {
-    /// The runs of files that are given in the order in which they were written, and that hold all of a span.
-    pub(super) fn merge(
-        self,
-        inputs: &[Arc<Segment>],
+impl CompactSettings {
+    pub(super) fn file_limits(&self) -> FileLimits {
+        FileLimits { rows_max: self.file_rows_max, bytes_max: self.file_bytes_max }
+    }
+}
+
+impl Merge {
+    /// A merge of segments. `rows`: of all of them, if they are there.
+    pub(super) fn of_segments(
+        kind: Kind,
+        (heads, rows): (&[Segment], Option<&[Segment]>),
         span: Span,
-        counted: &[Counted],
+        counted: &[(RetryKey, Stamp)],
+        stamps: Stamps,
         settings: &CompactSettings,
-    ) -> Vec<MergedRun> {
+    ) -> Self {
+        let limits = settings.file_limits();
+        if kind == Kind::Samples {
+            return Self::Samples(SampleMerge::new(limits));
+        }
+        let by_us = Some(micros(settings.aggregate_resolution)).filter(|by_us| *by_us > 0);
+        let cells = by_us.map(|by_us| match rows {
+            Some(rows) => Cells::of(rows, span, by_us),
+            None => Cells::without_histograms(by_us),
+        });
+        let contested = Contested::of(stamps);
+        let known = Known { heads, span, counted, contested, cells, limits };
+        Self::Pushes(Box::new(PushMerge::new(known)))
+    }
+
+    /// A merge of runs: what may be joined is joined, what repeats another is gone, and writers stand where they are needed.
+    pub(super) fn of_runs(kind: Kind, heads: &[Segment], span: Span, settings: &CompactSettings) -> Self {
+        let limits = settings.file_limits();
+        if kind == Kind::Samples {
+            return Self::Samples(SampleMerge::new(limits));
+        }
+        let contested = Contested::told();
+        let known = Known { heads, span, counted: &[], contested, cells: None, limits };
+        Self::Pushes(Box::new(PushMerge::new(known)))
+    }
+
+    fn take(&mut self, round: &Round) -> Vec<(Option<Day>, Segment)> {
         match self {
-            Self::Samples => samples(inputs),
-            Self::Pushes => {
-                let by_us = Some(micros(settings.aggregate_resolution)).filter(|by_us| *by_us > 0);
-                let settings = MergeSettings { aggregate_resolution_us: by_us };
-                let Merged { run: segment, keys, repeated_rows, joined_rows } =
-                    merge_pushes(inputs, span, counted, settings);
-                vec![MergedRun { day: None, segment, keys, rows_merged: repeated_rows + joined_rows }]
+            Self::Pushes(merge) => merge.take(round).into_iter().map(|file| (None, file)).collect(),
+            Self::Samples(merge) => {
+                merge.take(round).into_iter().map(|(day, file)| (Some(day), file)).collect()
             }
+        }
+    }
+
+    fn finish(self) -> Vec<(Option<Day>, Segment)> {
+        match self {
+            Self::Pushes(merge) => merge.finish().into_iter().map(|file| (None, file)).collect(),
+            Self::Samples(merge) => merge.finish().into_iter().map(|(day, file)| (Some(day), file)).collect(),
+        }
+    }
+
+    fn made(&mut self) -> Made {
+        match self {
+            Self::Pushes(merge) => Made {
+                keys: std::mem::take(&mut merge.keys),
+                rows_merged: merge.repeated_rows + merge.joined_rows,
+                ..Made::default()
+            },
+            Self::Samples(merge) => Made { rows_merged: merge.rows_dropped, ..Made::default() },
         }
     }
 }
 
-fn samples(inputs: &[Arc<Segment>]) -> Vec<MergedRun> {
-    let (days, mut rows_merged) = merge_samples(inputs);
-    let runs = days.into_iter().map(|(day, segment)| MergedRun {
-        day: Some(day),
-        segment,
-        keys: Vec::new(),
-        // of several days nobody asks which had them
-        rows_merged: std::mem::take(&mut rows_merged),
-    });
-    runs.collect()
+impl Compactor {
+    /// Merges all that sources give. `name` tells what the files of a day are called.
+    pub(super) async fn merge(
+        &self,
+        mut sources: Vec<Source>,
+        mut merge: Merge,
+        name: impl Fn(Option<Day>) -> MergedName + Send + Sync,
+        progress: &mut Progress,
+    ) -> Result<Made, CompactError> {
+        let mut rounds = Rounds::new(sources.len());
+        let mut files: BTreeMap<Option<Day>, Vec<Object>> = BTreeMap::new();
+        loop {
+            let round;
+            (rounds, round) = self.next_round(rounds, &mut sources, progress).await?;
+            let (full, is_last);
+            (merge, full, is_last) = blocking(move || {
+                let full = merge.take(&round);
+                (merge, full, round.is_last())
+            })
+            .await?;
+            self.write_files(full, &name, &mut files, progress).await?;
+            if is_last {
+                break;
+            }
+        }
+        drop(sources);
+        let made = merge.made();
+        self.write_files(merge.finish(), &name, &mut files, progress).await?;
+        Ok(Made { files, ..made })
+    }
+
+    /// Takes rows of all sources until some can be merged.
+    pub(super) async fn next_round(
+        &self,
+        mut rounds: Rounds,
+        sources: &mut [Source],
+        progress: &mut Progress,
+    ) -> Result<(Rounds, Round), CompactError> {
+        while let Some(index) = rounds.wanting() {
+            let part = self.next_part(&mut sources[index], progress).await?;
+            rounds.give(index, part);
+        }
+        blocking(move || {
+            let round = rounds.take();
+            (rounds, round)
+        })
+        .await
+    }
+
+    async fn write_files(
+        &self,
+        full: Vec<(Option<Day>, Segment)>,
+        name: impl Fn(Option<Day>) -> MergedName + Send,
+        files: &mut BTreeMap<Option<Day>, Vec<Object>>,
+        progress: &mut Progress,
+    ) -> Result<(), CompactError> {
+        for (day, file) in full {
+            let of_day = files.entry(day).or_default();
+            let name = name(day).part(of_day.len());
+            of_day.push(self.write_file(name, file, progress).await?);
+        }
+        Ok(())
+    }
+}
+
+/// Does what takes a processor and not the store.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, CompactError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| CompactError::Interrupted)
 }

@@ -6,12 +6,16 @@
 //!
 //! 1. `lease`: others leave the stream alone.
 //! 2. `plan`: minutes that are sealed, hours and days that are over.
-//! 3. `inputs`: files are read and compared with their checksums. One that cannot be read stops the watermark before it.
-//! 4. `outputs`: files are written; what is there already is compared, not believed.
-//! 5. `commit`: the manifest is checked against the invariants and swapped.
-//! 6. `sweep`: what no manifest names goes.
+//! 3. `segments`, `sources`: files are read and compared with their checksums. One that cannot be read stops the watermark
+//!    before it.
+//! 4. `merge`, `frames`: what came is merged part by part, so that memory does not grow with what is merged.
+//! 5. `outputs`: files are written; what is there already is compared, not believed.
+//! 6. `commit`: the manifest is checked against the invariants and swapped.
+//! 7. `retain`: what is too old leaves the manifest.
+//! 8. `sweep`: what no manifest names goes.
 
 mod commit;
+mod frames;
 pub(crate) mod ids;
 mod inputs;
 pub(crate) mod keys;
@@ -20,7 +24,11 @@ mod merge;
 mod outputs;
 mod plan;
 mod progress;
+mod retain;
 mod runs;
+pub(crate) mod sealed_list;
+mod segments;
+mod sources;
 mod sweep;
 
 #[cfg(test)]
@@ -33,6 +41,7 @@ use model::{AnswerTime, Clock};
 use object_store::{Extensions, GetOptions, ObjectStore};
 
 pub use progress::{CompactError, Progress};
+pub use retain::RETENTION_MIN;
 
 use crate::layout::{Minute, Stream};
 use crate::manifest::{Lease, Loaded, Manifest, Manifests};
@@ -51,12 +60,28 @@ pub struct CompactSettings {
     pub margin: Duration,
     /// A tick merges no more than about so many rows of segments; the next one goes on.
     pub rows_max: u64,
+    /// Rows that are merged at once, of all files together.
+    pub round_rows: usize,
+    /// Of segments, no more are merged at once than have about so many rows, unless they are of one minute. That takes about
+    /// 500 bytes of memory for each.
+    pub step_rows_max: u64,
+    /// Nor more than have so many bytes.
+    pub step_bytes_max: u64,
+    /// Nor more than so many.
+    pub step_segments_max: usize,
+    /// Of one minute with more, no more is in memory at once than takes so many bytes: the rest is sorted by parts and written.
+    pub group_bytes_max: usize,
     /// A file has no more rows.
     pub file_rows_max: usize,
+    /// Nor rows that take more memory than about so many bytes.
+    pub file_bytes_max: usize,
     /// What no manifest names is deleted when it is so old. Longer than the longest query and the longest tick.
     pub grace: Duration,
     /// How often to look for it.
     pub sweep_interval: Duration,
+    /// What is older than this goes, whole days at a time: of pushes what was held then lives on as far as it is held still.
+    /// At least [`RETENTION_MIN`]; `None`: nothing goes.
+    pub retention: Option<Duration>,
     /// Values that are added within so long become one.
     pub aggregate_resolution: Duration,
 }
@@ -69,9 +94,16 @@ impl CompactSettings {
             lease: Duration::from_secs(15 * 60),
             margin: Duration::from_secs(60),
             rows_max: 4 << 20,
+            round_rows: 1 << 17,
+            step_rows_max: 1 << 18,
+            step_bytes_max: 64 << 20,
+            step_segments_max: 4_096,
+            group_bytes_max: 128 << 20,
             file_rows_max: 4 << 20,
+            file_bytes_max: 16 << 20,
             grace: Duration::from_secs(30 * 60),
             sweep_interval: Duration::from_secs(60 * 60),
+            retention: None,
             aggregate_resolution: Duration::from_secs(10),
         }
     }
@@ -171,6 +203,7 @@ impl Compactor {
                 break;
             }
         }
+        loaded = self.retain(&loaded, now_us, progress).await?;
         self.sweep_if_due(&loaded, now_us, progress).await
     }
 
@@ -223,6 +256,7 @@ impl Compactor {
                 self.merge_segments(loaded, &segments, minutes, progress).await
             }
             Step::Merge { level, runs } => self.merge_runs(loaded, level, &runs, progress).await,
+            Step::Frame { at } => self.add_frame(loaded, at, progress).await,
             Step::Advance { to } => self.advance(loaded, to).await,
         }
     }

@@ -34,6 +34,8 @@ pub struct Progress {
     pub read_bytes: u64,
     /// Bytes that were written.
     pub written_bytes: u64,
+    /// Runs that are older than the retention.
+    pub runs_dropped: u64,
     /// Objects that were deleted, since nothing needs them.
     pub swept: u64,
     /// An object that cannot be read, and keeps all that comes after it from being merged.
@@ -51,6 +53,7 @@ impl Progress {
         self.frames += before.frames;
         self.read_bytes += before.read_bytes;
         self.written_bytes += before.written_bytes;
+        self.runs_dropped += before.runs_dropped;
         self.swept += before.swept;
     }
 
@@ -112,6 +115,14 @@ pub enum CompactError {
         name: String,
         /// Why not.
         reason: String,
+    },
+    /// No frame is made, since histograms whose pushes have different bounds have too many rows.
+    #[error(
+        "histograms whose pushes have different bounds have more rows since the last frame than UNEVEN_ROWS_MAX = {max}"
+    )]
+    Uneven {
+        /// How many there may be.
+        max: usize,
     },
     /// The process is going down.
     #[error("interrupted: the process is shutting down")]

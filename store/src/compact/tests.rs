@@ -1,6 +1,7 @@
 //! Ticks on a clock that the test moves: what is merged when, what is left, and what is never lost.
 
 mod pushed;
+mod retained;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

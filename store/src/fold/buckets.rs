@@ -12,7 +12,7 @@ const BOUND: &str = "le";
 
 /// A histogram with more bounds than this, all pushes together, is not completed: what a push of few bounds says about
 /// the others would be more than was pushed. Its buckets are added each by itself.
-const HISTOGRAM_BOUNDS_MAX: usize = 1_024;
+pub(crate) const HISTOGRAM_BOUNDS_MAX: usize = 1_024;
 
 /// The selection by which to read, so that all buckets of a histogram are there.
 pub(crate) fn widened(selection: &Selection) -> Selection {

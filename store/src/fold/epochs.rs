@@ -187,7 +187,7 @@ impl Carried {
     }
 
     /// Whether a frame says that it was held: rows of what is held no more end where they begin.
-    pub(super) fn is_told(&self) -> bool {
+    pub(crate) fn is_told(&self) -> bool {
         self.epoch.until.is_none_or(|until| until.at_us > self.last.at_us)
     }
 

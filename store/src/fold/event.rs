@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::{GroupKey, Merge, MetricType, Stamp, Value};
 
 use super::epochs::{Carried, end};
-use crate::segment::{Lost, Told};
+use crate::segment::{Held, Lost, Segment, SeriesRows, Told};
 
 /// As what a series is pushed. Values of different kinds are not added up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +84,29 @@ impl GroupEvents {
     pub(crate) fn carry(&mut self, carried: Carried) {
         // what is held no more ends where it begins
         self.carried = carried.is_told().then_some(carried);
+    }
+
+    /// What is to be known of events that were folded already, to go on with those that come after them.
+    pub(crate) fn after(carried: Option<Carried>) -> Self {
+        Self { carried, ..Self::default() }
+    }
+
+    /// How many events there are.
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Adds the rows of a frame or a run.
+    pub(crate) fn add(&mut self, segment: &Segment, series: &SeriesRows, held: &Held) {
+        let kind = self.kind(&held.kind);
+        for row in series.range.clone() {
+            let stamp = segment.stamp(row);
+            let (value, told) = (segment.rows.value(row), segment.rows.told(row));
+            match told.since_us {
+                Some(_) => self.carry(Carried::new(held.kind.clone(), stamp, &value, told)),
+                None => self.push_told(stamp, kind, value, told),
+            }
+        }
     }
 
     /// What a frame said that is held.

@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Manifest, Run};
-use crate::layout::{Day, Minute};
+use object_store::path::Path;
+
+use super::{Manifest, Reaching, Run};
+use crate::layout::{Day, Minute, SegmentName};
 
 /// Something that always holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Invariant {
-    /// Watermark, epoch and the number of the lease never fall, and another holder has another number.
+    /// Watermark, the beginning of what is kept, epoch and the number of the lease never fall, and another holder has another
+    /// number.
     WatermarkRises,
     /// Runs end at or before the watermark, and hold at least a minute and an object.
     RunsBelowWatermark,
@@ -20,6 +23,8 @@ pub(crate) enum Invariant {
     NothingDropped,
     /// A frame lies at or before the watermark, and what it builds on is there and older.
     FramesBased,
+    /// What goes on after the watermark is called like a segment, is filed before the watermark, and ends at or after it.
+    ReachingOver,
 }
 
 impl Invariant {
@@ -31,6 +36,7 @@ impl Invariant {
             Self::RunsDisjoint => "runs-disjoint",
             Self::NothingDropped => "nothing-dropped",
             Self::FramesBased => "frames-based",
+            Self::ReachingOver => "reaching-over",
         }
     }
 }
@@ -66,7 +72,8 @@ pub(crate) fn check(before: &Manifest, after: &Manifest, kept_from: Option<Minut
 pub(crate) fn stands(manifest: &Manifest) -> Result<(), Violation> {
     runs_below_watermark(manifest)?;
     runs_disjoint(manifest)?;
-    frames_based(manifest)
+    frames_based(manifest)?;
+    reaching_over(manifest)
 }
 
 fn rises(before: &Manifest, after: &Manifest) -> Result<(), Violation> {
@@ -74,6 +81,10 @@ fn rises(before: &Manifest, after: &Manifest) -> Result<(), Violation> {
     if after.watermark < before.watermark {
         let [from, to] = [before.watermark, after.watermark].map(shown);
         return violated(format!("the watermark falls from {from} to {to}"));
+    }
+    if after.kept_from < before.kept_from {
+        let [from, to] = [before.kept_from, after.kept_from].map(shown);
+        return violated(format!("what is kept begins at {to} and not at {from}"));
     }
     if after.epoch < before.epoch {
         return violated(format!("the epoch falls from {} to {}", before.epoch, after.epoch));
@@ -144,7 +155,7 @@ fn nothing_dropped(before: &Manifest, after: &Manifest, kept_from: Option<Minute
     for (day, old) in &old {
         let new = new.get(day).unwrap_or(&none);
         for gone in old.iter().filter(|run| !new.contains(run)) {
-            if kept_from.is_some_and(|kept| gone.to <= kept) {
+            if kept_from.is_some_and(|kept| gone.end() <= kept) {
                 continue;
             }
             let Some(over) = new.iter().find(|run| run.from <= gone.from && gone.to <= run.to) else {
@@ -184,6 +195,22 @@ fn frames_based(manifest: &Manifest) -> Result<(), Violation> {
             return violated(format!(
                 "the frame at {at} builds on one at {base}, which is not there before it"
             ));
+        }
+    }
+    Ok(())
+}
+
+fn reaching_over(manifest: &Manifest) -> Result<(), Violation> {
+    for Reaching { name, .. } in &manifest.reaching {
+        let Ok(segment) = SegmentName::parse(&Path::from(name.as_str())) else {
+            return violated(Invariant::ReachingOver, format!("{name} is not called like a segment"));
+        };
+        let is_over = manifest.watermark.is_some_and(|watermark| {
+            Minute::of(segment.stamped_us) < watermark && segment.to_us >= watermark.start_us()
+        });
+        if !is_over {
+            let what = format!("{name} does not reach over the watermark {}", shown(manifest.watermark));
+            return violated(Invariant::ReachingOver, what);
         }
     }
     Ok(())

@@ -32,6 +32,9 @@ pub(crate) struct Manifest {
     pub(crate) epoch: u64,
     /// The first minute that is not in the runs; `None`: all are still to be merged.
     pub(crate) watermark: Option<Minute>,
+    /// What was before this is gone, and what is left of it is not to be seen: retention. Of pushes it is the time of a frame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kept_from: Option<Minute>,
     /// Who may work on it.
     pub(crate) lease: Lease,
     /// When objects that nothing needs were last looked for.
@@ -115,6 +118,9 @@ pub(crate) struct Run {
     pub(crate) ids: Option<String>,
     /// How many rows its segments had that are not in it: repeated, or merged with others.
     pub(crate) rows_merged: u64,
+    /// How long the lists of retry keys and ids are, together.
+    #[serde(default)]
+    pub(crate) list_bytes: u64,
 }
 
 /// What is held at one time.
@@ -158,12 +164,20 @@ impl Default for Manifest {
             format: FORMAT,
             epoch: 0,
             watermark: None,
+            kept_from: None,
             lease: Lease::default(),
             swept: None,
             reaching: Vec::new(),
             runs: Vec::new(),
             frames: Vec::new(),
         }
+    }
+}
+
+impl Run {
+    /// When the last of it is: of pushes the end of its minutes, of samples that of their day.
+    pub(crate) fn end(&self) -> Minute {
+        self.day.map_or(self.to, |day| day.next().start())
     }
 }
 

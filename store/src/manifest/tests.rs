@@ -35,6 +35,7 @@ fn run(level: Level, from: &str, to: &str, rows: u64) -> Run {
         keys: None,
         ids: Some(format!("data/{DAY}/{from}.ids")),
         rows_merged: 0,
+        list_bytes: 0,
     }
 }
 
@@ -46,6 +47,7 @@ fn manifest() -> Manifest {
     Manifest {
         epoch: 2,
         watermark: Some(minute("1100")),
+        kept_from: Some(minute("0900")),
         lease: Lease { holder: 7, number: 3, until_us: 5 },
         runs: vec![run(Level::Tick, "1000", "1010", 10), run(Level::Tick, "1010", "1100", 5)],
         frames: vec![frame("1000", None), frame("1050", Some("1000"))],
@@ -61,7 +63,7 @@ fn bytes_tell_all_of_it() {
     let text = String::from_utf8(bytes).expect("is text");
     assert!(
         text.starts_with(
-            r#"{"format":1,"epoch":2,"watermark":"20261122T1100","lease":{"holder":"0000000000000007""#
+            r#"{"format":1,"epoch":2,"watermark":"20261122T1100","kept_from":"20261122T0900","lease":{"holder":"0000000000000007""#
         ),
         "{text}"
     );
@@ -111,6 +113,13 @@ fn frames_are_found_with_what_they_build_on() {
     assert_eq!(at("1100"), ["20261122T1000", "20261122T1050"]);
 }
 
+/// A segment of a minute that ends in another.
+fn reaching(filed: &str, ends: &str) -> Reaching {
+    let to_us = minute(ends).start_us();
+    let name = format!("hot/{DAY}T{filed}/0000000000000abc00000007-1-{to_us}-12-0000000000000def.parquet");
+    Reaching { name, bytes: 1 }
+}
+
 #[test]
 fn a_sound_step_is_let_through() {
     let before = manifest();
@@ -122,8 +131,11 @@ fn a_sound_step_is_let_through() {
     after.watermark = Some(minute("1130"));
     after.lease = Lease { holder: 8, number: 4, until_us: 9 };
     check(&before, &after, None).expect("is sound");
+    after.reaching = vec![Reaching { bytes: 9, ..reaching("1129", "1131") }];
+    check(&before, &after, None).expect("is sound");
     // retention
     after.runs.clear();
+    after.kept_from = Some(minute("1100"));
     check(&before, &after, Some(minute("1100"))).expect("may go");
 }
 
@@ -135,10 +147,13 @@ fn each_invariant_is_held_to() {
         let violation = check(&before, &after, None).expect_err(invariant.name());
         assert_eq!(violation.invariant, invariant, "{violation}");
     };
-    use Invariant::{FramesBased, NothingDropped, RunsBelowWatermark, RunsDisjoint, WatermarkRises};
+    use Invariant::{
+        FramesBased, NothingDropped, ReachingOver, RunsBelowWatermark, RunsDisjoint, WatermarkRises,
+    };
     violates(WatermarkRises, &|m| m.watermark = Some(minute("1059")));
     violates(WatermarkRises, &|m| m.watermark = None);
     violates(WatermarkRises, &|m| m.epoch = 1);
+    violates(WatermarkRises, &|m| m.kept_from = None);
     violates(WatermarkRises, &|m| m.lease.number = 2);
     violates(WatermarkRises, &|m| m.lease.holder = 8);
     violates(RunsBelowWatermark, &|m| m.runs.push(run(Level::Tick, "1100", "1101", 1)));
@@ -152,6 +167,9 @@ fn each_invariant_is_held_to() {
     violates(FramesBased, &|m| drop(m.frames.remove(0)));
     violates(FramesBased, &|m| m.frames.swap(0, 1));
     violates(FramesBased, &|m| m.frames.push(frame("1101", None)));
+    violates(ReachingOver, &|m| m.reaching.push(reaching("x", "1059")));
+    violates(ReachingOver, &|m| m.reaching.push(reaching("1059", "1059")));
+    violates(ReachingOver, &|m| m.reaching.push(reaching("1100", "1101")));
 }
 
 #[test]

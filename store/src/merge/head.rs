@@ -11,7 +11,7 @@ use crate::fold::{Condensed, Ends, Expired, Heads, Pushed};
 use crate::segment::{ClearRow, Description, ExpireRow, PushRow, Segment};
 
 /// What heads say of a span, in the fold's form.
-pub(super) fn heads(inputs: &[Arc<Segment>], span: Span, counted: &[(RetryKey, Stamp)]) -> Heads {
+pub(super) fn heads(inputs: &[Segment], span: Span, counted: &[(RetryKey, Stamp)]) -> Heads {
     let mut heads = Heads::default();
     counted.iter().for_each(|(retry, stamp)| heads.counted(retry.key, *stamp));
     for input in inputs {
@@ -32,7 +32,7 @@ pub(super) fn heads(inputs: &[Arc<Segment>], span: Span, counted: &[(RetryKey, S
 /// Writes the head of a run.
 pub(super) fn condense(
     run: &mut Segment,
-    inputs: &[Arc<Segment>],
+    inputs: &[Segment],
     (heads, ends): (&Heads, &Ends),
     span: Span,
     contested: &Contested,
@@ -56,7 +56,7 @@ pub(super) fn expire_row(group: model::GroupKey, Expired { at, until }: Expired)
 }
 
 /// The last description of each family.
-fn descriptions(inputs: &[Arc<Segment>], span: Span, contested: &Contested) -> Vec<Description> {
+fn descriptions(inputs: &[Segment], span: Span, contested: &Contested) -> Vec<Description> {
     let mut last: BTreeMap<&Arc<str>, &Description> = BTreeMap::new();
     for description in inputs.iter().flat_map(|input| &input.descriptions) {
         let known = last.get(&description.family);

@@ -1,12 +1,11 @@
 //! Segments or runs of pushes become a run.
 
-use std::sync::Arc;
-
 use model::{GroupKey, RetryKey, Stamp, Value};
 
 use super::contested::Contested;
+use super::rounds::Round;
 use super::thin::Cells;
-use super::{MergeSettings, Merged, Span, head};
+use super::{FileLimits, Filling, Span, head};
 use crate::fold::{Ends, Kind};
 use crate::segment::{Held, Lost, Placing, Segment, SeriesRows, Told};
 
@@ -30,50 +29,149 @@ pub(super) struct Kept<'a> {
     pub(super) until_us: Option<i64>,
 }
 
-/// Merges segments, or runs, of pushes to one run of a span, of which they must hold all. What lies outside the span is left
-/// out, since a segment may go on into the next minute. `counted` are the retry keys of pushes before the span that counted.
-/// The same segments, in whatever order, become the same run.
-pub(crate) fn merge_pushes(
-    inputs: &[Arc<Segment>],
+/// What must be known before the first row is merged.
+#[derive(Debug)]
+pub(crate) struct Known<'h> {
+    /// What the heads of all inputs say; their rows are not looked at.
+    pub(crate) heads: &'h [Segment],
+    /// What lies outside it is left out, since a segment may go on into the next minute.
+    pub(crate) span: Span,
+    /// The retry keys of pushes before the span that counted.
+    pub(crate) counted: &'h [(RetryKey, Stamp)],
+    pub(crate) contested: Contested,
+    /// Where rows may be joined; `None`: nowhere.
+    pub(crate) cells: Option<Cells>,
+    pub(crate) limits: FileLimits,
+}
+
+/// Merges segments, or runs, of pushes to one run of a span, of which they must hold all. The same inputs, in whatever order,
+/// become the same run.
+#[derive(Debug)]
+pub(crate) struct PushMerge {
     span: Span,
-    counted: &[(RetryKey, Stamp)],
-    settings: MergeSettings,
-) -> Merged {
-    let contested = Contested::of(inputs);
-    let mut heads = head::heads(inputs, span, counted);
-    let ends = heads.ends();
-    let run = Segment { aggregates: inputs.iter().any(|input| input.aggregates), ..Segment::default() };
-    let mut merged = Merged { run, keys: keys(inputs, span, &ends, &contested), ..Merged::default() };
-    head::condense(&mut merged.run, inputs, (&heads, &ends), span, &contested);
-    drop(heads);
-    let mut series: Vec<(&Segment, &SeriesRows)> =
-        inputs.iter().flat_map(|input| input.series.iter().map(|series| (&**input, series))).collect();
-    series.sort_by(|(_, a), (_, b)| a.order().cmp(&b.order()));
-    let cells = settings.aggregate_resolution_us.map(|by_us| Cells::of(&series, span, by_us, &contested));
-    for of_series in series.chunk_by(|(_, a), (_, b)| a.order() == b.order()) {
-        let (_, SeriesRows { labels, fingerprint, held: Some(Held { group, .. }), .. }) = of_series[0] else {
-            // samples have no events
-            continue;
-        };
-        let mut places = places(of_series, span);
-        let rows = places.len();
-        places.retain(|place| !ends.is_repeated(place.stamp));
-        places.dedup_by_key(|place| place.stamp);
-        merged.repeated_rows += (rows - places.len()) as u64;
-        let mut kept = ended(&places, *group, &ends, span);
-        if let Some(cells) = &cells {
-            merged.joined_rows += cells.join(labels, *group, &mut kept);
-        }
-        for event in kept {
-            let Kept { stamp, kind, ref value, lost, start_us, until_us } = event;
-            let writer = Some(contested.stamp(stamp).writer);
-            let told = Told { until_us, writer, since_us: None, lost: Lost::Float(lost) };
-            let held = Held { group: *group, kind: kind.clone() };
-            let placing = Placing { at_us: stamp.at_us, value, start_us, told };
-            merged.run.add(labels, *fingerprint, Some(held), placing);
+    ends: Ends,
+    contested: Contested,
+    cells: Option<Cells>,
+    /// The first rows of a series of which more may come.
+    held: Option<Segment>,
+    held_rows_max: usize,
+    files: Filling,
+    /// The retry keys that counted in segments, by key.
+    pub(crate) keys: Vec<(RetryKey, Stamp)>,
+    /// Rows that are not in the run since their pushes repeat others, or since they were read twice.
+    pub(crate) repeated_rows: u64,
+    /// Rows that were added to others.
+    pub(crate) joined_rows: u64,
+}
+
+/// So many rows of a series wait for those that come after them, so that what may be joined is. Of a series that has more, what
+/// waits is but the last cell.
+const HELD_ROWS_MAX: usize = 1 << 16;
+
+impl PushMerge {
+    pub(crate) fn new(known: Known<'_>) -> Self {
+        let Known { heads: inputs, span, counted, contested, cells, limits } = known;
+        let mut heads = head::heads(inputs, span, counted);
+        let ends = heads.ends();
+        let mut run =
+            Segment { aggregates: inputs.iter().any(|input| input.aggregates), ..Segment::default() };
+        let keys = keys(inputs, span, &ends, &contested);
+        head::condense(&mut run, inputs, (&heads, &ends), span, &contested);
+        Self {
+            span,
+            ends,
+            contested,
+            cells,
+            held: None,
+            held_rows_max: HELD_ROWS_MAX,
+            files: Filling::new(run, limits),
+            keys,
+            repeated_rows: 0,
+            joined_rows: 0,
         }
     }
-    merged
+
+    /// The same, holding back no more rows than so many.
+    #[cfg(test)]
+    pub(crate) fn holding(self, held_rows_max: usize) -> Self {
+        Self { held_rows_max, ..self }
+    }
+
+    /// Merges some rows, and gives the files that are full.
+    pub(crate) fn take(&mut self, round: &Round) -> Vec<Segment> {
+        let held = self.held.take();
+        let inputs = held.iter().chain(&round.parts);
+        let series = inputs.flat_map(|input| input.series.iter().map(move |series| (input, series)));
+        let mut series: Vec<(&Segment, &SeriesRows)> = series.collect();
+        series.sort_by(|(_, a), (_, b)| a.order().cmp(&b.order()));
+        for of_series in series.chunk_by(|(_, a), (_, b)| a.order() == b.order()) {
+            let SeriesRows { held: Some(Held { group, .. }), .. } = of_series[0].1 else {
+                // samples have no events
+                continue;
+            };
+            let mut places = places(of_series, self.span);
+            let rows = places.len();
+            places.retain(|place| !self.ends.is_repeated(place.stamp));
+            places.dedup_by_key(|place| place.stamp);
+            self.repeated_rows += (rows - places.len()) as u64;
+            let complete = if round.goes_on(of_series[0].1) { self.complete(&places) } else { places.len() };
+            self.merge(of_series[0].1, *group, &places, complete);
+            if complete < places.len() {
+                self.held = Some(held_back(of_series[0].1, *group, &places[complete..]));
+            }
+        }
+        self.files.take_full()
+    }
+
+    /// How many of the places of a series need not wait for those that may come.
+    fn complete(&self, places: &[Place<'_>]) -> usize {
+        if places.len() <= self.held_rows_max {
+            return 0;
+        }
+        let last = places.len() - 1;
+        let Some(cells) = &self.cells else { return last };
+        let cell = |place: usize| cells.cell(places[place].stamp.at_us);
+        (1..=last).rev().find(|place| cell(*place) != cell(place - 1)).unwrap_or(last)
+    }
+
+    /// Adds the first of some places of one series of one group to the run.
+    fn merge(&mut self, series: &SeriesRows, group: GroupKey, places: &[Place<'_>], complete: usize) {
+        let mut kept = ended(places, complete, group, &self.ends, self.span);
+        if let Some(cells) = &self.cells {
+            self.joined_rows += cells.join(&series.labels, group, &mut kept, &self.contested);
+        }
+        let mut last_kind: Option<&Kind> = None;
+        for event in kept {
+            let Kept { stamp, kind, ref value, lost, start_us, until_us } = event;
+            let writer = Some(self.contested.stamp(stamp).writer);
+            let told = Told { until_us, writer, since_us: None, lost: Lost::Float(lost) };
+            let goes_on = last_kind.is_some_and(|last| std::ptr::eq(last, kind) || last == kind);
+            self.files.add(
+                (&series.labels, series.fingerprint, goes_on),
+                || Some(Held { group, kind: kind.clone() }),
+                Placing { at_us: stamp.at_us, value, start_us, told },
+            );
+            last_kind = Some(kind);
+        }
+    }
+
+    /// The last files: none that is full, one that is not.
+    pub(crate) fn finish(self) -> Vec<Segment> {
+        self.files.finish()
+    }
+}
+
+/// Rows of one series of one group, as they were read.
+fn held_back(series: &SeriesRows, group: GroupKey, places: &[Place<'_>]) -> Segment {
+    let mut held = Segment::default();
+    for Place { stamp, input, kind, row } in places {
+        let told = Told { writer: Some(stamp.writer), ..input.rows.told(*row) };
+        let (value, start_us) = (input.rows.value(*row), input.rows.start_us(*row));
+        let placing = Placing { at_us: stamp.at_us, value: &value, start_us, told };
+        let as_what = Held { group, kind: (*kind).clone() };
+        held.add(&series.labels, series.fingerprint, Some(as_what), placing);
+    }
+    held
 }
 
 /// The rows of one series of one group, in order.
@@ -89,11 +187,11 @@ fn places<'a>(of_series: &[(&'a Segment, &'a SeriesRows)], span: Span) -> Vec<Pl
     places
 }
 
-/// Tells of each event what ended it, if that was within the span and before the next one.
-fn ended<'a>(places: &[Place<'a>], group: GroupKey, ends: &Ends, span: Span) -> Vec<Kept<'a>> {
-    let mut kept = Vec::with_capacity(places.len());
+/// Tells of the first events what ended each, if that was within the span and before the next one.
+fn ended<'a>(places: &[Place<'a>], count: usize, group: GroupKey, ends: &Ends, span: Span) -> Vec<Kept<'a>> {
+    let mut kept = Vec::with_capacity(count);
     let mut of_family = places.first().map(|first| (first.kind, ends.of(group, &first.kind.family)));
-    for (index, Place { stamp, input, kind, row }) in places.iter().enumerate() {
+    for (index, Place { stamp, input, kind, row }) in places.iter().enumerate().take(count) {
         let next = places.get(index + 1);
         let family_ends = match of_family {
             Some((known, family_ends)) if std::ptr::eq(known, *kind) || known.family == kind.family => {
@@ -130,7 +228,7 @@ fn begins(kind: &Kind, next: &Place<'_>, until: Stamp) -> bool {
 }
 
 /// The retry keys of the pushes that count.
-fn keys(inputs: &[Arc<Segment>], span: Span, ends: &Ends, contested: &Contested) -> Vec<(RetryKey, Stamp)> {
+fn keys(inputs: &[Segment], span: Span, ends: &Ends, contested: &Contested) -> Vec<(RetryKey, Stamp)> {
     let pushes = inputs.iter().flat_map(|input| &input.pushes);
     let counts = |stamp: Stamp| span.contains(stamp.at_us) && !ends.is_repeated(stamp);
     let keyed = pushes.filter(|push| counts(push.stamp));

@@ -1,23 +1,40 @@
 //! Segments or runs of samples become runs, one for each day of their time.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use model::Value;
-
+use super::rounds::Round;
+use super::{FileLimits, Filling};
 use crate::layout::Day;
 use crate::segment::{Placing, Segment, SeriesRows, Told};
 
 /// Merges samples. Inputs are given in the order in which they were written: of samples of one series with the same time, the
-/// one of the later input counts. Returns the runs and how many rows are in none of them.
-pub(crate) fn merge_samples(inputs: &[Arc<Segment>]) -> (BTreeMap<Day, Segment>, u64) {
-    let mut series: Vec<(usize, &Segment, &SeriesRows)> = Vec::new();
-    for (index, input) in inputs.iter().enumerate() {
-        series.extend(input.series.iter().map(|series| (index, &**input, series)));
+/// one of the later input counts.
+#[derive(Debug)]
+pub(crate) struct SampleMerge {
+    days: BTreeMap<Day, Filling>,
+    limits: FileLimits,
+    /// How many rows are in no run.
+    pub(crate) rows_dropped: u64,
+}
+
+impl SampleMerge {
+    pub(crate) fn new(limits: FileLimits) -> Self {
+        Self { days: BTreeMap::new(), limits, rows_dropped: 0 }
     }
-    series.sort_by(|(a_index, _, a), (b_index, _, b)| a.order().cmp(&b.order()).then(a_index.cmp(b_index)));
-    let (mut days, mut rows_dropped) = (BTreeMap::new(), 0);
-    for of_series in series.chunk_by(|(_, _, a), (_, _, b)| a.order() == b.order()) {
+
+    /// Merges some rows, and gives the files that are full.
+    pub(crate) fn take(&mut self, round: &Round) -> Vec<(Day, Segment)> {
+        for of_series in round.series().chunk_by(|(_, _, a), (_, _, b)| a.order() == b.order()) {
+            self.merge(of_series);
+        }
+        let full = self
+            .days
+            .iter_mut()
+            .flat_map(|(day, files)| files.take_full().into_iter().map(|file| (*day, file)));
+        full.collect()
+    }
+
+    fn merge(&mut self, of_series: &[(usize, &Segment, &SeriesRows)]) {
         let rows = of_series.iter().flat_map(|(index, input, series)| {
             series.range.clone().map(|row| (input.rows.at_us[row], *index, *input, row))
         });
@@ -28,19 +45,37 @@ pub(crate) fn merge_samples(inputs: &[Arc<Segment>]) -> (BTreeMap<Day, Segment>,
             rows.sort_by_key(|(at_us, index, _, row)| (*at_us, std::cmp::Reverse((*index, *row))));
             rows.dedup_by_key(|(at_us, ..)| *at_us);
         }
-        rows_dropped += (all - rows.len()) as u64;
+        self.rows_dropped += (all - rows.len()) as u64;
         let SeriesRows { labels, fingerprint, .. } = of_series[0].2;
-        for (at_us, _, input, row) in rows {
-            let value: Value = input.rows.value(row);
-            let start_us = input.rows.start_us(row);
-            let placing = Placing { at_us, value: &value, start_us, told: Told::default() };
-            days.entry(Day::of(at_us)).or_insert_with(Segment::default).add(
-                labels,
-                *fingerprint,
-                None,
-                placing,
-            );
+        let day_of = |row: &(i64, usize, &Segment, usize)| Day::of(row.0);
+        for of_day in rows.chunk_by(|a, b| day_of(a) == day_of(b)) {
+            let limits = self.limits;
+            let new = || Filling::new(Segment::default(), limits);
+            let files = self.days.entry(day_of(&of_day[0])).or_insert_with(new);
+            for (place, (at_us, _, input, row)) in of_day.iter().enumerate() {
+                let (value, start_us) = (input.rows.value(*row), input.rows.start_us(*row));
+                let placing = Placing { at_us: *at_us, value: &value, start_us, told: Told::default() };
+                files.add((labels, *fingerprint, place > 0), || None, placing);
+            }
+            self.make_room();
         }
     }
-    (days, rows_dropped)
+
+    /// Many days together take no more memory than two files.
+    fn make_room(&mut self) {
+        let bytes: usize = self.days.values().map(Filling::bytes).sum();
+        if bytes < self.limits.bytes_max.saturating_mul(2) {
+            return;
+        }
+        // of several the first
+        if let Some(largest) = self.days.values_mut().rev().max_by_key(|files| files.bytes()) {
+            largest.cut();
+        }
+    }
+
+    /// The last files.
+    pub(crate) fn finish(self) -> Vec<(Day, Segment)> {
+        let files = |(day, files): (Day, Filling)| files.finish().into_iter().map(move |file| (day, file));
+        self.days.into_iter().flat_map(files).collect()
+    }
 }

@@ -8,28 +8,30 @@ use super::Span;
 use super::contested::Contested;
 use super::pushes::Kept;
 use crate::fold::{Kind, histogram_of};
-use crate::segment::{Held, Segment, SeriesRows};
+use crate::segment::{Held, Segment};
 
 /// The bounds of one histogram of one group, and how many of them stand at each stamp.
 type Bounds<'a> = (HashSet<&'a Labels>, HashMap<i64, usize>);
 
 /// Stretches of time in which rows may be joined.
 #[derive(Debug)]
-pub(super) struct Cells<'c> {
+pub(crate) struct Cells {
     by_us: i64,
-    contested: &'c Contested,
-    /// Histograms whose pushes have different bounds there: what one says about the bounds of another would be lost.
-    uneven: HashSet<(GroupKey, Labels, i64)>,
+    /// Histograms whose pushes have different bounds there: what one says about the bounds of another would be lost. `None`: of
+    /// no histogram it is known, so none is joined.
+    uneven: Option<HashSet<(GroupKey, Labels, i64)>>,
 }
 
-impl<'c> Cells<'c> {
-    pub(super) fn of(
-        series: &[(&Segment, &SeriesRows)],
-        span: Span,
-        by_us: i64,
-        contested: &'c Contested,
-    ) -> Self {
-        let mut cells = Self { by_us, contested, uneven: HashSet::new() };
+impl Cells {
+    /// Cells of inputs of which not all rows are there at once.
+    pub(crate) fn without_histograms(by_us: i64) -> Self {
+        Self { by_us, uneven: None }
+    }
+
+    /// Cells of inputs that have all rows.
+    pub(crate) fn of(inputs: &[Segment], span: Span, by_us: i64) -> Self {
+        let series = inputs.iter().flat_map(|input| input.series.iter().map(move |series| (input, series)));
+        let mut uneven = HashSet::new();
         // of each histogram and stamp, how many of its bounds a push has
         let mut bounds: HashMap<(GroupKey, Labels), Bounds<'_>> = HashMap::new();
         for (input, series) in series {
@@ -47,26 +49,37 @@ impl<'c> Cells<'c> {
             for (at_us, count) in by_stamp {
                 // what was read twice counts twice and is not joined either
                 if count != all.len() {
-                    cells.uneven.insert((group, histogram.clone(), at_us.div_euclid(by_us)));
+                    uneven.insert((group, histogram.clone(), at_us.div_euclid(by_us)));
                 }
             }
         }
-        cells
+        Self { by_us, uneven: Some(uneven) }
+    }
+
+    /// In which one a time lies.
+    pub(super) fn cell(&self, at_us: i64) -> i64 {
+        at_us.div_euclid(self.by_us)
     }
 
     /// Joins rows of one series of one group that stand in one cell and belong to one epoch. Returns how many are gone.
-    pub(super) fn join(&self, labels: &Labels, group: GroupKey, events: &mut Vec<Kept<'_>>) -> u64 {
+    pub(super) fn join(
+        &self,
+        labels: &Labels,
+        group: GroupKey,
+        events: &mut Vec<Kept<'_>>,
+        contested: &Contested,
+    ) -> u64 {
         let before = events.len();
         let mut joined: Vec<Kept<'_>> = Vec::with_capacity(before);
         for event in events.drain(..) {
-            let cell = event.stamp.at_us.div_euclid(self.by_us);
+            let cell = self.cell(event.stamp.at_us);
             let is_joined = joined.last_mut().is_some_and(|last| {
-                last.stamp.at_us.div_euclid(self.by_us) == cell
+                self.cell(last.stamp.at_us) == cell
                     && last.until_us.is_none()
                     && last.kind == event.kind
                     && self.may_join(labels, group, event.kind, cell)
-                    && !self.contested.contains(last.stamp.at_us)
-                    && !self.contested.contains(event.stamp.at_us)
+                    && !contested.contains(last.stamp.at_us)
+                    && !contested.contains(event.stamp.at_us)
                     && sum(last, &event)
             });
             if !is_joined {
@@ -79,7 +92,10 @@ impl<'c> Cells<'c> {
 
     fn may_join(&self, labels: &Labels, group: GroupKey, kind: &Kind, cell: i64) -> bool {
         let histogram = histogram_of(kind, labels);
-        histogram.is_none_or(|histogram| !self.uneven.contains(&(group, histogram, cell)))
+        let is_even = |histogram| {
+            self.uneven.as_ref().is_some_and(|uneven| !uneven.contains(&(group, histogram, cell)))
+        };
+        histogram.is_none_or(is_even)
     }
 }
 

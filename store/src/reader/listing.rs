@@ -10,7 +10,7 @@ use object_store::path::Path;
 use super::fetch::{Fetch, LIST_PAGE};
 use super::unreadable::{LeftOut, Version};
 use super::{ReadError, Reader};
-use crate::compact::ids;
+use crate::compact::{ids, sealed_list};
 use crate::layout::{Minute, SegmentName, Stream};
 use crate::manifest::{Loaded, Manifest, Manifests, Object, Reaching};
 use crate::tail::Snapshot;
@@ -160,7 +160,7 @@ impl Reader {
         for name in manifest.runs.iter().filter_map(|run| run.ids.as_ref()) {
             let object = stream.below(name);
             let bytes = fetch.whole(&object).await?;
-            all.extend(ids::decode(&bytes).ok_or(ReadError::Ids { object })?);
+            all.extend(sealed_list::decode(&bytes).ok_or(ReadError::Ids { object })?);
         }
         all.sort_unstable();
         Ok(all)

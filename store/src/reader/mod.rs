@@ -7,6 +7,7 @@ mod failure;
 mod fetch;
 mod gather;
 mod groups;
+mod kept;
 mod labels;
 mod listing;
 mod lru;
@@ -30,7 +31,8 @@ pub use fetch::Usage;
 pub use groups::{HeldFamily, LiveGroup};
 pub use unreadable::LeftOut;
 
-use crate::compact::keys::{self, Counted};
+use crate::compact::keys::Counted;
+use crate::compact::sealed_list;
 use crate::entry::{Entry, SampleBatch};
 use crate::fold::widened;
 use crate::layout::{Minute, Stream};
@@ -41,7 +43,8 @@ use crate::stats::{ReaderStats, count};
 use crate::tail::{Snapshot, Tail};
 use crate::writer::Writer;
 use fetch::Fetch;
-pub(crate) use gather::{Gathered, Identified, Identity, Pushes};
+pub(crate) use gather::{Gathered, Identified, Pushes};
+use kept::KeptFrom;
 use listing::{Found, KnownManifest};
 use lru::Lru;
 use open::{Kept, Key, Opened};
@@ -136,6 +139,7 @@ struct Streams {
     samples: Vec<Arc<Segment>>,
     /// The labels that all rows have that have any.
     labels: NeededLabels,
+    kept_from: KeptFrom,
 }
 
 impl Reader {
@@ -195,8 +199,13 @@ impl Reader {
             samples: true,
         };
         let selection = selection.clone();
-        self.answer(request, move |Streams { pushes, samples, labels }| {
-            join(pushed(&pushes, &selection, &labels), samples::gather(&samples, &selection, &labels))
+        self.answer(request, move |Streams { pushes, samples, labels, kept_from }| {
+            let of_pushes = kept::seen(&selection, kept_from.pushes_ms);
+            let of_samples = kept::seen(&selection, kept_from.samples_ms);
+            let mut stepped = of_pushes.map(|seen| pushed(&pushes, &seen, &labels)).unwrap_or_default();
+            kept::hide(&mut stepped, kept_from.pushes_ms);
+            let sampled = of_samples.map(|seen| samples::gather(&samples, &seen, &labels));
+            join(stepped, sampled.unwrap_or_default())
         })
         .await
     }
@@ -325,6 +334,7 @@ impl Reader {
             wanted.matching = wanted.matching.iter().map(widened).collect();
         }
         let keyed_runs = pushes.keyed_runs.clone();
+        let kept_from = KeptFrom { pushes_ms: pushes.kept_from_ms, samples_ms: samples.kept_from_ms };
         let (of_pushes, of_samples) = futures::try_join!(
             self.rows_of_all(fetch, pushes, &wanted),
             self.rows_of_all(fetch, samples, &of_samples),
@@ -335,7 +345,7 @@ impl Reader {
             None => self.counted_before(fetch, &of_pushes.files, &keyed_runs).await?,
         };
         let pushes = Pushes { frames: of_pushes.frames, segments: of_pushes.files, counted };
-        Ok((Streams { pushes, samples: of_samples.files, labels }, left_out))
+        Ok((Streams { pushes, samples: of_samples.files, labels, kept_from }, left_out))
     }
 
     /// The frames before the time, the runs and segments since them, and the tail.
@@ -346,8 +356,9 @@ impl Reader {
         let mut listed = self.list(fetch, &source.stream, &source.manifest).await?;
         let manifest = Arc::clone(&listed.manifest);
         let (from_us, to_us) = micros((request.pushed_from_ms, request.end_ms));
+        let kept_from_ms = kept::from_ms(&manifest);
         let frames = match request.pushed_from_ms {
-            i64::MIN => manifest.frames_before(request.start_ms.saturating_mul(1_000)),
+            i64::MIN => manifest.frames_before(request.start_ms.max(kept_from_ms).saturating_mul(1_000)),
             // what was held before is not asked for
             _ => Vec::new(),
         };
@@ -369,7 +380,8 @@ impl Reader {
         let keyed_runs = manifest.runs.iter().filter_map(|run| Some((run.to, run.keys.clone()?)));
         let keyed_runs = keyed_runs.map(|(to, keys)| (to, source.stream.below(&keys))).collect();
         let opened = self.open_all(fetch, source, of_frames.collect(), files, tail).await?;
-        Ok(OpenedAll { left_out: [listed.left_out, opened.left_out].concat(), keyed_runs, ..opened })
+        let left_out = [listed.left_out, opened.left_out].concat();
+        Ok(OpenedAll { left_out, keyed_runs, kept_from_ms, ..opened })
     }
 
     /// The runs and segments with samples of the time, in the order in which they were written, and the tail.
@@ -388,7 +400,8 @@ impl Reader {
         let mut files: Vec<Part> = of_runs.filter(is_wanted).map(merged).collect();
         files.extend(listed.take_hot(&tail, times_us).map(|found| (found, None)));
         let opened = self.open_all(fetch, source, Vec::new(), files, tail).await?;
-        Ok(OpenedAll { left_out: [listed.left_out, opened.left_out].concat(), ..opened })
+        let left_out = [listed.left_out, opened.left_out].concat();
+        Ok(OpenedAll { left_out, kept_from_ms: kept::from_ms(&manifest), ..opened })
     }
 
     /// Opens files, in their order.
@@ -495,7 +508,7 @@ impl Reader {
             return Ok(counted);
         }
         let bytes = fetch.whole(&object).await?;
-        let counted = keys::decode(&bytes).ok_or(ReadError::Keys { object })?;
+        let counted = sealed_list::decode(&bytes).ok_or(ReadError::Keys { object })?;
         let counted = Arc::new(counted);
         self.memory.put(key, Kept::Counted(Arc::clone(&counted)), bytes.len());
         Ok(counted)
@@ -538,7 +551,7 @@ fn everything(at_ms: i64) -> Selection {
 type Part = (Found, Option<i64>);
 
 /// The files of one stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct OpenedAll {
     /// Oldest first.
     frames: Vec<Opened>,
@@ -548,6 +561,21 @@ struct OpenedAll {
     left_out: Vec<LeftOut>,
     /// Where the retry keys of runs are, and where those runs end.
     keyed_runs: Vec<(Minute, Path)>,
+    /// What was before this is not to be seen.
+    kept_from_ms: i64,
+}
+
+impl Default for OpenedAll {
+    fn default() -> Self {
+        Self {
+            frames: Vec::new(),
+            opened: Vec::new(),
+            tail: Vec::new(),
+            left_out: Vec::new(),
+            keyed_runs: Vec::new(),
+            kept_from_ms: i64::MIN,
+        }
+    }
 }
 
 impl OpenedAll {

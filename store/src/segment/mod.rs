@@ -17,6 +17,7 @@ mod row_group;
 mod rows;
 mod seal;
 mod split;
+mod stream;
 mod texts;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub use error::SegmentError;
 pub(crate) use partial::{Partial, Step, Wanted};
 pub(crate) use rows::{Lost, Rows, Told};
 pub(crate) use seal::{Sealed, SealedFooter, footer_start};
+pub(crate) use stream::Streamed;
 
 use crate::fold::{Kind, PUSH_FAILURE_FAMILY, Scope};
 use crate::tail::Stamped;
@@ -301,6 +303,13 @@ impl Segment {
         let Placing { at_us, value, start_us, told } = placing;
         let start_us = start_us.unwrap_or(NO_START_US);
         self.place(labels, fingerprint, held, Row { at_us, value, start_us, told });
+    }
+
+    /// Adds another row to the last series.
+    pub(crate) fn add_more(&mut self, placing: Placing<'_>) {
+        let Placing { at_us, value, start_us, told } = placing;
+        let start_us = start_us.unwrap_or(NO_START_US);
+        self.place_again(Row { at_us, value, start_us, told });
     }
 
     /// Adds a row behind the last: to the last series, if it is that one.

@@ -166,6 +166,20 @@ impl Rows {
         }
     }
 
+    /// Adds the rows of another behind these.
+    pub(super) fn append(&mut self, next: Self) {
+        let (before, after) = (self.len(), self.len() + next.len());
+        self.at_us.extend(next.at_us);
+        self.values.extend(next.values);
+        append_seldom(&mut self.histograms, next.histograms, (before, after), None);
+        append_seldom(&mut self.start_us, next.start_us, (before, after), NO_START_US);
+        append_seldom(&mut self.until_us, next.until_us, (before, after), NO_UNTIL_US);
+        append_seldom(&mut self.writers, next.writers, (before, after), NO_WRITER);
+        append_seldom(&mut self.since_us, next.since_us, (before, after), NO_SINCE_US);
+        append_seldom(&mut self.lost, next.lost, (before, after), 0.0);
+        append_seldom(&mut self.lost_histograms, next.lost_histograms, (before, after), None);
+    }
+
     pub(crate) fn histogram(&self, row: usize) -> Option<&Arc<Histogram>> {
         self.histograms.get(row)?.as_ref()
     }
@@ -187,4 +201,14 @@ fn push_seldom<T: Clone + PartialEq>(column: &mut Vec<T>, rows_before: usize, va
 /// Some of a column that is empty if all of it is the usual.
 fn slice_seldom<T: Clone>(column: &[T], rows: Range<usize>) -> Vec<T> {
     column.get(rows).map(<[T]>::to_vec).unwrap_or_default()
+}
+
+/// Puts columns that are empty if all of them is the usual behind each other; of so many rows, and together.
+fn append_seldom<T: Clone>(column: &mut Vec<T>, next: Vec<T>, (before, after): (usize, usize), usual: T) {
+    if column.is_empty() && next.is_empty() {
+        return;
+    }
+    column.resize(before, usual.clone());
+    column.extend(next);
+    column.resize(after, usual);
 }

@@ -1,27 +1,10 @@
-//! A segment in several, so that no file is too large.
+//! Parts of segments, and segments that come in parts.
 
 use std::ops::Range;
 
 use super::{Placing, Segment, SeriesRows};
 
 impl Segment {
-    /// Segments of at most so many rows that follow each other in the order of series and, within a series that is cut, of
-    /// time. What the head says stands in the first.
-    pub(crate) fn split(self, rows_max: usize) -> Vec<Self> {
-        let rows_max = rows_max.max(1);
-        if self.rows.len() <= rows_max {
-            return vec![self];
-        }
-        let starts = (0..self.rows.len()).step_by(rows_max);
-        let mut parts: Vec<Self> =
-            starts.map(|start| self.part(start..self.rows.len().min(start + rows_max))).collect();
-        if let Some(first) = parts.first_mut() {
-            (first.clears, first.pushes) = (self.clears, self.pushes);
-            (first.expiries, first.descriptions) = (self.expiries, self.descriptions);
-        }
-        parts
-    }
-
     /// What it says of a time and later.
     pub(crate) fn since(&self, from_us: i64) -> Self {
         let is_later = |at_us: i64| at_us >= from_us;
@@ -49,8 +32,65 @@ impl Segment {
         later
     }
 
+    /// Takes the first rows out of it. What the head says stays.
+    pub(crate) fn take_first(&mut self, rows: usize) -> Self {
+        let all = self.rows.len();
+        let rest = match rows {
+            0 => return Self { writer: self.writer, aggregates: self.aggregates, ..Self::default() },
+            rows if rows >= all => {
+                let (series, rows) = (std::mem::take(&mut self.series), std::mem::take(&mut self.rows));
+                return Self {
+                    writer: self.writer,
+                    aggregates: self.aggregates,
+                    series,
+                    rows,
+                    ..Self::default()
+                };
+            }
+            rows => self.part(rows..all),
+        };
+        let first = self.part(0..rows);
+        (self.series, self.rows) = (rest.series, rest.rows);
+        first
+    }
+
+    /// Takes the head out of it: the rows stay.
+    pub(crate) fn take_head(&mut self) -> Self {
+        Self {
+            writer: self.writer,
+            aggregates: self.aggregates,
+            clears: std::mem::take(&mut self.clears),
+            pushes: std::mem::take(&mut self.pushes),
+            expiries: std::mem::take(&mut self.expiries),
+            descriptions: std::mem::take(&mut self.descriptions),
+            ..Self::default()
+        }
+    }
+
+    /// Adds the rows of the next part of the same file.
+    pub(crate) fn append(&mut self, next: Self) {
+        if self.rows.len() == 0 {
+            (self.writer, self.aggregates) = (next.writer, next.aggregates);
+            (self.series, self.rows) = (next.series, next.rows);
+            return;
+        }
+        let before = self.rows.len();
+        self.rows.append(next.rows);
+        for SeriesRows { labels, fingerprint, held, range } in next.series {
+            let range = range.start + before..range.end + before;
+            match self.series.last_mut() {
+                Some(last)
+                    if last.fingerprint == fingerprint && last.held == held && last.labels == labels =>
+                {
+                    last.range.end = range.end;
+                }
+                _ => self.series.push(SeriesRows { labels, fingerprint, held, range }),
+            }
+        }
+    }
+
     /// Some of the rows.
-    fn part(&self, rows: Range<usize>) -> Self {
+    pub(crate) fn part(&self, rows: Range<usize>) -> Self {
         let first = self.series.partition_point(|series| series.range.end <= rows.start);
         let series = self.series[first..].iter().take_while(|series| series.range.start < rows.end);
         let within = |at: usize| at.clamp(rows.start, rows.end) - rows.start;
@@ -75,33 +115,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_follow_each_other() {
+    fn parts_come_together_again() {
         let series = ["a", "b", "c"].map(|name| {
             let mut samples = Samples::default();
             (0..4).for_each(|at_ms| samples.push(at_ms, 1.5));
+            samples.start_ms = if name == "b" { vec![7; 4] } else { Vec::new() };
             (Labels::from_pairs([("__name__", name)]), samples)
         });
         let whole = Segment::from_samples(1, &series);
-        assert_eq!(whole.clone().split(12), std::slice::from_ref(&whole));
-        let told: Vec<Vec<(String, Vec<i64>)>> = whole
-            .split(5)
-            .iter()
-            .map(|part| {
-                let told = part.series.iter().map(|series| {
-                    (series.labels.metric_name().to_owned(), part.rows.at_us[series.range.clone()].to_vec())
-                });
-                told.collect()
-            })
-            .collect();
-        let series =
-            |name: &str, ats_ms: Range<i64>| (name.to_owned(), ats_ms.map(|ms| ms * 1_000).collect());
-        assert_eq!(
-            told,
-            [
-                vec![series("a", 0..4), series("b", 0..1)],
-                vec![series("b", 1..4), series("c", 0..2)],
-                vec![series("c", 2..4)],
-            ]
-        );
+        for rows in 0..=13 {
+            let mut rest = whole.clone();
+            let mut first = rest.take_first(rows);
+            assert_eq!((first.rows.len(), rest.rows.len()), (rows.min(12), 12 - rows.min(12)));
+            first.append(rest);
+            let starts = |segment: &Segment| {
+                (0..segment.rows.len()).map(|row| segment.rows.start_us(row)).collect::<Vec<_>>()
+            };
+            assert_eq!((&first.series, &first.rows.at_us), (&whole.series, &whole.rows.at_us), "{rows}");
+            assert_eq!(starts(&first), starts(&whole), "{rows}");
+        }
     }
 }

@@ -1,0 +1,91 @@
+//! What is too old leaves the manifest, and readers see nothing of the time before that.
+
+use std::time::Duration;
+
+use super::lease::micros;
+use super::merge::Kind;
+use super::{CompactError, Compactor, Progress};
+use crate::layout::Minute;
+use crate::manifest::{Loaded, Manifest};
+
+/// Retry keys count for a day, and frames stand at the ends of days.
+pub const RETENTION_MIN: Duration = Duration::from_secs(2 * 86_400);
+
+impl Compactor {
+    /// Drops what is older than the retention, whole days at a time.
+    pub(super) async fn retain(
+        &self,
+        loaded: &Loaded,
+        now_us: i64,
+        progress: &mut Progress,
+    ) -> Result<Loaded, CompactError> {
+        let Some(retention) = self.settings.retention else { return Ok(loaded.clone()) };
+        let horizon = Minute::of(now_us.saturating_sub(micros(retention.max(RETENTION_MIN))));
+        let Some(after) = retained(&loaded.manifest, self.kind, horizon) else { return Ok(loaded.clone()) };
+        let Some(taken) = self.take_lease(loaded, now_us).await? else { return Ok(loaded.clone()) };
+        let (lease, dropped) = (taken.manifest.lease.clone(), loaded.manifest.runs.len() - after.runs.len());
+        let kept_from = after.kept_from;
+        let retained = self.commit(&taken, Manifest { lease, ..after }, kept_from).await?;
+        progress.runs_dropped += dropped as u64;
+        Ok(retained)
+    }
+}
+
+/// The manifest without what was before the last day that ends before a time; `None` if that is what it is.
+fn retained(manifest: &Manifest, kind: Kind, horizon: Minute) -> Option<Manifest> {
+    let kept_from = match kind {
+        Kind::Samples => horizon.day().start(),
+        // what is held still is in a frame, and nowhere else once the runs before it are gone
+        Kind::Pushes => manifest.frames.iter().rev().find(|frame| frame.at <= horizon)?.at,
+    };
+    if manifest.kept_from.is_some_and(|known| kept_from <= known) {
+        return None;
+    }
+    let base = manifest.frames_before(kept_from.start_us()).first().map(|frame| frame.at);
+    let mut after = Manifest::clone(manifest);
+    after.runs.retain(|run| run.end() > kept_from);
+    after.frames.retain(|frame| Some(frame.at) >= base);
+    let is_same = after.runs.len() == manifest.runs.len() && after.frames.len() == manifest.frames.len();
+    // where nothing goes there is nothing to hide
+    (!is_same).then_some(Manifest { kept_from: Some(kept_from), ..after })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{Frame, check};
+
+    fn frame(day: i64, base: Option<i64>) -> Frame {
+        let minute = |day: i64| Minute::of(day * 86_400_000_000);
+        Frame { at: minute(day), base: base.map(minute), objects: Vec::new() }
+    }
+
+    #[test]
+    fn a_frame_that_stays_keeps_what_it_builds_on() {
+        let manifest = Manifest {
+            watermark: Some(Minute::of(10 * 86_400_000_000)),
+            frames: vec![
+                frame(1, None),
+                frame(2, Some(1)),
+                frame(3, None),
+                frame(4, Some(3)),
+                frame(5, Some(4)),
+                frame(6, None),
+            ],
+            ..Manifest::default()
+        };
+        let kept = |horizon_days: f64| {
+            #[expect(clippy::cast_possible_truncation, reason = "days")]
+            let horizon = Minute::of((horizon_days * 86_400e6) as i64);
+            let after = retained(&manifest, Kind::Pushes, horizon)?;
+            check(&manifest, &after, after.kept_from).expect("is sound");
+            let days = after.frames.iter().map(|frame| frame.at.start_us() / 86_400_000_000);
+            Some((after.kept_from?.start_us() / 86_400_000_000, days.collect::<Vec<_>>()))
+        };
+        assert_eq!(kept(0.5), None);
+        assert_eq!(kept(2.9), None, "the first is the base of the second");
+        assert_eq!(kept(3.0), Some((3, vec![3, 4, 5, 6])));
+        assert_eq!(kept(5.5), Some((5, vec![3, 4, 5, 6])));
+        assert_eq!(kept(9.0), Some((6, vec![6])));
+    }
+}
