@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use model::{
-    Change, Clock, GroupKey, Labels, Matcher, MetricType, NeededLabels, Push, PushedFamily, PushedSeries, Selection,
+    Change, Clock, GroupKey, Labels, Matcher, MetricType, NeededLabels, Push, PushedFamily, PushedSeries,
+    Selection,
 };
 use object_store::ObjectStore;
 use object_store::path::Path;
 use objects::{Counts, Instrumented};
 use peak_alloc::PeakAlloc;
 use store::{
-    CompactSettings, Compactor, Progress, Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant, Writer,
-    WriterSettings,
+    CompactSettings, Compactor, Progress, Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant,
+    Writer, WriterSettings,
 };
 use testkit::ManualClock;
 
@@ -23,8 +24,11 @@ use crate::measure::cpu_time;
 /// How much is pushed.
 #[derive(Clone, Copy, Debug)]
 pub struct Day {
+    /// Segments, evenly over the day.
     pub segments: u64,
+    /// Pushes of each.
     pub pushes_per_segment: u64,
+    /// Series of each.
     pub series_per_push: u64,
     /// Groups that take turns.
     pub groups: u64,
@@ -38,7 +42,9 @@ const DAY_MS: i64 = 86_400_000;
 
 /// A store of pushes and its clock.
 pub struct World {
+    /// Counts what is asked of it.
     pub store: Arc<Instrumented>,
+    /// Moved by what is pushed.
     pub clock: Arc<ManualClock>,
     writers: AtomicU64,
     folder: tempfile::TempDir,
@@ -47,9 +53,13 @@ pub struct World {
 /// What a compaction took.
 #[derive(Clone, Debug)]
 pub struct Took {
+    /// What was done.
     pub progress: Progress,
+    /// Requests and bytes.
     pub counts: Counts,
+    /// Processor time.
     pub cpu: Duration,
+    /// Memory at the most, beyond what was there before.
     pub peak_bytes: usize,
 }
 
@@ -80,7 +90,8 @@ impl World {
             let store = Arc::clone(&self.store) as Arc<dyn ObjectStore>;
             let writer: Writer<Push> = Writer::start(store, stream(), Arc::clone(&self.clock) as _, settings);
             let first = segment * day.pushes_per_segment;
-            let pushes = (first..first + day.pushes_per_segment).map(|number| writer.submit(push(day, number)));
+            let pushes =
+                (first..first + day.pushes_per_segment).map(|number| writer.submit(push(day, number)));
             let pushes: Vec<_> = pushes.collect::<Result<_, _>>()?;
             for push in pushes {
                 push.durable().await?;
@@ -91,7 +102,7 @@ impl World {
         Ok(())
     }
 
-    /// Compacts what is due. Longer pauses than a tick's are as if nobody had compacted all day.
+    /// Compacts what is due, as if nobody had done it before.
     ///
     /// # Errors
     /// If a tick fails.
@@ -167,9 +178,11 @@ fn push(day: Day, number: u64) -> Push {
     let job = format!("batch-{}", number % day.groups);
     let grouping = Labels::from_pairs([("job", job.clone())]);
     let family = |index: u64| {
-        let name = if index == 0 { "push_time_seconds".to_owned() } else { format!("batch_metric_{index:02}") };
+        let name =
+            if index == 0 { "push_time_seconds".to_owned() } else { format!("batch_metric_{index:02}") };
         let labels = Labels::from_pairs([("__name__", name.clone()), ("job", job.clone())]);
-        let value = if index == 0 { number as f64 } else { ((number * 7_919 + index * 31) % 10_007) as f64 / 8.0 };
+        let value =
+            if index == 0 { number as f64 } else { ((number * 7_919 + index * 31) % 10_007) as f64 / 8.0 };
         let series = vec![PushedSeries::float(labels, value)];
         PushedFamily { name: name.into(), r#type: MetricType::Gauge, series, ..PushedFamily::default() }
     };

@@ -66,8 +66,7 @@ impl Compaction {
         let (holder, requests) = (identity(), Instrumented::new(storage.store()));
         let (store, tenant): (Arc<dyn ObjectStore>, _) = (Arc::new(requests.clone()), storage.tenant());
         let of = |name: &str, new: NewCompactor, stream, retention: &StreamRetention| {
-            let settings =
-                CompactSettings { holder, retention: retention.of(tenant), ..settings.clone() };
+            let settings = CompactSettings { holder, retention: retention.of(tenant), ..settings.clone() };
             let compactor = new(Arc::clone(&store), stream, settings, Arc::clone(clock));
             StreamCompaction { stream: format!("{tenant}/{name}"), compactor }
         };

@@ -12,8 +12,8 @@ use object_store::path::Path;
 use objects::probe::ProbeError;
 use objects::{Counts, Instrumented, OpenError, Options, Retries};
 use store::{
-    Confined, Entry, LogError, LogSettings, Reader, ReaderSettings, SampleBatch,
-    Source, Stream, Tenant, Writer, WriterSettings,
+    Confined, Entry, LogError, LogSettings, Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant,
+    Writer, WriterSettings,
 };
 
 use crate::RuleState;

@@ -355,7 +355,9 @@ fn retention(text: &str) -> Result<Kept, String> {
     let (tenant, kept) = text.split_once('=').map_or((None, text), |(tenant, kept)| (Some(tenant), kept));
     let duration = Some(duration_or_never(kept)?).filter(|kept| !kept.is_zero());
     if duration.is_some_and(|kept| kept < RETENTION_MIN) {
-        return Err(format!("{kept:?} is too short: what is stored is kept for at least 2d, or for ever with 0"));
+        return Err(format!(
+            "{kept:?} is too short: what is stored is kept for at least 2d, or for ever with 0"
+        ));
     }
     Ok(Kept { tenant: tenant.map(str::to_owned), duration })
 }

@@ -82,7 +82,9 @@ fn told(done: &Progress) -> String {
     if done.held_by_another {
         return format!("another process compacts it, {} segments wait", done.left);
     }
-    let Progress { segments, runs, frames, rows, read_bytes, written_bytes, runs_dropped, swept, left, .. } = done;
+    let Progress {
+        segments, runs, frames, rows, read_bytes, written_bytes, runs_dropped, swept, left, ..
+    } = done;
     format!(
         "{segments} segments merged, {runs} runs and {frames} frames made, {rows} rows and {read_bytes} bytes read, \
          {written_bytes} bytes written, {runs_dropped} runs too old, {swept} objects deleted, {left} segments left"

@@ -94,17 +94,43 @@ async fn compaction(day: Day) -> anyhow::Result<()> {
     world.clock.advance_ms(3_600_000);
     let took = world.compact(&MEMORY).await?;
     let rows = day.segments * day.pushes_per_segment * (day.series_per_push + 1);
-    row("pushes, segments, rows", format!("{}, {}, {rows}", day.segments * day.pushes_per_segment, day.segments));
+    row(
+        "pushes, segments, rows",
+        format!("{}, {}, {rows}", day.segments * day.pushes_per_segment, day.segments),
+    );
     let cpu = took.cpu.as_secs_f64();
-    row("processor time", format!("{cpu:.1} s: {:.2} M rows/s of segments, {:.2} M rows/s read", rows as f64 / cpu / 1e6, took.progress.rows as f64 / cpu / 1e6));
+    row(
+        "processor time",
+        format!(
+            "{cpu:.1} s: {:.2} M rows/s of segments, {:.2} M rows/s read",
+            rows as f64 / cpu / 1e6,
+            took.progress.rows as f64 / cpu / 1e6
+        ),
+    );
     row("memory at the most", format!("{} MiB", took.peak_bytes >> 20));
     let counts = took.counts;
-    row("requests", format!("{} GET, {} PUT, {} LIST, {} HEAD", counts.gets, counts.puts, counts.lists, counts.heads));
+    row(
+        "requests",
+        format!("{} GET, {} PUT, {} LIST, {} HEAD", counts.gets, counts.puts, counts.lists, counts.heads),
+    );
     let amplification = took.progress.written_bytes as f64 / hot as f64;
-    row("written", format!("{:.1} MB for {:.1} MB of segments: {amplification:.2} times", took.progress.written_bytes as f64 / 1e6, hot as f64 / 1e6));
+    row(
+        "written",
+        format!(
+            "{:.1} MB for {:.1} MB of segments: {amplification:.2} times",
+            took.progress.written_bytes as f64 / 1e6,
+            hot as f64 / 1e6
+        ),
+    );
     row("runs and frames made", format!("{} and {}", took.progress.runs, took.progress.frames));
-    anyhow::ensure!(took.peak_bytes <= COMPACTION_BYTES_MAX, "more than {COMPACTION_BYTES_MAX} bytes of memory");
-    anyhow::ensure!(amplification <= AMPLIFICATION_MAX, "more than {AMPLIFICATION_MAX} times the segments written");
+    anyhow::ensure!(
+        took.peak_bytes <= COMPACTION_BYTES_MAX,
+        "more than {COMPACTION_BYTES_MAX} bytes of memory"
+    );
+    anyhow::ensure!(
+        amplification <= AMPLIFICATION_MAX,
+        "more than {AMPLIFICATION_MAX} times the segments written"
+    );
     let (series, usage, time) = world.query("batch_metric_03").await?;
     row(
         "query over the compacted day, cold",
@@ -120,21 +146,48 @@ async fn held() -> anyhow::Result<()> {
     let row = |what: &str, figure: String| println!("| held | {what} | {figure} |");
     let world = World::new().await?;
     // each push to a group of its own
-    let day = Day { segments: 2_000, pushes_per_segment: 10, series_per_push: SERIES / 20_000, groups: 20_000 };
+    let day =
+        Day { segments: 2_000, pushes_per_segment: 10, series_per_push: SERIES / 20_000, groups: 20_000 };
     world.push_until(day, &mut 0, day.segments).await?;
     world.clock.advance_ms(3_600_000);
     let took = world.compact(&MEMORY).await?;
-    row("the first day", format!("{SERIES} series, {:.1} MB written, {} MiB of memory", took.progress.written_bytes as f64 / 1e6, took.peak_bytes >> 20));
+    row(
+        "the first day",
+        format!(
+            "{SERIES} series, {:.1} MB written, {} MiB of memory",
+            took.progress.written_bytes as f64 / 1e6,
+            took.peak_bytes >> 20
+        ),
+    );
     world.clock.advance_ms(86_400_000);
     let took = world.compact(&MEMORY).await?;
-    row("a day without pushes", format!("{} bytes written, {} requests", took.counts.bytes_put, took.counts.puts + took.counts.gets + took.counts.lists));
+    row(
+        "a day without pushes",
+        format!(
+            "{} bytes written, {} requests",
+            took.counts.bytes_put,
+            took.counts.puts + took.counts.gets + took.counts.lists
+        ),
+    );
     anyhow::ensure!(took.counts.bytes_put <= 64 << 10, "more than 64 KiB for nothing");
     let one = Day { segments: 1, pushes_per_segment: 1, series_per_push: 10, groups: 1 };
     world.push_until(one, &mut 0, 1).await?;
     world.clock.advance_ms(3_600_000);
     let took = world.compact(&MEMORY).await?;
-    row("a day with one push", format!("{} bytes written, {:.1} MB read, {:.1} s, {} MiB of memory", took.counts.bytes_put, took.counts.bytes_got as f64 / 1e6, took.cpu.as_secs_f64(), took.peak_bytes >> 20));
-    anyhow::ensure!(took.peak_bytes <= COMPACTION_BYTES_MAX, "more than {COMPACTION_BYTES_MAX} bytes of memory");
+    row(
+        "a day with one push",
+        format!(
+            "{} bytes written, {:.1} MB read, {:.1} s, {} MiB of memory",
+            took.counts.bytes_put,
+            took.counts.bytes_got as f64 / 1e6,
+            took.cpu.as_secs_f64(),
+            took.peak_bytes >> 20
+        ),
+    );
+    anyhow::ensure!(
+        took.peak_bytes <= COMPACTION_BYTES_MAX,
+        "more than {COMPACTION_BYTES_MAX} bytes of memory"
+    );
     world.close()
 }
 

@@ -134,7 +134,9 @@ impl Compacting {
             counter("mayfly_compaction_rows_total", "Rows read to be merged.", |done| done.rows),
             counter("mayfly_compaction_runs_total", "Runs made.", |done| done.runs),
             counter("mayfly_compaction_frames_total", "Frames made.", |done| done.frames),
-            counter("mayfly_compaction_expired_runs_total", "Runs that were too old.", |done| done.runs_dropped),
+            counter("mayfly_compaction_expired_runs_total", "Runs that were too old.", |done| {
+                done.runs_dropped
+            }),
             counter("mayfly_compaction_deleted_objects_total", "Objects deleted.", |done| done.swept),
             family(
                 "mayfly_compaction_bytes_total",

@@ -81,7 +81,7 @@ impl Compactor {
     pub(super) async fn ids_of(&self, runs: &[Run]) -> Result<Vec<Id>, CompactError> {
         let mut all = Vec::new();
         for name in runs.iter().filter_map(|run| run.ids.as_ref()) {
-            all.extend(self.beside(name, sealed_list::decode, "it is no list of ids").await?);
+            all.extend(self.beside(name, sealed_list::decode::<Id>, "it is no list of ids").await?);
         }
         all.sort_unstable();
         Ok(all)
@@ -91,7 +91,9 @@ impl Compactor {
     pub(super) async fn keys_of(&self, runs: &[Run]) -> Result<Vec<Counted>, CompactError> {
         let mut all = Vec::new();
         for name in runs.iter().filter_map(|run| run.keys.as_ref()) {
-            all.extend(self.beside(name, sealed_list::decode, "it is no list of retry keys").await?);
+            all.extend(
+                self.beside(name, sealed_list::decode::<Counted>, "it is no list of retry keys").await?,
+            );
         }
         Ok(all)
     }

@@ -38,7 +38,8 @@ impl Compactor {
         lists: Vec<Vec<Object>>,
         progress: &mut Progress,
     ) -> Result<(Vec<Segment>, Vec<Source>), CompactError> {
-        let rows = (self.settings.round_rows / lists.len().max(1)).clamp(*PART_ROWS.start(), *PART_ROWS.end());
+        let rows =
+            (self.settings.round_rows / lists.len().max(1)).clamp(*PART_ROWS.start(), *PART_ROWS.end());
         let bytes = |list: &Vec<Object>| list.first().map_or(0, |first| first.bytes);
         progress.read_bytes += lists.iter().map(bytes).sum::<u64>();
         let open = |mut left: Vec<Object>| async move {

@@ -160,7 +160,7 @@ impl Reader {
         for name in manifest.runs.iter().filter_map(|run| run.ids.as_ref()) {
             let object = stream.below(name);
             let bytes = fetch.whole(&object).await?;
-            all.extend(sealed_list::decode(&bytes).ok_or(ReadError::Ids { object })?);
+            all.extend(sealed_list::decode::<ids::Id>(&bytes).ok_or(ReadError::Ids { object })?);
         }
         all.sort_unstable();
         Ok(all)

@@ -29,7 +29,8 @@ async fn held(store: &Arc<dyn ObjectStore>, from_ms: i64, until_ms: i64) -> Vec<
     let selection = Selection { matchers, start_ms: from_ms, end_ms: until_ms };
     let answer = reader.select(&selection).await.expect("reads");
     assert_eq!(answer.left_out, []);
-    let day = |at_ms: i64| if at_ms == i64::MAX { String::new() } else { ((at_ms - T0_MS) / DAY_MS).to_string() };
+    let day =
+        |at_ms: i64| if at_ms == i64::MAX { String::new() } else { ((at_ms - T0_MS) / DAY_MS).to_string() };
     let mut shown = Vec::new();
     for series in answer.found {
         let job = series.labels.get("job").unwrap_or_default().to_owned();
