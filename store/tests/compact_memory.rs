@@ -21,7 +21,7 @@ const START_MS: i64 = 1_921_622_400_000;
 const DAY_MS: i64 = 86_400_000;
 
 const GROUPS: u32 = 20;
-const PUSHES_PER_SEGMENT: u32 = 100;
+const PUSHES_PER_SEGMENT: u32 = 60;
 
 /// Five series of one of the groups.
 fn push(number: u32) -> Push {
@@ -54,9 +54,9 @@ async fn compacted(segments: u32) -> (Progress, usize) {
     }
     clock.advance_ms(DAY_MS / 24);
     let settings = CompactSettings {
-        step_rows_max: 2_000,
-        round_rows: 2_000,
-        file_bytes_max: 128 << 10,
+        step_rows_max: 1_000,
+        round_rows: 1_000,
+        file_bytes_max: 32 << 10,
         sweep_interval: Duration::MAX,
         ..CompactSettings::of_holder(1)
     };
@@ -77,11 +77,12 @@ async fn compacted(segments: u32) -> (Progress, usize) {
 
 #[tokio::test]
 async fn memory_does_not_grow_with_the_day() {
-    let (of_few, few) = compacted(48).await;
-    let (of_many, many) = compacted(48 * 4).await;
-    assert_eq!((of_few.segments, of_many.segments), (48, 48 * 4));
+    let (of_few, few) = compacted(96).await;
+    let (of_many, many) = compacted(96 * 4).await;
+    assert_eq!((of_few.segments, of_many.segments), (96, 96 * 4));
     assert!(of_many.rows >= 4 * of_few.rows * 9 / 10, "{of_few:?} {of_many:?}");
     assert!(of_few.frames == 1 && of_many.frames == 1, "{of_few:?} {of_many:?}");
     println!("{few} bytes for {} rows, {many} for {}", of_few.rows, of_many.rows);
-    assert!(many <= few + few / 4, "{few} bytes for {} rows, {many} for {}", of_few.rows, of_many.rows);
+    // held as a whole it would be four times as much
+    assert!(many <= few + few / 2, "{few} bytes for {} rows, {many} for {}", of_few.rows, of_many.rows);
 }

@@ -22,7 +22,7 @@ async fn push(store: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>, writer: u6
 
 /// What is held from one time to another, in days since the first push: `job from..until value`.
 async fn held(store: &Arc<dyn ObjectStore>, from_ms: i64, until_ms: i64) -> Vec<String> {
-    let samples = Source::new(World::stream(), None);
+    let samples = Source::new(Stream::samples(&Path::default(), &Tenant::default()), None);
     let reader =
         Reader::new(Arc::clone(store), Source::new(stream(), None), samples, ReaderSettings::default());
     let matchers = vec![model::Matcher::equal("__name__", "rows")];
