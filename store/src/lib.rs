@@ -9,6 +9,7 @@ mod compact;
 mod confined;
 mod entry;
 mod fold;
+mod hot;
 mod layout;
 mod log;
 mod manifest;

@@ -1,12 +1,11 @@
 //! What is merged: listed, fetched, compared with its checksum, decoded.
 
-use std::collections::HashSet;
-
 use futures::StreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::{CompactError, Compactor};
+use crate::hot;
 use crate::layout::{Minute, SegmentName, Stream};
 use crate::manifest::{Manifest, Reaching};
 use crate::segment::{self, Segment, SegmentError};
@@ -31,43 +30,29 @@ impl HotSegment {
     }
 }
 
-/// The segments at or after a watermark, in the order of their names. Of those with the same writer and number the one of the
-/// latest minute counts. What is not called like a segment is no business of compaction: readers tell of it.
+/// The segments at or after a watermark, in the order of their names. What is not called like a segment is no business of compaction: readers tell of it.
 pub(super) async fn list_hot(
     store: &dyn ObjectStore,
     stream: &Stream,
     watermark: Option<Minute>,
 ) -> Result<Vec<HotSegment>, CompactError> {
-    let hot = stream.hot();
-    let mut listing = match watermark {
-        Some(watermark) => store.list_with_offset(Some(&hot), &stream.hot_from(watermark)),
-        None => store.list(Some(&hot)),
-    };
+    let mut listing = hot::list(store, stream, watermark);
     let mut found = Vec::new();
     while let Some(entry) = listing.next().await {
-        let entry = entry.map_err(|source| CompactError::Store { object: hot.clone(), source })?;
+        let entry = entry.map_err(|source| CompactError::Store { object: stream.hot(), source })?;
         let (object, bytes) = (entry.location, entry.size);
         if let (Ok(name), Some(path)) = (SegmentName::parse(&object), stream.name_of(&object)) {
             found.push(HotSegment { object, path, bytes, name });
         }
     }
-    found.sort_by(|a, b| a.object.cmp(&b.object));
-    let mut seen = HashSet::with_capacity(found.len());
-    found.reverse();
-    found.retain(|segment| seen.insert((segment.name.writer, segment.name.number)));
-    found.reverse();
+    hot::drop_doubles(&mut found, |segment| (&segment.object, &segment.name));
     Ok(found)
 }
 
 /// The segments that are in runs and go on after the watermark.
 pub(super) fn reaching(stream: &Stream, manifest: &Manifest) -> Vec<HotSegment> {
-    let segment = |Reaching { name: path, bytes }: &Reaching| {
-        let object = stream.below(path);
-        // only segments are named there
-        let name = SegmentName::parse(&object).ok()?;
-        Some(HotSegment { object, path: path.clone(), bytes: *bytes, name })
-    };
-    manifest.reaching.iter().filter_map(segment).collect()
+    let segment = |(object, name, Reaching { name: path, bytes })| HotSegment { object, path, bytes, name };
+    hot::reaching(stream, manifest).map(segment).collect()
 }
 
 /// A file that cannot be read.

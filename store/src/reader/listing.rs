@@ -1,16 +1,15 @@
 //! Which files there are: the runs of the manifest, and the segments that are in none yet.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
-use object_store::ObjectStore;
 use object_store::path::Path;
 
 use super::fetch::{Fetch, LIST_PAGE};
 use super::unreadable::{LeftOut, Version};
 use super::{ReadError, Reader};
 use crate::compact::{ids, sealed_list};
+use crate::hot;
 use crate::layout::{Minute, SegmentName, Stream};
 use crate::manifest::{Loaded, Manifest, Manifests, Object, Reaching};
 use crate::tail::Snapshot;
@@ -101,13 +100,19 @@ impl Reader {
         if let Some(watermark) = manifest.watermark {
             hot.retain(|hot| Minute::of(hot.name.stamped_us) >= watermark);
         }
-        drop_doubles(&mut hot);
+        hot::drop_doubles(&mut hot, |hot| (&hot.found.object, &hot.name));
         if hot.iter().any(|hot| hot.name.is_again) {
             let sealed = self.ids(fetch, stream, &manifest).await?;
             let id = |name: &SegmentName| (name.writer, name.number, Minute::of(name.stamped_us));
             hot.retain(|Hot { name, .. }| !name.is_again || !ids::is_sealed(&sealed, id(name)));
         }
-        Ok(Listed { reaching: reaching(stream, &manifest), manifest, hot, left_out })
+        let reaching = hot::reaching(stream, &manifest).map(|(object, name, Reaching { bytes, .. })| Found {
+            object,
+            version: Version::of_size(bytes),
+            checksum: name.checksum,
+        });
+        let reaching = reaching.collect();
+        Ok(Listed { reaching, manifest, hot, left_out })
     }
 
     async fn list_hot(
@@ -117,10 +122,7 @@ impl Reader {
         watermark: Option<Minute>,
     ) -> Result<(Vec<Hot>, Vec<LeftOut>), ReadError> {
         let folder = stream.hot();
-        let mut listing = match watermark {
-            Some(watermark) => self.store.list_with_offset(Some(&folder), &stream.hot_from(watermark)),
-            None => self.store.list(Some(&folder)),
-        };
+        let mut listing = hot::list(&*self.store, stream, watermark);
         let (mut hot, mut left_out) = (Vec::new(), Vec::new());
         // only what was known before the listing can be missing from it: others find bad objects meanwhile
         let mut missing = self.unreadable.known_below(&folder);
@@ -176,25 +178,4 @@ impl Found {
             checksum: object.checksum,
         }
     }
-}
-
-/// The segments that are in runs and go on after the watermark.
-fn reaching(stream: &Stream, manifest: &Manifest) -> Vec<Found> {
-    let found = |segment: &Reaching| {
-        let object = stream.below(&segment.name);
-        // only segments are named there
-        let checksum = SegmentName::parse(&object).ok()?.checksum;
-        Some(Found { object, version: Version::of_size(segment.bytes), checksum })
-    };
-    manifest.reaching.iter().filter_map(found).collect()
-}
-
-/// Of segments with the same writer and number, the one of the latest minute stays: the others came too late for theirs and
-/// were never acknowledged. Sorts by name.
-fn drop_doubles(found: &mut Vec<Hot>) {
-    found.sort_by(|a, b| a.found.object.cmp(&b.found.object));
-    let mut seen = HashSet::with_capacity(found.len());
-    found.reverse();
-    found.retain(|Hot { name, .. }| seen.insert((name.writer, name.number)));
-    found.reverse();
 }
