@@ -4,7 +4,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # cargo-nextest where it is installed
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: check fmt clippy docs deny build test test-peers simulate mutants demo bench-store bench-promql bench-gateway fuzz
+.PHONY: check fmt clippy docs deny build test test-peers simulate soak mutants demo bench-store bench-promql bench-gateway fuzz
 
 # what CI runs
 check: fmt clippy docs test simulate test-peers
@@ -45,6 +45,15 @@ simulate: export SIM_SEED ?= $(shell date -u +%Y%j)000
 simulate: export SIM_SEEDS ?= 100
 simulate:
 	$(CARGO) test --workspace --locked --test simulation -- --nocapture nothing_is_lost_doubled_or_wrong
+
+# the same for long: 10,000 seeds, and 1,000 servers killed on a folder and 1,000 on S3
+soak: export SIM_SEED ?= $(shell date -u +%Y%j)000000
+soak: export SIM_SEEDS ?= 10000
+soak: export KILL_RUNS ?= 1000
+soak: build
+	$(CARGO) test --release --workspace --locked --test simulation -- --nocapture nothing_is_lost_doubled_or_wrong
+	tools/peers.sh
+	CARGO_TARGET_DIR="$(TARGET)" .peers/venv/bin/python -m pytest -c tests/peers/pytest.ini tests/peers/test_21_kill_runs.py -s
 
 # breaks the protocol of the store in one place after the other, and expects the simulation to notice
 mutants:

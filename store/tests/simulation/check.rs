@@ -61,9 +61,10 @@ fn choices(
     }
     let is_before = |variant: &Variant| minute(variant) < merged.watermark_us;
     if batch.variants.iter().all(is_before) && !ledger.is_waiting(batch) {
-        if is_durable {
+        let is_in_time = batch.variants.iter().any(|variant| variant.is_in_time(asked.began_us));
+        if is_durable || is_in_time && !batch.is_taken_back {
             return Err(format!(
-                "{:?} was acknowledged, lies before the watermark and is in no run",
+                "{id:?} counts, lies before the watermark and is in no run: {:?}",
                 batch.variants
             ));
         }

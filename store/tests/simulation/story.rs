@@ -22,6 +22,9 @@ const MINUTE: i64 = 60 * S;
 const HOUR: i64 = 60 * MINUTE;
 
 const STEPS: usize = 120;
+
+/// How many seconds anything may take when all is calm: less than a read may.
+const PATIENCE: usize = 500;
 const PUSHERS: [&str; 4] = ["pusher-0", "pusher-1", "pusher-2", LOGGED];
 const LOGGED: &str = "logger";
 const SAMPLERS: [&str; 2] = ["sampler-0", "sampler-1"];
@@ -350,13 +353,29 @@ impl Story {
         }
     }
 
+    /// Lets time go by until something has ended, for which it has so many seconds.
+    async fn wait_for<T>(&self, task: &JoinHandle<T>) {
+        for _ in 0..PATIENCE {
+            if task.is_finished() {
+                return;
+            }
+            let to_us = self.world.now_us() + S;
+            self.world.schedule.advance_to(to_us).await;
+        }
+        self.world.fail("all is calm, and still something does not end");
+        task.abort();
+    }
+
     /// What is in a log becomes segments.
     async fn write_logs(&mut self) {
         let index = PUSHERS.iter().position(|actor| *actor == LOGGED).expect("it is there");
         // the first closes what runs, and perhaps finds a file that it still holds
         for _ in 0..3 {
             self.restart_pusher(index, true);
-            while self.pushers[index].lock().expect("unpoisoned").is_none() {
+            for _ in 0..PATIENCE {
+                if self.pushers[index].lock().expect("unpoisoned").is_some() {
+                    break;
+                }
                 self.advance(S).await;
             }
         }
@@ -372,15 +391,15 @@ impl Story {
             // the lease of another ends sometime
             self.advance(16 * MINUTE).await;
             let tick = self.ticking(0, is_of_pushes);
-            while !tick.is_finished() {
-                self.advance(S).await;
+            self.wait_for(&tick).await;
+            match tick.await {
+                Ok(Some(false)) => return,
+                // another version, or other settings, have left something
+                Ok(Some(true) | None) => {}
+                Err(error) => self.world.fail(error),
             }
-            match tick.await.expect("does not panic") {
-                Some(false) => return,
-                Some(true) => {}
-                // another version, and other settings, have left something
-                None if self.world.failure().is_none() => {}
-                None => return,
+            if self.world.failure().is_some() {
+                return;
             }
         }
         self.world.fail("there is more to be done, again and again");
@@ -391,10 +410,8 @@ impl Story {
         for reader in self.readers.clone() {
             for window in [(began_ms, now_ms), (now_ms, now_ms)] {
                 let read = reader.read(&self.world, window, Vec::new());
-                while !read.is_finished() {
-                    self.advance(S).await;
-                }
-                if !read.await.expect("does not panic") {
+                self.wait_for(&read).await;
+                if !read.await.unwrap_or(false) {
                     self.world.fail("all is calm, and still it cannot be read");
                 }
             }
