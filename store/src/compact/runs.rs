@@ -113,9 +113,12 @@ impl Compactor {
         }
         let window_us = from.start_us().saturating_sub_unsigned(RETRY_WINDOW_US.unsigned_abs());
         let within = |run: &&Run| run.to.start_us() > window_us && run.from < from;
-        let runs: Vec<Run> = manifest.runs.iter().filter(within).cloned().collect();
-        let mut counted = self.keys_of(&runs).await?;
-        counted.retain(|(retry, _)| asked.contains(&retry.key));
+        let mut counted = Vec::new();
+        // one list at a time is in memory
+        for run in manifest.runs.iter().filter(within) {
+            let of_run = self.keys_of(std::slice::from_ref(run)).await?;
+            counted.extend(of_run.into_iter().filter(|(retry, _)| asked.contains(&retry.key)));
+        }
         Ok(counted)
     }
 

@@ -33,6 +33,9 @@ pub(super) struct Stop {
     pub(super) error: SegmentError,
 }
 
+/// So many bytes of segments are read at once, before they are decoded.
+const READ_BYTES_MAX: u64 = 8 << 20;
+
 impl Compactor {
     /// Reads segments, in their order, until one cannot be read.
     pub(super) async fn gather(
@@ -45,7 +48,9 @@ impl Compactor {
         let read = |segment: &&HotSegment| self.read(segment.object.clone(), segment.name.checksum);
         // as a list, since a tick could not be spawned otherwise
         let reads: Vec<_> = segments.iter().map(read).collect();
-        let mut reads = stream::iter(reads).buffered(REQUESTS_MAX);
+        let largest = segments.iter().map(|segment| segment.bytes).max().unwrap_or(0).max(1);
+        let at_once = usize::try_from(READ_BYTES_MAX / largest).unwrap_or(REQUESTS_MAX);
+        let mut reads = stream::iter(reads).buffered(at_once.clamp(1, REQUESTS_MAX));
         let (mut hot, mut bytes, mut names) = (Hot::default(), 0, Vec::new());
         for segment in segments {
             let Some(read) = reads.next().await else { break };
