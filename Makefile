@@ -64,7 +64,7 @@ test-peers: build
 	tools/peers.sh
 	CARGO_TARGET_DIR="$(TARGET)" .peers/venv/bin/python -m pytest -c tests/peers/pytest.ini tests/peers
 
-# bytes per sample, samples per second of processor time (docs/benchmarks.md)
+# bytes per sample, samples per second of processor time, and a day compacted (docs/benchmarks.md)
 bench-store:
 	$(CARGO) run --release --locked -p mayfly-bench --bin bench-store
 
