@@ -46,6 +46,9 @@ pub struct Steps {
     /// Whether the value is known to have grown from zero at `from_ms`, so that a counter's first increment counts
     /// (the start of an epoch of added pushes). False for what was set.
     pub from_zero: Vec<bool>,
+    /// Since when the counter has counted: the beginning of its epoch of added pushes, 0 for what was set. Empty if all
+    /// was set.
+    pub start_ms: Vec<i64>,
     /// Empty if all values are floats, else as long as `values`.
     pub histograms: Vec<Option<Arc<Histogram>>>,
 }
@@ -109,6 +112,9 @@ impl Steps {
         self.until_ms.push(until_ms);
         self.values.push(value);
         self.from_zero.push(false);
+        if !self.start_ms.is_empty() {
+            self.start_ms.push(0);
+        }
         if !self.histograms.is_empty() {
             self.histograms.push(None);
         }
@@ -124,6 +130,14 @@ impl Steps {
                 self.histograms.truncate(self.len() - 1);
                 self.histograms.push(Some(Arc::clone(histogram)));
             }
+        }
+    }
+
+    /// Says of the last step since when its counter has counted.
+    pub fn started(&mut self, start_ms: i64) {
+        if let Some(before) = self.len().checked_sub(1) {
+            self.start_ms.resize(before, 0);
+            self.start_ms.push(start_ms);
         }
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::{
-    CounterReset, Histogram, Labels, OPEN_END_MS, Samples, Selection, Series, Steps, Value, is_stale_nan,
+    CounterReset, Histogram, HistogramSum, Labels, OPEN_END_MS, Samples, Selection, Series, Steps, Value,
+    is_stale_nan,
 };
 use query::syntax::SeriesItem;
 use query::{SeriesSource, SourceError, SourceNotes};
@@ -16,8 +17,35 @@ pub struct Memory {
     series: BTreeMap<Labels, BTreeMap<i64, Value>>,
     /// Start timestamps, by series and time of the sample.
     starts: BTreeMap<Labels, BTreeMap<i64, i64>>,
-    /// What was pushed and when; `None` where the series ended.
-    pushes: BTreeMap<Labels, BTreeMap<i64, Option<Value>>>,
+    /// What was pushed and when.
+    pushes: BTreeMap<Labels, BTreeMap<i64, Pushed>>,
+}
+
+/// What a push made of a series.
+#[derive(Clone, Debug)]
+enum Pushed {
+    Ended,
+    Set(Value),
+    Added { total: Value, since_ms: i64 },
+}
+
+impl Pushed {
+    /// What the series holds when `value` is added to it at a time.
+    fn with(self, value: Value, at_ms: i64) -> Self {
+        match (self, value) {
+            (Self::Added { total: Value::Float(before), since_ms }, Value::Float(more)) => {
+                Self::Added { total: Value::Float(before + more), since_ms }
+            }
+            (Self::Added { total: Value::Histogram(before), since_ms }, Value::Histogram(more)) => {
+                let mut sum = HistogramSum::of(&before);
+                match sum.add(&more) {
+                    Ok(_) => Self::Added { total: Value::Histogram(Arc::new(sum.value())), since_ms },
+                    Err(_) => Self::Added { total: Value::Histogram(more), since_ms: at_ms },
+                }
+            }
+            (_, value) => Self::Added { total: value, since_ms: at_ms },
+        }
+    }
 }
 
 impl Memory {
@@ -59,8 +87,20 @@ impl Memory {
         let pushes = self.pushes.entry(labels.clone()).or_default();
         for (at_ms, item) in times(step_ms).zip(items) {
             if let Some(value) = value(item) {
-                let ends = matches!(value, Value::Float(value) if is_stale_nan(value));
-                pushes.insert(at_ms, (!ends).then_some(value));
+                let pushed = if is_end(&value) { Pushed::Ended } else { Pushed::Set(value) };
+                pushes.insert(at_ms, pushed);
+            }
+        }
+    }
+
+    /// Likewise, but each value is added to what the series holds, which begins at zero.
+    pub(crate) fn load_adds(&mut self, labels: &Labels, items: &[SeriesItem], step_ms: i64) {
+        let pushes = self.pushes.entry(labels.clone()).or_default();
+        let mut held = Pushed::Ended;
+        for (at_ms, item) in times(step_ms).zip(items) {
+            if let Some(value) = value(item) {
+                held = if is_end(&value) { Pushed::Ended } else { held.with(value, at_ms) };
+                pushes.insert(at_ms, held.clone());
             }
         }
     }
@@ -84,9 +124,17 @@ impl Memory {
         let Some(pushes) = self.pushes.get(labels) else { return steps };
         let ends = pushes.keys().skip(1).copied().chain([OPEN_END_MS]);
         for ((&from_ms, value), until_ms) in pushes.iter().zip(ends) {
-            let Some(value) = value else { continue };
+            let (value, since_ms) = match value {
+                Pushed::Ended => continue,
+                Pushed::Set(value) => (value, None),
+                Pushed::Added { total, since_ms } => (total, Some(*since_ms)),
+            };
             if from_ms <= selection.end_ms && selection.start_ms < until_ms {
                 steps.push_value(from_ms, until_ms, value);
+                if let (Some(since_ms), Some(from_zero)) = (since_ms, steps.from_zero.last_mut()) {
+                    *from_zero = since_ms == from_ms;
+                    steps.started(since_ms);
+                }
             }
         }
         steps
@@ -108,6 +156,10 @@ impl Memory {
 
 fn times(step_ms: i64) -> impl Iterator<Item = i64> {
     (0..).map(move |index: i64| index.saturating_mul(step_ms))
+}
+
+fn is_end(value: &Value) -> bool {
+    matches!(value, Value::Float(value) if is_stale_nan(*value))
 }
 
 fn value(item: &SeriesItem) -> Option<Value> {

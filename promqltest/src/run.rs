@@ -103,6 +103,7 @@ fn fill(memory: &mut Memory, load: &Load) {
     for series in &load.series {
         match load.kind {
             LoadKind::Pushes => memory.load_pushes(&series.labels, &series.items, load.step_ms),
+            LoadKind::Adds => memory.load_adds(&series.labels, &series.items, load.step_ms),
             LoadKind::Samples | LoadKind::CustomBuckets => {
                 memory.load(&series.labels, &series.items, load.step_ms);
             }

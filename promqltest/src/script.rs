@@ -40,6 +40,8 @@ pub(crate) enum LoadKind {
     CustomBuckets,
     /// Pushes: each value holds until the next; `stale` ends the series.
     Pushes,
+    /// Pushes that add: each value grows the series by as much; `stale` ends it.
+    Adds,
 }
 
 /// A query and what is expected of it.
@@ -186,6 +188,7 @@ fn load(head: Line<'_>, command: &str, body: &[Line<'_>]) -> Result<Load> {
         "load" => LoadKind::Samples,
         "load_with_nhcb" => LoadKind::CustomBuckets,
         "load_pushes" => LoadKind::Pushes,
+        "load_adds" => LoadKind::Adds,
         other => return Err(head.error(format!("unknown command {other:?}"))),
     };
     let mut words = Words { line: head, rest: head.text };

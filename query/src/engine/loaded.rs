@@ -15,7 +15,7 @@ use crate::value::{MatrixSeries, Value, VectorSample};
 /// What a series that was read counts as.
 pub(super) fn weight(series: &Series) -> Weight {
     let Series { labels, samples, steps } = series;
-    let numbers = 8 * (2 * samples.len() + samples.start_ms.len() + 3 * steps.len());
+    let numbers = 8 * (2 * samples.len() + samples.start_ms.len() + 3 * steps.len() + steps.start_ms.len());
     // texts of labels are often shared, but nobody can be sure
     let texts: usize = labels.iter().map(|label| label.name.len() + label.value.len()).sum();
     let label_slots = size_of::<Label>() * labels.len();

@@ -6,7 +6,7 @@ use model::{Samples, Series, Steps, Value, is_stale_nan};
 
 use super::points::{Line, Points};
 use super::scalar::seconds;
-use super::{Context, ExecError, Result, Tally, of_histogram};
+use super::{Context, Result, Tally, of_histogram};
 use crate::plan::{Asked, InstantNode};
 use crate::steps;
 
@@ -19,9 +19,6 @@ impl Context<'_> {
         mut points: Points,
         tally: &mut Tally,
     ) -> Result<Line> {
-        if node.asked == Asked::Start && !series.steps.is_empty() {
-            return Err(ExecError::not_supported("start_timestamp of pushed series"));
-        }
         if node.smoothed {
             self.interpolated(series, node, &mut points)?;
         } else {
@@ -62,7 +59,10 @@ impl Context<'_> {
                 .holding(at_ms)
                 .filter(|&step| sample.is_none_or(|s| samples.timestamps_ms[s] <= steps.from_ms[step]));
             match (step, sample) {
-                (Some(step), _) if node.asked != Asked::Value => {
+                (Some(step), _) if node.asked == Asked::Start => {
+                    points.push(index, seconds(steps.start_ms.get(step).copied().unwrap_or(0)));
+                }
+                (Some(step), _) if node.asked == Asked::Time => {
                     let seen = steps::seen_ms(steps, step, at_ms, self.settings.hold_interval_ms);
                     points.push(index, seconds(seen));
                 }

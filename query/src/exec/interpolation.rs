@@ -7,8 +7,8 @@ use model::{CounterReset, Histogram, HistogramSum, Series, Value};
 use super::instant::{is_stale, sample_value};
 use super::points::Points;
 use super::scalar::seconds;
-use super::{Context, ExecError, Result, remarks};
-use crate::plan::{Asked, InstantNode};
+use super::{Context, Result, remarks};
+use crate::plan::InstantNode;
 
 /// The value at a share of the way from one to another. A counter that is smaller at the end counts from zero.
 pub(super) fn between(first: f64, second: f64, share: f64, counter: bool) -> f64 {
@@ -46,10 +46,11 @@ impl Context<'_> {
         points: &mut Points,
     ) -> Result<()> {
         if !series.steps.is_empty() {
-            return Err(ExecError::not_supported("the modifier smoothed for pushed series"));
-        }
-        if node.asked != Asked::Value {
-            return Err(ExecError::not_supported("timestamp() of a smoothed selector"));
+            let lookback_ms = self.settings.lookback_ms;
+            let first_ms = node.times.start_ms.saturating_sub(lookback_ms);
+            let last_ms = node.times.end_ms().saturating_add(lookback_ms);
+            let (sampled, _held) = self.with_virtual_samples(series, first_ms, last_ms)?;
+            return self.interpolated(&sampled, node, points);
         }
         let samples = &series.samples;
         let seen: Vec<usize> = (0..samples.len()).filter(|&index| !is_stale(samples, index)).collect();

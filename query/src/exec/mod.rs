@@ -23,6 +23,7 @@ mod resets;
 mod scalar;
 mod scan;
 mod tally;
+mod virtual_samples;
 mod window;
 
 pub(crate) use aggregate::{Running, Spread};

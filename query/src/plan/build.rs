@@ -187,7 +187,8 @@ impl Builder {
             && let ExprKind::Selector(selector) = &call.arguments[0].without_parens().kind
         {
             let range = call.arguments[0].range;
-            let instant = InstantNode { asked, ..self.instant(selector, range, grid)? };
+            // the times of samples are not between them
+            let instant = InstantNode { asked, smoothed: false, ..self.instant(selector, range, grid)? };
             return Ok((NodeKind::Instant(instant), selector.shift.at.is_some()));
         }
         if function == Function::Info {

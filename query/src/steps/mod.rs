@@ -10,7 +10,10 @@
 //!   held is a rate of 0; a window in which the series holds nowhere has no result. A gap between two steps is no reset.
 //! * What weights by number of samples (`avg`, `sum`, `count`, `stddev`, `stdvar`, `quantile_over_time` and the like,
 //!   `deriv`, `predict_linear`, smoothing) sees *virtual samples*: the value at every multiple of the hold interval
-//!   since the epoch, which is what scraping at that interval would have stored.
+//!   since the epoch, which is what scraping at that interval would have stored. `smoothed` interpolates between them, as
+//!   it does between samples; `anchored` changes nothing, for the value at the start of a window is its base anyway.
+//! * `timestamp` is the last virtual sample or the push, whichever is later; `start_timestamp` is when the epoch of added
+//!   pushes began, and 0 of what was set.
 
 mod exact;
 mod scraped;

@@ -15,6 +15,8 @@ pub(super) struct Interval {
     pub(super) until: Option<Stamp>,
     pub(super) value: Value,
     pub(super) growth: Growth,
+    /// When the epoch of an added value began.
+    pub(super) since: Option<Stamp>,
 }
 
 /// How a value came to be, seen from the one that the series had before.
@@ -128,6 +130,11 @@ impl Epoch {
         let until = earlier(ends.after(event.stamp), event.until());
         let total = Total::from_parts(merge, &event.value, Lost::Float(event.lost));
         Self { since: event.stamp, until, total, is_shown: false }
+    }
+
+    /// When it began, if what it holds is counted from there.
+    fn since_of(&self, merge: Merge) -> Option<Stamp> {
+        (merge == Merge::Add).then_some(self.since)
     }
 
     /// Takes a value in, and tells how the epoch grew; `None` if it does not fit.
@@ -244,6 +251,7 @@ pub(super) fn intervals(
             until: epoch.until,
             value: epoch.total.value(),
             growth: Growth::Unknown,
+            since: epoch.since_of(kinds[kind].merge),
         }));
         now = Some((kind, epoch, last));
     }
@@ -265,7 +273,14 @@ pub(super) fn intervals(
         epoch.is_shown |= !is_implied;
         if epoch.is_shown {
             let growth = if merge == Merge::Add { growth } else { Growth::Unknown };
-            held.push(Interval { from: stamp, until: epoch.until, value: epoch.total.value(), growth });
+            let since = epoch.since_of(merge);
+            held.push(Interval {
+                from: stamp,
+                until: epoch.until,
+                value: epoch.total.value(),
+                growth,
+                since,
+            });
         }
         now = Some((kind, epoch, stamp));
     }

@@ -22,7 +22,7 @@ pub(super) fn overlay(groups: &[Vec<Interval>]) -> Vec<Interval> {
     let part = |index: usize, from: Stamp, until: Option<Stamp>| {
         let interval: &Interval = all[index];
         let growth = if from == interval.from { interval.growth } else { Growth::Unknown };
-        Interval { from, until, value: interval.value.clone(), growth }
+        Interval { from, until, growth, ..interval.clone() }
     };
     for (at, (ended, begun)) in changes {
         for index in ended {

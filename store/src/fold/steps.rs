@@ -37,6 +37,9 @@ pub(super) fn steps(intervals: &[Interval], start_ms: i64, end_ms: i64) -> Steps
         if let Some(last) = steps.from_zero.last_mut() {
             *last = from_zero;
         }
+        if let Some(since) = interval.since {
+            steps.started(to_ms(since));
+        }
     }
     steps
 }

@@ -137,6 +137,25 @@ fn what_is_added_grows_from_zero() {
 }
 
 #[test]
+fn what_is_added_tells_since_when_it_counts() {
+    let check = |events: &str, expect: &[i64]| {
+        assert_eq!(Story::of(events).steps(0, i64::MAX).start_ms, expect, "{events}");
+        // however late the selection begins
+        let late = Story::of(events).steps(1_000, i64::MAX);
+        assert_eq!(late.start_ms.last(), expect.last(), "{events}, late");
+    };
+    check("10 A+5 | 20 A+3 | 30 A+1", &[10, 10, 10]);
+    check("10 A+5 | 20 A! | 30 A+3 | 40 A+1", &[10, 30, 30]);
+    // what is set, and the least and the most, count from nowhere
+    check("10 A=5 | 20 A=3", &[]);
+    check("10 A<5 | 20 A<3", &[]);
+    check("10 A=5 | 20 A+3", &[0, 20]);
+    check("10 A+5 | 20 A=3 | 30 A+1", &[10, 0, 30]);
+    // of another group, another epoch
+    check("10 A+1 | 20 B+10 | 30 A+2 | 40 A!", &[10, 20, 10, 20]);
+}
+
+#[test]
 fn least_and_most() {
     check("10 A<5 | 20 A<7 | 30 A<2", "10..20 5, 20..30 5, 30.. 2");
     check("10 A>5 | 20 A>7 | 30 A>2", "10..20 5, 20..30 7, 30.. 7");

@@ -12,8 +12,10 @@ mod over_time;
 mod pushed;
 mod rate;
 mod regression;
+mod remarks;
 mod series;
 mod starts;
+mod steps;
 
 use std::collections::HashSet;
 

@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use model::{Histogram, HistogramSum, Value};
+use model::{Histogram, HistogramSum, Steps, Value};
 
 use super::histograms::Counting;
 use crate::exec::scalar::seconds;
 use crate::exec::{Context, ExecError, Result, remarks};
 use crate::plan::Windows;
-use crate::steps::{self, StepWindow};
+use crate::steps::{self, StepWindow, StepWindows};
 use crate::syntax::Function;
 
 /// Whether histograms are among the steps of a window.
@@ -52,9 +52,9 @@ impl Context<'_> {
             | Function::Changes
             | Function::SumOverTime
             | Function::AvgOverTime => {}
-            // all others but these look at floats only
+            // all others look at floats only
             _ if all.iter().all(Option::is_some) => return Ok(None),
-            _ => return Err(not_supported(function)),
+            _ => return self.floats_among(node, name, window, parameters),
         }
         // of more than the last two the last change knows nothing
         let (window, all) = match function {
@@ -100,6 +100,26 @@ impl Context<'_> {
             _ => return Err(not_supported(function)),
         };
         Ok(Some(value))
+    }
+
+    /// What a function of floats makes of those that hold beside histograms.
+    fn floats_among(
+        &self,
+        node: &Windows,
+        name: &str,
+        window: StepWindow<'_>,
+        parameters: [f64; 2],
+    ) -> Result<Option<Value>> {
+        self.warn_or_info(false, node, remarks::ignored_in_range(name));
+        let of = window.steps;
+        let mut floats = Steps::default();
+        for step in (window.first..window.end).filter(|&step| of.histograms[step].is_none()) {
+            floats.push(of.from_ms[step], of.until_ms[step], of.values[step]);
+        }
+        let windows = StepWindows::over(&floats, window.hold_interval_ms).at(window.start_ms, window.end_ms);
+        let Some(floats) = windows else { return Ok(None) };
+        let floats = StepWindow { eval_ms: window.eval_ms, ..floats };
+        Ok(self.of_float_steps(node, floats, parameters)?.map(Value::Float))
     }
 
     /// The change from the step before the last to the last; `irate` divides it by the time between their beginnings.

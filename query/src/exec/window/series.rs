@@ -2,18 +2,18 @@
 
 use std::ops::Range;
 
-use model::{Labels, Series, Value};
+use model::{Series, Value};
 
 use super::columns::{Columns, Cursor};
 use super::edges::EdgeWindow;
 use super::histograms::MixedWindow;
 use super::moving::Moving;
-use super::{RangeFunction, RangeWindow, edges, over_samples, over_time, pushed, starts};
+use super::{RangeFunction, RangeWindow, edges, over_samples, over_time, starts};
 use crate::exec::points::{Line, Points};
 use crate::exec::scalar::{Scalar, seconds};
 use crate::exec::{Context, ExecError, Result, Tally, of_histogram, remarks};
 use crate::plan::Windows;
-use crate::steps::{self, StepWindow, StepWindows};
+use crate::steps::{StepWindow, StepWindows};
 use crate::syntax::{Edges, Function};
 
 /// How a function is evaluated.
@@ -41,12 +41,12 @@ impl Job {
 }
 
 /// How many windows are evaluated between two looks at the time.
-const WINDOWS_BETWEEN_CHECKS: usize = 256;
+pub(super) const WINDOWS_BETWEEN_CHECKS: usize = 256;
 
 /// What windows give, and how many samples they hold.
-struct Found<'f> {
-    points: &'f mut Points,
-    tally: &'f mut Tally,
+pub(super) struct Found<'f> {
+    pub(super) points: &'f mut Points,
+    pub(super) tally: &'f mut Tally,
 }
 
 /// The windows of one series at one time.
@@ -81,7 +81,16 @@ impl Context<'_> {
         mut points: Points,
         tally: &mut Tally,
     ) -> Result<Line> {
-        self.over_windows(series, node, parameters, Found { points: &mut points, tally })?;
+        let found = Found { points: &mut points, tally };
+        if node.edges == Edges::Smoothed && !series.steps.is_empty() {
+            let lookback_ms = self.settings.lookback_ms;
+            let first_ms = node.times.start_ms.saturating_sub(node.range_ms).saturating_sub(lookback_ms);
+            let last_ms = node.times.end_ms().saturating_add(lookback_ms);
+            let (sampled, _held) = self.with_virtual_samples(series, first_ms, last_ms)?;
+            self.over_windows(&sampled, node, parameters, found)?;
+        } else {
+            self.over_windows(series, node, parameters, found)?;
+        }
         let mut line = Line { labels: series.labels.clone(), drop_name, points };
         if !line.points.is_empty() {
             self.remark_on_counter(&series.labels, node, &line.points);
@@ -113,7 +122,7 @@ impl Context<'_> {
             return self.over_floats(&columns, node, name, evaluate, numbers, found);
         }
         let only_steps = series.samples.is_empty() && series.steps.histograms.is_empty();
-        if only_steps && node.edges != Edges::Smoothed {
+        if only_steps {
             return self.over_steps(series, node, numbers, found);
         }
         let Found { points, tally } = found;
@@ -166,7 +175,7 @@ impl Context<'_> {
     }
 
     /// The windows that may hold something of a series.
-    fn places_of(&self, series: &Series, node: &Windows) -> Range<usize> {
+    pub(super) fn places_of(&self, series: &Series, node: &Windows) -> Range<usize> {
         let (samples, steps) = (&series.samples.timestamps_ms, &series.steps);
         // at their edges windows may look this much further
         let beyond_ms = if node.edges == Edges::Plain { 0 } else { self.settings.lookback_ms };
@@ -230,66 +239,6 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Windows over pushed floats alone.
-    fn over_steps(
-        &self,
-        series: &Series,
-        node: &Windows,
-        numbers: impl Fn(usize) -> Result<[f64; 2]>,
-        Found { points, tally }: Found<'_>,
-    ) -> Result<()> {
-        let places = self.places_of(series, node);
-        let _room = self.budget.room(places.len())?;
-        points.reserve(places.clone());
-        let mut windows = StepWindows::over(&series.steps, self.settings.hold_interval_ms);
-        for index in places {
-            if index % WINDOWS_BETWEEN_CHECKS == 0 {
-                self.budget.check_time()?;
-            }
-            let end_ms = node.times.at(index);
-            let Some(steps) = windows.at(end_ms.saturating_sub(node.range_ms), end_ms) else { continue };
-            let steps = StepWindow { eval_ms: node.grid.at(index), ..steps };
-            tally.add(index, (steps.end - steps.first) as u64);
-            if let Some(value) = self.of_float_steps(node, steps, numbers(index)?)? {
-                points.push(index, value);
-            }
-        }
-        Ok(())
-    }
-
-    /// What was pushed, in one window.
-    fn of_steps(
-        &self,
-        node: &Windows,
-        name: &str,
-        steps: StepWindow<'_>,
-        numbers: [f64; 2],
-    ) -> Result<Option<Value>> {
-        if node.edges == Edges::Smoothed {
-            return Err(ExecError::not_supported("the modifier smoothed for pushed series"));
-        }
-        if pushed::has_histograms(&steps) {
-            return self.pushed_histograms(node, name, steps, numbers);
-        }
-        Ok(self.of_float_steps(node, steps, numbers)?.map(Value::Float))
-    }
-
-    /// Likewise, where only floats were pushed.
-    fn of_float_steps(
-        &self,
-        node: &Windows,
-        steps: StepWindow<'_>,
-        numbers: [f64; 2],
-    ) -> Result<Option<f64>> {
-        // functions that need each virtual sample may need very many
-        let written_out = steps::written_out(node.function, &steps);
-        if written_out > 0 {
-            self.budget.check_time()?;
-        }
-        let _room = self.budget.room(written_out.saturating_mul(2))?;
-        steps::evaluate(node.function, steps, numbers).ok_or_else(|| not_on_steps(node.function))
-    }
-
     /// Samples of any kind in one window.
     fn of_samples(&self, node: &Windows, job: Job, at: At<'_>, numbers: [f64; 2]) -> Option<Value> {
         let At { index, start_ms, end_ms, mut floats, mut histograms, columns, name } = at;
@@ -335,42 +284,6 @@ impl Context<'_> {
             Job::Floats(evaluate) => evaluate(&window).map(Value::Float),
         }
     }
-
-    /// A quantile that there cannot be deserves a remark, where there is something to find it of.
-    fn remark_on_quantile(&self, node: &Windows, parameters: &[Scalar], points: &Points) {
-        let (Function::QuantileOverTime, [phi]) = (node.function, parameters) else { return };
-        let mut asked = points.floats().map(|(index, _)| phi.at(index));
-        if let Some(phi) = asked.find(|phi| !(0.0..=1.0).contains(phi)) {
-            self.notes.borrow_mut().warn(node.parameter_range, remarks::quantile_out_of_range(phi));
-        }
-    }
-
-    /// A rate of something that is not named like a counter deserves a remark.
-    fn remark_on_counter(&self, labels: &Labels, node: &Windows, points: &Points) {
-        let name = labels.metric_name();
-        if !matches!(node.function, Function::Rate | Function::Increase) || points.floats().next().is_none() {
-            return;
-        }
-        let like_a_counter =
-            ["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| name.ends_with(suffix));
-        if self.settings.type_labels {
-            let r#type = labels.get("__type__").unwrap_or_default();
-            if !name.is_empty() && !matches!(r#type, "counter" | "histogram") {
-                let text = format!(
-                    "metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", got {}: {}",
-                    crate::syntax::quoted(r#type),
-                    crate::syntax::quoted(name)
-                );
-                self.notes.borrow_mut().info(node.range, text);
-            }
-        } else if !name.is_empty() && !like_a_counter {
-            let text = format!(
-                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {}",
-                crate::syntax::quoted(name)
-            );
-            self.notes.borrow_mut().info(node.range, text);
-        }
-    }
 }
 
 /// Numbers that a function takes.
@@ -386,10 +299,6 @@ fn checked(function: Function, numbers: [f64; 2]) -> Result<[f64; 2]> {
         }
     }
     Ok(numbers)
-}
-
-fn not_on_steps(function: Function) -> ExecError {
-    ExecError::not_supported(format!("{} of pushed series", function.name()))
 }
 
 /// Whether the result is still what the name says.
