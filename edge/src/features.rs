@@ -18,7 +18,7 @@ pub const FEATURES: [(&str, &str); 8] = [
     ("promql-per-step-stats", "stats=all in a query tells how many samples were looked at for each time"),
     (
         "type-and-unit-labels",
-        "rate and increase judge by a label __type__, instead of by names, what a counter is",
+        "What is pushed and received gets labels __type__ and __unit__, and rate and increase judge by them what a counter is",
     ),
     ("promql-duration-expr", "Nothing: arithmetic in durations is always on"),
 ];

@@ -46,12 +46,23 @@ pub fn query_settings(environment: &mut Environment, memory: Memory) -> Settings
     if let Some(count) = environment.count("MAYFLY_QUERY_MAX_BYTES") {
         settings.bytes_max = count;
     }
+    switch_features_on(environment, &mut settings);
+    settings
+}
+
+/// Whether types and units are to be labels of what is pushed.
+pub fn type_labels(environment: &mut Environment) -> bool {
+    let mut settings = Settings::default();
+    switch_features_on(environment, &mut settings);
+    settings.type_labels
+}
+
+fn switch_features_on(environment: &mut Environment, settings: &mut Settings) {
     for feature in environment.list("MAYFLY_ENABLE_FEATURE") {
-        if let Err(unknown) = edge::enable_feature(&mut settings, &feature) {
+        if let Err(unknown) = edge::enable_feature(settings, &feature) {
             environment.mistaken(format!("MAYFLY_ENABLE_FEATURE: {unknown}"));
         }
     }
-    settings
 }
 
 #[cfg(test)]

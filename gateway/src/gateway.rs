@@ -283,7 +283,7 @@ impl Gateway {
         if is_new && self.settings.consistency_check {
             return;
         }
-        let push = intake::failure(group, is_new, now_us);
+        let push = intake::failure(group, is_new, now_us, &self.settings);
         let change = Change::ReplaceFamilies;
         let intent = Intent { group: key, change, claims: Vec::new(), compared: None, ttl_us: None };
         match held.push(intent, now_us, || self.writer.submit(push)) {

@@ -42,6 +42,8 @@ pub struct Settings {
     pub consistency_check: bool,
     /// Whether names of metrics and labels may hold any character (`--push.enable-utf8-names` of the Pushgateway).
     pub utf8_names: bool,
+    /// Whether series get the labels `__type__` and `__unit__` of their family. `/metrics` and the API do not show them.
+    pub type_labels: bool,
     /// Whether text may have CRLF for its line ends, and none after its last line.
     pub lenient_text: bool,
     /// How long a group lives if nobody pushes to it again, where a push does not say so itself; `None`: for ever.
@@ -88,6 +90,7 @@ impl Default for Settings {
             web: Web::default(),
             consistency_check: true,
             utf8_names: false,
+            type_labels: false,
             lenient_text: false,
             push_ttl_ms: None,
             pushes_in_flight_max: 512,

@@ -1,6 +1,6 @@
 //! What of a request can be stored: limits on labels, and on the time of samples.
 
-use model::{Labels, Samples, Value};
+use model::{Labels, MetricType, Samples, TYPE_LABEL, UNIT_LABEL, Value};
 use store::SampleBatch;
 use wire::remote_write::{Faults, Point, WriteRequest, WriteSeries, show_labels};
 
@@ -30,7 +30,8 @@ pub(crate) fn accept(request: WriteRequest, now_ms: i64, settings: &Settings) ->
     let WriteRequest { series, faults } = request;
     let mut accepted = Accepted { batch: SampleBatch::default(), counts: Counts::default(), faults };
     let times = Times::at(now_ms, settings);
-    for WriteSeries { labels, points, exemplars } in series {
+    for WriteSeries { labels, points, exemplars, r#type, unit } in series {
+        let labels = if settings.type_labels { typed(labels, r#type, &unit) } else { labels };
         if let Err(fault) = check_labels(&labels, settings) {
             accepted.faults.add(|| fault);
             continue;
@@ -45,6 +46,15 @@ pub(crate) fn accept(request: WriteRequest, now_ms: i64, settings: &Settings) ->
         accepted.batch.series.push((labels, samples));
     }
     accepted
+}
+
+/// The labels with those of a type and a unit in the place of such as were sent, unless nothing is known.
+fn typed(labels: Labels, r#type: MetricType, unit: &str) -> Labels {
+    if r#type == MetricType::Untyped && unit.is_empty() {
+        return labels;
+    }
+    let mut sent = labels.to_builder();
+    sent.remove(TYPE_LABEL).remove(UNIT_LABEL).build().with_type_and_unit(r#type, unit)
 }
 
 pub(crate) fn shown(labels: &Labels) -> String {
@@ -144,8 +154,21 @@ mod tests {
 
     fn accepted(labels: &[(&str, &str)], points: Vec<Point>, settings: &Settings) -> Accepted {
         let labels = Labels::from_pairs(labels.iter().copied());
-        let series = vec![WriteSeries { labels, points, exemplars: 2 }];
+        let series =
+            vec![WriteSeries { labels, points, exemplars: 2, r#type: MetricType::Counter, unit: "s".into() }];
         accept(WriteRequest { series, faults: Faults::default() }, NOW_MS, settings)
+    }
+
+    #[test]
+    fn metadata_is_labels_where_that_is_on() {
+        let check = |type_labels: bool, expect: &str| {
+            let settings = Settings { type_labels, ..Settings::default() };
+            let labels = [("__name__", "m"), ("__type__", "gauge")];
+            let found = accepted(&labels, vec![point(7, 1.0)], &settings);
+            assert_eq!(found.batch.series[0].0.to_string(), expect);
+        };
+        check(false, "m{__type__=\"gauge\"}");
+        check(true, "m{__type__=\"counter\", __unit__=\"s\"}");
     }
 
     #[test]

@@ -81,7 +81,10 @@ fn checked(family: &Family, metric: &Metric, settings: &Settings) -> Result<Vec<
     };
     let series = flatten(&alone).into_iter().map(|flat| {
         let name = (Labels::NAME.into(), Arc::clone(&flat.name));
-        let labels = Labels::from_pairs(flat.labels.iter().cloned().chain([name]));
+        let mut labels = Labels::from_pairs(flat.labels.iter().cloned().chain([name]));
+        if settings.type_labels {
+            labels = labels.with_type_and_unit(family.r#type, &family.unit);
+        }
         if labels.len() > settings.labels_per_series_max {
             return Err(format!(
                 "{} labels are more than {}, which is labels_per_series_max, in series {}",

@@ -23,6 +23,8 @@ pub struct Settings {
     pub label_name_bytes_max: usize,
     /// Bytes of a label's value, the metric's name among them.
     pub label_value_bytes_max: usize,
+    /// Whether series get the labels `__type__` and `__unit__` of the metadata that comes with them.
+    pub type_labels: bool,
     /// How far the time of a sample may be ahead of the clock.
     pub samples_ahead_max_ms: i64,
     /// How old a sample may be; `None`: as old as 1970.
@@ -42,6 +44,7 @@ impl Default for Settings {
             labels_per_series_max: 64,
             label_name_bytes_max: 1 << 10,
             label_value_bytes_max: 8 << 10,
+            type_labels: false,
             samples_ahead_max_ms: 600_000,
             samples_age_max_ms: None,
             push_ttl_ms: None,

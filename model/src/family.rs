@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::Labels;
+
 /// The type of a metric family, as `# TYPE` lines and the protobuf exposition name it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum MetricType {
@@ -39,6 +41,25 @@ impl MetricType {
             Self::Info => "info",
             Self::StateSet => "stateset",
         }
+    }
+}
+
+/// Where types and units are labels (the feature `type-and-unit-labels` of Prometheus), the one that says what a metric is.
+pub const TYPE_LABEL: &str = "__type__";
+/// And the one that says in what it counts.
+pub const UNIT_LABEL: &str = "__unit__";
+
+impl Labels {
+    /// The same labels with those of a type and a unit. What is not known stays as it is.
+    pub fn with_type_and_unit(&self, r#type: MetricType, unit: &str) -> Self {
+        let mut labels = self.to_builder();
+        if r#type != MetricType::Untyped {
+            labels.set(TYPE_LABEL, r#type.as_str());
+        }
+        if !unit.is_empty() {
+            labels.set(UNIT_LABEL, unit);
+        }
+        labels.build()
     }
 }
 

@@ -24,7 +24,7 @@ pub use answer_time::AnswerTime;
 pub use clock::Clock;
 pub use compensated::Compensated;
 pub use event::{Change, GroupKey, Merge, Push, PushedFamily, PushedSeries, RETRY_WINDOW_US, RetryKey};
-pub use family::{Metadata, MetricType};
+pub use family::{Metadata, MetricType, TYPE_LABEL, UNIT_LABEL};
 pub use histogram::{
     Bucket, CounterReset, Histogram, HistogramMean, HistogramSum, IncompatibleBuckets, Skew, Span,
     SumRemarks, Trim,

@@ -69,6 +69,11 @@ impl QueryFlags {
         switch_on(&self.features, &mut settings);
         settings
     }
+
+    /// Whether a feature is on.
+    pub(crate) fn has_feature(&self, name: &str) -> bool {
+        self.features.iter().any(|feature| feature == name)
+    }
 }
 
 /// Switches experimental features on.

@@ -5,6 +5,7 @@
 //! | `MAYFLY_STORAGE` | `s3://BUCKET/PREFIX`; required |
 //! | `MAYFLY_S3_ENDPOINT` | an S3 server other than AWS |
 //! | `MAYFLY_PUSH_TTL` | how long a group lives if nobody pushes to it again, like `1h30m`; not set: for ever |
+//! | `MAYFLY_ENABLE_FEATURE` | what `--enable-feature` is; here only `type-and-unit-labels` matters |
 //! | `MAYFLY_TOKEN_SHA256`, `MAYFLY_RESPONSE_STREAMING` | see [`Web::of`] |
 //!
 //! A push is answered when its segment is in the store, so nothing is in flight between invocations.
@@ -32,6 +33,7 @@ async fn main() -> anyhow::Result<()> {
 async fn start(mut environment: Environment) -> anyhow::Result<(Web, Messages)> {
     let storage = mayfly_functions::storage_variables(&mut environment);
     let push_ttl_ms = environment.duration_ms("MAYFLY_PUSH_TTL").and_then(|ms| u64::try_from(ms).ok());
+    let type_labels = mayfly_functions::type_labels(&mut environment);
     let web = Web::of(&mut environment);
     environment.finish()?;
 
@@ -39,7 +41,7 @@ async fn start(mut environment: Environment) -> anyhow::Result<(Web, Messages)> 
     let clock = Arc::new(SystemClock);
     let writer = Arc::new(storage.push_writer(Arc::clone(&clock) as _, Ack::Stored).await?);
     let reader = Arc::new(storage.reader(Some(&writer), None));
-    let settings = gateway::Settings { push_ttl_ms, ..gateway::Settings::default() };
+    let settings = gateway::Settings { push_ttl_ms, type_labels, ..gateway::Settings::default() };
     let routes = gateway::router(Arc::new(Gateway::new(writer, reader, clock, settings)));
     Ok((web.serving(routes.clone()), Messages::to(routes)))
 }

@@ -8,6 +8,8 @@ use store::HeldFamily;
 use wire::Family;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::scrape::tells_of_family;
+
 /// A family of a push: its name and type, and a hash of the labels of each of its metrics, in their order. A histogram or
 /// summary is one metric, however many series it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +43,7 @@ impl Claim {
                 _ => "",
             };
             let labels = labels.iter().map(|label| (&*label.name, &*label.value));
-            hash(seed, &family.name, labels.filter(|(name, _)| *name != Labels::NAME && *name != bound))
+            hash(seed, &family.name, labels.filter(|(name, _)| !tells_of_family(name) && *name != bound))
         };
         let metrics: HashSet<u64> = family.series.iter().map(|(labels, _)| of_series(labels)).collect();
         Self {

@@ -54,6 +54,7 @@ pub(crate) fn push(
             Some(merges) => merged_family(family, merges),
             None => pushed_family(family),
         };
+        let family = told(family, settings);
         series += family.series.len();
         if series > settings.series_per_push_max {
             return Err(too_many_series(settings.series_per_push_max));
@@ -61,23 +62,34 @@ pub(crate) fn push(
         pushed.push(family);
     }
     // exact to the microsecond until the year 2255
-    pushed.push(own_family(group, PUSH_TIME, PUSH_TIME_HELP, at_us as f64 / 1e6));
+    pushed.push(told(own_family(group, PUSH_TIME, PUSH_TIME_HELP, at_us as f64 / 1e6), settings));
     let push = Push { ttl_us: terms.ttl_us, ..Push::new(GroupKey::of(group), terms.change, pushed) };
     Ok(Intake { push, families })
 }
 
 /// That a push to a group was refused. If the group `is_new`, it is there from now on, and nothing was ever pushed to it.
-pub(crate) fn failure(group: &Labels, is_new: bool, at_us: i64) -> Push {
+pub(crate) fn failure(group: &Labels, is_new: bool, at_us: i64, settings: &Settings) -> Push {
     let mut families = vec![own_family(group, PUSH_FAILURE_TIME, PUSH_FAILURE_HELP, at_us as f64 / 1e6)];
     if is_new {
         families.push(own_family(group, PUSH_TIME, PUSH_TIME_HELP, 0.0));
     }
+    let families = families.into_iter().map(|family| told(family, settings)).collect();
     Push::new(GroupKey::of(group), Change::ReplaceFamilies, families)
 }
 
 /// The end of a group.
 pub(crate) fn deletion(group: &Labels) -> Push {
     Push::new(GroupKey::of(group), Change::Delete, Vec::new())
+}
+
+/// Where types and units are labels, the series of a family get those of it, as when Prometheus scrapes them.
+fn told(mut family: PushedFamily, settings: &Settings) -> PushedFamily {
+    if settings.type_labels {
+        for series in &mut family.series {
+            series.labels = series.labels.with_type_and_unit(family.r#type, &family.unit);
+        }
+    }
+    family
 }
 
 fn pushed_family(family: &Family) -> PushedFamily {

@@ -51,6 +51,29 @@ fn check(text: &str, expect: Result<&str, &str>) {
 }
 
 #[test]
+fn types_and_units_are_labels_where_that_is_on() {
+    let settings = Settings { type_labels: true, ..Settings::default() };
+    let read = |format, text: &str| {
+        let push = read(&body(format, text), &group(&[("job", "j")]), &settings).expect("is read");
+        let times = push.families.iter().filter(|family| &*family.name == PUSH_TIME);
+        let times: Vec<String> = times.map(|family| family.series[0].labels.to_string()).collect();
+        assert_eq!(times, ["push_time_seconds{__type__=\"gauge\", job=\"j\"}"]);
+        show(&push)
+    };
+    assert_eq!(read(BodyFormat::Text, "a 1\n"), "untyped a: a{job=\"j\"} 1\n");
+    assert_eq!(
+        read(BodyFormat::Text, "# TYPE a counter\na 1\n"),
+        "counter a: a{__type__=\"counter\", job=\"j\"} 1\n"
+    );
+    // every series of a family has its type
+    assert_eq!(
+        read(BodyFormat::Text, "# TYPE h histogram\nh_bucket{le=\"+Inf\"} 2\nh_sum 3\nh_count 2\n"),
+        "histogram h: h_bucket{__type__=\"histogram\", job=\"j\", le=\"+Inf\"} 2; \
+         h_sum{__type__=\"histogram\", job=\"j\"} 3; h_count{__type__=\"histogram\", job=\"j\"} 2\n"
+    );
+}
+
+#[test]
 fn series_get_the_labels_of_their_group() {
     let check = |pairs: &[(&str, &str)], text: &str, expect: &str| check_in(pairs, text, Ok(expect));
     check(&[("job", "j")], "a 1\n", "untyped a: a{job=\"j\"} 1\n");

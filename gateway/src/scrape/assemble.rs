@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::page::show_instance;
-use model::{Labels, MetricType, Value};
+use model::{Labels, MetricType, TYPE_LABEL, UNIT_LABEL, Value};
 use store::{HeldFamily, LiveFamily};
 use wire::{Bucket, Family, Histogram, Metric, MetricValue, Quantile, Summary};
 
@@ -156,8 +156,13 @@ fn flat(live: &LiveFamily) -> Vec<Family> {
     families
 }
 
-/// The labels without the metric name and without one more.
+/// Whether a label says of a series what its family is called or is.
+pub(crate) fn tells_of_family(label: &str) -> bool {
+    matches!(label, Labels::NAME | TYPE_LABEL | UNIT_LABEL)
+}
+
+/// The labels without those that say what their family says, and without one more.
 fn pairs(labels: &Labels, without: &str) -> Pairs {
-    let kept = labels.iter().filter(|label| &*label.name != Labels::NAME && &*label.name != without);
+    let kept = labels.iter().filter(|label| !tells_of_family(&label.name) && &*label.name != without);
     kept.map(|label| (Arc::clone(&label.name), Arc::clone(&label.value))).collect()
 }

@@ -44,6 +44,13 @@ fn plain_families() {
 }
 
 #[test]
+fn labels_that_tell_type_and_unit_are_not_shown() {
+    let mut a = live("a", MetricType::Counter, "", &["a{job=\"j\"} 1"]);
+    a.series[0].0 = a.series[0].0.with_type_and_unit(MetricType::Counter, "seconds");
+    check(&[a], "# TYPE a counter\na{instance=\"\",job=\"j\"} 1\n");
+}
+
+#[test]
 fn histograms_and_summaries() {
     check(
         &[

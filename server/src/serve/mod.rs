@@ -36,7 +36,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// `values` are the flags as they were given.
 pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let gateway_settings = pushgateway::settings(&flags)?;
+    let type_labels = flags.queries.has_feature("type-and-unit-labels");
+    let gateway_settings = gateway::Settings { type_labels, ..pushgateway::settings(&flags)? };
     let route_prefix = gateway_settings.web.route_prefix.clone();
     let push_ttl_ms = gateway_settings.push_ttl_ms;
     let mut gateway_ports = Vec::new();
@@ -73,7 +74,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         Arc::clone(&samples),
         Arc::clone(&writer),
         Arc::clone(&clock),
-        ingest::Settings { push_ttl_ms, ..ingest::Settings::default() },
+        ingest::Settings { push_ttl_ms, type_labels, ..ingest::Settings::default() },
     );
     let receiver = Arc::new(receiver);
     let external_url = flags.external_url.clone().unwrap_or_else(|| query_port.url());

@@ -1,6 +1,8 @@
 //! A body to what it asks to write.
 
-use model::{Labels, Value};
+use std::sync::Arc;
+
+use model::{Labels, MetricType, Value};
 
 use super::content_type::Version;
 use super::faults::Faults;
@@ -26,6 +28,10 @@ pub struct WriteSeries {
     pub points: Vec<Point>,
     /// How many exemplars came with it.
     pub exemplars: usize,
+    /// What it is, if that came with it: only in 2.0.
+    pub r#type: MetricType,
+    /// In what it counts; empty if that did not come with it.
+    pub unit: Arc<str>,
 }
 
 /// One sample.

@@ -1,6 +1,6 @@
 //! Both messages, and what may be wrong with them.
 
-use model::{CounterReset, STALE_NAN, Value};
+use model::{CounterReset, MetricType, STALE_NAN, Value};
 use testkit::protobuf::Message;
 use testkit::remote_write::{RequestV2, custom_histogram, histogram, request_v1, sample, series_v1};
 
@@ -307,6 +307,22 @@ fn references_that_lead_nowhere() {
          parsing metadata for series {__name__=\"m\"}: HelpRef 7 outside of symbols table (size 3)",
     );
     assert_eq!(decoded(Version::V2, &body).series[0].exemplars, 1);
+}
+
+#[test]
+fn metadata_of_2_0_is_type_and_unit() {
+    let known = |number: u64, unit: &str| {
+        let mut request = RequestV2::default();
+        let unit = request.symbol(unit);
+        let body = request.series(&[("__name__", "m")], |series| {
+            series.message(2, sample(1, 1.0)).message(5, Message::new().varint(1, number).varint(4, unit))
+        });
+        let series = decoded(Version::V2, &body.into_bytes()).series.remove(0);
+        (series.r#type, series.unit.to_string())
+    };
+    assert_eq!(known(1, "bytes"), (MetricType::Counter, "bytes".to_owned()));
+    assert_eq!(known(7, ""), (MetricType::StateSet, String::new()));
+    assert_eq!(known(99, "s"), (MetricType::Untyped, "s".to_owned()), "of a later version");
 }
 
 #[test]

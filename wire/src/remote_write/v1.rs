@@ -1,5 +1,6 @@
 //! `prometheus.WriteRequest`.
 
+use model::MetricType;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -89,7 +90,13 @@ fn series<'a>(
     for fault in &points.faults {
         request.faults.add(|| fault.of_series(&labels));
     }
-    request.series.push(WriteSeries { labels, points: points.points, exemplars });
+    request.series.push(WriteSeries {
+        labels,
+        points: points.points,
+        exemplars,
+        r#type: MetricType::Untyped,
+        unit: "".into(),
+    });
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::Labels;
+use model::{Labels, MetricType};
 
 use super::decode::{Allowance, DecodeError, Points, WriteRequest, WriteSeries};
 use super::faults::Faults;
@@ -180,15 +180,16 @@ fn series(
             Err(fault) => faults.add(|| format!("parsing exemplar for series {}: {fault}", shown())),
         }
     }
-    if let Some(metadata) = sent.metadata {
-        check_metadata(metadata, symbols, faults, shown)?;
-    }
+    let (r#type, unit) = match sent.metadata {
+        Some(metadata) => metadata_of(metadata, symbols, faults, shown)?,
+        None => (MetricType::Untyped, "".into()),
+    };
     if sent.created_ms != 0 {
         for point in sent.points.points.iter_mut().filter(|point| point.start_ms == 0) {
             point.start_ms = sent.created_ms;
         }
     }
-    Ok(Some(WriteSeries { labels, points: sent.points.points, exemplars }))
+    Ok(Some(WriteSeries { labels, points: sent.points.points, exemplars, r#type, unit }))
 }
 
 fn exemplar_references(message: &[u8]) -> Result<Vec<u64>, FieldError> {
@@ -205,22 +206,31 @@ fn exemplar_references(message: &[u8]) -> Result<Vec<u64>, FieldError> {
     Ok(references)
 }
 
-/// What a family is has no place among samples yet, but its references must lead somewhere. The samples are kept either way.
-fn check_metadata(
+/// Type and unit. References must lead somewhere; the samples are kept either way.
+fn metadata_of(
     message: &[u8],
     symbols: &Symbols<'_>,
     faults: &mut Faults,
     shown: impl Fn() -> String,
-) -> Result<(), FieldError> {
+) -> Result<(MetricType, Arc<str>), FieldError> {
+    let (mut r#type, mut unit) = (MetricType::Untyped, Arc::from(""));
     let mut fields = Fields::of(message);
     while let Some((tag, field)) = fields.next()? {
         let name = match tag {
+            1 => {
+                r#type = type_of(field.uint("Type")?);
+                continue;
+            }
             3 => "HelpRef",
             4 => "UnitRef",
             _ => continue,
         };
         let (reference, size) = (field.uint(name)?, symbols.bytes.len());
-        if !usize::try_from(reference).is_ok_and(|reference| reference < size) && reference != 0 {
+        let symbol = usize::try_from(reference).ok().and_then(|reference| symbols.texts.get(reference));
+        if let (4, Some(Some(text))) = (tag, symbol) {
+            unit = Arc::clone(text);
+        }
+        if symbol.is_none() && reference != 0 {
             faults.add(|| {
                 format!(
                     "parsing metadata for series {}: {name} {reference} outside of symbols table (size {size})",
@@ -229,5 +239,19 @@ fn check_metadata(
             });
         }
     }
-    Ok(())
+    Ok((r#type, unit))
+}
+
+/// What the numbers of the message mean. Of those that came later nothing is known.
+fn type_of(number: u64) -> MetricType {
+    match number {
+        1 => MetricType::Counter,
+        2 => MetricType::Gauge,
+        3 => MetricType::Histogram,
+        4 => MetricType::GaugeHistogram,
+        5 => MetricType::Summary,
+        6 => MetricType::Info,
+        7 => MetricType::StateSet,
+        _ => MetricType::Untyped,
+    }
 }
