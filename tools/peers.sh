@@ -4,9 +4,10 @@
 #   .peers/node/    prom-client
 #   .peers/java/    Prometheus' client for Java with its PushGateway class (simpleclient), as Flink's package on PyPI carries it
 #   .peers/ministack/ MiniStack, in a venv of its own: beside other packages pip takes an older one (tests/peers/ministack.txt)
+#   .peers/terraform/ the schema of Terraform's AWS provider, as a package of npm carries it; Terraform itself has to be there
 #   .peers/sam/     the SAM command line, in a venv of its own (tests/peers/sam.txt)
 #   .peers/venv/    SeaweedFS, prometheus_client, DuckDB, pyarrow, pytest: tests/peers/requirements.txt
-# Needs Debian (or a system with its apt sources), root, python3 with venv, node with npm, and a JDK of 11 or later. Where
+# Needs Debian (or a system with its apt sources), root, python3 with venv, node with npm, terraform, and a JDK of 11 or later. Where
 # everything is there already it only prints the versions. `tools/peers.sh --fresh` starts from nothing.
 set -euo pipefail
 
@@ -18,6 +19,7 @@ suite=sid
 packages=(prometheus promtool prometheus-alertmanager prometheus-pushgateway victoria-metrics libjaxb-api-java)
 programs=(prometheus promtool prometheus-alertmanager prometheus-pushgateway vmagent)
 prom_client=15.1.3
+provider_aws=24.1.0
 flink=1.18.1
 java_client=flink-metrics-prometheus-$flink.jar
 java_client_sha256=f1eafa3f21c02d56cbe670ff8a6531e7929e234f5bf98a7277a4a37bdf550ec4
@@ -73,16 +75,20 @@ fetch_debian() {
   mv "$out" "$peers/debian"
 }
 
-# no scripts of packages are run: prom-client has none that it needs
+# $1: the folder, $2: the package, $3: its version. No scripts of packages are run: these have none that they need. What they are
+# meant to stand beside is left out.
 fetch_node() {
   command -v node >/dev/null && command -v npm >/dev/null || fail "needs node and npm (on Debian: apt-get install nodejs npm)"
-  rm -rf "$peers/node"
-  mkdir -p "$peers/node"
-  npm install --prefix "$peers/node" --ignore-scripts --no-audit --no-fund "prom-client@$prom_client" >"$peers/node.log" 2>&1 ||
-    { tail -5 "$peers/node.log" >&2; fail "npm could not install prom-client $prom_client"; }
+  rm -rf "${peers:?}/$1"
+  mkdir -p "$peers/$1"
+  npm install --prefix "$peers/$1" --ignore-scripts --no-audit --no-fund --legacy-peer-deps "$2@$3" >"$peers/$1.log" 2>&1 ||
+    { tail -5 "$peers/$1.log" >&2; fail "npm could not install $2 $3"; }
 }
 
-node_version() { sed -n 's/^[[:space:]]*"version": "\(.*\)",$/\1/p' "$peers/node/node_modules/prom-client/package.json" 2>/dev/null; }
+# $1: the folder, $2: the package
+node_version() { sed -n 's/^[[:space:]]*"version": "\(.*\)",$/\1/p' "$peers/$1/node_modules/$2/package.json" 2>/dev/null; }
+
+ensure_node() { [[ $(node_version "$1" "$2") == "$3" ]] || fetch_node "$1" "$2" "$3"; }
 
 # Flink's plugin holds the client's classes under their own names. pip can only hand over the whole source package; nothing of it
 # is kept but that one file.
@@ -119,13 +125,15 @@ complete() {
 }
 
 command -v python3 >/dev/null || fail "needs python3"
+command -v terraform >/dev/null || fail "needs terraform, 1.9 or later (https://developer.hashicorp.com/terraform/install)"
 [[ ${1:-} == "--fresh" ]] && rm -rf "$peers"
 mkdir -p "$peers"
 
 complete || fetch_debian
 complete || fail "the packages came, but one of these is not in them: ${programs[*]} jaxb-api.jar"
 
-[[ $(node_version) == "$prom_client" ]] || fetch_node
+ensure_node node prom-client "$prom_client"
+ensure_node terraform @cdktn/provider-aws "$provider_aws"
 
 # a venv is made anew when what it should hold has changed; $3: a program that is in it
 ensure_python() {
@@ -145,7 +153,8 @@ has_java || fail "$java_client is not the file that it was: expected SHA-256 $ja
 for name in "${programs[@]}"; do
   printf '%-26s %s\n' "$name" "$("$(program "$name")" --version 2>&1 | sed -n '1s/.*version \([^ ,]*\).*/\1/p')"
 done
-printf '%-26s %s\n' prom-client "$(node_version)"
+printf '%-26s %s\n' prom-client "$(node_version node prom-client)"
+printf '%-26s %s\n' terraform "$(terraform version -json 2>/dev/null | sed -n 's/.*"terraform_version": "\(.*\)",*/\1/p')"
 printf '%-26s %s\n' 'simpleclient (Java)' "in $java_client"
 printf '%-26s %s\n' ministack "$("$peers/ministack/bin/pip" show --disable-pip-version-check ministack | sed -n 's/^Version: //p')"
 printf '%-26s %s\n' sam "$("$peers/sam/bin/pip" show --disable-pip-version-check aws-sam-cli | sed -n 's/^Version: //p')"

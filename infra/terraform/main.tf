@@ -1,0 +1,87 @@
+# Mayfly without servers: jobs push to a URL or a queue, PromQL is answered at a URL, rules are evaluated on a schedule; all of it
+# lies in one bucket. The same as ../sam/template.yaml; a test compares the two.
+
+locals {
+  has_token = length(var.token_sha256) > 0
+  auth_type = local.has_token ? "NONE" : "AWS_IAM"
+  storage   = { MAYFLY_STORAGE = "s3://${aws_s3_bucket.this.bucket}/${var.prefix}" }
+  token     = { MAYFLY_TOKEN_SHA256 = join(",", var.token_sha256) }
+  objects   = "${aws_s3_bucket.this.arn}/${var.prefix}"
+
+  # what every function may do
+  list = { sid = "List", actions = ["s3:ListBucket"], resources = [aws_s3_bucket.this.arn] }
+}
+
+module "push" {
+  source          = "./function"
+  name            = "${var.name}-push"
+  package         = "${var.packages}/push.zip"
+  architecture    = var.architecture
+  memory_mib      = 256
+  timeout_seconds = 30
+  environment     = merge(local.storage, local.token, { MAYFLY_PUSH_TTL = var.push_ttl })
+  statements = [
+    local.list,
+    { sid = "Objects", actions = ["s3:GetObject", "s3:PutObject"], resources = ["${local.objects}/*"] },
+    {
+      sid       = "Messages"
+      actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+      resources = [aws_sqs_queue.messages.arn]
+    },
+  ]
+  failure     = "Pushes over HTTP or of the queue failed as a whole, see the log."
+  alarm_topic = var.alarm_topic
+  log_days    = var.log_days
+  tags        = var.tags
+}
+
+module "query" {
+  source          = "./function"
+  name            = "${var.name}-query"
+  package         = "${var.packages}/query.zip"
+  architecture    = var.architecture
+  memory_mib      = 1024
+  timeout_seconds = 60
+  environment = merge(local.storage, local.token, {
+    MAYFLY_QUERY_TIMEOUT      = "55s"
+    MAYFLY_RESPONSE_STREAMING = tostring(var.streaming)
+  })
+  statements = [
+    local.list,
+    { sid = "Objects", actions = ["s3:GetObject"], resources = ["${local.objects}/*"] },
+  ]
+  failure     = "Queries failed without an answer, see the log."
+  alarm_topic = var.alarm_topic
+  log_days    = var.log_days
+  tags        = var.tags
+}
+
+module "alert" {
+  source          = "./function"
+  name            = "${var.name}-alert"
+  package         = "${var.packages}/alert.zip"
+  architecture    = var.architecture
+  memory_mib      = 512
+  timeout_seconds = 55
+  environment = merge(local.storage, {
+    MAYFLY_ALERTMANAGER_URL = join(",", var.alertmanager_urls)
+    MAYFLY_EXTERNAL_URL     = var.external_url
+    MAYFLY_QUERY_TIMEOUT    = "45s"
+    MAYFLY_RULES            = join(",", var.rules)
+  })
+  statements = [
+    local.list,
+    { sid = "Objects", actions = ["s3:GetObject"], resources = ["${local.objects}/*"] },
+    # what rules record, and what is remembered of alerts
+    {
+      sid       = "Written"
+      actions   = ["s3:PutObject"]
+      resources = ["${local.objects}/default/samples/*", "${local.objects}/default/alerts/*"]
+    },
+    { sid = "Rules", actions = ["s3:GetObject"], resources = ["${aws_s3_bucket.this.arn}/rules/*"] },
+  ]
+  failure     = "Rules were not evaluated, or a receiver of alerts does not answer, see the log."
+  alarm_topic = var.alarm_topic
+  log_days    = var.log_days
+  tags        = var.tags
+}

@@ -1,0 +1,115 @@
+# With a mock of AWS: what the module makes of its variables. tests/peers/test_21_terraform.py runs this and compares the result with
+# the SAM template.
+
+mock_provider "aws" {
+  mock_resource "aws_s3_bucket" {
+    defaults = {
+      arn    = "arn:aws:s3:::bucket"
+      bucket = "bucket"
+      id     = "bucket"
+    }
+  }
+}
+
+variables {
+  packages = "./tests/packages"
+}
+
+run "without_a_token" {
+  assert {
+    condition     = aws_lambda_function_url.push.authorization_type == "AWS_IAM" && aws_lambda_function_url.query.authorization_type == "AWS_IAM"
+    error_message = "Without a token AWS is to look at who calls."
+  }
+
+  assert {
+    condition     = length(aws_lambda_permission.url_for_bearers) == 0 && length(aws_lambda_permission.function_for_bearers) == 0
+    error_message = "Without a token nobody is let in."
+  }
+
+  assert {
+    condition     = module.push.environment.MAYFLY_STORAGE == "s3://bucket/metrics" && output.storage == "s3://bucket/metrics"
+    error_message = "Objects lie below the prefix."
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.tick.state == "ENABLED"
+    error_message = "Rules are evaluated."
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.messages_dead.alarm_actions) == 0
+    error_message = "Nobody is told of alarms unless there is a topic."
+  }
+}
+
+run "with_tokens" {
+  variables {
+    token_sha256 = [sha256("one"), sha256("two")]
+    alarm_topic  = "arn:aws:sns:eu-west-1:123456789012:alarms"
+    prefix       = "team/metrics"
+    push_ttl     = "1d12h"
+    rules        = ["rules/jobs.yml", "s3://bucket/rules/more.yml"]
+    streaming    = false
+    ticks        = false
+  }
+
+  assert {
+    condition     = aws_lambda_function_url.push.authorization_type == "NONE" && aws_lambda_function_url.query.authorization_type == "NONE"
+    error_message = "With tokens the functions look at who calls."
+  }
+
+  assert {
+    condition     = length(aws_lambda_permission.url_for_bearers) == 2 && length(aws_lambda_permission.function_for_bearers) == 2
+    error_message = "AWS wants both permissions of both functions."
+  }
+
+  assert {
+    condition     = module.query.environment.MAYFLY_TOKEN_SHA256 == "${sha256("one")},${sha256("two")}"
+    error_message = "Hashes have commas between them."
+  }
+
+  assert {
+    condition     = module.alert.environment.MAYFLY_RULES == "rules/jobs.yml,s3://bucket/rules/more.yml"
+    error_message = "Rule files have commas between them."
+  }
+
+  assert {
+    condition     = aws_lambda_function_url.query.invoke_mode == "BUFFERED" && module.query.environment.MAYFLY_RESPONSE_STREAMING == "false"
+    error_message = "The URL and the function agree about streaming."
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.tick.state == "DISABLED"
+    error_message = "No rules are evaluated."
+  }
+
+  assert {
+    condition     = one([for statement in module.query.statements : statement.resources if statement.sid == "Objects"]) == tolist(["arn:aws:s3:::bucket/team/metrics/*"])
+    error_message = "A function reads below the prefix only."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in [aws_cloudwatch_metric_alarm.push_throttled, aws_cloudwatch_metric_alarm.messages_old, aws_cloudwatch_metric_alarm.messages_dead] : alarm.alarm_actions == toset([var.alarm_topic])])
+    error_message = "The topic hears of alarms."
+  }
+}
+
+run "mistakes_are_told" {
+  command = plan
+
+  variables {
+    architecture = "arm"
+    name         = "Mayfly"
+    prefix       = "metrics/"
+    push_ttl     = "soon"
+    token_sha256 = ["secret"]
+  }
+
+  expect_failures = [
+    var.architecture,
+    var.name,
+    var.prefix,
+    var.push_ttl,
+    var.token_sha256,
+  ]
+}
