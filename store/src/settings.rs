@@ -56,6 +56,10 @@ pub struct ReaderSettings {
     pub whole_bytes_max: u64,
     /// A query over more segments than this is refused.
     pub segments_max: usize,
+    /// Series are read in batches of about so many rows.
+    pub batch_rows: usize,
+    /// Who wants all series of a selection at once gets no more than about so many bytes of them.
+    pub answer_bytes_max: usize,
 }
 
 impl Default for ReaderSettings {
@@ -65,6 +69,8 @@ impl Default for ReaderSettings {
             requests_max: 32,
             whole_bytes_max: 256 << 10,
             segments_max: 100_000,
+            batch_rows: 1 << 20,
+            answer_bytes_max: 4 << 30,
         }
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use model::{Metadata, OPEN_END_MS};
 
 use super::gather::Gathered;
-use super::{Answer, ReadError, Reader, Request};
+use super::request::Request;
+use super::{Answer, ReadError, Reader};
 use crate::fold::Heads;
 
 impl Reader {

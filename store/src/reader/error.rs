@@ -26,6 +26,18 @@ pub enum ReadError {
         /// The limit.
         max: usize,
     },
+    /// More than may be held in memory for one answer.
+    #[error(
+        "the selection matches more than the {max} bytes of series that may be held at once, which is answer_bytes_max: \
+         ask for fewer series or a shorter time"
+    )]
+    TooMuch {
+        /// The limit.
+        max: usize,
+    },
+    /// What was pushed while series were being read is of a kind that the rest cannot be read like the beginning.
+    #[error("what is read has changed in the middle: ask again")]
+    Changed,
     /// The manifest cannot be understood, so nothing is known of what was merged.
     #[error("{reason}")]
     Manifest {
@@ -66,8 +78,9 @@ impl ReadError {
             | Self::Manifest { .. }
             | Self::Ids { .. }
             | Self::Keys { .. }
+            | Self::Changed
             | Self::Interrupted => ReadErrorKind::Unavailable,
-            Self::TooManySegments { .. } => ReadErrorKind::Limit,
+            Self::TooManySegments { .. } | Self::TooMuch { .. } => ReadErrorKind::Limit,
         }
     }
 

@@ -7,7 +7,7 @@ use model::{GroupKey, Labels, Metadata, NeededLabels, RetryKey, Selection, Serie
 
 use super::LiveFamily;
 use crate::fold::{Carried, Ends, Heads, Pushed, SeriesEvents, complete, fold, widened};
-use crate::segment::{Segment, SeriesRows};
+use crate::segment::{Segment, SeriesRows, Span};
 
 /// What tells a series from others: of its labels those that are needed, and the fingerprint of all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +65,11 @@ pub(crate) struct Gathered {
 impl Gathered {
     /// `needed` are all labels if any of the segments aggregates.
     pub(crate) fn of(pushed: &Pushes, selection: &Selection, needed: &NeededLabels) -> Self {
+        Self::within(pushed, selection, needed, &Span::default())
+    }
+
+    /// The same for the series of a span, which divides no metric name if any of the segments aggregates.
+    pub(crate) fn within(pushed: &Pushes, selection: &Selection, needed: &NeededLabels, span: &Span) -> Self {
         let Pushes { frames, segments, counted } = pushed;
         let aggregates = frames.iter().chain(segments).any(|segment| segment.aggregates);
         let to_read = if aggregates { &widened(selection) } else { selection };
@@ -85,7 +90,7 @@ impl Gathered {
         gathered.ends = heads.ends();
         gathered.heads = heads;
         for segment in frames.iter().chain(segments) {
-            for series in segment.matching(to_read) {
+            for series in segment.matching(to_read, span) {
                 gathered.add_rows(segment, series, needed, end_ms);
             }
         }

@@ -21,8 +21,11 @@ impl Reader {
         let mut found = BTreeSet::new();
         let mut answer = Answer::default();
         for selection in selections {
-            let of_one = self.identified(selection, needed, false).await?;
-            found.extend(of_one.found.into_iter().map(|identified| identified.series.labels));
+            let mut stream = self.stream_of(selection, needed, false);
+            while let Some(batch) = stream.next_identified().await {
+                found.extend(batch?.into_iter().map(|identified| identified.series.labels));
+            }
+            let of_one = stream.finish();
             answer.left_out.extend(of_one.left_out);
             answer.usage = answer.usage.and(of_one.usage);
         }

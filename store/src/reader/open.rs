@@ -13,7 +13,7 @@ use super::unreadable::LeftOut;
 use super::{ReadError, Reader, blocking};
 use crate::compact::keys::Counted;
 use crate::segment::{
-    self, Partial, Sealed, SealedFooter, Segment, SegmentError, Step, Wanted, footer_start,
+    self, Mark, Partial, Sealed, SealedFooter, Segment, SegmentError, Step, Wanted, footer_start,
 };
 use crate::stats::count;
 
@@ -58,6 +58,14 @@ impl Opened {
         match self {
             Self::Whole(segment) => segment.aggregates,
             Self::Parts(_, sealed) => sealed.aggregates(),
+        }
+    }
+
+    /// Where rows stand that may be wanted.
+    pub(super) fn marks(&self, wanted: &Wanted) -> Vec<Mark> {
+        match self {
+            Self::Whole(segment) => segment.marks(&wanted.matching),
+            Self::Parts(_, sealed) => sealed.marks(wanted),
         }
     }
 

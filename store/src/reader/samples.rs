@@ -8,14 +8,15 @@ use model::{NeededLabels, Samples, Selection, Series};
 
 use super::gather::{Identified, Identity};
 
-use crate::segment::Segment;
+use crate::segment::{Segment, Span};
 
-/// The series that have a sample within the selection's time. Segments are given in the order in which they were written:
+/// The series of a span that have a sample within the selection's time. Segments are given in the order in which they were written:
 /// of samples of one series with the same time, the one of the later segment counts.
 pub(super) fn gather(
     segments: &[Arc<Segment>],
     selection: &Selection,
     needed: &NeededLabels,
+    span: &Span,
 ) -> Vec<Identified> {
     let mut parts: HashMap<Identity, Vec<(&Segment, Range<usize>)>> = HashMap::new();
     let (start_us, end_us) = (
@@ -23,7 +24,7 @@ pub(super) fn gather(
         selection.end_ms.saturating_mul(1_000).saturating_add(999),
     );
     for segment in segments {
-        for series in segment.matching(selection) {
+        for series in segment.matching(selection, span) {
             let times = &segment.rows.at_us[series.range.clone()];
             let first = series.range.start + times.partition_point(|&at_us| at_us < start_us);
             let end = series.range.start + times.partition_point(|&at_us| at_us <= end_us);

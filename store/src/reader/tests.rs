@@ -2,7 +2,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::TryStreamExt;
 use model::{
-    Change, GroupKey, MatchOp, Matcher, MetricType, OPEN_END_MS, PushedFamily, PushedSeries, Samples,
+    Change, GroupKey, MatchOp, Matcher, MetricType, NeededLabels, OPEN_END_MS, PushedFamily, PushedSeries,
+    Samples, Selection,
 };
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
@@ -245,6 +246,33 @@ async fn a_reader_reads_its_own_tenant_and_no_other() {
     let mixed = of(Stream::pushes(&prefix, &other), Stream::samples(&prefix, &Tenant::default()));
     let error = mixed.select(&selection).await.expect_err("another's");
     assert!(error.to_string().contains("the folder of the tenant"), "{error}");
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_where_it_was_when_an_object_is_merged_meanwhile() {
+    let memory: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let house = House::over(Arc::clone(&memory));
+    house.push(Change::ReplaceGroup, &[("a", 1.0), ("b", 2.0), ("c", 3.0), ("d", 4.0)]).await;
+    let settings =
+        ReaderSettings { whole_bytes_max: 0, cache_bytes_max: 0, batch_rows: 1, ..ReaderSettings::default() };
+    let reader = reader(&house.store, settings);
+    let matchers = vec![Matcher::new("__name__", MatchOp::Regex, "[a-d]").expect("parses")];
+    let selection = Selection { matchers, start_ms: T0, end_ms: T0 };
+    let mut stream = reader.stream(&selection, &NeededLabels::All);
+    let mut names = Vec::new();
+    while let Some(batch) = stream.next().await {
+        names.extend(batch.expect("reads").iter().map(|series| series.labels.metric_name().to_owned()));
+        if names.len() == 1 {
+            // the same rows under another name
+            let object = listed(&memory).await.remove(0);
+            let bytes = memory.get(&object).await.expect("there").bytes().await.expect("whole");
+            memory.delete(&object).await.expect("deleted");
+            let name = SegmentName::parse(&object).expect("a segment");
+            let again = SegmentName { stamped_us: name.stamped_us + 60_000_000, is_again: true, ..name };
+            memory.put(&super::tests::stream().segment(&again), bytes.into()).await.expect("written");
+        }
+    }
+    assert_eq!((names.join(" "), stream.finish().left_out), ("a b c d".to_owned(), vec![]));
 }
 
 #[tokio::test]

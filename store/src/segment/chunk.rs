@@ -1,7 +1,7 @@
 //! A column of a row group, made page by page by whoever knows what stands in it.
 
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::basic::{Compression, Encoding, Type, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::data_type::ByteArray;
@@ -174,7 +174,7 @@ impl Chunk {
         layout: &Layout,
         bounds: Option<(Bounds<'_>, usize)>,
     ) -> Result<(Bytes, ColumnCloseResult), SegmentError> {
-        let bytes = self.sink.bytes_written();
+        let (bytes, physical) = (self.sink.bytes_written(), self.column.physical_type());
         let mut metadata = ColumnChunkMetaData::builder(self.column)
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_encodings(self.encodings)
@@ -184,10 +184,7 @@ impl Chunk {
             .set_data_page_offset(self.dictionary_bytes as i64)
             .set_dictionary_page_offset((self.dictionary_bytes > 0).then_some(0));
         if let Some((Some(bounds), nulls)) = bounds {
-            let (least, most) = cut(bounds);
-            let text = |bytes: Vec<u8>| Some(ByteArray::from(bytes));
-            let statistics = Statistics::byte_array(text(least), text(most), None, Some(nulls as u64), false);
-            metadata = metadata.set_statistics(statistics);
+            metadata = metadata.set_statistics(statistics(physical, bounds, nulls as u64));
         }
         let close = ColumnCloseResult {
             bytes_written: bytes as u64,
@@ -202,6 +199,17 @@ impl Chunk {
         };
         Ok((self.sink.into_inner()?.into(), close))
     }
+}
+
+/// What a chunk says of its values, of which these are the least and the most.
+fn statistics(physical: Type, (least, most): (&[u8], &[u8]), nulls: u64) -> Statistics {
+    if physical == Type::INT64 {
+        let number = |bytes: &[u8]| bytes.first_chunk().map(|bytes| i64::from_le_bytes(*bytes));
+        return Statistics::int64(number(least), number(most), None, Some(nulls), false);
+    }
+    let (least, most) = cut((least, most));
+    let text = |bytes: Vec<u8>| Some(ByteArray::from(bytes));
+    Statistics::byte_array(text(least), text(most), None, Some(nulls), false)
 }
 
 /// The definition levels at the head of a page: whether each row has a value, as runs.

@@ -1,7 +1,7 @@
 //! Which rows of a file are wanted. Matchers are evaluated on the values of dictionaries, each value once.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, TimestampMicrosecondType};
+use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow_schema::ArrowError;
 use model::{Matcher, Selection};
@@ -11,6 +11,7 @@ use parquet::arrow::arrow_reader::{ArrowPredicate, ArrowPredicateFn};
 use super::columns;
 use super::partial::{column, column_of, mask};
 use super::seal::Sealed;
+use super::span::Span;
 use super::texts::is_same;
 
 /// The rows that match one of some selections.
@@ -134,6 +135,39 @@ fn apply_to_map(array: &ArrayRef, matcher: &Matcher, matching: &mut [bool]) -> R
 
 fn not_texts() -> ArrowError {
     ArrowError::SchemaError("a column of labels holds something else".to_owned())
+}
+
+/// The rows of the series of a span.
+pub(super) struct SpanFilter;
+
+impl SpanFilter {
+    /// `projection`: names and fingerprints.
+    pub(super) fn of(projection: ProjectionMask, span: Span) -> Box<dyn ArrowPredicate> {
+        let find = move |batch: RecordBatch| {
+            let names =
+                column(&batch, columns::NAME)?.as_dictionary_opt::<Int32Type>().ok_or_else(not_texts)?;
+            let texts = names.values().as_string_opt::<i32>().ok_or_else(not_texts)?;
+            let missing = || ArrowError::SchemaError("the fingerprints are none".to_owned());
+            let series =
+                column(&batch, columns::SERIES)?.as_primitive_opt::<Int64Type>().ok_or_else(missing)?;
+            // rows of a series stand together
+            let mut last = None;
+            let found = (0..batch.num_rows()).map(|row| {
+                let place = (names.key(row), series.value(row));
+                match last {
+                    Some((known, is_within)) if known == place => is_within,
+                    _ => {
+                        let name = place.0.map_or("", |key| texts.value(key));
+                        let is_within = span.contains(name, place.1);
+                        last = Some((place, is_within));
+                        is_within
+                    }
+                }
+            });
+            Ok(found.collect::<Vec<bool>>().into())
+        };
+        Box::new(ArrowPredicateFn::new(projection, find))
+    }
 }
 
 /// The rows of a time.

@@ -16,6 +16,7 @@ mod prune;
 mod row_group;
 mod rows;
 mod seal;
+mod span;
 mod split;
 mod stream;
 mod texts;
@@ -32,6 +33,7 @@ pub use error::SegmentError;
 pub(crate) use partial::{Partial, Step, Wanted};
 pub(crate) use rows::{Lost, Rows, Told};
 pub(crate) use seal::{Sealed, SealedFooter, footer_start};
+pub(crate) use span::{Mark, Place, Span};
 pub(crate) use stream::Streamed;
 
 use crate::fold::{Kind, PUSH_FAILURE_FAMILY, Scope};
@@ -43,6 +45,9 @@ pub(crate) const FORMAT: u32 = 2;
 
 /// The version of what writers write.
 const FORMAT_OF_SEGMENTS: u32 = 1;
+
+/// About how many rows of a segment in memory have a mark.
+const MARK_ROWS: usize = 4_096;
 
 /// Everything that a segment holds: pushes, or samples. Rows are flat arrays in which each series has a range, so that a series costs
 /// little and a row next to nothing beside its time and its value.
@@ -343,19 +348,56 @@ impl Segment {
         Some((times().min()?, times().max()?))
     }
 
-    /// The series that a selection asks for.
-    pub(crate) fn matching<'a>(&'a self, selection: &'a Selection) -> impl Iterator<Item = &'a SeriesRows> {
-        let of_name = match selection.metric_name() {
-            Some(name) => {
-                // sorted by metric name
-                let start = self.series.partition_point(|series| series.labels.metric_name() < name);
-                let length =
-                    self.series[start..].partition_point(|series| series.labels.metric_name() == name);
-                &self.series[start..start + length]
-            }
-            None => &self.series[..],
+    /// The series of a span that a selection asks for.
+    pub(crate) fn matching<'a>(
+        &'a self,
+        selection: &'a Selection,
+        span: &Span,
+    ) -> impl Iterator<Item = &'a SeriesRows> + use<'a> {
+        let of_name = self.named(selection.metric_name());
+        // sorted by metric name and fingerprint
+        let is_after = |series: &SeriesRows| span.is_after(series.labels.metric_name(), series.fingerprint);
+        let start = match span.from {
+            Some(_) => of_name.partition_point(is_after),
+            None => 0,
         };
-        of_name.iter().filter(|series| selection.matches(&series.labels))
+        let end = match span.to {
+            Some(_) => of_name.partition_point(|series| {
+                let (name, fingerprint) = (series.labels.metric_name(), series.fingerprint);
+                !span.is_before(name, fingerprint)
+            }),
+            None => of_name.len(),
+        };
+        of_name[start.min(end)..end].iter().filter(|series| selection.matches(&series.labels))
+    }
+
+    /// The series of a metric name, or all.
+    fn named(&self, name: Option<&str>) -> &[SeriesRows] {
+        let Some(name) = name else { return &self.series };
+        // sorted by metric name
+        let start = self.series.partition_point(|series| series.labels.metric_name() < name);
+        let length = self.series[start..].partition_point(|series| series.labels.metric_name() == name);
+        &self.series[start..start + length]
+    }
+
+    /// Where rows stand that may match one of some selections, by name.
+    pub(crate) fn marks(&self, matching: &[Selection]) -> Vec<Mark> {
+        let mut marks: Vec<Mark> = Vec::new();
+        for selection in matching {
+            let mut rest = self.named(selection.metric_name());
+            while let Some(first) = rest.first() {
+                // a mark costs more than a row
+                let enough = first.range.start + MARK_ROWS;
+                let series = rest.partition_point(|series| series.range.start < enough).max(1);
+                let rows = rest[series - 1].range.end - first.range.start;
+                marks.push((
+                    Place { name: first.labels.metric_name().into(), fingerprint: first.fingerprint },
+                    rows,
+                ));
+                rest = &rest[series..];
+            }
+        }
+        marks
     }
 
     /// How many rows the file has.

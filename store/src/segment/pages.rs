@@ -211,16 +211,26 @@ fn wider<'a>(
 /// Bytes of a number.
 const WORD: usize = 8;
 
-/// A column of a number for each row. `split`: they are floats, which may be kept as all first bytes, all second bytes, and so
-/// on, page by page, where that is shorter.
+/// What is to be done with the numbers of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// They are integers, with statistics of each page.
+    Bounded,
+    /// They are floats, which may be kept as all first bytes, all second bytes, and so on, page by page, where that is
+    /// shorter.
+    Split,
+}
+
+/// A column of a number for each row.
 pub(super) fn numbers(
     mut chunk: Chunk,
     layout: &Layout,
     mut numbers: impl Iterator<Item = [u8; WORD]>,
     rows: usize,
-    split: bool,
+    kind: Numbers,
 ) -> Result<(Bytes, ColumnCloseResult), SegmentError> {
     let (mut row, mut plain, mut streams) = (0, Vec::new(), Vec::new());
+    let mut bounds: Option<(i64, i64)> = None;
     while row < rows {
         let end = layout.end(row, rows, WORD);
         let count = end - row;
@@ -239,17 +249,27 @@ pub(super) fn numbers(
             plain.extend_from_slice(&number);
         }
         let mut body: Body = chunk.body(Encoding::PLAIN, &plain)?;
-        if split {
+        if kind == Numbers::Split {
             split_streams(&plain[head..], &mut streams);
             let of_streams = chunk.body(Encoding::BYTE_STREAM_SPLIT, &streams)?;
             if of_streams.len() < body.len() {
                 body = of_streams;
             }
         }
-        chunk.page(count, 0, None, body)?;
         row = end;
+        if kind != Numbers::Bounded {
+            chunk.page(count, 0, None, body)?;
+            continue;
+        }
+        let (words, _) = plain[head..].as_chunks::<WORD>();
+        let of_page = words.iter().map(|word| i64::from_le_bytes(*word));
+        let (least, most) = of_page.fold((i64::MAX, i64::MIN), |(a, b), word| (a.min(word), b.max(word)));
+        bounds = Some(bounds.map_or((least, most), |(a, b)| (a.min(least), b.max(most))));
+        chunk.page(count, 0, Some((&least.to_le_bytes(), &most.to_le_bytes())), body)?;
     }
-    chunk.finish(layout, None)
+    let of_all = bounds.map(|(least, most)| (least.to_le_bytes(), most.to_le_bytes()));
+    let of_all = of_all.as_ref().map(|(least, most)| (&least[..], &most[..]));
+    chunk.finish(layout, of_all.is_some().then_some((of_all, 0)))
 }
 
 /// Of all numbers the first byte, then of all the second, and so on.

@@ -18,9 +18,10 @@ use parquet::schema::types::SchemaDescriptor;
 
 use super::columns;
 use super::decode::{BATCH_ROWS, Columns, read_batch};
-use super::filter::{LabelFilter, TimeFilter};
+use super::filter::{LabelFilter, SpanFilter, TimeFilter};
 use super::prune::{self, Kept};
 use super::seal::Sealed;
+use super::span::Span;
 use super::texts::Dictionaries;
 use super::{FORMAT_OF_SEGMENTS, Segment, SegmentError};
 
@@ -35,6 +36,8 @@ pub(crate) struct Wanted {
     pub(crate) values: bool,
     /// Rows of this time. What a file says beside its rows is not asked for its time.
     pub(crate) times_us: (i64, i64),
+    /// Rows of these series.
+    pub(crate) span: Span,
 }
 
 /// A file on its way to a segment of what is wanted.
@@ -148,6 +151,10 @@ fn rows_decoder(
         name => name.starts_with("__") || labels.columns.contains(name),
     });
     let mut filters: Vec<Box<dyn ArrowPredicate>> = Vec::new();
+    if !wanted.span.is_everything() {
+        let places = mask(sealed, |name| name == columns::NAME || name == columns::SERIES);
+        filters.push(SpanFilter::of(places, wanted.span.clone()));
+    }
     match LabelFilter::of(sealed, &wanted.matching) {
         LabelFilter::Nothing => return Ok(None),
         LabelFilter::Everything => {}

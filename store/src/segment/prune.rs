@@ -1,5 +1,8 @@
 //! Which row groups and pages of a file can hold what is wanted, by their statistics.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use model::{Labels, MatchOp, Matcher, Selection};
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use parquet::file::metadata::ParquetMetaData;
@@ -9,6 +12,7 @@ use parquet::file::statistics::Statistics;
 use super::columns;
 use super::partial::Wanted;
 use super::seal::Sealed;
+use super::span::{Mark, Place};
 
 /// What may hold what is wanted.
 pub(super) struct Kept {
@@ -25,13 +29,13 @@ pub(super) fn kept(sealed: &Sealed, first_group: usize, wanted: &Wanted) -> Opti
     let metadata = sealed.metadata.metadata();
     let columns = sealed.metadata.parquet_schema().columns();
     let place = |name: &str| columns.iter().position(|column| column.name() == name);
-    let (name, ts) = (place(columns::NAME)?, place(columns::TS)?);
+    let (name, series, ts) = (place(columns::NAME)?, place(columns::SERIES)?, place(columns::TS)?);
     let mut kept = Kept { groups: Vec::new(), rows: None, times_are_within: true };
     let mut selectors: Vec<RowSelector> = Vec::new();
     for index in first_group..metadata.num_row_groups() {
         let group = metadata.row_group(index);
         let names = group.column(name).statistics().and_then(texts);
-        if !wanted.matching.iter().any(|selection| may_match(selection, names)) {
+        if !may_be_wanted(wanted, names) {
             continue;
         }
         match group.column(ts).statistics().and_then(times) {
@@ -39,7 +43,11 @@ pub(super) fn kept(sealed: &Sealed, first_group: usize, wanted: &Wanted) -> Opti
             Some((from, to)) if from >= wanted.times_us.0 && to <= wanted.times_us.1 => {}
             _ => kept.times_are_within = false,
         }
-        let of_group = pages(metadata, index, name, &wanted.matching);
+        let mut of_group = pages(metadata, index, name, wanted);
+        if let Some(of_series) = pages_of_series(metadata, index, series, wanted) {
+            let both = RowSelection::from(of_group).intersection(&RowSelection::from(of_series));
+            of_group = both.into();
+        }
         if of_group.iter().any(|selector| !selector.skip) {
             kept.groups.push(index);
             selectors.extend(of_group);
@@ -52,26 +60,126 @@ pub(super) fn kept(sealed: &Sealed, first_group: usize, wanted: &Wanted) -> Opti
 }
 
 /// The rows of a row group whose pages may have a name that is wanted.
-fn pages(metadata: &ParquetMetaData, group: usize, name: usize, wanted: &[Selection]) -> Vec<RowSelector> {
+fn pages(metadata: &ParquetMetaData, group: usize, name: usize, wanted: &Wanted) -> Vec<RowSelector> {
     let rows = usize::try_from(metadata.row_group(group).num_rows()).unwrap_or(0);
     let all = || vec![RowSelector::select(rows)];
     let index = metadata.column_index().and_then(|index| index.get(group)?.get(name));
-    let offsets = metadata.offset_index().and_then(|index| index.get(group)?.get(name));
-    let (Some(ColumnIndexMetaData::BYTE_ARRAY(index)), Some(offsets)) = (index, offsets) else {
+    let (Some(ColumnIndexMetaData::BYTE_ARRAY(index)), Some(starts)) = (index, starts(metadata, group, name))
+    else {
         return all();
     };
-    let starts =
-        offsets.page_locations().iter().map(|page| usize::try_from(page.first_row_index).unwrap_or(0));
-    let starts: Vec<usize> = starts.chain([rows]).collect();
     let pages = starts.windows(2).enumerate().map(|(page, bounds)| {
         let names = index.min_value(page).zip(index.max_value(page));
         let length = bounds[1].saturating_sub(bounds[0]);
-        match wanted.iter().any(|selection| may_match(selection, names)) {
+        match may_be_wanted(wanted, names) {
             true => RowSelector::select(length),
             false => RowSelector::skip(length),
         }
     });
     pages.collect()
+}
+
+/// The rows of a row group whose pages may have a fingerprint that is wanted; `None` if that is not known.
+fn pages_of_series(
+    metadata: &ParquetMetaData,
+    group: usize,
+    series: usize,
+    wanted: &Wanted,
+) -> Option<Vec<RowSelector>> {
+    let (first, last) = wanted.span.fingerprints()?;
+    let index = metadata.column_index()?.get(group)?.get(series)?;
+    let ColumnIndexMetaData::INT64(index) = index else { return None };
+    let starts = starts(metadata, group, series)?;
+    let pages = starts.windows(2).enumerate().map(|(page, bounds)| {
+        let may_hold = match (index.min_value(page), index.max_value(page)) {
+            (Some(&least), Some(&most)) => least <= last && most >= first,
+            _ => true,
+        };
+        let length = bounds[1].saturating_sub(bounds[0]);
+        if may_hold { RowSelector::select(length) } else { RowSelector::skip(length) }
+    });
+    Some(pages.collect())
+}
+
+/// Where the pages of a column begin in a row group, and where the last one ends.
+fn starts(metadata: &ParquetMetaData, group: usize, column: usize) -> Option<Vec<usize>> {
+    let rows = usize::try_from(metadata.row_group(group).num_rows()).ok()?;
+    let pages = metadata.offset_index()?.get(group)?.get(column)?.page_locations();
+    let starts = pages.iter().map(|page| usize::try_from(page.first_row_index).unwrap_or(0));
+    Some(starts.chain([rows]).collect())
+}
+
+/// Where rows stand that may be wanted: for each page a place at or before its first row.
+pub(super) fn marks(sealed: &Sealed, first_group: usize, wanted: &Wanted) -> Vec<Mark> {
+    let metadata = sealed.metadata.metadata();
+    let columns = sealed.metadata.parquet_schema().columns();
+    let place = |name: &str| columns.iter().position(|column| column.name() == name);
+    let (Some(name), Some(series)) = (place(columns::NAME), place(columns::SERIES)) else {
+        return Vec::new();
+    };
+    let Some(Kept { groups, .. }) = kept(sealed, first_group, wanted) else { return Vec::new() };
+    let mut marks = Vec::new();
+    for group in groups {
+        let mut start = 0;
+        let of_names = pages(metadata, group, name, wanted);
+        for (page, selector) in of_names.iter().enumerate() {
+            let rows = start..start + selector.row_count;
+            start = rows.end;
+            if selector.skip {
+                continue;
+            }
+            let index = metadata.column_index().and_then(|index| index.get(group)?.get(name));
+            let names = match index {
+                Some(ColumnIndexMetaData::BYTE_ARRAY(index)) if of_names.len() > 1 => {
+                    index.min_value(page).zip(index.max_value(page))
+                }
+                _ => metadata.row_group(group).column(name).statistics().and_then(texts),
+            };
+            let text = |name: &[u8]| -> Arc<str> { String::from_utf8_lossy(name).into() };
+            match names {
+                Some((least, most)) if least == most => {
+                    let name = text(least);
+                    let of_series = places_of_series(metadata, group, series, &rows);
+                    marks.extend(
+                        of_series.into_iter().map(|(fingerprint, rows)| {
+                            (Place { name: Arc::clone(&name), fingerprint }, rows)
+                        }),
+                    );
+                }
+                Some((least, _)) => marks.push((Place::before(text(least)), rows.len())),
+                None => marks.push((Place::before("".into()), rows.len())),
+            }
+        }
+    }
+    marks
+}
+
+/// Fingerprints at or before some rows of one name, each with how many rows follow it.
+fn places_of_series(
+    metadata: &ParquetMetaData,
+    group: usize,
+    series: usize,
+    rows: &Range<usize>,
+) -> Vec<(i64, usize)> {
+    let index = metadata.column_index().and_then(|index| index.get(group)?.get(series));
+    let (Some(ColumnIndexMetaData::INT64(index)), Some(starts)) = (index, starts(metadata, group, series))
+    else {
+        return vec![(i64::MIN, rows.len())];
+    };
+    let pages = starts.windows(2).enumerate().filter_map(|(page, bounds)| {
+        let within = bounds[0].max(rows.start)..bounds[1].min(rows.end);
+        // what stands before the name in a page may have any fingerprint
+        let is_of_name = bounds[0] >= rows.start;
+        let fingerprint = index.min_value(page).copied().filter(|_| is_of_name).unwrap_or(i64::MIN);
+        (within.start < within.end).then(|| (fingerprint, within.len()))
+    });
+    pages.collect()
+}
+
+/// Whether a row may be wanted whose name lies between two.
+fn may_be_wanted(wanted: &Wanted, names: Option<(&[u8], &[u8])>) -> bool {
+    names.is_none_or(|names| wanted.span.may_hold_names(names))
+        && wanted.matching.iter().any(|selection| may_match(selection, names))
 }
 
 /// Whether a row can match whose name lies between two.

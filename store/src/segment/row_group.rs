@@ -16,7 +16,7 @@ use parquet::schema::types::ColumnDescPtr;
 use super::chunk::{Chunk, Layout};
 use super::columns::{self, LabelPlan, event};
 use super::encode::{ROW_GROUP_ROWS_MAX, binaries, map, times};
-use super::pages::{Form, numbers, runs};
+use super::pages::{Form, Numbers, numbers, runs};
 use super::rows::NO_START_US;
 use super::{Lost, Segment, SegmentError, SeriesRows, histogram};
 
@@ -132,11 +132,11 @@ impl<'a> RowGroup<'a> {
             columns::SERIES => {
                 let of_series = self.parts.iter().map(|(series, rows)| (series.fingerprint, *rows));
                 let all = of_series.flat_map(|(number, rows)| repeat_n(number.to_le_bytes(), rows));
-                numbers(chunk()?, layout, all, self.rows.len(), false)?
+                numbers(chunk()?, layout, all, self.rows.len(), Numbers::Bounded)?
             }
             columns::VALUE if rows.histograms.is_empty() => {
                 let all = rows.values[self.rows.clone()].iter().map(|value| value.to_le_bytes());
-                numbers(chunk()?, layout, all, self.rows.len(), true)?
+                numbers(chunk()?, layout, all, self.rows.len(), Numbers::Split)?
             }
             label if !label.starts_with("__") => self.texts(chunk()?, false, |s| s.labels.get(label))?,
             _ => return Ok(None),

@@ -19,6 +19,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::SegmentError;
 use super::columns;
 use super::footer::{Footer, note};
+use super::{Mark, Wanted, prune};
 
 /// Length and magic at the end of a Parquet file.
 const TRAILER_BYTES: usize = 8;
@@ -144,6 +145,11 @@ impl Page {
 }
 
 impl Sealed {
+    /// Where rows stand that may be wanted.
+    pub(crate) fn marks(&self, wanted: &Wanted) -> Vec<Mark> {
+        prune::marks(self, usize::from(self.footer.head_rows > 0), wanted)
+    }
+
     fn of(metadata: ParquetMetaData) -> Result<Self, SegmentError> {
         let footer = Footer::read(&metadata)?;
         let checks = note(&metadata, columns::KEY_PAGES).ok_or(SegmentError::Unsealed)?;

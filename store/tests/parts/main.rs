@@ -3,4 +3,5 @@
 mod damage;
 mod requests;
 mod same;
+mod stream;
 mod world;

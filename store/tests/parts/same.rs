@@ -11,7 +11,7 @@ use object_store::memory::InMemory;
 use crate::world::{SAMPLES, T0, reader, selection, write};
 
 /// Selections of all kinds.
-fn selections() -> Vec<Selection> {
+pub(crate) fn selections() -> Vec<Selection> {
     let mut selections = vec![
         selection(&[]),
         selection(&[("__name__", Equal, "metric_3")]),

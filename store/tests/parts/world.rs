@@ -100,8 +100,12 @@ pub(crate) async fn write(store: &Arc<dyn ObjectStore>) {
 
 /// A reader that reads objects of more bytes than these in parts.
 pub(crate) fn reader(store: &Arc<dyn ObjectStore>, whole_bytes_max: u64, cache_bytes_max: usize) -> Reader {
+    reader_with(store, ReaderSettings { whole_bytes_max, cache_bytes_max, ..ReaderSettings::default() })
+}
+
+/// A reader of everything.
+pub(crate) fn reader_with(store: &Arc<dyn ObjectStore>, settings: ReaderSettings) -> Reader {
     let (pushes, samples) = streams();
-    let settings = ReaderSettings { whole_bytes_max, cache_bytes_max, ..ReaderSettings::default() };
     Reader::new(Arc::clone(store), Source::new(pushes, None), Source::new(samples, None), settings)
 }
 

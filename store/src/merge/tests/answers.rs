@@ -7,6 +7,7 @@ use model::{Labels, MatchOp, Matcher, NeededLabels, Selection, Steps};
 
 use super::story::T0;
 use crate::reader::{Gathered, Pushes, pushed};
+use crate::segment::Span;
 
 /// What every series holds at a time since the story's begin, but for what the literal model does not know.
 pub(super) fn at(pushes: &Pushes, at_ms: i64) -> BTreeMap<Labels, f64> {
@@ -58,8 +59,10 @@ pub(super) fn difference(a: &Pushes, b: &Pushes, (start_ms, end_ms): (i64, i64),
 }
 
 fn shown(pushes: &Pushes, selection: &Selection) -> String {
-    let mut series: Vec<_> =
-        pushed(pushes, selection, &NeededLabels::All).into_iter().map(|i| i.series).collect();
+    let mut series: Vec<_> = pushed(pushes, selection, &NeededLabels::All, &Span::default())
+        .into_iter()
+        .map(|i| i.series)
+        .collect();
     series.sort_by(|a, b| a.labels.cmp(&b.labels));
     let mut text = String::new();
     for series in series {

@@ -1,0 +1,287 @@
+//! The files of a request: opened once, and then read in whole or span by span.
+
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use model::{NeededLabels, RetryKey, Stamp};
+use object_store::path::Path;
+
+use super::fetch::Fetch;
+use super::gather::Pushes;
+use super::kept::{self, KeptFrom};
+use super::listing::Found;
+use super::open::Opened;
+use super::request::Request;
+use super::unreadable::LeftOut;
+use super::{ReadError, Reader, Source, compute};
+use crate::entry::Entry;
+use crate::fold::widened;
+use crate::layout::Minute;
+use crate::manifest::{Object, Run};
+use crate::segment::{Mark, Segment, Span, Wanted};
+use crate::tail::Snapshot;
+
+/// A file of which, perhaps, only what it says of a time and later counts: what it says of before is in a run.
+#[derive(Clone, Debug)]
+struct Since<T> {
+    file: T,
+    since_us: Option<i64>,
+}
+
+impl<T> Since<T> {
+    fn ever(file: T) -> Self {
+        Self { file, since_us: None }
+    }
+}
+
+/// The files of one stream.
+#[derive(Debug)]
+struct Files {
+    /// Oldest first.
+    frames: Vec<Opened>,
+    /// Runs and segments, in order.
+    opened: Vec<Since<Opened>>,
+    tail: Vec<Arc<Segment>>,
+    left_out: Vec<LeftOut>,
+    /// Where the retry keys of runs are, and where those runs end.
+    keyed_runs: Vec<(Minute, Path)>,
+    /// What was before this is not to be seen.
+    kept_from_ms: i64,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self {
+            frames: Vec::new(),
+            opened: Vec::new(),
+            tail: Vec::new(),
+            left_out: Vec::new(),
+            keyed_runs: Vec::new(),
+            kept_from_ms: i64::MIN,
+        }
+    }
+}
+
+impl Files {
+    fn all(&self) -> impl Iterator<Item = &Opened> {
+        self.frames.iter().chain(self.opened.iter().map(|since| &since.file))
+    }
+
+    /// Where rows stand that may be wanted.
+    fn marks<'a>(&'a self, wanted: &'a Wanted) -> impl Iterator<Item = Mark> + 'a {
+        let of_files = self.all().flat_map(|opened| opened.marks(wanted));
+        of_files.chain(self.tail.iter().flat_map(|segment| segment.marks(&wanted.matching)))
+    }
+}
+
+/// The files of both streams, and what is wanted of them.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pushes: Files,
+    samples: Files,
+    of_pushes: Wanted,
+    of_samples: Wanted,
+    /// Whether something was pushed to be added up.
+    pub(super) aggregates: bool,
+    /// The labels that all rows will have that have any.
+    pub(super) labels: NeededLabels,
+}
+
+impl Plan {
+    /// Where rows stand that may be wanted.
+    pub(super) fn marks(&self) -> Vec<Mark> {
+        self.pushes.marks(&self.of_pushes).chain(self.samples.marks(&self.of_samples)).collect()
+    }
+
+    /// What is known to be missing before any row is read.
+    pub(super) fn left_out(&self) -> Vec<LeftOut> {
+        [&self.pushes.left_out[..], &self.samples.left_out].concat()
+    }
+}
+
+/// What one stream holds of what is wanted.
+#[derive(Debug, Default)]
+struct Segments {
+    frames: Vec<Arc<Segment>>,
+    files: Vec<Arc<Segment>>,
+    left_out: Vec<LeftOut>,
+}
+
+/// What was read of both streams.
+#[derive(Debug)]
+pub(super) struct Streams {
+    pub(super) pushes: Pushes,
+    pub(super) samples: Vec<Arc<Segment>>,
+    /// The labels that all rows have that have any.
+    pub(super) labels: NeededLabels,
+    /// Which series were read; what is in memory has others too.
+    pub(super) span: Span,
+    pub(super) kept_from: KeptFrom,
+}
+
+impl Reader {
+    /// Lists and opens the files of a request.
+    pub(super) async fn plan(&self, fetch: &Fetch, request: &Request) -> Result<Plan, ReadError> {
+        let (pushes, samples) = futures::try_join!(self.open_pushes(fetch, request), async {
+            match request.samples {
+                true => self.open_samples(fetch, request).await,
+                false => Ok(Files::default()),
+            }
+        },)?;
+        let aggregates =
+            pushes.all().any(Opened::aggregates) || pushes.tail.iter().any(|segment| segment.aggregates);
+        let collides = pushes.all().chain(samples.all()).any(Opened::has_collision);
+        // histograms that add up are told apart by their labels, and read with all of their buckets
+        let labels = if aggregates || collides { NeededLabels::All } else { request.labels.clone() };
+        let of_samples = Wanted {
+            matching: request.matching.clone(),
+            labels: labels.clone(),
+            values: request.values,
+            times_us: request.sample_times_us(),
+            span: Span::default(),
+        };
+        let mut of_pushes = Wanted { times_us: request.push_times_us(), ..of_samples.clone() };
+        if aggregates {
+            of_pushes.matching = of_pushes.matching.iter().map(widened).collect();
+        }
+        Ok(Plan { pushes, samples, of_pushes, of_samples, aggregates, labels })
+    }
+
+    /// Reads the series of a span.
+    pub(super) async fn read(
+        &self,
+        fetch: &Fetch,
+        request: &Request,
+        plan: &Plan,
+        span: Span,
+    ) -> Result<(Streams, Vec<LeftOut>), ReadError> {
+        let of_pushes = Wanted { span: span.clone(), ..plan.of_pushes.clone() };
+        let of_samples = Wanted { span: span.clone(), ..plan.of_samples.clone() };
+        let (of_pushes, of_samples) = futures::try_join!(
+            self.rows_of_all(fetch, &plan.pushes, &of_pushes),
+            self.rows_of_all(fetch, &plan.samples, &of_samples),
+        )?;
+        let left_out = [of_pushes.left_out, of_samples.left_out].concat();
+        let keyed_runs = &plan.pushes.keyed_runs;
+        let counted: Vec<(Stamp, RetryKey)> = match request.keys_from_us() {
+            Some(from_us) => self.counted(fetch, keyed_runs, from_us, |_| true).await?,
+            None => self.counted_before(fetch, &of_pushes.files, keyed_runs).await?,
+        };
+        let pushes = Pushes { frames: of_pushes.frames, segments: of_pushes.files, counted };
+        let (pushes_ms, samples_ms) = (plan.pushes.kept_from_ms, plan.samples.kept_from_ms);
+        let kept_from = KeptFrom { pushes_ms, samples_ms };
+        let (samples, labels) = (of_samples.files, plan.labels.clone());
+        Ok((Streams { pushes, samples, labels, span, kept_from }, left_out))
+    }
+
+    /// The frames before the time, the runs and segments since them, and the tail.
+    async fn open_pushes(&self, fetch: &Fetch, request: &Request) -> Result<Files, ReadError> {
+        let source = &self.pushes;
+        // the tail first: what leaves it between this line and the next is listed, and then left out again below
+        let tail = source.tail.as_ref().map(|(writer, tail)| (*writer, tail.snapshot()));
+        let mut listed = self.list(fetch, &source.stream, &source.manifest).await?;
+        let manifest = Arc::clone(&listed.manifest);
+        let (from_us, to_us) = request.push_times_us();
+        let kept_from_ms = kept::from_ms(&manifest);
+        let frames = match request.pushed_from_ms {
+            i64::MIN => manifest.frames_before(request.start_ms.max(kept_from_ms).saturating_mul(1_000)),
+            // what was held before is not asked for
+            _ => Vec::new(),
+        };
+        let since = frames.last().map(|frame| frame.at);
+        let is_after = |run: &&Run| since.is_none_or(|since| run.from >= since);
+        let of_runs = manifest.runs.iter().filter(is_after).flat_map(|run| &run.objects);
+        let is_wanted = |object: &&Object| {
+            let is_in_time = object.times_us.0 <= to_us && object.times_us.1 >= from_us;
+            // what a head says is for all names
+            is_in_time && (object.head_rows > 0 || request.may_match(object))
+        };
+        let merged = |object: &Object| Since::ever(Found::merged(&source.stream, object));
+        let is_named = |object: &&Object| object.head_rows > 0 || request.may_match(object);
+        let of_frames = frames.iter().flat_map(|frame| &frame.objects).filter(is_named).map(merged);
+        let since_us = manifest.watermark.map(Minute::start_us);
+        let reaching = listed.take_reaching().map(|file| Since { file, since_us });
+        let mut files: Vec<Since<Found>> = of_runs.filter(is_wanted).map(merged).chain(reaching).collect();
+        files.extend(listed.take_hot(&tail, (from_us, to_us)).map(Since::ever));
+        let keyed_runs = manifest.runs.iter().filter_map(|run| Some((run.to, run.keys.clone()?)));
+        let keyed_runs = keyed_runs.map(|(to, keys)| (to, source.stream.below(&keys))).collect();
+        let opened = self.open_all(fetch, source, of_frames.collect(), files, tail).await?;
+        let left_out = [listed.left_out, opened.left_out].concat();
+        Ok(Files { left_out, keyed_runs, kept_from_ms, ..opened })
+    }
+
+    /// The runs and segments with samples of the time, in the order in which they were written, and the tail.
+    async fn open_samples(&self, fetch: &Fetch, request: &Request) -> Result<Files, ReadError> {
+        let source = &self.samples;
+        let tail = source.tail.as_ref().map(|(writer, tail)| (*writer, tail.snapshot()));
+        let mut listed = self.list(fetch, &source.stream, &source.manifest).await?;
+        let manifest = Arc::clone(&listed.manifest);
+        let times_us = request.sample_times_us();
+        let of_runs = manifest.runs.iter().flat_map(|run| &run.objects);
+        let is_wanted = |object: &&Object| {
+            let is_in_time = object.times_us.0 <= times_us.1 && object.times_us.1 >= times_us.0;
+            is_in_time && request.may_match(object)
+        };
+        let merged = |object: &Object| Since::ever(Found::merged(&source.stream, object));
+        let mut files: Vec<Since<Found>> = of_runs.filter(is_wanted).map(merged).collect();
+        files.extend(listed.take_hot(&tail, times_us).map(Since::ever));
+        let opened = self.open_all(fetch, source, Vec::new(), files, tail).await?;
+        let left_out = [listed.left_out, opened.left_out].concat();
+        Ok(Files { left_out, kept_from_ms: kept::from_ms(&manifest), ..opened })
+    }
+
+    /// Opens files, in their order.
+    async fn open_all<E: Entry>(
+        &self,
+        fetch: &Fetch,
+        source: &Source<E>,
+        frames: Vec<Since<Found>>,
+        files: Vec<Since<Found>>,
+        tail: Option<(u64, Snapshot<E>)>,
+    ) -> Result<Files, ReadError> {
+        let found = frames.len() + files.len();
+        if found > self.settings.segments_max {
+            return Err(ReadError::TooManySegments { found, max: self.settings.segments_max });
+        }
+        let frame_count = frames.len();
+        let mut all = Files::default();
+        let opened = frames.into_iter().chain(files).map(async |Since { file, since_us }| {
+            Ok::<_, ReadError>(Since { file: self.open(fetch, file).await?, since_us })
+        });
+        let opened = stream::iter(opened).buffered(self.settings.requests_max);
+        let opened: Vec<Since<Result<Opened, LeftOut>>> = opened.try_collect().await?;
+        for (index, Since { file, since_us }) in opened.into_iter().enumerate() {
+            match file {
+                Ok(frame) if index < frame_count => all.frames.push(frame),
+                Ok(file) => all.opened.push(Since { file, since_us }),
+                Err(object) => all.left_out.push(object),
+            }
+        }
+        if let Some((writer, tail)) = tail {
+            let sorted = Arc::clone(&source.sorted);
+            all.tail = compute(move || sorted.of(writer, &tail.entries)).await?;
+        }
+        Ok(all)
+    }
+
+    /// What is wanted of open files; the tail's last.
+    async fn rows_of_all(&self, fetch: &Fetch, all: &Files, wanted: &Wanted) -> Result<Segments, ReadError> {
+        let mut segments = Segments::default();
+        let files = all.frames.iter().cloned().map(Since::ever).chain(all.opened.iter().cloned());
+        let rows = files.map(async |Since { file, since_us }| {
+            Ok::<_, ReadError>(Since { file: self.rows(fetch, file, wanted).await?, since_us })
+        });
+        let rows = stream::iter(rows).buffered(self.settings.requests_max);
+        let rows: Vec<Since<Result<Arc<Segment>, LeftOut>>> = rows.try_collect().await?;
+        for (index, Since { file, since_us }) in rows.into_iter().enumerate() {
+            match (file, since_us) {
+                (Ok(frame), _) if index < all.frames.len() => segments.frames.push(frame),
+                (Ok(segment), None) => segments.files.push(segment),
+                (Ok(segment), Some(since_us)) => segments.files.push(Arc::new(segment.since(since_us))),
+                (Err(object), _) => segments.left_out.push(object),
+            }
+        }
+        segments.files.extend(all.tail.iter().cloned());
+        Ok(segments)
+    }
+}

@@ -1,0 +1,209 @@
+//! Series as a stream: span by span, so that no more is in memory than a span takes.
+
+use std::collections::VecDeque;
+
+use model::{NeededLabels, Selection, Series};
+
+use super::answer::ATTEMPTS_MAX;
+use super::cuts;
+use super::fetch::{Fetch, Usage};
+use super::files::{Plan, Streams};
+use super::gather::{Gathered, Identified, Pushes};
+use super::request::Request;
+use super::unreadable::LeftOut;
+use super::{Answer, ReadError, Reader, compute, expired, failure, kept, samples};
+use crate::segment::{Place, Span};
+use crate::stats::count;
+
+/// The series of a selection, in batches. A batch holds all series of a span of metric names and fingerprints, each with
+/// all of its samples and steps, in order of labels; the next batch those of the span behind it.
+#[derive(Debug)]
+pub struct SeriesStream<'a> {
+    reader: &'a Reader,
+    fetch: Fetch,
+    selection: Selection,
+    request: Request,
+    plan: Option<Plan>,
+    /// What is still to be read.
+    spans: VecDeque<Span>,
+    /// Where the next span begins, once there was one.
+    reached: Option<Place>,
+    /// The labels that series of earlier batches have.
+    labels: Option<NeededLabels>,
+    attempt: usize,
+    is_over: bool,
+    left_out: Vec<LeftOut>,
+}
+
+impl Reader {
+    /// The series that match, each with what it held within the selection's time and the labels that are needed, as a
+    /// stream. Nothing is asked of the store before the first batch is.
+    pub fn stream(&self, selection: &Selection, needed: &NeededLabels) -> SeriesStream<'_> {
+        self.stream_of(selection, needed, true)
+    }
+
+    /// The same, with values or just with when series held some.
+    pub(super) fn stream_of(
+        &self,
+        selection: &Selection,
+        needed: &NeededLabels,
+        values: bool,
+    ) -> SeriesStream<'_> {
+        count(&self.stats.selections, 1);
+        let push_times = failure::also_needed(selection);
+        let expired = expired::needed(selection);
+        // what is added about groups has no fingerprint but that of its labels
+        let is_about_groups = push_times.is_some() || expired.is_some();
+        let request = Request {
+            matching: [selection].into_iter().chain(&push_times).chain(&expired).cloned().collect(),
+            labels: if is_about_groups { NeededLabels::All } else { needed.clone() },
+            values,
+            // a push holds until something ends it, so what began long ago counts; a sample does not
+            pushed_from_ms: i64::MIN,
+            start_ms: selection.start_ms,
+            end_ms: selection.end_ms,
+            samples: true,
+        };
+        SeriesStream {
+            reader: self,
+            fetch: self.fetch(),
+            selection: selection.clone(),
+            request,
+            plan: None,
+            spans: VecDeque::new(),
+            reached: None,
+            labels: None,
+            attempt: 1,
+            is_over: false,
+            left_out: Vec::new(),
+        }
+    }
+}
+
+impl SeriesStream<'_> {
+    /// The next batch, which is never empty; `None` when there are no more.
+    ///
+    /// # Errors
+    /// [`ReadError::kind`] says what to do. The stream is over then.
+    pub async fn next(&mut self) -> Option<Result<Vec<Series>, ReadError>> {
+        let batch = self.next_identified().await?;
+        Some(batch.map(|batch| batch.into_iter().map(|identified| identified.series).collect()))
+    }
+
+    pub(super) async fn next_identified(&mut self) -> Option<Result<Vec<Identified>, ReadError>> {
+        while !self.is_over {
+            match self.step().await {
+                Ok(batch) if batch.is_empty() => {}
+                // an object that is gone has been merged into another: list again, and go on where this was
+                Err(error) if error.is_gone() && self.attempt < ATTEMPTS_MAX => {
+                    self.attempt += 1;
+                    self.plan = None;
+                }
+                Err(error) => {
+                    count(&self.reader.stats.failures, 1);
+                    self.is_over = true;
+                    return Some(Err(error));
+                }
+                Ok(batch) => return Some(Ok(batch)),
+            }
+        }
+        None
+    }
+
+    /// What it went without and what it took so far; of the whole answer, when there are no more batches.
+    pub fn finish(self) -> Answer<()> {
+        let usage = self.usage();
+        Answer { found: (), left_out: self.reader.told(self.left_out), usage }
+    }
+
+    /// What it took so far.
+    pub fn usage(&self) -> Usage {
+        self.fetch.usage()
+    }
+
+    /// Opens the files if they are not, and reads the next span.
+    async fn step(&mut self) -> Result<Vec<Identified>, ReadError> {
+        let plan = match self.plan.take() {
+            Some(plan) => plan,
+            None => self.open().await?,
+        };
+        let Some(span) = self.spans.front().cloned() else {
+            self.is_over = true;
+            return Ok(Vec::new());
+        };
+        let read = self.reader.read(&self.fetch, &self.request, &plan, span.clone()).await;
+        self.plan = Some(plan);
+        let (streams, left_out) = read?;
+        self.left_out.extend(left_out);
+        self.spans.pop_front();
+        self.reached = span.to;
+        self.is_over = self.spans.is_empty();
+        let selection = self.selection.clone();
+        compute(move || {
+            let Streams { pushes, samples, labels, span, kept_from } = streams;
+            let of_pushes = kept::seen(&selection, kept_from.pushes_ms);
+            let of_samples = kept::seen(&selection, kept_from.samples_ms);
+            let mut stepped =
+                of_pushes.map(|seen| pushed(&pushes, &seen, &labels, &span)).unwrap_or_default();
+            kept::hide(&mut stepped, kept_from.pushes_ms);
+            let sampled = of_samples.map(|seen| samples::gather(&samples, &seen, &labels, &span));
+            join(stepped, sampled.unwrap_or_default())
+        })
+        .await
+    }
+
+    async fn open(&mut self) -> Result<Plan, ReadError> {
+        let plan = self.reader.plan(&self.fetch, &self.request).await?;
+        // series that were given with few labels cannot be followed by others with all
+        if self.reached.is_some() && self.labels.as_ref().is_some_and(|labels| *labels != plan.labels) {
+            return Err(ReadError::Changed);
+        }
+        self.labels = Some(plan.labels.clone());
+        self.left_out.extend(plan.left_out());
+        let marks = plan.marks();
+        let spans = cuts::spans(marks, self.reader.settings.batch_rows, plan.aggregates);
+        self.spans = spans.into_iter().filter_map(|span| span.after(self.reached.as_ref())).collect();
+        Ok(plan)
+    }
+}
+
+/// The pushed series of a span that match, with what is added about groups.
+pub(crate) fn pushed(
+    pushes: &Pushes,
+    selection: &Selection,
+    labels: &NeededLabels,
+    span: &Span,
+) -> Vec<Identified> {
+    let Selection { start_ms, end_ms, .. } = *selection;
+    let mut stepped = Gathered::within(pushes, selection, labels, span).into_series(start_ms, end_ms);
+    if let Some(push_times) = failure::also_needed(selection) {
+        let groups = Gathered::within(pushes, &push_times, labels, span).into_series(start_ms, end_ms);
+        failure::add_zeros(&mut stepped, &groups);
+    }
+    if let Some(push_times) = expired::needed(selection) {
+        let groups = Gathered::within(pushes, &push_times, labels, span);
+        stepped.extend(groups.into_expired(start_ms, end_ms));
+    }
+    stepped
+}
+
+/// One list of both, in order of labels and fingerprints. A series that was pushed and has samples too is one series.
+fn join(stepped: Vec<Identified>, sampled: Vec<Identified>) -> Vec<Identified> {
+    let mut all = stepped;
+    all.extend(sampled);
+    sort(&mut all);
+    all.dedup_by(|later, earlier| {
+        let same = later.fingerprint == earlier.fingerprint && later.series.labels == earlier.series.labels;
+        if same {
+            // the sort is stable: what has steps stands before what has samples
+            earlier.series.samples = std::mem::take(&mut later.series.samples);
+        }
+        same
+    });
+    all
+}
+
+/// In order of labels and fingerprints.
+pub(super) fn sort(series: &mut [Identified]) {
+    series.sort_by(|a, b| a.series.labels.cmp(&b.series.labels).then(a.fingerprint.cmp(&b.fingerprint)));
+}
