@@ -2,7 +2,7 @@
 //!
 //! The [`Oracle`] evaluates an expression at one time after the other, walks over all samples of all series each time,
 //! and shares nothing with the engine but the parser and the values of `model`. It knows floats, classic histograms and
-//! pushed series; names go away with the first operation.
+//! pushed series, and edges of windows that count; names go away with the first operation.
 
 mod compare;
 mod data;

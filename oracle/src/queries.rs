@@ -10,6 +10,8 @@ use fastrand::Rng;
 pub struct Dialect {
     /// Functions that are experimental in Prometheus 3.5 too.
     pub experimental: bool,
+    /// `anchored`, `smoothed`, and `limitk`, whose choice depends on the order in which a storage has its series.
+    pub extended: bool,
     /// The pushed series `p` and `p_total`.
     pub pushed: bool,
     /// Where the data begin, for `@`.
@@ -184,6 +186,7 @@ impl Queries {
         if depth == 0 {
             return match self.rng.u8(..8) {
                 0 => format!("vector({})", self.number()),
+                1 if self.dialect.extended => format!("{} smoothed{}", self.selector(), self.shift()),
                 _ => self.exact(0),
             };
         }
@@ -235,6 +238,19 @@ impl Queries {
             6 => {
                 format!("predict_linear({}, {})", self.matrix(0, true), self.one(&["60", "-30", "3600"]))
             }
+            8 if self.dialect.extended => {
+                let (selector, range, shift) = (self.selector(), self.one(&RANGES), self.shift());
+                match self.rng.bool() {
+                    true => {
+                        let function = self.one(&["rate", "increase", "delta", "changes", "resets"]);
+                        format!("{function}({selector}[{range}] anchored{shift})")
+                    }
+                    false => {
+                        let function = self.one(&["rate", "increase", "delta"]);
+                        format!("{function}({selector}[{range}] smoothed{shift})")
+                    }
+                }
+            }
             7 if self.dialect.experimental => match self.rng.u8(..3) {
                 0 => format!("double_exponential_smoothing({}, 0.3, 0.6)", self.matrix(depth, false)),
                 _ => format!("{}({})", self.one(&EXPERIMENTAL_WINDOWS), self.matrix(depth, true)),
@@ -250,6 +266,9 @@ impl Queries {
                 format!("quantile {grouping} ({}, {})", self.one(&["0.3", "0.5", "0.9"]), self.vector(depth))
             }
             1 => format!("count_values {grouping} (\"value\", {})", self.exact(depth)),
+            2 if self.dialect.extended && self.rng.bool() => {
+                format!("limitk {grouping} ({}, {})", self.one(&["1", "2", "3", "0"]), self.plain())
+            }
             _ => {
                 // ranks of equal values are those of the storage, which only selectors keep
                 let operand = self.plain();

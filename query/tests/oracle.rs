@@ -77,7 +77,13 @@ async fn compare(seed: u64, tally: &mut Tally, shown: bool) {
     };
     let engine = Engine::new(settings, Arc::new(ManualClock::at_ms(0)));
     let source = Everything(series);
-    let dialect = Dialect { experimental: true, pushed: true, start_ms: START_MS, length_ms: LENGTH_MS };
+    let dialect = Dialect {
+        experimental: true,
+        extended: true,
+        pushed: true,
+        start_ms: START_MS,
+        length_ms: LENGTH_MS,
+    };
     let mut queries = Queries::new(rng.u64(..), dialect);
     for number in 0..QUERIES_PER_SEED {
         let text = queries.query();

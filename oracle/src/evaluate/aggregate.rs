@@ -39,6 +39,14 @@ impl Moment<'_> {
                     result.extend(best(members, parameter, |a, b| a > b)?);
                     continue;
                 }
+                AggregateOp::Limitk => {
+                    if parameter.is_nan() {
+                        return Err(Failed("Parameter value is NaN".to_owned()));
+                    }
+                    let places = (1..).map(f64::from).take_while(|place| *place <= parameter);
+                    result.extend(members.into_iter().zip(places).map(|(member, _)| member));
+                    continue;
+                }
                 AggregateOp::Bottomk => {
                     result.extend(best(members, parameter, |a, b| a < b)?);
                     continue;

@@ -4,6 +4,7 @@ mod aggregate;
 mod binary;
 mod call;
 mod classic;
+mod edges;
 mod select;
 mod steps;
 mod windows;

@@ -1,8 +1,9 @@
 //! What selectors and subqueries find.
 
 use model::{Labels, Selection, Series, is_stale_nan};
-use query::syntax::{Expr, ExprKind, Selector};
+use query::syntax::{Edges, Expr, ExprKind, Selector};
 
+use super::edges::Edged;
 use super::{Failed, Moment, Result, Vector, milliseconds, seconds};
 
 /// What a range selector or a subquery finds of one series: the window is `(start_ms, end_ms]`.
@@ -16,11 +17,22 @@ pub(super) struct Window<'a> {
 pub(super) enum Found<'a> {
     /// Times and values, at least one.
     Samples(Vec<(i64, f64)>),
+    /// Values whose first and last count as they are.
+    Edged(Edged),
     /// A pushed series, of which something may hold in the window.
     Steps(&'a Series),
 }
 
 impl<'a> Moment<'a> {
+    /// All samples of a series that are not stale, in `(after_ms, last_ms]`; of a pushed one, the virtual ones.
+    pub(super) fn seen(&self, series: &Series, after_ms: i64, last_ms: i64) -> Vec<(i64, f64)> {
+        if !series.steps.is_empty() {
+            return self.virtual_samples(series, after_ms, last_ms);
+        }
+        let samples = series.samples.timestamps_ms.iter().copied().zip(series.samples.values.iter().copied());
+        samples.filter(|(at, value)| *at > after_ms && *at <= last_ms && !is_stale_nan(*value)).collect()
+    }
+
     fn matching(&self, selector: &Selector) -> impl Iterator<Item = &'a Series> + use<'a> {
         let selection = Selection { matchers: selector.matchers.clone(), start_ms: 0, end_ms: 0 };
         self.oracle.series.iter().filter(move |series| selection.matches(&series.labels))
@@ -28,6 +40,10 @@ impl<'a> Moment<'a> {
 
     pub(super) fn instant_selector(&self, selector: &Selector) -> Result<Vector> {
         let at_ms = self.shifted(&selector.shift)?;
+        if selector.edges == Edges::Smoothed {
+            let between = |series: &'a Series| Some((series.labels.clone(), self.between(series, at_ms)?));
+            return Ok(self.matching(selector).filter_map(between).collect());
+        }
         let found = self.matching(selector).filter_map(|series| {
             let value = if series.steps.is_empty() {
                 let (_, value) = self.newest(series, at_ms)?;
@@ -65,13 +81,21 @@ impl<'a> Moment<'a> {
         newest.filter(|(_, value)| !is_stale_nan(*value))
     }
 
-    pub(super) fn windows(&self, expr: &Expr) -> Result<Vec<Window<'a>>> {
+    /// The windows of all series. Whether they hold counters matters to lines between samples only.
+    pub(super) fn windows(&self, expr: &Expr, counter: bool) -> Result<Vec<Window<'a>>> {
         match &expr.without_parens().kind {
             ExprKind::Range(range) => {
                 let end_ms = self.shifted(&range.selector.shift)?;
                 let start_ms = end_ms - milliseconds(&range.range)?;
+                // what holds at the start of a window is the base of steps anyway
+                let is_smoothed = range.selector.edges == Edges::Smoothed;
+                let is_anchored = range.selector.edges == Edges::Anchored;
                 let window = |series: &'a Series| {
-                    let found = if series.steps.is_empty() {
+                    let found = if is_smoothed {
+                        Found::Edged(self.smoothed(series, (start_ms, end_ms), counter))
+                    } else if is_anchored && series.steps.is_empty() {
+                        Found::Edged(self.anchored(series, start_ms, end_ms))
+                    } else if series.steps.is_empty() {
                         let samples = series.samples.timestamps_ms.iter().zip(&series.samples.values);
                         let inside = samples.filter(|(time, value)| {
                             **time > start_ms && **time <= end_ms && !is_stale_nan(**value)
@@ -122,6 +146,7 @@ impl Window<'_> {
     fn has_any(&self) -> bool {
         match &self.found {
             Found::Samples(samples) => !samples.is_empty(),
+            Found::Edged(Edged { values, .. }) => !values.is_empty(),
             Found::Steps(series) => {
                 let steps = &series.steps;
                 // some millisecond in (start, end] lies in some [from, until)

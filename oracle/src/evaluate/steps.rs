@@ -89,7 +89,7 @@ impl Moment<'_> {
     }
 
     /// What a scrape at every multiple of the hold interval would have found.
-    fn virtual_samples(&self, series: &Series, start_ms: i64, end_ms: i64) -> Vec<(i64, f64)> {
+    pub(super) fn virtual_samples(&self, series: &Series, start_ms: i64, end_ms: i64) -> Vec<(i64, f64)> {
         let scrapes = multiples(self.oracle.hold_interval_ms, start_ms, end_ms);
         scrapes.filter_map(|ms| Some((ms, series.steps.values[holding(series, ms)?]))).collect()
     }

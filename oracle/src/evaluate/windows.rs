@@ -3,6 +3,7 @@
 use model::Labels;
 use query::syntax::{Call, Function};
 
+use super::edges::Edged;
 use super::select::{Found, Window};
 use super::{Failed, Moment, Result, Vector, count, distinct, name_of, seconds};
 
@@ -21,7 +22,7 @@ impl Moment<'_> {
         {
             return Err(Failed("invalid smoothing or trend factor".to_owned()));
         }
-        let windows = self.windows(&call.arguments[position])?;
+        let windows = self.windows(&call.arguments[position], function != Function::Delta)?;
         if function == Function::AbsentOverTime {
             let labels = super::call::absent_labels(&call.arguments[position]);
             return Ok(if windows.is_empty() { vec![(labels, 1.0)] } else { Vec::new() });
@@ -31,6 +32,9 @@ impl Moment<'_> {
         for window in windows {
             let value = match &window.found {
                 Found::Samples(samples) => self.over_samples(function, samples, &window, &parameters)?,
+                Found::Edged(Edged { values }) => {
+                    Self::over_edges(function, values, window.end_ms - window.start_ms)?
+                }
                 Found::Steps(series) => self.over_steps(function, series, &window, &parameters)?,
             };
             if let Some(value) = value {
@@ -54,8 +58,6 @@ impl Moment<'_> {
         let [first, .., last] = values.as_slice() else {
             return self.over_one_sample(function, samples[0], parameters);
         };
-        let pairs = values.windows(2).map(|pair| (pair[0], pair[1]));
-        let resets = pairs.clone().filter(|(before, after)| after < before);
         let before_last = values[values.len() - 2];
         let gap_s = seconds(samples[samples.len() - 1].0 - samples[samples.len() - 2].0);
         Ok(Some(match function {
@@ -65,12 +67,8 @@ impl Moment<'_> {
             Function::Irate if last < &before_last => last / gap_s,
             Function::Irate => (last - before_last) / gap_s,
             Function::Idelta => last - before_last,
-            Function::Changes => {
-                let changed =
-                    |(before, after): &(f64, f64)| before != after && !(before.is_nan() && after.is_nan());
-                count(pairs.filter(changed).count())
-            }
-            Function::Resets => count(resets.count()),
+            Function::Changes => changes(&values),
+            Function::Resets => resets(&values),
             Function::LastOverTime => *last,
             Function::FirstOverTime => *first,
             Function::CountOverTime => count(values.len()),
@@ -130,6 +128,15 @@ impl Moment<'_> {
             _ => value,
         }))
     }
+}
+
+pub(super) fn changes(values: &[f64]) -> f64 {
+    let differ = |pair: &&[f64]| pair[0] != pair[1] && !(pair[0].is_nan() && pair[1].is_nan());
+    count(values.windows(2).filter(differ).count())
+}
+
+pub(super) fn resets(values: &[f64]) -> f64 {
+    count(values.windows(2).filter(|pair| pair[1] < pair[0]).count())
 }
 
 /// How much the values grew, stretched to the edges of the window.

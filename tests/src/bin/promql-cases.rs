@@ -51,7 +51,8 @@ async fn store(folder: &Path, series: Vec<Series>) -> anyhow::Result<()> {
 
 /// Every query at one time or at several, in and around the time of the data.
 fn queries(rng: &mut fastrand::Rng, start_ms: i64, count: usize) -> Vec<Value> {
-    let dialect = Dialect { experimental: true, pushed: false, start_ms, length_ms: LENGTH_MS };
+    let dialect =
+        Dialect { experimental: true, extended: false, pushed: false, start_ms, length_ms: LENGTH_MS };
     let mut queries = Queries::new(rng.u64(..), dialect);
     (0..count)
         .map(|number| {

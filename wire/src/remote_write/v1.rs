@@ -1,8 +1,9 @@
 //! `prometheus.WriteRequest`.
 
-use model::MetricType;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+use model::MetricType;
 
 use super::decode::{Allowance, DecodeError, Points, WriteRequest, WriteSeries};
 use super::labels::{self, Symbol};
