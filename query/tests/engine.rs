@@ -360,15 +360,20 @@ async fn pushed_histograms_are_exact_on_their_steps() {
 }
 
 #[tokio::test]
-async fn what_is_missing_says_so() {
+async fn smoothing_and_starts_of_pushed_series() {
     let engine = engine(Settings { syntax: mayfly_query::syntax::Options::all(), ..Settings::default() });
+    // it holds at the virtual sample at 0 only
     let mut series = sampled("x", &[]);
     series.steps.push(0, 10, 1.0);
+    series.steps.started(-5_000);
     let source = Fixed(vec![series]);
-    for text in ["x smoothed", "start_timestamp(x)", "increase(x[5m] smoothed)"] {
+    for (text, expect) in
+        [("x smoothed", 1.0), ("start_timestamp(x)", -5.0), ("increase(x[5m] smoothed)", 0.0)]
+    {
         let expr = engine.parse(text).expect("parses");
-        let error = engine.instant(&source, &expr, 0).await.expect_err(text);
-        assert!(error.to_string().ends_with("is not supported yet"), "{text}: {error}");
-        assert_eq!(error.kind(), ErrorKind::Execution);
+        let value = engine.instant(&source, &expr, 0).await.expect(text).value;
+        let Value::Vector(samples) = value else { panic!("{text}: {value:?}") };
+        assert_eq!(samples.len(), 1, "{text}");
+        assert_eq!(samples[0].value, model::Value::Float(expect), "{text}");
     }
 }
