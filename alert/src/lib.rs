@@ -20,7 +20,7 @@ mod template;
 mod tick;
 
 pub use duration::{DurationError, parse as parse_duration};
-pub use http::router;
+pub use http::{Selector, router};
 pub use metrics::{GroupCounts, ReceiverCounts, Snapshot};
 pub use ports::{
     Cause, InstantQuery, LoadError, Notifier, NotifyError, QueryError, QueryValue, RuleSample, SampleSink,

@@ -1,17 +1,21 @@
 //! One small HTTP client for what Mayfly sends: a request, a deadline, an answer of bounded size.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use bytes::Bytes;
-use http::{HeaderValue, Request, StatusCode, Uri, header};
+use config::Tls;
+use http::{HeaderName, HeaderValue, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+
+use crate::tls::TlsError;
 
 /// Nobody who is sent something has more than this to say about it.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -155,18 +159,34 @@ impl HttpClient {
         Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector) })
     }
 
-    /// POSTs JSON; any 2xx is success.
+    /// A client that connects as a configuration says, with files relative to `folder`.
+    ///
+    /// # Errors
+    /// If a certificate or key is none, or cannot be read.
+    pub fn with_tls(tls: &Tls, folder: &Path) -> Result<Self, TlsError> {
+        let connector = crate::tls::connector(tls, folder)?;
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector) })
+    }
+
+    /// POSTs JSON with these headers, which stand in the place of what the URL says; any 2xx is success.
     ///
     /// # Errors
     /// Anything else, or no answer within `timeout`.
-    pub async fn post_json(&self, to: &Endpoint, body: Vec<u8>, timeout: Duration) -> Result<(), HttpError> {
+    pub async fn post_json(
+        &self,
+        to: &Endpoint,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        body: Vec<u8>,
+        timeout: Duration,
+    ) -> Result<(), HttpError> {
         let mut request = Request::post(&to.uri)
             .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .header(header::USER_AGENT, concat!("mayfly/", env!("CARGO_PKG_VERSION")));
         if let Some(authorization) = &to.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }
-        let request = request.body(Full::from(body))?;
+        let mut request = request.body(Full::from(body))?;
+        request.headers_mut().extend(headers);
         tokio::time::timeout(timeout, self.send(request)).await.map_err(|_| HttpError::Timeout(timeout))?
     }
 

@@ -9,7 +9,9 @@
 //! | [`RuleState`] | an object that is swapped whole to the state of rules |
 //! | [`Alertmanager`] | the HTTP client to what alerts are sent to |
 
+mod alerting;
 mod alertmanager;
+mod authorization;
 mod clock;
 mod compaction;
 mod features;
@@ -22,10 +24,14 @@ mod rule_queries;
 mod rule_samples;
 mod rule_state;
 mod rules;
+mod secret;
 mod storage;
 mod stored_series;
+mod tls;
 
+pub use alerting::{Alerting, AlertingError, AlertingFiles, AlertingSource};
 pub use alertmanager::Alertmanager;
+pub use authorization::AuthorizationError;
 pub use clock::SystemClock;
 pub use compaction::{Compaction, Retention, StreamCompaction, StreamRetention};
 pub use features::{FEATURES, UnknownFeature, enable_feature};
@@ -36,7 +42,8 @@ pub use rule_files::{RULE_FILES_MAX, RuleFileText, RuleFiles, RuleFilesError};
 pub use rule_queries::RuleQueries;
 pub use rule_samples::RuleSamples;
 pub use rule_state::RuleState;
-pub use rules::{AlertmanagerError, RuleMistakes, alertmanagers, rules};
+pub use rules::{AlertmanagerError, RuleMistakes};
 pub use storage::{Ack, Storage, WriterError};
 pub use store::{CompactSettings, RETENTION_MIN, ReaderSettings};
 pub use stored_series::StoredSeries;
+pub use tls::TlsError;

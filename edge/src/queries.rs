@@ -42,7 +42,7 @@ pub fn query_routes(api: Arc<Api>, rules: Arc<Evaluator>, more: Router) -> Route
     let federation = crate::federation::router(&api);
     query::api::router(api)
         .merge(federation)
-        .merge(alert::router(rules))
+        .merge(alert::router(rules, query::api::matchers))
         .merge(more)
         .layer(map_response(refused_in_words))
 }

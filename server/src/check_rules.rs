@@ -71,16 +71,27 @@ pub(crate) fn run(flags: &CheckRules) -> anyhow::Result<ExitCode> {
         io::stdin().read_to_string(&mut text).context("standard input")?;
         check(&mut verdict, None, &text, &flags.how)?;
     }
-    for file in &flags.files {
-        let path = file.display().to_string();
-        say(&format!("Checking {path}"))?;
-        let text = std::fs::read_to_string(file).with_context(|| path.clone())?;
-        check(&mut verdict, Some(&path), &text, &flags.how)?;
-    }
+    check_files(&mut verdict, &flags.files, &flags.how)?;
     Ok(verdict.code(&flags.how))
 }
 
+/// Checks these files.
+pub(crate) fn check_files(verdict: &mut Verdict, files: &[PathBuf], how: &How) -> anyhow::Result<()> {
+    for file in files {
+        let path = file.display().to_string();
+        say(&format!("Checking {path}"))?;
+        let text = std::fs::read_to_string(file).with_context(|| path.clone())?;
+        check(verdict, Some(&path), &text, how)?;
+    }
+    Ok(())
+}
+
 impl Verdict {
+    /// Something is wrong.
+    pub(crate) fn mistaken(&mut self) {
+        self.mistakes = true;
+    }
+
     pub(crate) fn code(self, how: &How) -> ExitCode {
         match self {
             Self { mistakes: true, .. } => ExitCode::FAILURE,

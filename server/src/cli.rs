@@ -9,6 +9,7 @@ use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use edge::{CompactSettings, RETENTION_MIN, Retention, StreamRetention};
 
+use crate::check_config::CheckConfig;
 use crate::check_rules::CheckRules;
 use crate::compact::Compact;
 use crate::query_flags::QueryFlags;
@@ -47,6 +48,10 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Check {
+    /// Check configuration files and the rule files that they name, as `promtool check config` does.
+    ///
+    /// Ends with 0 if all are well, with 1 if one is not, and with 3 if only lint was found and --lint-fatal is given.
+    Config(CheckConfig),
     /// Check rule files, as `promtool check rules` does; without a file, what comes on standard input.
     ///
     /// Ends with 0 if all are well, with 1 if one is not, and with 3 if only lint was found and --lint-fatal is given.
@@ -148,6 +153,11 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     pub(crate) queries: QueryFlags,
+
+    /// Prometheus' configuration file, or one at s3://BUCKET/KEY: global, rule_files and alerting. It is read anew together
+    /// with rule files
+    #[arg(long = "config.file", value_name = "FILE")]
+    pub(crate) config_file: Option<String>,
 
     /// Prometheus rule files: a file, a folder, a pattern like rules/*.yml, or the same below s3://BUCKET/; may be given
     /// several times

@@ -1,5 +1,6 @@
 //! The `mayfly` binary: every role in one process, and the command line.
 
+mod check_config;
 mod check_rules;
 mod cli;
 mod compact;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     let ended = match Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command {
         Command::Serve(flags) => serve(*flags, cli::values(&matches)),
         Command::Compact(flags) => compact::run(&flags),
+        Command::Check(Check::Config(flags)) => check_config::run(&flags),
         Command::Check(Check::Rules(flags)) => check_rules::run(&flags),
         Command::Test(Test::Rules(flags)) => test_rules::run(&flags),
         Command::Test(Test::Promql(flags)) => test_promql::run(&flags),

@@ -16,3 +16,4 @@ mod s11_rule_files;
 mod s12_remote_write;
 mod s13_rule_reload;
 mod s14_compact;
+mod s15_config;

@@ -181,7 +181,7 @@ impl Decoder {
     }
 }
 
-fn add_entries(entries: &mut Entries, pairs: &[(Node, Node)]) -> Result<(), MergeError> {
+pub(crate) fn add_entries(entries: &mut Entries, pairs: &[(Node, Node)]) -> Result<(), MergeError> {
     let is_merge =
         |key: &Node| matches!(&key.content, Content::Scalar { text, plain: true } if &**text == "<<");
     for (key, value) in pairs.iter().filter(|(key, _)| !is_merge(key)) {

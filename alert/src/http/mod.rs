@@ -1,4 +1,4 @@
-//! `GET /api/v1/rules` and `GET /api/v1/alerts`, as Prometheus answers them.
+//! `GET /api/v1/rules`, `/api/v1/alerts` and `/api/v1/alertmanagers`, as Prometheus answers them.
 
 mod filter;
 mod view;
@@ -18,27 +18,40 @@ use serde::Serialize;
 use crate::tick::{Evaluator, TickError};
 use filter::{Filter, FilterError};
 
-/// The routes of the rules API, over the state that the evaluator's ticks write.
-pub fn router(evaluator: Arc<Evaluator>) -> Router {
+pub use filter::Selector;
+
+/// The routes of the rules API, over the state that the evaluator's ticks write. `selector` reads the parameter `match[]`.
+pub fn router(evaluator: Arc<Evaluator>, selector: Selector) -> Router {
     Router::new()
         .route("/api/v1/rules", get(rules))
         .route("/api/v1/alerts", get(alerts))
-        .with_state(evaluator)
+        .route("/api/v1/alertmanagers", get(alertmanagers))
+        .with_state(Served { evaluator, selector })
+}
+
+#[derive(Clone)]
+struct Served {
+    evaluator: Arc<Evaluator>,
+    selector: Selector,
 }
 
 async fn rules(
-    State(evaluator): State<Arc<Evaluator>>,
+    State(Served { evaluator, selector }): State<Served>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let filter = Filter::parse(query.as_deref().unwrap_or(""))?;
+    let filter = Filter::parse(query.as_deref().unwrap_or(""), selector)?;
     let (state, _) = evaluator.load().await?;
     let default_ms = evaluator.settings().evaluation_interval_ms;
-    Ok(success(&view::rules(&evaluator.rules(), &state, default_ms, &filter)))
+    Ok(success(&view::rules(&evaluator.rules(), &state, default_ms, &filter)?))
 }
 
-async fn alerts(State(evaluator): State<Arc<Evaluator>>) -> Result<Response, ApiError> {
+async fn alerts(State(Served { evaluator, .. }): State<Served>) -> Result<Response, ApiError> {
     let (state, _) = evaluator.load().await?;
     Ok(success(&view::alerts(&evaluator.rules(), &state)))
+}
+
+async fn alertmanagers(State(Served { evaluator, .. }): State<Served>) -> Response {
+    success(&view::alertmanagers(evaluator.receivers(), &evaluator.settings().dropped_receivers))
 }
 
 #[derive(Serialize)]

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use http_body_util::BodyExt;
+use model::{MatchOp, Matcher};
 use tower::ServiceExt;
 
 use super::router;
@@ -32,9 +33,15 @@ async fn world() -> (World, Arc<Evaluator>) {
     (world, evaluator)
 }
 
+/// `name=value` as the only matcher.
+fn selector(text: &str) -> Result<Vec<Matcher>, String> {
+    let (name, value) = text.split_once('=').ok_or("1:1: parse error: no selector")?;
+    Ok(vec![Matcher::new(name, MatchOp::Equal, value).map_err(|error| error.to_string())?])
+}
+
 async fn get(evaluator: &Arc<Evaluator>, path: &str) -> (StatusCode, String) {
     let request = Request::get(path).body(Body::empty()).expect("a request");
-    let response = router(Arc::clone(evaluator)).oneshot(request).await.expect("answers");
+    let response = router(Arc::clone(evaluator), selector).oneshot(request).await.expect("answers");
     let status = response.status();
     let body = response.into_body().collect().await.expect("a body").to_bytes();
     (status, String::from_utf8(body.to_vec()).expect("UTF-8"))
@@ -101,6 +108,9 @@ async fn filters() {
     assert_eq!(names("rule_name[]=ups&rule_name[]=bad").await, ["bad", "ups"]);
     assert_eq!(names("rule_group[]=b").await, ["Down", "ups"]);
     assert_eq!(names("file[]=other").await, Vec::<String>::new());
+    assert_eq!(names("match[]=team%3Dx").await, ["Down", "ups"]);
+    assert_eq!(names("match[]=team%3Dx&match[]=team%3D&type=record").await, ["bad", "ups"]);
+    assert_eq!(names("match[]=team%3Dy").await, Vec::<String>::new());
     let (_, body) = get(&evaluator, "/api/v1/rules?exclude_alerts=true").await;
     assert!(body.contains(r#""alerts":null"#));
     let (status, body) = get(&evaluator, "/api/v1/rules?type=x").await;
@@ -109,4 +119,36 @@ async fn filters() {
         body,
         r#"{"status":"error","errorType":"bad_data","error":"invalid parameter \"type\": not supported value \"x\""}"#
     );
+}
+
+#[tokio::test]
+async fn pages() {
+    let (_, evaluator) = world().await;
+    let page = async |query: &str| {
+        let (status, body) = get(&evaluator, &format!("/api/v1/rules?{query}")).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        let groups = body["data"]["groups"].as_array().expect("groups").clone();
+        let names = groups.iter().map(|group| group["name"].as_str().expect("a name").to_owned());
+        (names.collect::<Vec<_>>(), body["data"]["groupNextToken"].as_str().map(str::to_owned))
+    };
+    let (names, token) = page("group_limit=1").await;
+    assert_eq!(names, ["a"]);
+    let token = token.expect("there is more");
+    assert_eq!(page(&format!("group_limit=1&group_next_token={token}")).await, (vec!["b".to_owned()], None));
+    // a group of which no rule is asked for takes no place
+    assert_eq!(page("group_limit=1&type=alert").await, (vec!["b".to_owned()], None));
+    assert_eq!(page("group_limit=2").await.1, None);
+    let (status, body) = get(&evaluator, "/api/v1/rules?group_limit=1&group_next_token=x").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(body.contains("invalid group_next_token 'x'. were rule groups changed?"), "{body}");
+}
+
+#[tokio::test]
+async fn who_gets_alerts() {
+    let (_, evaluator) = world().await;
+    let (_, body) = get(&evaluator, "/api/v1/alertmanagers").await;
+    let expect =
+        r#"{"status":"success","data":{"activeAlertmanagers":[{"url":"am"}],"droppedAlertmanagers":[]}}"#;
+    assert_eq!(body, expect);
 }

@@ -2,8 +2,9 @@
 
 use model::Labels;
 use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
 
-use super::filter::Filter;
+use super::filter::{Filter, FilterError};
 use crate::go::{rfc3339_nano, scientific};
 use crate::rules::{Group, Rule, RuleKind, Rules};
 use crate::state::{ActiveAlert, AlertState, GroupState, Health, Identity, RuleState, State};
@@ -12,8 +13,11 @@ use crate::state::{ActiveAlert, AlertState, GroupState, Health, Identity, RuleSt
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct RulesView {
     groups: Vec<GroupView>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    group_next_token: String,
 }
 
 #[derive(Serialize)]
@@ -105,17 +109,57 @@ impl Serialize for Seconds {
     }
 }
 
-/// The groups that are asked for, by file and name, without those of which no rule is.
-pub(super) fn rules(rules: &Rules, state: &State, default_interval_ms: i64, filter: &Filter) -> RulesView {
-    let mut groups: Vec<GroupView> = rules
-        .groups
-        .iter()
+/// The groups that are asked for, by file and name, without those of which no rule is; of so many groups as are told at once,
+/// those from the one that the token names.
+pub(super) fn rules(
+    rules: &Rules,
+    state: &State,
+    default_interval_ms: i64,
+    filter: &Filter,
+) -> Result<RulesView, FilterError> {
+    let mut groups: Vec<&Group> = rules.groups.iter().collect();
+    groups.sort_by(|a, b| (&a.file, &a.name).cmp(&(&b.file, &b.name)));
+    let token = &filter.group_next_token;
+    if !token.is_empty() {
+        let first = groups.iter().position(|group| next_token(&group.file, &group.name) == *token);
+        let first = first.ok_or_else(|| FilterError::Token { token: token.clone() })?;
+        groups.drain(..first);
+    }
+    let mut groups = groups
+        .into_iter()
         .filter(|group| filter.takes_group(&group.file, &group.name))
         .map(|group| group_view(group, state.groups.get(&group.key()), default_interval_ms, filter))
-        .filter(|group| !group.rules.is_empty())
-        .collect();
-    groups.sort_by(|a, b| (&a.file, &a.name).cmp(&(&b.file, &b.name)));
-    RulesView { groups }
+        .filter(|group| !group.rules.is_empty());
+    let taken = groups.by_ref().take(filter.group_limit.unwrap_or(usize::MAX)).collect();
+    let group_next_token = groups.next().map(|next| next_token(&next.file, &next.name)).unwrap_or_default();
+    Ok(RulesView { groups: taken, group_next_token })
+}
+
+/// Names a group where the next page begins.
+fn next_token(file: &str, group: &str) -> String {
+    let sum = Sha256::digest(format!("{file};{group}"));
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AlertmanagersView {
+    active_alertmanagers: Vec<AlertmanagerView>,
+    dropped_alertmanagers: Vec<AlertmanagerView>,
+}
+
+#[derive(Serialize)]
+struct AlertmanagerView {
+    url: String,
+}
+
+/// Who gets alerts, and who was left out.
+pub(super) fn alertmanagers(active: Vec<String>, dropped: &[String]) -> AlertmanagersView {
+    let view = |url: String| AlertmanagerView { url };
+    AlertmanagersView {
+        active_alertmanagers: active.into_iter().map(view).collect(),
+        dropped_alertmanagers: dropped.iter().cloned().map(view).collect(),
+    }
 }
 
 fn group_view(
@@ -131,7 +175,7 @@ fn group_view(
         name: group.name.to_string(),
         file: group.file.to_string(),
         rules: rules
-            .filter(|(rule, _)| filter.takes_rule(&rule.name, rule.is_alerting()))
+            .filter(|(rule, _)| filter.takes_rule(&rule.name, &rule.labels, rule.is_alerting()))
             .map(|(rule, state)| rule_view(rule, state, filter.exclude_alerts))
             .collect(),
         interval: Seconds(group.interval_ms.unwrap_or(default_interval_ms)),

@@ -12,11 +12,12 @@ pub(crate) struct Sending<'a> {
     pub(crate) interval_ms: i64,
     pub(crate) resend_delay_ms: i64,
     pub(crate) external_labels: &'a Labels,
+    pub(crate) relabel: &'a [relabel::Rule],
     /// Without a slash at its end.
     pub(crate) external_url: &'a str,
 }
 
-/// The alerts of a rule that are due, which are marked as sent at the slot.
+/// The alerts of a rule that are due, which are marked as sent at the slot; relabelling may drop some of them.
 pub(crate) fn notices(
     rule: &Rule,
     alerts: &mut [ActiveAlert],
@@ -26,8 +27,10 @@ pub(crate) fn notices(
     let mut due = Vec::new();
     for alert in alerts.iter_mut().filter(|alert| is_due(alert, slot_ms, sending.resend_delay_ms)) {
         alert.last_sent_ms = Some(slot_ms);
+        let labels = with_external(&alert.labels, sending.external_labels);
+        let Some(labels) = relabel::apply(sending.relabel, &labels) else { continue };
         due.push(Alert {
-            labels: with_external(&alert.labels, sending.external_labels),
+            labels,
             annotations: alert.annotations.clone(),
             starts_at_ms: alert.fired_at_ms.unwrap_or(alert.active_at_ms),
             // Two evaluations, or two sends, may fail before a receiver takes a firing alert for over.

@@ -13,6 +13,7 @@ struct Bench {
     state: RuleState,
     environment: Arc<Environment>,
     samples: Vec<RuleSample>,
+    relabel: Vec<relabel::Rule>,
 }
 
 impl Bench {
@@ -28,7 +29,7 @@ impl Bench {
             identity: crate::state::Identity::of(&rules.groups[0].rules[0]),
             ..RuleState::default()
         };
-        Self { rules, state, environment: Arc::default(), samples: Vec::new() }
+        Self { rules, state, environment: Arc::default(), samples: Vec::new(), relabel: Vec::new() }
     }
 
     fn rule(&self) -> &Rule {
@@ -78,6 +79,7 @@ impl Bench {
             interval_ms,
             resend_delay_ms,
             external_labels: &external_labels,
+            relabel: &self.relabel,
             external_url: "http://m",
         };
         notices(&self.rules.groups[0].rules[0], &mut self.state.alerts, minute * MINUTE, &sending)
@@ -318,4 +320,21 @@ fn downtime_does_not_count() {
     skip_downtime(&mut bench.state.alerts, 60 * MINUTE);
     assert_eq!(bench.see(61, &["a"]), "a pending active@60");
     assert!(bench.state.alerts.iter().all(|alert| alert.state == AlertState::Pending));
+}
+
+#[test]
+fn alerts_are_relabelled_behind_external_labels() {
+    let mut bench = Bench::new("alert: A, expr: x");
+    let rules = "[{source_labels: [cluster], target_label: place}, {regex: cluster, action: labeldrop}, \
+                 {source_labels: [i], regex: b, action: drop}]";
+    let mut reader = yaml::Reader::new();
+    let root = yaml::parse(rules).expect("parses").root.expect("a list");
+    bench.relabel = relabel::read_all(&mut reader, &root, "alert_relabel_configs");
+    reader.finish().expect("no mistakes");
+    bench.see(1, &["a", "b"]);
+    let sent = bench.sent(1, MINUTE, MINUTE);
+    let labels: Vec<_> = sent.iter().map(|alert| alert.labels.to_string()).collect();
+    assert_eq!(labels, [r#"{alertname="A", i="a", place="c"}"#]);
+    // what was dropped counts as sent
+    assert!(bench.sent(2, MINUTE, MINUTE).is_empty());
 }

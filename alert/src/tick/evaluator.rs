@@ -25,7 +25,7 @@ const GROUPS_AT_ONCE: usize = 8;
 const SETTLE_ATTEMPTS: usize = 5;
 
 /// How rules are evaluated.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// For groups that set no interval.
     pub evaluation_interval_ms: i64,
@@ -35,6 +35,10 @@ pub struct Settings {
     pub query_offset_ms: i64,
     /// Added to alerts when they are sent, unless they have these labels.
     pub external_labels: Labels,
+    /// What becomes of alerts when they are sent, behind the external labels.
+    pub alert_relabel: Vec<relabel::Rule>,
+    /// Whom configuration leaves out, by URL: only to be shown.
+    pub dropped_receivers: Vec<String>,
     /// Where users reach the query page.
     pub external_url: String,
 }
@@ -46,6 +50,8 @@ impl Default for Settings {
             resend_delay_ms: 60_000,
             query_offset_ms: 0,
             external_labels: Labels::empty(),
+            alert_relabel: Vec::new(),
+            dropped_receivers: Vec::new(),
             external_url: String::new(),
         }
     }
@@ -56,7 +62,7 @@ impl Default for Settings {
 pub struct Components {
     /// Answers the queries of rules and templates.
     pub query: Arc<dyn InstantQuery>,
-    /// Every one of them gets every alert.
+    /// Every one of them gets every alert; [`Evaluator::replace`] takes others.
     pub notifiers: Vec<Arc<dyn Notifier>>,
     /// Holds what is remembered between ticks.
     pub state: Arc<dyn StateStore>,
@@ -75,32 +81,67 @@ impl fmt::Debug for Components {
 /// Evaluates rules, tick by tick.
 #[derive(Debug)]
 pub struct Evaluator {
-    rules: RwLock<Arc<Rules>>,
+    in_force: RwLock<Arc<InForce>>,
     components: Components,
-    settings: Settings,
     counters: Counters,
+}
+
+/// What a tick goes by from its beginning to its end, whatever is replaced meanwhile.
+#[derive(Clone)]
+struct InForce {
+    rules: Arc<Rules>,
+    settings: Arc<Settings>,
+    notifiers: Vec<Arc<dyn Notifier>>,
+}
+
+impl fmt::Debug for InForce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InForce").field("settings", &self.settings).finish_non_exhaustive()
+    }
 }
 
 impl Evaluator {
     /// An evaluator of these rules.
-    pub fn new(rules: Rules, components: Components, mut settings: Settings) -> Self {
-        settings.external_url.truncate(settings.external_url.trim_end_matches('/').len());
-        Self { rules: RwLock::new(Arc::new(rules)), components, settings, counters: Counters::default() }
+    pub fn new(rules: Rules, components: Components, settings: Settings) -> Self {
+        let notifiers = components.notifiers.clone();
+        let in_force = InForce { rules: Arc::new(rules), settings: tidy(settings), notifiers };
+        Self { in_force: RwLock::new(Arc::new(in_force)), components, counters: Counters::default() }
     }
 
     /// Takes other rules from the next tick on. Rules that stay keep their alerts.
     pub fn replace_rules(&self, rules: Rules) {
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+        self.change(|in_force| in_force.rules = Arc::new(rules));
+    }
+
+    /// Takes other rules, settings and receivers from the next tick on, all at once. Rules that stay keep their alerts.
+    pub fn replace(&self, rules: Rules, settings: Settings, notifiers: Vec<Arc<dyn Notifier>>) {
+        let settings = tidy(settings);
+        self.change(|in_force| *in_force = InForce { rules: Arc::new(rules), settings, notifiers });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut InForce)) {
+        let mut in_force = self.in_force.write().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut in_force));
+    }
+
+    fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The rules that are evaluated.
     pub fn rules(&self) -> Arc<Rules> {
-        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.in_force().rules)
+    }
+
+    /// How they are evaluated.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.in_force().settings)
     }
 
     /// When a tick next finds something due; `None` if there are no rules.
     pub fn next_slot_ms(&self, now_ms: i64) -> Option<i64> {
-        self.rules().next_slot_ms(self.settings.evaluation_interval_ms, now_ms)
+        let in_force = self.in_force();
+        in_force.rules.next_slot_ms(in_force.settings.evaluation_interval_ms, now_ms)
     }
 
     /// What has been counted since this evaluator was made.
@@ -109,12 +150,8 @@ impl Evaluator {
     }
 
     /// The names of the receivers.
-    pub fn receivers(&self) -> impl Iterator<Item = &str> {
-        self.components.notifiers.iter().map(|notifier| notifier.name())
-    }
-
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
+    pub fn receivers(&self) -> Vec<String> {
+        self.in_force().notifiers.iter().map(|notifier| notifier.name().to_owned()).collect()
     }
 
     /// Evaluates every slot that is due at `now_ms`, and sends what is to be sent. Safe to call at any time, from any
@@ -124,13 +161,13 @@ impl Evaluator {
     /// If the state cannot be read or written; nothing was sent then, or it will be sent again.
     pub async fn tick(&self, now_ms: i64) -> Result<Progress, TickError> {
         let (before, version) = self.load().await?;
-        let rules = self.rules();
+        let in_force = self.in_force();
         let mut progress = Progress::default();
         let mut after = before.clone();
         let mut counts = BTreeMap::new();
-        let notices = self.evaluate(&rules, &mut after, now_ms, &mut progress, &mut counts).await;
+        let notices = self.evaluate(&in_force, &mut after, now_ms, &mut progress, &mut counts).await;
         self.end_orphans(&mut after, now_ms).await;
-        let receivers: Vec<String> = self.components.notifiers.iter().map(|n| n.name().to_owned()).collect();
+        let receivers: Vec<String> = in_force.notifiers.iter().map(|n| n.name().to_owned()).collect();
         let (claimed, dropped) =
             outbox::fill(&mut after, notices, &receivers, self.components.clock.now_ms());
         progress.alerts_dropped += dropped;
@@ -153,7 +190,7 @@ impl Evaluator {
         deliveries.retain(|delivery| claimed.contains(&delivery.id));
         let mut receipts = Vec::new();
         if !deliveries.is_empty() {
-            receipts = deliver(&self.components.notifiers, &deliveries, &mut progress).await;
+            receipts = deliver(&in_force.notifiers, &deliveries, &mut progress).await;
             self.settle(after, version, &receipts).await?;
         }
         self.count(counts, &receipts);
@@ -212,17 +249,17 @@ impl Evaluator {
     /// Evaluates all groups, and forgets those that are gone.
     async fn evaluate(
         &self,
-        rules: &Rules,
+        in_force: &InForce,
         state: &mut State,
         now_ms: i64,
         progress: &mut Progress,
         counts: &mut BTreeMap<String, GroupCounts>,
     ) -> Vec<crate::send::Alert> {
-        let evaluation = Evaluation::new(&self.components, &self.settings);
+        let evaluation = Evaluation::new(&self.components, &in_force.settings);
         let mut known = std::mem::take(&mut state.groups);
         // boxed: the compiler does not see that a closure over borrowed groups can go to another thread
         let mut evaluations: Vec<BoxFuture<'_, (String, Evaluated)>> = Vec::new();
-        for group in &rules.groups {
+        for group in &in_force.rules.groups {
             let before = known.remove(&group.key()).unwrap_or_default();
             evaluations
                 .push(async move { (group.key(), evaluation.group(group, before, now_ms).await) }.boxed());
@@ -299,4 +336,10 @@ impl Evaluator {
         tracing::warn!("too many writers of the rule state: receivers may get alerts twice");
         Ok(())
     }
+}
+
+/// The external URL without a slash at its end.
+fn tidy(mut settings: Settings) -> Arc<Settings> {
+    settings.external_url.truncate(settings.external_url.trim_end_matches('/').len());
+    Arc::new(settings)
 }

@@ -94,6 +94,7 @@ impl Evaluation<'_> {
             interval_ms,
             resend_delay_ms: self.settings.resend_delay_ms,
             external_labels: &self.settings.external_labels,
+            relabel: &self.settings.alert_relabel,
             external_url: &self.settings.external_url,
         };
         // A rule whose samples were not written is in error too, but its alerts are right.

@@ -3,12 +3,13 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `MAYFLY_STORAGE` | `s3://BUCKET/PREFIX`; required |
-//! | `MAYFLY_RULES` | rule files with commas between them: objects at `s3://BUCKET/KEY`, folders and patterns of them, or paths below the function's folder; required |
+//! | `MAYFLY_RULES` | rule files with commas between them: objects at `s3://BUCKET/KEY`, folders and patterns of them, or paths below the function's folder; required unless there is `MAYFLY_CONFIG_FILE` |
+//! | `MAYFLY_CONFIG_FILE` | Prometheus' configuration, an object or a path as above: global, rule_files and alerting |
 //! | `MAYFLY_ALERTMANAGER_URL` | Alertmanagers with commas between them; each gets every alert |
 //! | `MAYFLY_EVALUATION_INTERVAL`, `MAYFLY_EXTERNAL_URL` | what `--evaluation-interval` and `--web.external-url` are to a server |
 //! | `MAYFLY_S3_ENDPOINT`, `MAYFLY_QUERY_…`, `MAYFLY_ENABLE_FEATURE` | as for `query` |
 //!
-//! Rule files are read anew at every tick, so another object at `s3://BUCKET/KEY` takes effect with the next. As long as what is
+//! The configuration and rule files are read anew at every tick, so another object at `s3://BUCKET/KEY` takes effect with the next. As long as what is
 //! read is mistaken, the rules that are known go on, and the invocation fails.
 //!
 //! The answer says what the tick did. It fails if the state could not be read or written, or if alerts wait for a receiver, so
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use alert::{Components, Evaluator, Progress, Rules};
 use anyhow::{Context, bail, ensure};
-use edge::{Ack, RuleFiles, RuleQueries, RuleSamples, SystemClock};
+use edge::{Ack, AlertingSource, RuleQueries, RuleSamples, SystemClock};
 use mayfly_functions::{Answer, Environment, Event, Invocation, Memory, query_settings};
 use model::Clock;
 use serde_json::json;
@@ -33,7 +34,7 @@ struct Ticks {
     evaluator: Evaluator,
     /// Parses the expressions of rules.
     query: Arc<RuleQueries>,
-    files: RuleFiles,
+    source: AlertingSource,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -46,9 +47,13 @@ async fn main() -> anyhow::Result<()> {
 
 async fn start(mut environment: Environment) -> anyhow::Result<Ticks> {
     let storage_at = mayfly_functions::storage_variables(&mut environment);
-    environment.required("MAYFLY_RULES", "rule files, like s3://BUCKET/rules.yml,rules/jobs.yml");
+    let configuration = environment.text("MAYFLY_CONFIG_FILE");
+    if configuration.is_none() {
+        environment.required("MAYFLY_RULES", "rule files, like s3://BUCKET/rules.yml,rules/jobs.yml");
+    }
     let folder = environment.text("LAMBDA_TASK_ROOT").unwrap_or_default();
     let rules = environment.list("MAYFLY_RULES");
+    let configuration = configuration.map(|place| absolute(&folder, &place));
     let places: Vec<_> = rules.iter().map(|place| absolute(&folder, place)).collect();
     let alertmanagers = environment.list("MAYFLY_ALERTMANAGER_URL");
     let interval_ms = environment.duration_ms("MAYFLY_EVALUATION_INTERVAL");
@@ -65,7 +70,8 @@ async fn start(mut environment: Environment) -> anyhow::Result<Ticks> {
     let query = Arc::new(queries);
     let components = Components {
         query: Arc::clone(&query) as _,
-        notifiers: edge::alertmanagers(&alertmanagers).context("MAYFLY_ALERTMANAGER_URL")?,
+        // they come with the first tick, like the rules
+        notifiers: Vec::new(),
         state: Arc::new(storage.rule_state()),
         sink: Some(Arc::new(RuleSamples::new(samples))),
         clock,
@@ -76,9 +82,12 @@ async fn start(mut environment: Environment) -> anyhow::Result<Ticks> {
         external_url,
         ..default
     };
-    let evaluator = Evaluator::new(Rules::default(), components, settings);
-    let files = RuleFiles::at(&places, storage_at.1.as_deref()).await.context("MAYFLY_RULES")?;
-    Ok(Ticks { evaluator, query, files })
+    let evaluator = Evaluator::new(Rules::default(), components, settings.clone());
+    let endpoint = storage_at.1.as_deref();
+    let source = AlertingSource::at(configuration.as_deref(), places, alertmanagers, endpoint, settings)
+        .await
+        .context(SOURCES)?;
+    Ok(Ticks { evaluator, query, source })
 }
 
 /// A path below the function's folder, unless it is one of its own or an object.
@@ -114,7 +123,7 @@ impl Ticks {
     }
 
     async fn tick(&self) -> anyhow::Result<Progress> {
-        let read = self.read_rules().await.context("MAYFLY_RULES");
+        let read = self.read_rules().await.context(SOURCES);
         // a tick without rules would forget what is known about alerts
         let read = match read {
             Err(error) if self.evaluator.rules().rule_count() == 0 => return Err(error),
@@ -130,11 +139,14 @@ impl Ticks {
     }
 
     async fn read_rules(&self) -> anyhow::Result<()> {
-        let rules = edge::rules(&self.files.read().await?, &*self.query)?;
-        self.evaluator.replace_rules(rules);
+        let alerting = self.source.load(&self.source.read().await?, &*self.query)?;
+        self.evaluator.replace(alerting.rules, alerting.settings, alerting.notifiers);
         Ok(())
     }
 }
+
+/// What says where rules come from.
+const SOURCES: &str = "MAYFLY_RULES, MAYFLY_CONFIG_FILE";
 
 /// To say that time ran out before it has.
 const RESERVE: Duration = Duration::from_millis(500);

@@ -184,6 +184,11 @@ impl CapturePattern {
             .map_err(|_| fail("expression too large", pattern))
     }
 
+    /// Whether the value matches.
+    pub fn is_match(&self, value: &str) -> bool {
+        self.0.is_match(value.as_bytes())
+    }
+
     /// If the value matches: the template with `$1`, `${name}` and `$$` filled in.
     pub fn replace(&self, value: &str, template: &str) -> Option<String> {
         let captures = self.0.captures(value.as_bytes())?;

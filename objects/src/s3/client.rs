@@ -10,6 +10,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region};
 use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::SharedHttpClient;
 use aws_sdk_s3::config::interceptors::InterceptorContext;
 use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_s3::config::{Builder, RequestChecksumCalculation, ResponseChecksumValidation};
@@ -35,8 +36,7 @@ const DEFAULT_REGION: &str = "us-east-1";
 
 /// Reads the environment and builds the client. Nothing is sent to the bucket.
 pub(super) async fn connect(settings: &S3Settings, counted: &Retries) -> Client {
-    let http =
-        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let http = http();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
@@ -69,6 +69,11 @@ pub(super) async fn connect(settings: &S3Settings, counted: &Retries) -> Client 
             .interceptor(counted.clone())
             .build(),
     )
+}
+
+/// What requests to AWS go through.
+pub fn http() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
 fn with_region(loader: ConfigLoader, settings: &S3Settings) -> ConfigLoader {

@@ -43,6 +43,7 @@ use object_store::{
 };
 use tokio::sync::OnceCell;
 
+pub use client::http as aws_http;
 pub(crate) use error::Mendable;
 pub use error::S3Error;
 pub use retries::Retries;

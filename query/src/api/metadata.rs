@@ -110,8 +110,11 @@ fn selections(
     Ok(selections)
 }
 
-/// The matchers of a `match[]`, or what is wrong with it.
-fn matchers(text: &str) -> Result<Vec<Matcher>, String> {
+/// The matchers of a `match[]`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn matchers(text: &str) -> Result<Vec<Matcher>, String> {
     parse_metric_selector(text).map_err(|error| match error.message.ends_with(ALL_EMPTY) {
         true => format!("match[] must contain {ALL_EMPTY}"),
         false => error.to_string(),

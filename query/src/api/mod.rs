@@ -33,6 +33,7 @@ use crate::source::SeriesSource;
 use queue::Queue;
 
 pub use answer::ApiError;
+pub use metadata::matchers;
 pub use parameters::Parameters;
 pub use status::{BuildInfo, LastReload, Process};
 

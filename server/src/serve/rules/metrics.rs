@@ -36,7 +36,7 @@ const OF_RECEIVERS: [(&str, &str, Read<ReceiverCounts>); 3] = [
 pub(in crate::serve) fn families(evaluator: &Evaluator, reload: &LastReload) -> Vec<Family> {
     let mut snapshot = evaluator.counts();
     for receiver in evaluator.receivers() {
-        snapshot.receivers.entry(receiver.to_owned()).or_default();
+        snapshot.receivers.entry(receiver).or_default();
     }
     let Snapshot { groups, receivers, last_tick_ms } = &snapshot;
     let of_groups = OF_GROUPS.iter().map(|(name, help, r#type, read)| {
@@ -52,7 +52,7 @@ pub(in crate::serve) fn families(evaluator: &Evaluator, reload: &LastReload) -> 
         (
             "prometheus_notifications_alertmanagers_discovered",
             "The number of alertmanagers discovered and active.",
-            Some(count(evaluator.receivers().count())),
+            Some(count(evaluator.receivers().len())),
         ),
         (
             "prometheus_config_last_reload_successful",

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use alert::{Components, Evaluator, Settings};
 use anyhow::Context;
 use axum::Router;
-use edge::{RuleFiles, RuleQueries, RuleSamples, Storage};
+use edge::{AlertingSource, RuleQueries, RuleSamples, Storage};
 use model::Clock;
 use query::api::LastReload;
 use store::{SampleBatch, Writer};
@@ -38,27 +38,35 @@ pub(super) struct Around<'a> {
 }
 
 impl ServedRules {
-    /// Reads all rule files; every mistake in them is told at once.
+    /// Reads the configuration and all rule files; every mistake in them is told at once.
     pub(super) async fn open(flags: &Serve, around: Around<'_>) -> anyhow::Result<Self> {
         let Around { storage, queries, samples, clock, external_url, last_reload } = around;
         let query = Arc::new(queries);
-        let files = RuleFiles::at(&flags.rules, flags.s3_endpoint.as_deref()).await.context("--rules")?;
-        let texts = files.read().await.context("--rules")?;
-        let rules = edge::rules(&texts, &*query).context("--rules")?;
+        let source = AlertingSource::at(
+            flags.config_file.as_deref(),
+            flags.rules.clone(),
+            flags.alertmanagers.clone(),
+            flags.s3_endpoint.as_deref(),
+            Settings {
+                evaluation_interval_ms: i64::try_from(flags.evaluation_interval.as_millis())
+                    .unwrap_or(i64::MAX),
+                external_url,
+                ..Settings::default()
+            },
+        )
+        .await
+        .context("--rules, --config.file")?;
+        let files = source.read().await.context("--rules, --config.file")?;
+        let alerting = source.load(&files, &*query).context("--rules, --config.file, --alertmanager.url")?;
         let components = Components {
             query: Arc::clone(&query) as _,
-            notifiers: edge::alertmanagers(&flags.alertmanagers).context("--alertmanager.url")?,
+            notifiers: alerting.notifiers,
             state: Arc::new(storage.rule_state()),
             sink: Some(Arc::new(RuleSamples::new(samples))),
             clock: Arc::clone(&clock),
         };
-        let settings = Settings {
-            evaluation_interval_ms: i64::try_from(flags.evaluation_interval.as_millis()).unwrap_or(i64::MAX),
-            external_url,
-            ..Settings::default()
-        };
-        let evaluator = Arc::new(Evaluator::new(rules, components, settings));
-        let book = RuleBook::new(files, texts, query, Arc::clone(&evaluator), last_reload, clock);
+        let evaluator = Arc::new(Evaluator::new(alerting.rules, components, alerting.settings));
+        let book = RuleBook::new(source, files, query, Arc::clone(&evaluator), last_reload, clock);
         Ok(Self { evaluator, book: Arc::new(book), lifecycle: flags.pushgateway.lifecycle })
     }
 

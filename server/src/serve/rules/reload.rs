@@ -1,4 +1,4 @@
-//! Reads rule files anew: when they have changed, on SIGHUP, and when asked to.
+//! Reads the configuration and rule files anew: when they have changed, on SIGHUP, and when asked to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
-use edge::{RuleFileText, RuleFiles, RuleQueries};
+use edge::{AlertingFiles, AlertingSource, RuleQueries};
 use model::Clock;
 use query::api::LastReload;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, Notify, watch};
 
-/// The rule files and what is in force of them.
+/// The configuration, the rule files, and what is in force of them.
 pub(super) struct RuleBook {
-    files: RuleFiles,
+    source: AlertingSource,
     query: Arc<RuleQueries>,
     evaluator: Arc<Evaluator>,
     last: Arc<LastReload>,
@@ -28,30 +28,30 @@ pub(super) struct RuleBook {
 
 /// What was found last.
 struct Seen {
-    in_force: Vec<RuleFileText>,
+    in_force: AlertingFiles,
     /// What was found and is not in force.
-    bad: Option<Vec<RuleFileText>>,
+    bad: Option<AlertingFiles>,
     /// Why.
     reason: Option<String>,
 }
 
 impl RuleBook {
-    /// A book whose rules in force come from `texts`.
+    /// A book whose rules in force come from `files`.
     pub(super) fn new(
-        files: RuleFiles,
-        texts: Vec<RuleFileText>,
+        source: AlertingSource,
+        files: AlertingFiles,
         query: Arc<RuleQueries>,
         evaluator: Arc<Evaluator>,
         last: Arc<LastReload>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let seen = Mutex::new(Seen { in_force: texts, bad: None, reason: None });
-        Self { files, query, evaluator, last, clock, seen, replaced: Notify::new() }
+        let seen = Mutex::new(Seen { in_force: files, bad: None, reason: None });
+        Self { source, query, evaluator, last, clock, seen, replaced: Notify::new() }
     }
 
     /// Whether there is any place where rules come from.
     pub(super) fn is_empty(&self) -> bool {
-        self.files.is_empty()
+        self.source.is_empty()
     }
 
     /// Waits until other rules are in force.
@@ -62,7 +62,7 @@ impl RuleBook {
     /// Puts the files in force as they are now. If anything is wrong with one of them, what is in force stays.
     async fn read(&self) -> Result<(), String> {
         let mut seen = self.seen.lock().await;
-        let files = match self.files.read().await {
+        let files = match self.source.read().await {
             Ok(files) => files,
             Err(error) => return Err(self.refuse(&mut seen, error.to_string())),
         };
@@ -75,16 +75,16 @@ impl RuleBook {
         {
             return Err(reason.clone());
         }
-        match edge::rules(&files, &*self.query) {
-            Ok(rules) => {
-                self.evaluator.replace_rules(rules);
+        match self.source.load(&files, &*self.query) {
+            Ok(alerting) => {
+                self.evaluator.replace(alerting.rules, alerting.settings, alerting.notifiers);
                 seen.in_force = files;
                 self.accept(&mut seen);
                 self.replaced.notify_one();
                 Ok(())
             }
-            Err(mistakes) => {
-                let reason = self.refuse(&mut seen, mistakes.to_string());
+            Err(error) => {
+                let reason = self.refuse(&mut seen, error.to_string());
                 seen.bad = Some(files);
                 Err(reason)
             }

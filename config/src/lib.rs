@@ -1,0 +1,22 @@
+//! Prometheus' configuration file, as far as Mayfly has a use for it: what is global, rule files, and Alertmanagers.
+//!
+//! [`Config::read`] is strict: a field that nobody knows is a mistake, and so is one that Prometheus has and Mayfly does not, in
+//! other words. All mistakes of a file are told at once, with line and column. Nothing else is read here: files that the
+//! configuration names are for the edge.
+
+mod alertmanager;
+mod auth;
+mod config;
+mod expand;
+mod known;
+mod secret;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
+pub use alertmanager::{AlertmanagerTarget, AlertmanagersConfig, TARGETS_MAX};
+pub use auth::{Auth, SigV4};
+pub use config::{CONFIG_BYTES_MAX, Config, ConfigError, ConfigMistake};
+pub use secret::Secret;
+pub use tls::{Tls, TlsVersion};
