@@ -133,7 +133,7 @@ fn a_configuration_is_in_force_and_read_anew() {
             std::thread::sleep(Duration::from_millis(50));
         }
     };
-    told("p.yml:8:71: unknown relabel action");
+    told("p.yml:9:80: unknown relabel action");
     assert_eq!(get("/api/v1/alertmanagers"), expect);
     assert!(get("/metrics").contains("prometheus_config_last_reload_successful 0\n"));
 

@@ -9,19 +9,19 @@
 //! | `MAYFLY_EVALUATION_INTERVAL`, `MAYFLY_EXTERNAL_URL` | what `--evaluation-interval` and `--web.external-url` are to a server |
 //! | `MAYFLY_S3_ENDPOINT`, `MAYFLY_QUERY_…`, `MAYFLY_ENABLE_FEATURE` | as for `query` |
 //!
-//! The configuration and rule files are read anew at every tick, so another object at `s3://BUCKET/KEY` takes effect with the next. As long as what is
-//! read is mistaken, the rules that are known go on, and the invocation fails.
+//! The configuration and rule files are read anew at every tick, so another object at `s3://BUCKET/KEY` takes effect with the
+//! next. As long as what is read is mistaken, the rules that are known go on, and the invocation fails.
 //!
 //! The answer says what the tick did. It fails if the state could not be read or written, or if alerts wait for a receiver, so
 //! that Lambda tries again: a tick that is repeated does what is left to do.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use alert::{Components, Evaluator, Progress, Rules};
 use anyhow::{Context, bail, ensure};
-use edge::{Ack, AlertingSource, RuleQueries, RuleSamples, SystemClock};
+use edge::{Ack, AlertingFiles, AlertingSource, RuleQueries, RuleSamples, SystemClock};
 use mayfly_functions::{Answer, Environment, Event, Invocation, Memory, query_settings};
 use model::Clock;
 use serde_json::json;
@@ -35,6 +35,8 @@ struct Ticks {
     /// Parses the expressions of rules.
     query: Arc<RuleQueries>,
     source: AlertingSource,
+    /// What is in force, so that connections and keys last as long as the files do.
+    in_force: Mutex<Option<AlertingFiles>>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -87,7 +89,7 @@ async fn start(mut environment: Environment) -> anyhow::Result<Ticks> {
     let source = AlertingSource::at(configuration.as_deref(), places, alertmanagers, endpoint, settings)
         .await
         .context(SOURCES)?;
-    Ok(Ticks { evaluator, query, source })
+    Ok(Ticks { evaluator, query, source, in_force: Mutex::default() })
 }
 
 /// A path below the function's folder, unless it is one of its own or an object.
@@ -139,8 +141,13 @@ impl Ticks {
     }
 
     async fn read_rules(&self) -> anyhow::Result<()> {
-        let alerting = self.source.load(&self.source.read().await?, &*self.query)?;
-        self.evaluator.replace(alerting.rules, alerting.settings, alerting.notifiers);
+        let files = self.source.read().await?;
+        let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        if in_force.as_ref() != Some(&files) {
+            let alerting = self.source.load(&files, &*self.query)?;
+            self.evaluator.replace(alerting.rules, alerting.settings, alerting.notifiers);
+            *in_force = Some(files);
+        }
         Ok(())
     }
 }
