@@ -180,6 +180,8 @@ fn read_scheme(reader: &mut Reader, node: &Node) -> String {
     if !matches!(scheme.as_str(), "http" | "https") {
         let text = format!("the scheme must be http or https, not {}", quoted(&scheme));
         reader.complain(node.position, text);
+        // told once, not once more for each target
+        return "http".to_owned();
     }
     scheme
 }
