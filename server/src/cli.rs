@@ -157,7 +157,7 @@ pub(crate) struct Serve {
     /// Prometheus' configuration file, or one at s3://BUCKET/KEY: global, rule_files and alerting. It is read anew together
     /// with rule files
     #[arg(long = "config.file", value_name = "FILE")]
-    pub(crate) config_file: Option<String>,
+    pub(crate) configuration: Option<String>,
 
     /// Prometheus rule files: a file, a folder, a pattern like rules/*.yml, or the same below s3://BUCKET/; may be given
     /// several times

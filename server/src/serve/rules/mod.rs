@@ -43,7 +43,7 @@ impl ServedRules {
         let Around { storage, queries, samples, clock, external_url, last_reload } = around;
         let query = Arc::new(queries);
         let source = AlertingSource::at(
-            flags.config_file.as_deref(),
+            flags.configuration.as_deref(),
             flags.rules.clone(),
             flags.alertmanagers.clone(),
             flags.s3_endpoint.as_deref(),
