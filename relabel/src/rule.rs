@@ -55,7 +55,7 @@ impl Action {
     }
 }
 
-/// One rule, as it was read: only [`crate::read`] makes them, so what contradicts itself does not exist.
+/// One rule, as it was read: only reading makes them, so what contradicts itself does not exist.
 #[derive(Clone, Debug)]
 pub struct Rule {
     pub(crate) source_labels: Vec<String>,
