@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use model::{Change, Clock, GroupKey, Labels, Push, RETRY_WINDOW_US, RetryKey, Stamp};
+use model::{Change, Clock, GroupKey, Labels, Push, RETRY_WINDOW_US, RetryKey};
 use store::{LiveGroup, ReadError, Reader, Submitted, WriteError, WriteErrorKind, Writer};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use wire::Accepted;
@@ -46,9 +46,6 @@ pub(crate) enum Pushed {
     /// It was not compared with others. It is durable, or it was dropped because it contradicts itself.
     Unchecked,
 }
-
-/// What the groups of the store hold, and the retry keys that still count.
-type Stored = (Vec<LiveGroup>, Vec<(Stamp, RetryKey)>);
 
 /// Why it is not known what the store holds.
 #[derive(Debug, thiserror::Error)]
@@ -111,31 +108,36 @@ impl Gateway {
     pub async fn look(&self) -> Result<(), LookError> {
         let Some(held) = self.held.as_ref().filter(|held| held.is_doubtful()) else { return Ok(()) };
         held.begin_fill();
-        let filled = match self.stored().await {
-            Ok(stored) => self.fill(Arc::clone(held), stored).await,
-            Err(error) => Err(error.into()),
-        };
+        let filled = self.fill(held).await;
         if filled.is_err() {
             held.give_up_fill();
         }
         filled
     }
 
-    /// Takes time with much, so it is not for a thread that answers requests.
-    async fn fill(&self, held: Arc<Held>, (live, keys): Stored) -> Result<(), LookError> {
-        let retries = Arc::clone(&self.retries);
+    /// Reads what the groups of the store hold, part by part, and the retry keys that still count.
+    async fn fill(&self, held: &Arc<Held>) -> Result<(), LookError> {
+        let now_ms = self.clock.now_ms();
+        let mut filling = held.filling();
+        let mut parts = self.reader.held(now_ms);
+        while let Some(some) = parts.next().await {
+            let some = some?;
+            // takes time with much, so it is not for a thread that answers requests
+            let add = move || {
+                filling.add(&some);
+                filling
+            };
+            filling = tokio::task::spawn_blocking(add).await.map_err(|_| LookError::Interrupted)?;
+        }
+        parts.finish();
+        let start_ms = now_ms.saturating_sub(RETRY_WINDOW_US / 1_000);
+        let keys = self.reader.retry_keys(start_ms, now_ms).await?.found;
+        let (held, retries) = (Arc::clone(held), Arc::clone(&self.retries));
         let fill = move || {
             retries.fill(keys.into_iter().map(|(stamp, key)| (stamp.at_us, key)));
-            held.fill(&live);
+            held.fill(filling);
         };
         tokio::task::spawn_blocking(fill).await.map_err(|_| LookError::Interrupted)
-    }
-
-    /// What the groups of the store hold, and the retry keys that still count.
-    async fn stored(&self) -> Result<Stored, ReadError> {
-        let now_ms = self.clock.now_ms();
-        let start_ms = now_ms.saturating_sub(RETRY_WINDOW_US / 1_000);
-        Ok((self.live_groups().await?, self.reader.retry_keys(start_ms, now_ms).await?.found))
     }
 
     /// Done when a request asked the process to end, which the settings must allow.

@@ -27,8 +27,8 @@ pub use entry::{Entry, SampleBatch};
 pub use layout::{LayoutError, Stream, Tenant};
 pub use log::{LogError, Replayed};
 pub use reader::{
-    Answer, HeldFamily, LeftOut, LiveFamily, LiveGroup, ReadError, ReadErrorKind, Reader, SeriesStream,
-    Source, Usage,
+    Answer, HeldFamily, HeldPart, HeldStream, LeftOut, LiveFamily, LiveGroup, ReadError, ReadErrorKind,
+    Reader, SeriesStream, Source, Usage,
 };
 pub use segment::SegmentError;
 pub use settings::{LogSettings, ReaderSettings, WriterSettings};

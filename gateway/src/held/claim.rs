@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use model::{Labels, MetricType};
-use store::HeldFamily;
+use store::HeldPart;
 use wire::Family;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -34,23 +34,20 @@ impl Claim {
         }
     }
 
-    /// What a family of the store holds.
-    pub(super) fn of_stored(family: &HeldFamily, seed: u64) -> Self {
+    /// What the store says that a group holds of a family.
+    pub(super) fn of_stored(part: &HeldPart, seed: u64) -> Self {
+        let HeldPart { family, r#type, .. } = part;
         let of_series = |labels: &Labels| {
-            let bound = match (family.metadata.r#type, labels.metric_name().strip_prefix(&*family.name)) {
+            let bound = match (r#type, labels.metric_name().strip_prefix(&**family)) {
                 (MetricType::Histogram | MetricType::GaugeHistogram, Some("_bucket")) => "le",
                 (MetricType::Summary, Some("")) => "quantile",
                 _ => "",
             };
             let labels = labels.iter().map(|label| (&*label.name, &*label.value));
-            hash(seed, &family.name, labels.filter(|(name, _)| !tells_of_family(name) && *name != bound))
+            hash(seed, family, labels.filter(|(name, _)| !tells_of_family(name) && *name != bound))
         };
-        let metrics: HashSet<u64> = family.series.iter().map(|(labels, _)| of_series(labels)).collect();
-        Self {
-            name: Arc::clone(&family.name),
-            r#type: family.metadata.r#type,
-            metrics: metrics.into_iter().collect(),
-        }
+        let metrics: HashSet<u64> = part.series.iter().map(of_series).collect();
+        Self { name: Arc::clone(family), r#type: *r#type, metrics: metrics.into_iter().collect() }
     }
 }
 

@@ -4,13 +4,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{Change, GroupKey};
-use store::{LiveGroup, Submitted, WriteError};
+use store::{Submitted, WriteError};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use wire::Family;
 
 use super::claim::Claim;
 use super::conflict::{Wanted, conflicts};
+use super::fill::Filling;
 use super::table::{Entry, NEVER_US, Table};
 use super::unsure::{self, Outcome, Unsure};
 use crate::intake::Inconsistency;
@@ -174,17 +175,15 @@ impl Held {
         state.is_doubtful = true;
     }
 
+    /// For what is read of the store then.
+    pub(crate) fn filling(&self) -> Filling {
+        Filling::new(self.seed)
+    }
+
     /// Begins anew with what the store holds, and what was pushed since [`Held::begin_fill`] on top of that. What the store
     /// holds may have some of those pushes already: applying them once more changes nothing. Takes time.
-    pub(crate) fn fill(&self, live: &[LiveGroup]) {
-        let mut table = Table::default();
-        for group in live {
-            let claims = group.families.iter().filter(|family| !is_own(&family.name));
-            let claims = claims.map(|family| Claim::of_stored(family, self.seed)).collect();
-            let change = Change::ReplaceGroup;
-            let until_us = group.until_us.unwrap_or(NEVER_US);
-            table.apply(Entry { group: group.key, change, claims, until_us });
-        }
+    pub(crate) fn fill(&self, filling: Filling) {
+        let mut table = filling.table();
         let mut state = self.lock();
         // given up, because too much was pushed meanwhile
         let Some(since) = state.since.take() else { return };
@@ -233,9 +232,4 @@ impl State {
         }
         self.table.apply(entry);
     }
-}
-
-/// The families that the gateway adds to groups: nobody can contradict them.
-fn is_own(family: &str) -> bool {
-    matches!(family, crate::intake::PUSH_TIME | crate::intake::PUSH_FAILURE_TIME)
 }

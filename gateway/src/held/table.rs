@@ -177,6 +177,16 @@ impl Table {
         }
     }
 
+    /// Keeps the groups of which it is told when they are gone, and no others.
+    pub(super) fn settle(&mut self, untils: &HashMap<GroupKey, i64>) {
+        let gone: Vec<GroupKey> =
+            self.slots.keys().filter(|key| !untils.contains_key(key)).copied().collect();
+        gone.into_iter().for_each(|key| self.remove_group(key));
+        for (key, until_us) in untils {
+            self.slot_of(*key, *until_us);
+        }
+    }
+
     fn set(&mut self, entry: Entry) {
         let slot = self.slot_of(entry.group, entry.until_us);
         for claim in entry.claims.into_iter().filter(|claim| !claim.metrics.is_empty()) {

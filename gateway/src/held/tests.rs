@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Change, GroupKey, Labels, Metadata, MetricType};
-use store::{HeldFamily, LiveGroup};
+use model::{Change, GroupKey, Labels, MetricType};
+use store::HeldPart;
 use wire::{Family, text};
 
 use super::table::{Entry, NEVER_US, Table};
 use super::*;
+use crate::intake::PUSH_TIME;
 
 const SEED: u64 = 7;
 
@@ -168,27 +169,31 @@ fn what_is_not_handed_on_is_not_noted() {
     assert!(pusher.held.has_group(GroupKey::of(&group(J)), 0));
 }
 
-fn stored(labels: &Labels, names: &[(&str, MetricType, &[&str])]) -> LiveGroup {
-    let family = |(name, r#type, series): &(&str, MetricType, &[&str])| HeldFamily {
-        name: (*name).into(),
-        metadata: Metadata { r#type: *r#type, ..Metadata::default() },
-        pushed_us: 0,
-        series: series
-            .iter()
-            .map(|line| {
-                let family = families(&format!("{line} 1\n"), labels).remove(0);
-                let labels = family.metrics[0].labels.iter().cloned();
-                let labels = Labels::from_pairs(labels.chain([(Labels::NAME.into(), family.name.clone())]));
-                (labels, model::Value::Float(1.0))
-            })
-            .collect(),
-    };
-    LiveGroup {
-        key: GroupKey::of(labels),
-        labels: labels.clone(),
+/// What the store tells of a group: each series in a part of its own.
+fn stored(labels: &Labels, names: &[(&str, MetricType, &[&str])]) -> Vec<HeldPart> {
+    let group = GroupKey::of(labels);
+    let part = |family: &str, r#type, series| HeldPart {
+        group,
+        family: family.into(),
+        r#type,
+        series,
         until_us: None,
-        families: names.iter().map(family).collect(),
-    }
+    };
+    let of_families = names.iter().flat_map(|(name, r#type, series)| {
+        series.iter().map(move |line| {
+            let family = families(&format!("{line} 1\n"), labels).remove(0);
+            let labels = family.metrics[0].labels.iter().cloned();
+            let labels = labels.chain([(Labels::NAME.into(), family.name.clone())]);
+            part(name, *r#type, vec![Labels::from_pairs(labels)])
+        })
+    });
+    of_families.chain([part(PUSH_TIME, MetricType::Gauge, vec![labels.clone()])]).collect()
+}
+
+fn fill(held: &Held, parts: &[HeldPart]) {
+    let mut filling = held.filling();
+    parts.iter().rev().for_each(|part| filling.add(std::slice::from_ref(part)));
+    held.fill(filling);
 }
 
 #[test]
@@ -204,7 +209,7 @@ fn what_the_store_holds_counts_and_what_was_pushed_meanwhile_too() {
         // the store may or may not have what was pushed while it was read
         stored(&group(K), &[("b", MetricType::Counter, &["b"])]),
     ];
-    pusher.held.fill(&live);
+    fill(&pusher.held, &live.concat());
     assert!(!pusher.held.is_doubtful());
     let other: &[(&str, &str)] = &[("job", "other")];
     assert!(pusher.put(other, "# TYPE a gauge\na 2\n").ends_with("is not a COUNTER"));
@@ -219,8 +224,22 @@ fn what_the_store_holds_counts_and_what_was_pushed_meanwhile_too() {
     pusher.held.begin_fill();
     pusher.held.give_up_fill();
     assert!(pusher.held.is_doubtful());
-    pusher.held.fill(&[]);
+    fill(&pusher.held, &[]);
     assert_eq!(pusher.held.counts(), (3, 3), "a fill that was given up changes nothing");
+}
+
+#[test]
+fn groups_without_a_push_time_are_gone_and_others_expire_as_it_says() {
+    let pusher = Pusher::new();
+    pusher.held.begin_fill();
+    let mut lives = stored(&group(J), &[("a", MetricType::Counter, &["a"])]);
+    lives.last_mut().expect("its push time").until_us = Some(5_000);
+    let mut gone = stored(&group(K), &[("b", MetricType::Counter, &["b"])]);
+    gone.pop();
+    fill(&pusher.held, &[lives, gone].concat());
+    let has = |labels, now_us| pusher.held.has_group(GroupKey::of(&group(labels)), now_us);
+    assert_eq!((has(J, 4_999), has(K, 4_999), pusher.held.counts()), (true, false, (1, 1)));
+    assert_eq!((has(J, 5_000), pusher.held.counts()), (false, (0, 0)));
 }
 
 #[test]
@@ -239,7 +258,7 @@ fn hashes_of_pushed_and_stored_metrics_agree() {
         let pushed = Claim::of_pushed(&families(body, &labels)[0], SEED);
         let name = pushed.name.clone();
         let live = stored(&labels, &[(&name, r#type, &[series])]);
-        assert_eq!(Claim::of_stored(&live.families[0], SEED), pushed, "{body}");
+        assert_eq!(Claim::of_stored(&live[0], SEED), pushed, "{body}");
         assert_ne!(Claim::of_pushed(&families(body, &labels)[0], SEED + 1), pushed);
     }
 }

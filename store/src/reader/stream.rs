@@ -1,38 +1,22 @@
-//! Series as a stream: span by span, so that no more is in memory than a span takes.
-
-use std::collections::VecDeque;
+//! Series as a stream, so that no more is in memory than a span takes.
 
 use model::{NeededLabels, Selection, Series};
 
-use super::answer::ATTEMPTS_MAX;
-use super::cuts;
-use super::fetch::{Fetch, Usage};
-use super::files::{Plan, Streams};
+use super::fetch::Usage;
+use super::files::Streams;
 use super::gather::{Gathered, Identified, Pushes};
 use super::request::Request;
-use super::unreadable::LeftOut;
+use super::spans::Spans;
 use super::{Answer, ReadError, Reader, compute, expired, failure, kept, samples};
-use crate::segment::{Place, Span};
+use crate::segment::Span;
 use crate::stats::count;
 
 /// The series of a selection, in batches. A batch holds all series of a span of metric names and fingerprints, each with
 /// all of its samples and steps, in order of labels; the next batch those of the span behind it.
 #[derive(Debug)]
 pub struct SeriesStream<'a> {
-    reader: &'a Reader,
-    fetch: Fetch,
+    spans: Spans<'a>,
     selection: Selection,
-    request: Request,
-    plan: Option<Plan>,
-    /// What is still to be read.
-    spans: VecDeque<Span>,
-    /// Where the next span begins, once there was one.
-    reached: Option<Place>,
-    /// The labels that series of earlier batches have.
-    labels: Option<NeededLabels>,
-    attempt: usize,
-    is_over: bool,
-    left_out: Vec<LeftOut>,
 }
 
 impl Reader {
@@ -65,17 +49,8 @@ impl Reader {
             samples: true,
         };
         SeriesStream {
-            reader: self,
-            fetch: self.fetch(),
+            spans: Spans::new(self, request, self.settings.batch_rows),
             selection: selection.clone(),
-            request,
-            plan: None,
-            spans: VecDeque::new(),
-            reached: None,
-            labels: None,
-            attempt: 1,
-            is_over: false,
-            left_out: Vec::new(),
         }
     }
 }
@@ -91,80 +66,39 @@ impl SeriesStream<'_> {
     }
 
     pub(super) async fn next_identified(&mut self) -> Option<Result<Vec<Identified>, ReadError>> {
-        while !self.is_over {
-            match self.step().await {
+        loop {
+            let streams = match self.spans.next().await? {
+                Ok(streams) => streams,
+                Err(error) => return Some(Err(error)),
+            };
+            let selection = self.selection.clone();
+            match compute(move || series(streams, &selection)).await {
                 Ok(batch) if batch.is_empty() => {}
-                // an object that is gone has been merged into another: list again, and go on where this was
-                Err(error) if error.is_gone() && self.attempt < ATTEMPTS_MAX => {
-                    self.attempt += 1;
-                    self.plan = None;
-                }
-                Err(error) => {
-                    count(&self.reader.stats.failures, 1);
-                    self.is_over = true;
-                    return Some(Err(error));
-                }
-                Ok(batch) => return Some(Ok(batch)),
+                batch => return Some(batch.inspect_err(|_| self.spans.end())),
             }
         }
-        None
     }
 
     /// What it went without and what it took so far; of the whole answer, when there are no more batches.
     pub fn finish(self) -> Answer<()> {
-        let usage = self.usage();
-        Answer { found: (), left_out: self.reader.told(self.left_out), usage }
+        self.spans.finish()
     }
 
     /// What it took so far.
     pub fn usage(&self) -> Usage {
-        self.fetch.usage()
+        self.spans.usage()
     }
+}
 
-    /// Opens the files if they are not, and reads the next span.
-    async fn step(&mut self) -> Result<Vec<Identified>, ReadError> {
-        let plan = match self.plan.take() {
-            Some(plan) => plan,
-            None => self.open().await?,
-        };
-        let Some(span) = self.spans.front().cloned() else {
-            self.is_over = true;
-            return Ok(Vec::new());
-        };
-        let read = self.reader.read(&self.fetch, &self.request, &plan, span.clone()).await;
-        self.plan = Some(plan);
-        let (streams, left_out) = read?;
-        self.left_out.extend(left_out);
-        self.spans.pop_front();
-        self.reached = span.to;
-        self.is_over = self.spans.is_empty();
-        let selection = self.selection.clone();
-        compute(move || {
-            let Streams { pushes, samples, labels, span, kept_from } = streams;
-            let of_pushes = kept::seen(&selection, kept_from.pushes_ms);
-            let of_samples = kept::seen(&selection, kept_from.samples_ms);
-            let mut stepped =
-                of_pushes.map(|seen| pushed(&pushes, &seen, &labels, &span)).unwrap_or_default();
-            kept::hide(&mut stepped, kept_from.pushes_ms);
-            let sampled = of_samples.map(|seen| samples::gather(&samples, &seen, &labels, &span));
-            join(stepped, sampled.unwrap_or_default())
-        })
-        .await
-    }
-
-    async fn open(&mut self) -> Result<Plan, ReadError> {
-        let plan = self.reader.plan(&self.fetch, &self.request).await?;
-        // series that were given with few labels cannot be followed by others with all
-        if self.reached.is_some() && self.labels.as_ref().is_some_and(|labels| *labels != plan.labels) {
-            return Err(ReadError::Changed);
-        }
-        self.labels = Some(plan.labels.clone());
-        self.left_out.extend(plan.left_out());
-        let marks = plan.marks();
-        let spans = cuts::spans(marks, self.reader.settings.batch_rows, plan.aggregates);
-        self.spans = spans.into_iter().filter_map(|span| span.after(self.reached.as_ref())).collect();
-        Ok(plan)
-    }
+/// What was read of a span, as series.
+fn series(streams: Streams, selection: &Selection) -> Vec<Identified> {
+    let Streams { pushes, samples, labels, span, kept_from } = streams;
+    let of_pushes = kept::seen(selection, kept_from.pushes_ms);
+    let of_samples = kept::seen(selection, kept_from.samples_ms);
+    let mut stepped = of_pushes.map(|seen| pushed(&pushes, &seen, &labels, &span)).unwrap_or_default();
+    kept::hide(&mut stepped, kept_from.pushes_ms);
+    let sampled = of_samples.map(|seen| samples::gather(&samples, &seen, &labels, &span));
+    join(stepped, sampled.unwrap_or_default())
 }
 
 /// The pushed series of a span that match, with what is added about groups.

@@ -1,14 +1,15 @@
 //! Series as a stream: the batches together are the answer, in order, and an answer that is too large is refused.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mayfly_store::{ReadErrorKind, Reader, ReaderSettings};
-use model::{Labels, NeededLabels, Selection, Series};
+use mayfly_store::{HeldPart, LiveGroup, ReadErrorKind, Reader, ReaderSettings};
+use model::{GroupKey, Labels, MetricType, NeededLabels, Selection, Series};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 
 use crate::same::selections;
-use crate::world::{reader_with, selection, write};
+use crate::world::{T0, reader_with, selection, write, write_groups};
 
 fn settings(whole_bytes_max: u64, batch_rows: usize) -> ReaderSettings {
     ReaderSettings { whole_bytes_max, batch_rows, cache_bytes_max: 0, ..ReaderSettings::default() }
@@ -83,9 +84,52 @@ async fn an_answer_that_is_too_large_is_refused_by_the_name_of_the_limit() {
     // who takes batches, or labels alone, needs no more than those
     assert!(batches(&of(1), &everything, &NeededLabels::All).await.len() > 1);
     let labels = of(1).series(&[everything], &NeededLabels::All).await.expect("reads").found;
-    assert!(
-        labels
-            .iter()
-            .eq(found.iter().map(|series| &series.labels).collect::<std::collections::BTreeSet<&Labels>>())
-    );
+    assert!(labels.iter().eq(found.iter().map(|series| &series.labels).collect::<BTreeSet<&Labels>>()));
+}
+
+/// A series of a group with its family, the family's type, and when the group expires where that is told.
+type Held = (u128, String, String, Labels, Option<i64>);
+
+fn of_groups(groups: &[LiveGroup]) -> BTreeSet<Held> {
+    let of_group = |group: &LiveGroup| {
+        let (key, until_us) = (group.key, group.until_us);
+        let families = group.families.iter().map(|family| {
+            let until_us = until_us.filter(|_| *family.name == *"push_time_seconds");
+            family
+                .series
+                .iter()
+                .map(move |(labels, _)| held(key, &family.name, family.metadata.r#type, labels, until_us))
+        });
+        families.flatten().collect::<Vec<Held>>()
+    };
+    groups.iter().flat_map(of_group).collect()
+}
+
+fn held(group: GroupKey, family: &str, r#type: MetricType, labels: &Labels, until_us: Option<i64>) -> Held {
+    (group.0, family.to_owned(), format!("{:?}", r#type), labels.clone(), until_us)
+}
+
+#[tokio::test]
+async fn parts_of_groups_together_are_the_groups() {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    write_groups(&store).await;
+    for (at_ms, groups) in [(T0 - 1_000, 0), (T0 + 2_500, 3), (T0 + 10_000, 3), (T0 + 90_000, 2)] {
+        let whole = reader_with(&store, settings(u64::MAX, usize::MAX)).live_groups(at_ms).await;
+        let whole = whole.expect("reads").found;
+        assert_eq!(whole.len(), groups, "{at_ms}");
+        let reader = reader_with(&store, settings(0, 16));
+        let (mut parts, mut found, mut batches) = (reader.held(at_ms), BTreeSet::new(), 0);
+        while let Some(batch) = parts.next().await {
+            batches += 1;
+            for HeldPart { group, family, r#type, series, until_us } in batch.expect("reads") {
+                for labels in &series {
+                    assert!(found.insert(held(group, &family, r#type, labels, until_us)), "{labels}");
+                }
+            }
+        }
+        assert_eq!(parts.finish().left_out, []);
+        let expect = of_groups(&whole);
+        assert!(found == expect, "{at_ms}: {} and {}", found.len(), expect.len());
+        assert!(groups == 0 || batches > 2, "{batches} batches");
+    }
 }

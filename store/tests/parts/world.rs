@@ -98,6 +98,28 @@ pub(crate) async fn write(store: &Arc<dyn ObjectStore>) {
     writer.push(push(2, Change::Delete, 0)).await.expect("written");
 }
 
+/// Writes what groups hold with the time of their push, as the gateway adds it: two stay, one expires after a minute and one is
+/// deleted.
+pub(crate) async fn write_groups(store: &Arc<dyn ObjectStore>) {
+    let clock = Arc::new(ManualClock::at_ms(T0));
+    let settings = WriterSettings::of_writer(3);
+    let writer = Writer::start(Arc::clone(store), streams().0, Arc::clone(&clock) as _, settings);
+    for job in 0..4 {
+        let mut push = push(job, Change::ReplaceGroup, PUSHED);
+        let labels = [("__name__", "push_time_seconds".to_owned()), ("job", format!("job-{job}"))];
+        push.families.push(PushedFamily {
+            name: "push_time_seconds".into(),
+            r#type: MetricType::Gauge,
+            series: vec![PushedSeries::float(Labels::from_pairs(labels), 1.0)],
+            ..PushedFamily::default()
+        });
+        push.ttl_us = (job == 1).then_some(60_000_000);
+        writer.push(push).await.expect("written");
+        clock.advance_ms(1_000);
+    }
+    writer.push(push(2, Change::Delete, 0)).await.expect("written");
+}
+
 /// A reader that reads objects of more bytes than these in parts.
 pub(crate) fn reader(store: &Arc<dyn ObjectStore>, whole_bytes_max: u64, cache_bytes_max: usize) -> Reader {
     reader_with(store, ReaderSettings { whole_bytes_max, cache_bytes_max, ..ReaderSettings::default() })
