@@ -1,4 +1,4 @@
-# With a mock of AWS: what the module makes of its variables. tests/peers/test_21_terraform.py runs this and compares the result with
+# With a mock of AWS: what the module makes of its variables. tests/peers/test_22_terraform.py runs this and compares the result with
 # the SAM template.
 
 mock_provider "aws" {

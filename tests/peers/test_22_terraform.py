@@ -1,4 +1,4 @@
-"""21: the Terraform module is valid, does what its variables say, and describes what the SAM template describes."""
+"""22: the Terraform module is valid, does what its variables say, and describes what the SAM template describes."""
 
 import json
 import re
