@@ -8,8 +8,9 @@ use edge::{Compaction, Storage, StreamCompaction};
 use model::{Clock, MetricType};
 use store::{CompactError, Progress};
 use tokio::sync::watch;
-use wire::{Family, Metric, MetricValue};
+use wire::Family;
 
+use super::own_metrics::{family_of as family, metric};
 use crate::cli::CompactFlags;
 
 /// What is known of the compaction of this process.
@@ -91,18 +92,18 @@ impl Compacting {
     #[expect(clippy::cast_precision_loss, reason = "samples are floats")]
     pub(super) fn families(&self, now_us: i64) -> Vec<Family> {
         let of_streams = |name: &str, help: &str, r#type, value: &dyn Fn(&State, &Progress) -> f64| {
-            let metric = |(stream, state): (&StreamCompaction, &State)| {
+            let of_stream = |(stream, state): (&StreamCompaction, &State)| {
                 let done = lock(&state.done).clone().unwrap_or_default();
-                one(vec![label("stream", &stream.stream)], r#type, value(state, &done))
+                metric(vec![label("stream", &stream.stream)], r#type, value(state, &done))
             };
-            family(name, help, r#type, self.streams().map(metric).collect())
+            family(name, help, r#type, self.streams().map(of_stream).collect())
         };
         let counter = |name: &str, help: &str, value: fn(&Progress) -> u64| {
             of_streams(name, help, MetricType::Counter, &|_, done| value(done) as f64)
         };
         let counts = self.compaction.counts();
         let bytes = [("read", counts.bytes_got), ("write", counts.bytes_put)]
-            .map(|(kind, bytes)| one(vec![label("kind", kind)], MetricType::Counter, bytes as f64));
+            .map(|(kind, bytes)| metric(vec![label("kind", kind)], MetricType::Counter, bytes as f64));
         let age_s = |since_us: i64| now_us.saturating_sub(since_us).max(0) as f64 / 1e6;
         vec![
             of_streams(
@@ -156,7 +157,7 @@ impl Compacting {
         let metrics = self.streams().filter_map(|(stream, state)| {
             let (holder, until_us) = lock(&state.done).clone()?.lease;
             let labels = vec![label("holder", &format!("{holder:016x}")), label("stream", &stream.stream)];
-            Some(one(labels, MetricType::Gauge, f64::from(holder != 0 && until_us > now_us)))
+            Some(metric(labels, MetricType::Gauge, f64::from(holder != 0 && until_us > now_us)))
         });
         family(
             "mayfly_compaction_lease",
@@ -201,16 +202,4 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 fn label(name: &str, value: &str) -> (Arc<str>, Arc<str>) {
     (name.into(), value.into())
-}
-
-fn one(labels: Vec<(Arc<str>, Arc<str>)>, r#type: MetricType, value: f64) -> Metric {
-    let value = match r#type {
-        MetricType::Counter => MetricValue::Counter(value),
-        _ => MetricValue::Gauge(value),
-    };
-    Metric::new(labels, value)
-}
-
-fn family(name: &str, help: &str, r#type: MetricType, metrics: Vec<Metric>) -> Family {
-    Family { name: name.into(), help: help.into(), unit: "".into(), r#type, metrics }
 }

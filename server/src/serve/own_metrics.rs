@@ -181,6 +181,7 @@ pub(super) fn requests(name: &str, help: &str, counts: Counts) -> Family {
     }
 }
 
+/// A family of one metric.
 fn family(
     name: &str,
     help: &str,
@@ -188,11 +189,19 @@ fn family(
     labels: Vec<(Arc<str>, Arc<str>)>,
     value: f64,
 ) -> Family {
+    family_of(name, help, r#type, vec![metric(labels, r#type, value)])
+}
+
+/// A metric of a counter or a gauge.
+pub(super) fn metric(labels: Vec<(Arc<str>, Arc<str>)>, r#type: MetricType, value: f64) -> Metric {
     let value = match r#type {
         MetricType::Counter => MetricValue::Counter(value),
         _ => MetricValue::Gauge(value),
     };
-    let metrics = vec![Metric::new(labels, value)];
+    Metric::new(labels, value)
+}
+
+pub(super) fn family_of(name: &str, help: &str, r#type: MetricType, metrics: Vec<Metric>) -> Family {
     Family { name: name.into(), help: help.into(), unit: "".into(), r#type, metrics }
 }
 

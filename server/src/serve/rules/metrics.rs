@@ -5,7 +5,9 @@ use std::sync::Arc;
 use alert::{Evaluator, GroupCounts, ReceiverCounts, Snapshot};
 use model::MetricType;
 use query::api::LastReload;
-use wire::{Family, Metric, MetricValue};
+use wire::{Family, Metric};
+
+use crate::serve::own_metrics::{self, family_of as family};
 
 /// A number of one group or receiver.
 type Read<T> = fn(&T) -> Option<f64>;
@@ -80,15 +82,7 @@ pub(in crate::serve) fn families(evaluator: &Evaluator, reload: &LastReload) -> 
 fn metric(r#type: MetricType, label: Option<(&str, &String)>, value: f64) -> Metric {
     let labels: Vec<(Arc<str>, Arc<str>)> =
         label.map(|(name, value)| (name.into(), value.as_str().into())).into_iter().collect();
-    let value = match r#type {
-        MetricType::Counter => MetricValue::Counter(value),
-        _ => MetricValue::Gauge(value),
-    };
-    Metric::new(labels, value)
-}
-
-fn family(name: &str, help: &str, r#type: MetricType, metrics: Vec<Metric>) -> Family {
-    Family { name: name.into(), help: help.into(), unit: "".into(), r#type, metrics }
+    own_metrics::metric(labels, r#type, value)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "samples are floats")]
