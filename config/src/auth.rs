@@ -51,6 +51,21 @@ struct Either {
 }
 
 impl Either {
+    /// The field with the secret itself; `at` is where its name stands, `fields` are the names of both.
+    fn inline(&mut self, reader: &mut Reader, at: Position, node: &Node, fields: &str) {
+        let secret = Secret::Inline(reader.string(node));
+        self.set(reader, at, secret, fields);
+    }
+
+    /// The field with the path of a file that holds it.
+    fn file(&mut self, reader: &mut Reader, at: Position, node: &Node, fields: &str) {
+        let path = reader.string(node);
+        if path.is_empty() {
+            reader.complain(node.position, "a file must have a path");
+        }
+        self.set(reader, at, Secret::File(path), fields);
+    }
+
     fn set(&mut self, reader: &mut Reader, at: Position, secret: Secret, fields: &str) {
         if self.found.is_some() {
             reader.complain(at, format!("at most one of {fields} must be configured"));
@@ -59,40 +74,16 @@ impl Either {
     }
 }
 
-fn inline(reader: &mut Reader, node: &Node) -> Secret {
-    Secret::Inline(reader.string(node))
-}
-
-fn file(reader: &mut Reader, node: &Node) -> Secret {
-    let path = reader.string(node);
-    if path.is_empty() {
-        reader.complain(node.position, "a file must have a path");
-    }
-    Secret::File(path)
-}
-
 pub(crate) fn basic(reader: &mut Reader, node: &Node) -> Auth {
     const USER: &str = "basic_auth username & username_file";
     const PASSWORD: &str = "basic_auth password & password_file";
     let (mut username, mut password) = (Either::default(), Either::default());
     for (key, value) in reader.entries(node, "basic_auth") {
         match &*key.0 {
-            "username" => {
-                let secret = inline(reader, &value);
-                username.set(reader, key.1, secret, USER);
-            }
-            "username_file" => {
-                let secret = file(reader, &value);
-                username.set(reader, key.1, secret, USER);
-            }
-            "password" => {
-                let secret = inline(reader, &value);
-                password.set(reader, key.1, secret, PASSWORD);
-            }
-            "password_file" => {
-                let secret = file(reader, &value);
-                password.set(reader, key.1, secret, PASSWORD);
-            }
+            "username" => username.inline(reader, key.1, &value, USER),
+            "username_file" => username.file(reader, key.1, &value, USER),
+            "password" => password.inline(reader, key.1, &value, PASSWORD),
+            "password_file" => password.file(reader, key.1, &value, PASSWORD),
             _ => reader.unknown(
                 &key,
                 "basic_auth",
@@ -127,14 +118,8 @@ pub(crate) fn authorization(reader: &mut Reader, node: &Node) -> Auth {
                     given.clone_into(&mut r#type);
                 }
             }
-            "credentials" => {
-                let secret = inline(reader, &value);
-                credentials.set(reader, key.1, secret, CREDENTIALS);
-            }
-            "credentials_file" => {
-                let secret = file(reader, &value);
-                credentials.set(reader, key.1, secret, CREDENTIALS);
-            }
+            "credentials" => credentials.inline(reader, key.1, &value, CREDENTIALS),
+            "credentials_file" => credentials.file(reader, key.1, &value, CREDENTIALS),
             _ => reader.unknown(&key, "authorization", &["type", "credentials", "credentials_file"]),
         }
     }
