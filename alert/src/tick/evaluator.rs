@@ -94,6 +94,13 @@ struct InForce {
     notifiers: Vec<Arc<dyn Notifier>>,
 }
 
+impl InForce {
+    /// Their names.
+    fn receivers(&self) -> Vec<String> {
+        self.notifiers.iter().map(|notifier| notifier.name().to_owned()).collect()
+    }
+}
+
 impl fmt::Debug for InForce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InForce").field("settings", &self.settings).finish_non_exhaustive()
@@ -151,7 +158,7 @@ impl Evaluator {
 
     /// The names of the receivers.
     pub fn receivers(&self) -> Vec<String> {
-        self.in_force().notifiers.iter().map(|notifier| notifier.name().to_owned()).collect()
+        self.in_force().receivers()
     }
 
     /// Evaluates every slot that is due at `now_ms`, and sends what is to be sent. Safe to call at any time, from any
@@ -167,7 +174,7 @@ impl Evaluator {
         let mut counts = BTreeMap::new();
         let notices = self.evaluate(&in_force, &mut after, now_ms, &mut progress, &mut counts).await;
         self.end_orphans(&mut after, now_ms).await;
-        let receivers: Vec<String> = in_force.notifiers.iter().map(|n| n.name().to_owned()).collect();
+        let receivers = in_force.receivers();
         let (claimed, dropped) =
             outbox::fill(&mut after, notices, &receivers, self.components.clock.now_ms());
         progress.alerts_dropped += dropped;
