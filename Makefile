@@ -40,10 +40,9 @@ fuzz:
 	FUZZ_ROUNDS=$${FUZZ_ROUNDS:-1000000} FUZZ_SEED=$${FUZZ_SEED:-1} $(CARGO) test --release --locked -p mayfly-wire --test fuzz
 	FUZZ_ROUNDS=$${FUZZ_ROUNDS:-1000000} FUZZ_SEED=$${FUZZ_SEED:-1} $(CARGO) test --release --locked -p mayfly-gateway --lib fuzz
 
-# the whole store under faults; SIM_SEED=N SIM_SEEDS=1 plays one seed again, SIM_TELL=1 tells it. The first seed is to change by the day,
-# as that of `make soak` does, once what seed 2026330080 shows is mended (docs/simulation.md)
-simulate: export SIM_SEED ?= 2026330000
-simulate: export SIM_SEEDS ?= 60
+# the whole store under faults, from another first seed each day; SIM_SEED=N SIM_SEEDS=1 plays one seed again, SIM_TELL=1 tells it
+simulate: export SIM_SEED ?= $(shell date -u +%Y%j)000
+simulate: export SIM_SEEDS ?= 100
 simulate:
 	$(CARGO) test --workspace --locked --test simulation -- --nocapture nothing_is_lost_doubled_or_wrong
 

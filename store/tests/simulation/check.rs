@@ -53,11 +53,7 @@ fn choices(
     let is_durable = ledger.is_durable(batch, asked.began_us);
     let minute = |variant: &Variant| variant.minute_us;
     if let Some(minute_us) = merged.minutes.get(&id).and_then(|minutes| minutes.first()) {
-        // it is in a run, and that is final
-        let index = batch.variants.iter().position(|variant| minute(variant) == *minute_us);
-        return index
-            .map(|index| vec![Some(index)])
-            .ok_or_else(|| format!("{id:?} is in a run and was never sent"));
+        return in_run(batch, *minute_us).ok_or_else(|| format!("{id:?} is in a run and was never there"));
     }
     let is_before = |variant: &Variant| minute(variant) < merged.watermark_us;
     if batch.variants.iter().all(is_before) && !ledger.is_waiting(batch) {
@@ -82,6 +78,20 @@ fn choices(
         return Err(format!("{id:?} was acknowledged and never came to the store"));
     }
     Ok(choices)
+}
+
+/// What a run has of a segment that it has under a minute. Of several under one minute the last by name counts, as
+/// docs/format.md says, but what came too late may not have been there when it was merged. `None`: nothing was.
+fn in_run(batch: &Batch, minute_us: i64) -> Option<Vec<Choice>> {
+    let of_minute = batch.variants.iter().enumerate().filter(|(_, variant)| variant.minute_us == minute_us);
+    let in_time = of_minute.clone().filter(|(_, variant)| variant.is_in_time(i64::MAX));
+    let last = in_time.max_by(|(_, a), (_, b)| a.path.cmp(&b.path));
+    let late = of_minute.filter(|(_, variant)| {
+        let is_later = last.is_none_or(|(_, last)| variant.path > last.path);
+        variant.landed_us.is_some() && !variant.is_in_time(i64::MAX) && is_later
+    });
+    let choices: Vec<Choice> = last.into_iter().chain(late).map(|(index, _)| Some(index)).collect();
+    (!choices.is_empty()).then_some(choices)
 }
 
 /// Tries all choices until one fits; tells what is wrong with the first if none does.
@@ -223,4 +233,30 @@ pub(crate) fn sampled(
                 .collect()
         },
     )
+}
+
+#[test]
+fn of_what_came_twice_under_one_minute_the_last_by_name_is_in_a_run() {
+    let minute_us = 1_795_222_080_000_000;
+    // by name, and how long after the end of the minute it came: the first was sent last
+    let in_run_of = |came: [Option<i64>; 3]| {
+        let mut ledger = Ledger::default();
+        ledger.given(1, Given::Samples(Vec::new()), minute_us, true);
+        for (name, came_s) in [3, 1, 2].into_iter().zip(came) {
+            let name = format!("hot/20261121T0048/000000000000000100000000-{name}-9-1-0-again.parquet");
+            let path = object_store::path::Path::from(name);
+            ledger.sent(&path, &bytes::Bytes::new(), minute_us);
+            if let Some(came_s) = came_s {
+                ledger.landed(&path, minute_us + MINUTE_US + came_s * 1_000_000);
+            }
+        }
+        in_run(&ledger.batches[&(1, 0)], minute_us)
+    };
+    assert_eq!(in_run_of([None, Some(0), Some(0)]), Some(vec![Some(2)]));
+    assert_eq!(in_run_of([Some(0), Some(0), Some(0)]), Some(vec![Some(0)]));
+    assert_eq!(in_run_of([Some(0), Some(900), Some(900)]), Some(vec![Some(0)]));
+    // it may have come before the run was made, or after it
+    assert_eq!(in_run_of([Some(900), Some(0), None]), Some(vec![Some(1), Some(0)]));
+    assert_eq!(in_run_of([Some(900), None, None]), Some(vec![Some(0)]));
+    assert_eq!(in_run_of([None; 3]), None);
 }

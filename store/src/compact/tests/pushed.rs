@@ -97,3 +97,33 @@ async fn what_another_version_has_left_stops_one_tick_and_not_the_next() {
     assert_eq!(pushed.manifest().await.runs.len(), 1);
     assert_eq!(steps(&pushed.store, None, T0_MS + HOUR_MS).await, before);
 }
+
+/// A log that is replayed twice within a minute leaves its segment there twice, with stamps of their own. Readers of what is not
+/// merged yet, and the run, go by the same one of them: the last by name.
+#[tokio::test]
+async fn of_a_segment_that_is_twice_under_one_minute_the_last_counts_before_and_after() {
+    for order in [[0, 5_000], [5_000, 0]] {
+        let pushed = Pushed::new();
+        for after_ms in order {
+            pushed.clock.advance_ms(T0_MS + after_ms - pushed.clock.now_ms());
+            // the same writer, and its first segment
+            pushed.write(1, &[100]).await;
+        }
+        let found: Vec<_> =
+            futures::TryStreamExt::try_collect(pushed.store.list(None)).await.expect("lists");
+        assert_eq!(found.len(), 2);
+        for object in found {
+            let again = Path::from(object.location.as_ref().replace(".parquet", "-again.parquet"));
+            pushed.store.rename(&object.location, &again).await.expect("is renamed");
+        }
+        let expect = [(T0_MS + 5_000, 0.5), (T0_MS + 5_100, 1.0)];
+        let end_ms = T0_MS + 40 * HOUR_MS;
+        assert_eq!(steps(&pushed.store, None, end_ms).await, expect);
+        for minutes in [10, 60, 26 * 60] {
+            pushed.clock.advance_ms(minutes * MINUTE_MS);
+            pushed.tick(|settings| settings.grace = Duration::ZERO).await.expect("ticks");
+            assert_eq!(pushed.manifest().await.runs.len(), 1);
+            assert_eq!(steps(&pushed.store, None, end_ms).await, expect, "{minutes} minutes later");
+        }
+    }
+}
