@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use edge::{Compaction, Storage, StreamCompaction, SystemClock};
 use model::Clock;
-use store::Progress;
+use store::{Progress, Unmerged};
 
 use crate::cli::{CompactFlags, LogFormat, LogLevel};
 use crate::log;
@@ -85,8 +85,13 @@ fn told(done: &Progress) -> String {
     let Progress {
         segments, runs, frames, rows, read_bytes, written_bytes, runs_dropped, swept, left, ..
     } = done;
+    let Unmerged { runs: apart, frames: missing, .. } = &done.unmerged;
+    let unmerged = match done.unmerged.limits_told() {
+        limits if limits.is_empty() => limits,
+        limits => format!(", {apart} runs left apart and {missing} frames not made for the sake of {limits}"),
+    };
     format!(
         "{segments} segments merged, {runs} runs and {frames} frames made, {rows} rows and {read_bytes} bytes read, \
-         {written_bytes} bytes written, {runs_dropped} runs too old, {swept} objects deleted, {left} segments left"
+         {written_bytes} bytes written, {runs_dropped} runs too old, {swept} objects deleted, {left} segments left{unmerged}"
     )
 }

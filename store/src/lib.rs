@@ -21,7 +21,9 @@ mod stats;
 mod tail;
 mod writer;
 
-pub use compact::{CompactError, CompactSettings, Compactor, Progress, RETENTION_MIN};
+pub use compact::{
+    CompactError, CompactSettings, Compactor, MergeLimit, MergeLimits, Progress, RETENTION_MIN, Unmerged,
+};
 pub use confined::Confined;
 pub use entry::{Entry, SampleBatch};
 pub use layout::{LayoutError, Stream, Tenant};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use edge::{Compaction, Storage, StreamCompaction};
 use model::{Clock, MetricType};
-use store::{CompactError, Progress};
+use store::{CompactError, Progress, Unmerged};
 use tokio::sync::watch;
 use wire::Family;
 
@@ -27,6 +27,8 @@ struct State {
     done: Mutex<Option<Progress>>,
     /// What keeps the stream from being merged.
     stopped_by: Mutex<Option<String>>,
+    /// What stays as it is.
+    unmerged: Mutex<Unmerged>,
     failures: AtomicU64,
     violations: AtomicU64,
 }
@@ -72,6 +74,9 @@ impl Compacting {
                 let result = compactor.tick_into(&mut progress).await;
                 state.see(&progress);
                 state.tell(stream, result.as_ref().err());
+                if result.is_ok() && !progress.held_by_another {
+                    state.tell_unmerged(stream, &progress.unmerged);
+                }
                 if result.is_err() || !progress.is_behind {
                     break;
                 }
@@ -130,6 +135,18 @@ impl Compacting {
                 "Manifests that were not written since they break an invariant; always 0.",
                 MetricType::Counter,
                 &|state, _| state.violations.load(Ordering::Relaxed) as f64,
+            ),
+            of_streams(
+                "mayfly_compaction_unmerged_runs",
+                "Runs of hours and days that are over, and stay apart since to merge them would take too much memory.",
+                MetricType::Gauge,
+                &|state, _| lock(&state.unmerged).runs as f64,
+            ),
+            of_streams(
+                "mayfly_compaction_missing_frames",
+                "Days without a frame, since to make it would take too much memory.",
+                MetricType::Gauge,
+                &|state, _| lock(&state.unmerged).frames as f64,
             ),
             counter("mayfly_compaction_segments_total", "Segments merged.", |done| done.segments),
             counter("mayfly_compaction_rows_total", "Rows read to be merged.", |done| done.rows),
@@ -193,6 +210,17 @@ impl State {
             _ => {}
         }
         *stopped_by = reason;
+    }
+
+    /// Logs what is too much to be merged, whenever that changes.
+    fn tell_unmerged(&self, stream: &str, found: &Unmerged) {
+        let mut known = lock(&self.unmerged);
+        if *known != *found && *found != Unmerged::default() {
+            let Unmerged { runs, frames, .. } = found;
+            let limits = found.limits_told();
+            tracing::warn!(stream, runs, frames, %limits, "stays as it is, since to merge it would take too much memory");
+        }
+        *known = found.clone();
     }
 }
 

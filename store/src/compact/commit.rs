@@ -2,6 +2,7 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
+use super::frames::Basis;
 use super::ids::Id;
 use super::inputs::{HotSegment, reaching};
 use super::merge::{Merge, blocking};
@@ -130,15 +131,20 @@ impl Compactor {
         self.commit(loaded, after, None).await
     }
 
-    /// Makes the frame of a minute.
+    /// Makes the frame of a minute, or remembers that it cannot be made.
     pub(super) async fn add_frame(
         &self,
         loaded: &Loaded,
         at: Minute,
         progress: &mut Progress,
     ) -> Result<Loaded, CompactError> {
-        let mut after = Manifest::clone(&loaded.manifest);
-        after.frames.push(self.make_frame(&loaded.manifest, at, progress).await?);
+        let manifest = &loaded.manifest;
+        let Some(frame) = self.make_frame(manifest, at, progress).await? else {
+            *self.uneven() = Some(Basis::of(manifest, at).since());
+            return Ok(loaded.clone());
+        };
+        let mut after = Manifest::clone(manifest);
+        after.frames.push(frame);
         self.commit(loaded, after, None).await
     }
 

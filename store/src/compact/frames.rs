@@ -8,7 +8,7 @@ use super::sources::Source;
 use super::{CompactError, Compactor, Progress};
 use crate::layout::{Minute, frame_name};
 use crate::manifest::{Frame, Manifest, Object, Run};
-use crate::merge::{FrameHeads, FrameMerge, Rounds, Survey, Surveyed, UNEVEN_ROWS_MAX, Uneven};
+use crate::merge::{FrameHeads, FrameMerge, Rounds, Survey, Surveyed, Uneven};
 use crate::segment::Segment;
 
 /// A frame that builds on others says all when those that it builds on, but for the full one, have so many parts of its rows.
@@ -38,6 +38,11 @@ impl<'m> Basis<'m> {
         Self { runs: manifest.runs.iter().filter(is_new).collect(), chain }
     }
 
+    /// The minute of the frame that it goes on from.
+    pub(super) fn since(&self) -> Option<Minute> {
+        self.chain.last().map(|frame| frame.at)
+    }
+
     fn lists(&self) -> Vec<Vec<Object>> {
         let of_frames = self.chain.iter().map(|frame| frame.objects.clone());
         of_frames.chain(self.runs.iter().map(|run| run.objects.clone())).collect()
@@ -57,16 +62,17 @@ impl<'m> Basis<'m> {
 }
 
 impl Compactor {
-    /// What is held at `at`, in the frame of that minute.
+    /// What is held at `at`, in the frame of that minute; `None`: that takes too much memory, since histograms whose pushes have
+    /// different bounds have too many rows since the last frame.
     pub(super) async fn make_frame(
         &self,
         manifest: &Manifest,
         at: Minute,
         progress: &mut Progress,
-    ) -> Result<Frame, CompactError> {
+    ) -> Result<Option<Frame>, CompactError> {
         let basis = Basis::of(manifest, at);
         let (lists, frames, is_full) = (basis.lists(), basis.chain.len(), basis.is_full());
-        let since = basis.chain.last().map(|frame| frame.at);
+        let since = basis.since();
         let inputs = hash(lists.iter().flatten().map(|object| object.name.as_str()));
         let (heads, mut sources) = self.open(lists.clone(), progress).await?;
         let mut heads = blocking(move || {
@@ -77,7 +83,8 @@ impl Compactor {
         .await?;
         let mut surveyed = Surveyed::default();
         if heads.needs_survey() {
-            (heads, surveyed) = self.survey(heads, sources, &lists, progress).await?;
+            let Some(found) = self.survey(heads, sources, &lists, progress).await? else { return Ok(None) };
+            (heads, surveyed) = found;
             sources = self.open(lists, progress).await?.1;
         }
         let (limits, mut rounds) = (self.settings.file_limits(), Rounds::new(sources.len()));
@@ -105,7 +112,7 @@ impl Compactor {
             self.write_frame(full, (at, is_full, manifest.epoch, inputs), &mut objects, progress).await?;
         }
         progress.frames += 1;
-        Ok(Frame { at, base: since.filter(|_| !is_full), objects })
+        Ok(Some(Frame { at, base: since.filter(|_| !is_full), objects }))
     }
 
     async fn write_frame(
@@ -122,14 +129,14 @@ impl Compactor {
         Ok(())
     }
 
-    /// Looks at all rows, and another time at those of histograms whose pushes have different bounds.
+    /// Looks at all rows, and another time at those of histograms whose pushes have different bounds; `None`: they are too many.
     async fn survey(
         &self,
         mut heads: FrameHeads,
         mut sources: Vec<Source>,
         lists: &[Vec<Object>],
         progress: &mut Progress,
-    ) -> Result<(FrameHeads, Surveyed), CompactError> {
+    ) -> Result<Option<(FrameHeads, Surveyed)>, CompactError> {
         let (mut survey, mut rounds) = (Survey::new(&heads), Rounds::new(sources.len()));
         loop {
             let round;
@@ -146,10 +153,11 @@ impl Compactor {
         }
         let (mut surveyed, histograms) = survey.finish();
         if histograms.is_empty() {
-            return Ok((heads, surveyed));
+            return Ok(Some((heads, surveyed)));
         }
         sources = self.open(lists.to_vec(), progress).await?.1;
-        let (mut uneven, mut rounds) = (Uneven::new(histograms), Rounds::new(sources.len()));
+        let (mut uneven, mut rounds) =
+            (Uneven::new(histograms, self.settings.limits.uneven_rows_max), Rounds::new(sources.len()));
         loop {
             let round;
             (rounds, round) = self.next_round(rounds, &mut sources, progress).await?;
@@ -161,7 +169,7 @@ impl Compactor {
             })
             .await?;
             if !fits {
-                return Err(CompactError::Uneven { max: UNEVEN_ROWS_MAX });
+                return Ok(None);
             }
             if is_last {
                 break;
@@ -172,6 +180,6 @@ impl Compactor {
             (heads, surveyed)
         })
         .await?;
-        Ok((heads, surveyed))
+        Ok(Some((heads, surveyed)))
     }
 }

@@ -20,6 +20,7 @@ pub(crate) mod ids;
 mod inputs;
 pub(crate) mod keys;
 mod lease;
+mod limits;
 mod merge;
 mod outputs;
 mod plan;
@@ -34,20 +35,21 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{AnswerTime, Clock};
 use object_store::{Extensions, GetOptions, ObjectStore};
 
-pub use progress::{CompactError, Progress};
+pub use limits::{MergeLimit, MergeLimits};
+pub use progress::{CompactError, Progress, Unmerged};
 pub use retain::RETENTION_MIN;
 
 use crate::layout::{Minute, Stream};
 use crate::manifest::{Lease, Loaded, Manifest, Manifests};
 use crate::writer::ANSWERED_WITHIN;
 use merge::Kind;
-use plan::Step;
+use plan::{Step, Uneven};
 
 /// How compaction works.
 #[derive(Clone, Debug)]
@@ -71,6 +73,8 @@ pub struct CompactSettings {
     pub step_segments_max: usize,
     /// Of one minute with more, no more is in memory at once than takes so many bytes: the rest is sorted by parts and written.
     pub group_bytes_max: usize,
+    /// Runs are merged, and frames made, of no more than this.
+    pub limits: MergeLimits,
     /// A file has no more rows.
     pub file_rows_max: usize,
     /// Nor rows that take more memory than about so many bytes.
@@ -99,6 +103,7 @@ impl CompactSettings {
             step_bytes_max: 64 << 20,
             step_segments_max: 4_096,
             group_bytes_max: 128 << 20,
+            limits: MergeLimits::default(),
             file_rows_max: 4 << 20,
             file_bytes_max: 16 << 20,
             grace: Duration::from_secs(30 * 60),
@@ -118,6 +123,8 @@ pub struct Compactor {
     kind: Kind,
     settings: CompactSettings,
     clock: Arc<dyn Clock>,
+    /// Frames that were found to take too much memory are not tried again.
+    uneven: Mutex<Uneven>,
 }
 
 impl Compactor {
@@ -150,7 +157,7 @@ impl Compactor {
     ) -> Self {
         let store = stream.confine(store);
         let manifests = Manifests::new(Arc::clone(&store), stream.manifest());
-        Self { store, stream, manifests, kind, settings, clock }
+        Self { store, stream, manifests, kind, settings, clock, uneven: Mutex::default() }
     }
 
     /// Does what is due.
@@ -175,7 +182,7 @@ impl Compactor {
         progress.waiting = hot.len() as u64;
         progress.see(&loaded.manifest, &hot);
         let mut is_held = false;
-        while let Some(step) = plan::next(&loaded.manifest, &hot, sealed, &self.settings) {
+        while let Some(step) = self.next(&loaded.manifest, &hot, sealed) {
             if !is_held {
                 match self.take_lease(&loaded, now_us).await? {
                     Some(taken) => loaded = taken,
@@ -203,8 +210,17 @@ impl Compactor {
                 break;
             }
         }
+        progress.unmerged = plan::unmerged(&loaded.manifest, &self.settings.limits, *self.uneven());
         loaded = self.retain(&loaded, now_us, progress).await?;
         self.sweep_if_due(&loaded, now_us, progress).await
+    }
+
+    fn next(&self, manifest: &Manifest, hot: &[inputs::HotSegment], sealed: Minute) -> Option<Step> {
+        plan::next(manifest, hot, sealed, &self.settings, *self.uneven())
+    }
+
+    fn uneven(&self) -> MutexGuard<'_, Uneven> {
+        self.uneven.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets others work on the stream at once, and not only when the lease has ended: for who will not tick again.

@@ -1,12 +1,14 @@
 //! What is to be done next: a pure function of the manifest, of what lies in `hot/`, and of the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::CompactSettings;
 use super::frames::Basis;
 use super::inputs::HotSegment;
+use super::limits::{Load, MergeLimit, MergeLimits, head_rows};
+use super::progress::Unmerged;
 use crate::layout::{Day, Minute};
-use crate::manifest::{Level, Manifest, Object, Run};
+use crate::manifest::{Level, Manifest, Run};
 
 const HOUR: i64 = 60;
 
@@ -24,24 +26,29 @@ pub(super) enum Step {
     Advance { to: Minute },
 }
 
+/// The frames that follow on this one cannot be made; inside: the minute of that, `None` if there is none yet.
+pub(super) type Uneven = Option<Option<Minute>>;
+
 /// The next step, if there is one. `hot` is in order; everything before `sealed` is all that there will ever be.
 pub(super) fn next(
     manifest: &Manifest,
     hot: &[HotSegment],
     sealed: Minute,
     settings: &CompactSettings,
+    uneven: Uneven,
 ) -> Option<Step> {
     let pending = |segment: &&HotSegment| {
         manifest.watermark.is_none_or(|watermark| segment.minute() >= watermark) && segment.minute() < sealed
     };
     let pending: Vec<&HotSegment> = hot.iter().filter(pending).collect();
+    let due = |watermark| due(manifest, watermark, &settings.limits, uneven).0;
     if let Some(first) = pending.first() {
         // what is over is merged first, so that a tick that is behind does not leave more and more files
-        let due = manifest.watermark.and_then(|watermark| merge(manifest, watermark));
+        let due = manifest.watermark.and_then(due);
         return Some(due.unwrap_or_else(|| tick(manifest, first.minute(), &pending, sealed, settings)));
     }
     let watermark = manifest.watermark?;
-    if let Some(step) = merge(manifest, watermark) {
+    if let Some(step) = due(watermark) {
         return Some(step);
     }
     if sealed > watermark && !manifest.reaching.is_empty() {
@@ -49,8 +56,13 @@ pub(super) fn next(
         return Some(tick(manifest, watermark, &pending, sealed, settings));
     }
     // the time alone may have made an hour or a day be over
-    let is_due = sealed > watermark && merge(manifest, sealed).is_some();
+    let is_due = sealed > watermark && due(sealed).is_some();
     is_due.then_some(Step::Advance { to: sealed })
+}
+
+/// What is left as it is, since it would take too much memory.
+pub(super) fn unmerged(manifest: &Manifest, limits: &MergeLimits, uneven: Uneven) -> Unmerged {
+    manifest.watermark.map(|watermark| due(manifest, watermark, limits, uneven).1).unwrap_or_default()
 }
 
 /// The next minutes that have something: from that of the first segment, or from the watermark where earlier segments go on.
@@ -84,100 +96,81 @@ fn tick(
     Step::Tick { segments, minutes: (begin, end) }
 }
 
-/// The first hour or day that is over and not yet one run.
-fn merge(manifest: &Manifest, watermark: Minute) -> Option<Step> {
+/// The first hour or day that is over and not yet one run, and what cannot become one.
+fn due(
+    manifest: &Manifest,
+    watermark: Minute,
+    limits: &MergeLimits,
+    uneven: Uneven,
+) -> (Option<Step>, Unmerged) {
     let mut days: BTreeMap<(Day, Option<Day>), Vec<&Run>> = BTreeMap::new();
     // in order of minutes, as they are in the manifest
     for run in &manifest.runs {
         days.entry((run.from.day(), run.day)).or_default().push(run);
     }
+    let mut unmerged = Unmerged::default();
     for ((day, of_samples), runs) in days {
         let end = day.next().start();
         if end <= watermark {
-            if let Some(step) = merge_some(&runs, Level::Day) {
-                return Some(step);
+            match merge_some(&runs, Level::Day, limits) {
+                Ok(step) => return (Some(step), unmerged),
+                Err(reached) => unmerged.add_runs(runs.len(), reached),
             }
-            let has_frame = of_samples.is_some() || manifest.frames.iter().any(|frame| frame.at >= end);
-            if !has_frame && fits_frame(manifest, end) {
-                return Some(Step::Frame { at: end });
+            if of_samples.is_some() || manifest.frames.iter().any(|frame| frame.at >= end) {
+                continue;
+            }
+            match frame_limit(manifest, end, limits, uneven) {
+                None => return (Some(Step::Frame { at: end }), unmerged),
+                Some(limit) => unmerged.add_frame(limit),
             }
             continue;
         }
         for of_hour in runs.chunk_by(|a, b| a.from.hour() == b.from.hour()) {
-            if of_hour[0].from.hour().plus(HOUR) <= watermark
-                && let Some(step) = merge_some(of_hour, Level::Hour)
-            {
-                return Some(step);
+            if of_hour[0].from.hour().plus(HOUR) <= watermark {
+                match merge_some(of_hour, Level::Hour, limits) {
+                    Ok(step) => return (Some(step), unmerged),
+                    Err(reached) => unmerged.add_runs(of_hour.len(), reached),
+                }
             }
         }
     }
-    None
+    (None, unmerged)
 }
 
-/// Runs that are merged at once.
-const RUNS_MAX: usize = 64;
-
-/// Of each run that is merged one file is in memory. Those of all runs together have no more bytes.
-const OPEN_BYTES_MAX: u64 = 128 << 20;
-
-/// What heads say is in memory as a whole. Of runs that are merged they have no more rows together, nor those that a frame is
-/// made of; what has more stays as it is. It takes about 400 bytes for each.
-pub(super) const HEAD_ROWS_MAX: u64 = 1 << 19;
-
-/// Retry keys and ids of runs that are merged have no more bytes together.
-const LIST_BYTES_MAX: u64 = 64 << 20;
-
-/// What a merge of runs takes in memory.
-#[derive(Clone, Copy, Default)]
-struct Load {
-    runs: usize,
-    open_bytes: u64,
-    head_rows: u64,
-    list_bytes: u64,
-}
-
-impl Load {
-    /// With another run, if that is not too much.
-    fn and(self, run: &Run) -> Option<Self> {
-        let more = Self {
-            runs: self.runs + 1,
-            open_bytes: self.open_bytes + run.objects.iter().map(|object| object.bytes).max().unwrap_or(0),
-            head_rows: self.head_rows + head_rows(&run.objects),
-            list_bytes: self.list_bytes + run.list_bytes,
-        };
-        let fits = more.runs <= RUNS_MAX
-            && more.open_bytes <= OPEN_BYTES_MAX
-            && more.head_rows <= HEAD_ROWS_MAX
-            && more.list_bytes <= LIST_BYTES_MAX;
-        fits.then_some(more)
-    }
-}
-
-fn head_rows(objects: &[Object]) -> u64 {
-    objects.iter().map(|object| object.head_rows).sum()
-}
-
-/// The first of some runs that follow each other and can be merged at once; `None` if no two can.
-fn merge_some(runs: &[&Run], level: Level) -> Option<Step> {
-    let mut first = 0;
+/// The first of some runs that follow each other and can be merged at once. If no two can: what keeps them from it, nothing
+/// where it is one run.
+fn merge_some(runs: &[&Run], level: Level, limits: &MergeLimits) -> Result<Step, BTreeSet<MergeLimit>> {
+    let (mut first, mut reached) = (0, BTreeSet::new());
     while first < runs.len() {
         let (mut load, mut end) = (Load::default(), first);
-        while let Some(more) = runs.get(end).and_then(|run| load.and(run)) {
-            (load, end) = (more, end + 1);
+        while let Some(run) = runs.get(end) {
+            match load.and(run, limits) {
+                Ok(more) => (load, end) = (more, end + 1),
+                Err(limit) => {
+                    reached.insert(limit);
+                    break;
+                }
+            }
         }
         if end - first > 1 {
             // what is not all of it is merged again
             let level = if end - first == runs.len() { level } else { Level::Tick };
             let runs = runs[first..end].iter().copied().cloned().collect();
-            return Some(Step::Merge { level, runs });
+            return Ok(Step::Merge { level, runs });
         }
         first = end.max(first + 1);
     }
-    None
+    Err(reached)
 }
 
-fn fits_frame(manifest: &Manifest, at: Minute) -> bool {
-    let Basis { chain, runs } = Basis::of(manifest, at);
-    let of_frames = chain.iter().map(|frame| head_rows(&frame.objects));
-    of_frames.chain(runs.iter().map(|run| head_rows(&run.objects))).sum::<u64>() <= HEAD_ROWS_MAX
+/// What keeps the frame of a minute from being made.
+fn frame_limit(manifest: &Manifest, at: Minute, limits: &MergeLimits, uneven: Uneven) -> Option<MergeLimit> {
+    let basis = Basis::of(manifest, at);
+    if uneven == Some(basis.since()) {
+        // what a later one is made of is more
+        return Some(MergeLimit::UnevenRows);
+    }
+    let of_frames = basis.chain.iter().map(|frame| head_rows(&frame.objects));
+    let rows = of_frames.chain(basis.runs.iter().map(|run| head_rows(&run.objects))).sum::<u64>();
+    (rows > limits.head_rows_max).then_some(MergeLimit::HeadRows)
 }

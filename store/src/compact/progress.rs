@@ -1,10 +1,12 @@
 //! What a tick has done, and what kept it from doing more.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use object_store::path::Path;
 
 use super::inputs::HotSegment;
+use super::limits::MergeLimit;
 use crate::manifest::{LoadError, Manifest, SwapError, Violation};
 
 /// What a tick has done.
@@ -38,8 +40,43 @@ pub struct Progress {
     pub runs_dropped: u64,
     /// Objects that were deleted, since nothing needs them.
     pub swept: u64,
+    /// What stays as it is, since to merge it would take too much memory.
+    pub unmerged: Unmerged,
     /// An object that cannot be read, and keeps all that comes after it from being merged.
     pub blocked: Option<Blocked>,
+}
+
+/// Hours and days that are over, and stay as they are since to merge them would take too much memory. Nothing is lost by that, but
+/// a query opens more files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unmerged {
+    /// Runs that would be fewer.
+    pub runs: u64,
+    /// Days without a frame.
+    pub frames: u64,
+    /// What they would exceed.
+    pub limits: BTreeSet<MergeLimit>,
+}
+
+impl Unmerged {
+    /// The names of the limits, with commas between them.
+    pub fn limits_told(&self) -> String {
+        let names: Vec<&str> = self.limits.iter().map(|limit| limit.name()).collect();
+        names.join(", ")
+    }
+
+    /// Runs of one hour or day, and what keeps them from being merged: nothing if it is one.
+    pub(super) fn add_runs(&mut self, runs: usize, reached: BTreeSet<MergeLimit>) {
+        if runs > 1 {
+            self.runs += runs as u64;
+            self.limits.extend(reached);
+        }
+    }
+
+    pub(super) fn add_frame(&mut self, limit: MergeLimit) {
+        self.frames += 1;
+        self.limits.insert(limit);
+    }
 }
 
 impl Progress {
@@ -115,14 +152,6 @@ pub enum CompactError {
         name: String,
         /// Why not.
         reason: String,
-    },
-    /// No frame is made, since histograms whose pushes have different bounds have too many rows.
-    #[error(
-        "histograms whose pushes have different bounds have more rows since the last frame than UNEVEN_ROWS_MAX = {max}"
-    )]
-    Uneven {
-        /// How many there may be.
-        max: usize,
     },
     /// The process is going down.
     #[error("interrupted: the process is shutting down")]

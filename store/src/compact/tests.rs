@@ -1,5 +1,6 @@
 //! Ticks on a clock that the test moves: what is merged when, what is left, and what is never lost.
 
+mod limits;
 mod pushed;
 mod retained;
 

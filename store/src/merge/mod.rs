@@ -26,7 +26,7 @@ pub(crate) use pushes::{Known, PushMerge};
 pub(crate) use rounds::{Round, Rounds};
 pub(crate) use samples::SampleMerge;
 pub(crate) use sorted::sorted;
-pub(crate) use survey::{Survey, UNEVEN_ROWS_MAX, Uneven};
+pub(crate) use survey::{Survey, Uneven};
 pub(crate) use thin::Cells;
 #[cfg(test)]
 pub(crate) use whole::{MergeSettings, frame, merge_pushes, merge_samples};

@@ -164,17 +164,15 @@ pub(crate) struct Uneven {
     histograms: HashSet<Histogram>,
     events: HashMap<Labels, SeriesEvents>,
     rows: usize,
+    rows_max: usize,
 }
 
-/// Of histograms whose pushes have different bounds, rows that are looked at for one frame.
-pub(crate) const UNEVEN_ROWS_MAX: usize = 1 << 20;
-
 impl Uneven {
-    pub(crate) fn new(histograms: HashSet<Histogram>) -> Self {
-        Self { histograms, events: HashMap::new(), rows: 0 }
+    pub(crate) fn new(histograms: HashSet<Histogram>, rows_max: usize) -> Self {
+        Self { histograms, events: HashMap::new(), rows: 0, rows_max }
     }
 
-    /// Takes rows of frames, oldest first, and of runs; false: there are more than [`UNEVEN_ROWS_MAX`].
+    /// Takes rows of frames, oldest first, and of runs; false: there are more than there may be.
     pub(crate) fn take(&mut self, round: &Round) -> bool {
         for (_, segment, series) in round.series() {
             let Some(held) = &series.held else { continue };
@@ -186,7 +184,7 @@ impl Uneven {
                 events.add(segment, series, held);
             }
         }
-        self.rows <= UNEVEN_ROWS_MAX
+        self.rows <= self.rows_max
     }
 
     /// What each bucket holds.

@@ -87,7 +87,7 @@ pub(crate) fn frame(
         in_rounds(&inputs, |round| survey.take(&round));
         let uneven;
         (surveyed, uneven) = survey.finish();
-        let mut uneven = Uneven::new(uneven);
+        let mut uneven = Uneven::new(uneven, usize::MAX);
         in_rounds(&inputs, |round| assert!(uneven.take(&round)));
         uneven.finish(&heads, &mut surveyed);
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mayfly_store::{
-    CompactSettings, Compactor, Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant, Writer,
-    WriterSettings,
+    CompactSettings, Compactor, MergeLimits, Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant,
+    Writer, WriterSettings,
 };
 use model::{Push, Selection, Stamp};
 use object_store::ObjectStore;
@@ -57,6 +57,9 @@ impl World {
             // small files, and a chain of frames soon
             file_rows_max: 1 + usize::from(seed.to_le_bytes()[0] % 5),
             rows_max: 1 + u64::from(seed.to_le_bytes()[1] % 9),
+            // a minute that is too much to be sorted at once, by one segment or by several
+            group_bytes_max: [1, 2_000, 128 << 20][usize::from(seed.to_le_bytes()[2] % 3)],
+            limits: limits(seed.to_le_bytes()[3]),
             grace: Duration::ZERO,
             // a tick may end what the one before has begun
             aggregate_resolution: Duration::ZERO,
@@ -110,6 +113,19 @@ impl World {
             }
         }
         panic!("it is never done");
+    }
+}
+
+/// What may be merged at once: all, a part, or nothing at all.
+fn limits(seed: u8) -> MergeLimits {
+    let usual = MergeLimits::default();
+    match seed % 8 {
+        0 => MergeLimits { runs_max: 2, ..usual },
+        1 => MergeLimits { head_rows_max: 3, ..usual },
+        2 => MergeLimits { open_bytes_max: 12_000, ..usual },
+        3 => MergeLimits { list_bytes_max: 80, ..usual },
+        4 => MergeLimits { uneven_rows_max: 2, ..usual },
+        _ => usual,
     }
 }
 

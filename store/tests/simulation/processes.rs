@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mayfly_store::{
-    CompactError, CompactSettings, Compactor, Entry as Written, LogSettings, Reader, ReaderSettings,
-    SampleBatch, Source, Submitted, Tail, WriteError, Writer, WriterSettings,
+    CompactError, CompactSettings, Compactor, Entry as Written, LogSettings, MergeLimits, Reader,
+    ReaderSettings, SampleBatch, Source, Submitted, Tail, WriteError, Writer, WriterSettings,
 };
 use model::{Clock, Labels, MatchOp, Matcher, Push, Samples, Selection};
 use object_store::ObjectStore;
@@ -201,6 +201,9 @@ pub(crate) fn compact_settings(seed: u64) -> CompactSettings {
         sweep_interval: Duration::from_secs(chance.pick(&[600, 3_600])),
         // the reference knows nothing of it
         aggregate_resolution: Duration::ZERO,
+        // of a minute all is sorted by parts first, and of what is over some stays apart
+        group_bytes_max: chance.pick(&[128 << 20, 128 << 20, 2_000, 1]),
+        limits: MergeLimits { runs_max: chance.pick(&[64, 64, 64, 2]), ..MergeLimits::default() },
         ..CompactSettings::of_holder(0)
     }
 }

@@ -3,13 +3,13 @@
 use super::*;
 use crate::writer::tests::{gauge, steps, stream};
 
-struct Pushed {
-    store: Arc<dyn ObjectStore>,
-    clock: Arc<ManualClock>,
+pub(super) struct Pushed {
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) clock: Arc<ManualClock>,
 }
 
 impl Pushed {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { store: Arc::new(InMemory::new()), clock: Arc::new(ManualClock::at_ms(T0_MS)) }
     }
 
@@ -29,14 +29,17 @@ impl Pushed {
         writer.close().await;
     }
 
-    async fn tick(&self, change: impl FnOnce(&mut CompactSettings)) -> Result<Progress, CompactError> {
+    pub(super) async fn tick(
+        &self,
+        change: impl FnOnce(&mut CompactSettings),
+    ) -> Result<Progress, CompactError> {
         let mut settings = CompactSettings::of_holder(7);
         change(&mut settings);
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock) as _);
         Compactor::of_pushes(store, stream(), settings, clock).tick().await
     }
 
-    async fn manifest(&self) -> Arc<Manifest> {
+    pub(super) async fn manifest(&self) -> Arc<Manifest> {
         let manifests = Manifests::new(Arc::clone(&self.store), stream().manifest());
         manifests.load(None).await.expect("loads").manifest
     }
@@ -109,8 +112,7 @@ async fn of_a_segment_that_is_twice_under_one_minute_the_last_counts_before_and_
             // the same writer, and its first segment
             pushed.write(1, &[100]).await;
         }
-        let found: Vec<_> =
-            futures::TryStreamExt::try_collect(pushed.store.list(None)).await.expect("lists");
+        let found: Vec<_> = futures::TryStreamExt::try_collect(pushed.store.list(None)).await.expect("lists");
         assert_eq!(found.len(), 2);
         for object in found {
             let again = Path::from(object.location.as_ref().replace(".parquet", "-again.parquet"));
