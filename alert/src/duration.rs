@@ -14,6 +14,14 @@ pub enum DurationError {
         /// What the user wrote.
         text: String,
     },
+    /// A unit that is none, or that is none of durations.
+    #[error("unknown unit {} in duration {}", go::quote(.unit), go::quote(.text))]
+    UnknownUnit {
+        /// What stands where a unit should.
+        unit: String,
+        /// What the user wrote.
+        text: String,
+    },
     /// More than fits in 64 bits of nanoseconds.
     #[error("duration out of range")]
     OutOfRange,
@@ -27,6 +35,9 @@ pub fn parse(text: &str) -> Result<i64, DurationError> {
     model::duration::parse(text).map_err(|error| match error {
         model::duration::DurationError::Empty => DurationError::Empty,
         model::duration::DurationError::Invalid { text } => DurationError::Invalid { text },
+        model::duration::DurationError::UnknownUnit { unit, text } => {
+            DurationError::UnknownUnit { unit, text }
+        }
         model::duration::DurationError::OutOfRange => DurationError::OutOfRange,
     })
 }
@@ -64,10 +75,10 @@ mod tests {
         check("1", Err(r#"not a valid duration string: "1""#));
         check("1m1h", Err(r#"not a valid duration string: "1m1h""#));
         check("-1m", Err(r#"not a valid duration string: "-1m""#));
-        check("1.5h", Err(r#"not a valid duration string: "1.5h""#));
-        check("5 m", Err(r#"not a valid duration string: "5 m""#));
+        check("1.5h", Err(r#"unknown unit "." in duration "1.5h""#));
+        check("5 m", Err(r#"unknown unit " m" in duration "5 m""#));
         check("294y", Err("duration out of range"));
-        check("99999999999999999999s", Err("duration out of range"));
+        check("99999999999999999999s", Err(r#"not a valid duration string: "99999999999999999999s""#));
         assert_eq!(parse_signed("-1m"), Ok(-60_000));
     }
 }

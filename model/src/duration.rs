@@ -12,6 +12,14 @@ pub enum DurationError {
         /// What stands there.
         text: String,
     },
+    /// A unit that is none, or that is none of durations.
+    #[error("unknown unit {unit:?} in duration {text:?}")]
+    UnknownUnit {
+        /// What stands where a unit should.
+        unit: String,
+        /// What stands there.
+        text: String,
+    },
     /// More than fits in 64 bits of nanoseconds.
     #[error("duration out of range")]
     OutOfRange,
@@ -35,39 +43,41 @@ const DURATION_MS_MAX: i64 = i64::MAX / 1_000_000;
 /// `0`. Never negative.
 ///
 /// # Errors
-/// If `text` is no duration. One of the wrong form is [`DurationError::Invalid`], however large its numbers are.
+/// If `text` is no duration: the first mistake, read from the left.
 pub fn parse(text: &str) -> Result<i64, DurationError> {
     match text {
         "" => return Err(DurationError::Empty),
         "0" => return Ok(0),
         _ => {}
     }
-    let parts = parts(text).ok_or_else(|| DurationError::Invalid { text: text.to_owned() })?;
-    parts.into_iter().try_fold(0_i64, |total_ms, (number, unit_ms)| {
-        let number: i64 = number.parse().map_err(|_| DurationError::OutOfRange)?;
-        number
-            .checked_mul(unit_ms)
-            .and_then(|ms| total_ms.checked_add(ms))
+    let invalid = || DurationError::Invalid { text: text.to_owned() };
+    let (mut rest, mut smaller, mut total_ms) = (text, UNITS.as_slice(), 0_i64);
+    while !rest.is_empty() {
+        let (digits, behind) = split(rest, |byte| byte.is_ascii_digit());
+        let number: u64 = digits.parse().map_err(|_| invalid())?;
+        let (unit, behind) = split(behind, |byte| !byte.is_ascii_digit());
+        if unit.is_empty() {
+            return Err(invalid());
+        }
+        if UNITS.iter().all(|(name, _)| *name != unit) {
+            return Err(DurationError::UnknownUnit { unit: unit.to_owned(), text: text.to_owned() });
+        }
+        let place = smaller.iter().position(|(name, _)| *name == unit).ok_or_else(invalid)?;
+        let (_, unit_ms) = smaller[place];
+        smaller = &smaller[place + 1..];
+        total_ms = i64::try_from(number)
+            .ok()
+            .and_then(|number| number.checked_mul(unit_ms)?.checked_add(total_ms))
             .filter(|ms| *ms <= DURATION_MS_MAX)
-            .ok_or(DurationError::OutOfRange)
-    })
+            .ok_or(DurationError::OutOfRange)?;
+        rest = behind;
+    }
+    Ok(total_ms)
 }
 
-/// The numbers and their units, if they have the right form.
-fn parts(text: &str) -> Option<Vec<(&str, i64)>> {
-    let (mut rest, mut units, mut parts) = (text, UNITS.iter(), Vec::new());
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let letters = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
-        let (number, unit) = (&rest[..digits], &rest[digits..digits + letters]);
-        let (_, unit_ms) = units.find(|(name, _)| *name == unit)?;
-        if number.is_empty() {
-            return None;
-        }
-        parts.push((number, *unit_ms));
-        rest = &rest[digits + letters..];
-    }
-    Some(parts)
+/// Cuts a text behind its first bytes that are wanted. All ASCII digits or none of them: so it is cut between characters.
+fn split(text: &str, wanted: impl Fn(u8) -> bool) -> (&str, &str) {
+    text.split_at(text.bytes().take_while(|byte| wanted(*byte)).count())
 }
 
 /// A duration as Prometheus prints it: `1h30m`, `0s`; weeks, days and years only if nothing smaller remains.
@@ -115,14 +125,20 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_shape_is_not_out_of_range() {
+    fn the_first_mistake_counts() {
         let check = |text: &str, expect: &str| {
             assert_eq!(parse(text).map_err(|error| error.to_string()), Err(expect.to_owned()), "{text}");
         };
-        check("99999999999999999999s", "duration out of range");
+        check("99999999999999999999s", "not a valid duration string: \"99999999999999999999s\"");
         check("300y", "duration out of range");
-        check("99999999999999999999x", "not a valid duration string: \"99999999999999999999x\"");
-        check("300y1x", "not a valid duration string: \"300y1x\"");
+        check("300y1x", "duration out of range");
+        check("1x300y", "unknown unit \"x\" in duration \"1x300y\"");
+        check("1.5h", "unknown unit \".\" in duration \"1.5h\"");
+        check("5m5hs", "unknown unit \"hs\" in duration \"5m5hs\"");
+        check("1é", "unknown unit \"é\" in duration \"1é\"");
+        check("1m1h", "not a valid duration string: \"1m1h\"");
+        check("5m5", "not a valid duration string: \"5m5\"");
+        check(".5m", "not a valid duration string: \".5m\"");
         check("", "empty duration string");
     }
 

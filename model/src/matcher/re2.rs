@@ -5,7 +5,7 @@
 //! is refused. [`translate`] reads that syntax, refuses what Go refuses with Go's words, and writes what the `regex`
 //! crate (in byte mode) understands the same way.
 
-/// How often something may be repeated with `{n}`.
+/// How often something may be repeated with `{n}`, and with all of them that lie in each other.
 const REPEAT_MAX: u32 = 1_000;
 
 /// How deeply groups may be nested.
@@ -30,7 +30,7 @@ pub(super) fn translate_with_groups(pattern: &str) -> Result<String, Mistake> {
 
 fn translate_to(pattern: &str, groups: bool) -> Result<String, Mistake> {
     let out = String::with_capacity(pattern.len() + 8);
-    let mut translator = Translator { pattern, at: 0, out, open: 0, groups };
+    let mut translator = Translator { pattern, at: 0, out, open: 0, repeats: vec![1], repeated: 1, groups };
     translator.all()?;
     Ok(translator.out)
 }
@@ -40,6 +40,10 @@ struct Translator<'a> {
     at: usize,
     out: String,
     open: usize,
+    /// How often `{n}` repeats what it repeats most often, in each group that is open.
+    repeats: Vec<u32>,
+    /// The same of the last atom.
+    repeated: u32,
     /// Whether groups capture.
     groups: bool,
 }
@@ -83,6 +87,9 @@ impl<'a> Translator<'a> {
         let mut before = Before::Nothing;
         while let Some(character) = self.peek() {
             let start = self.at;
+            if !matches!(character, '*' | '+' | '?' | '{') {
+                self.repeated = 1;
+            }
             before = match character {
                 '*' | '+' | '?' => self.repetition(start, before)?,
                 '{' if self.counted().is_some() => self.repetition(start, before)?,
@@ -93,6 +100,7 @@ impl<'a> Translator<'a> {
                     }
                     self.open -= 1;
                     self.copy(1);
+                    self.close_group();
                     Before::Atom
                 }
                 '|' => {
@@ -107,6 +115,7 @@ impl<'a> Translator<'a> {
                 }
                 other => {
                     self.at += other.len_utf8();
+                    self.repeated = 1;
                     self.literal(other);
                     Before::Atom
                 }
@@ -141,13 +150,14 @@ impl<'a> Translator<'a> {
     }
 
     fn repetition(&mut self, start: usize, before: Before) -> Result<Before> {
-        let mut length = 1;
+        let (mut length, mut times) = (1, None);
         if let Some((bytes, least, most)) = self.counted().filter(|_| self.rest().starts_with('{')) {
             length = bytes;
             let too_many = least > REPEAT_MAX || most.is_some_and(|most| most > REPEAT_MAX || most < least);
             if too_many {
                 return self.mistake("invalid repeat count", &self.rest()[..length]);
             }
+            times = Some(most.unwrap_or(least));
         }
         if self.rest()[length..].starts_with('?') {
             length += 1;
@@ -159,14 +169,37 @@ impl<'a> Translator<'a> {
                 self.mistake("invalid nested repetition operator", &self.pattern[first..start + length])
             }
             Before::Atom => {
+                match times {
+                    // what is never there is not repeated
+                    Some(0) => self.repeated = 1,
+                    Some(times) => self.repeated = self.repeated.saturating_mul(times),
+                    None => {}
+                }
+                if self.repeated > REPEAT_MAX {
+                    return self.mistake("invalid repeat count", operator);
+                }
+                self.note_repeated();
                 self.copy(length);
                 Ok(Before::Repetition(start))
             }
         }
     }
 
+    /// The group around knows how often the last atom is repeated.
+    fn note_repeated(&mut self) {
+        if let Some(most) = self.repeats.last_mut() {
+            *most = self.repeated.max(*most);
+        }
+    }
+
+    fn close_group(&mut self) {
+        self.repeated = self.repeats.pop().unwrap_or(1);
+        self.note_repeated();
+    }
+
     fn group(&mut self) -> Result<Before> {
         self.open += 1;
+        self.repeats.push(1);
         if self.open > DEPTH_MAX {
             return self.mistake("expression nests too deeply", self.pattern);
         }
@@ -190,6 +223,7 @@ impl<'a> Translator<'a> {
         self.copy(end + 1);
         if only_flags {
             self.open -= 1;
+            self.repeats.pop();
         }
         Ok(Before::Nothing)
     }

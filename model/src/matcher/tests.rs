@@ -94,6 +94,9 @@ fn what_go_refuses_is_refused_with_its_words() {
     check("a{2}{3}", "invalid nested repetition operator: `{2}{3}`");
     check("a{1001}", "invalid repeat count: `{1001}`");
     check("a{2,1}", "invalid repeat count: `{2,1}`");
+    check("(a{100}){11}", "invalid repeat count: `{11}`");
+    check("(?:b|(a{10}){10}x+)*(c(d{4,}e{3}){20}){13}?", "invalid repeat count: `{13}?`");
+    check("((a{100}){100}", "invalid repeat count: `{100}`");
     check(r"a\", "trailing backslash at end of expression: ``");
     check(r"\1", r"invalid escape sequence: `\1`");
     check(r"\y", r"invalid escape sequence: `\y`");
@@ -121,7 +124,8 @@ fn few_values_are_listed() {
 
 #[test]
 fn large_repetitions_end_with_an_error() {
-    let error = Matcher::new("l", MatchOp::Regex, "((a{1000}){1000}){1000}").expect_err("is too large");
+    let error = Matcher::new("l", MatchOp::Regex, r"(\pL\pN){1000}(\pL\pN){1000}(\pL\pN){1000}")
+        .expect_err("is too large");
     assert!(error.reason.contains("too large"), "{error}");
 }
 

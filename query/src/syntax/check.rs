@@ -180,6 +180,9 @@ impl Check<'_> {
     fn info_selector(&self, argument: &Expr) -> Result<()> {
         match &argument.kind {
             ExprKind::Selector(selector) if selector.name.is_none() => Ok(()),
+            ExprKind::Selector(_) => {
+                self.error(argument.range, "expected label selectors only, got vector selector instead")
+            }
             _ => self.error(argument.range, "expected label selectors only"),
         }
     }

@@ -1,9 +1,10 @@
 //! Cuts a text into tokens.
 //!
 //! The whole text is cut before parsing starts: what a character means depends only on the brackets around it. Behind
-//! `{` every word is a label name; behind `[` a colon stands alone.
+//! `{` every word is a label name; behind `[` there is a duration, which may be computed, and a colon stands alone.
 
 use super::position::ByteRange;
+use super::quote::quoted;
 use super::token::{Kind, Token, of_word};
 use crate::syntax::operator::BinaryOp;
 
@@ -47,12 +48,25 @@ pub(crate) struct Lexer<'a> {
     parens: usize,
     in_brackets: bool,
     in_braces: bool,
+    /// Between `[` and the first number behind it.
+    before_duration: bool,
+    had_duration: bool,
     after_colon: bool,
 }
 
 impl<'a> Lexer<'a> {
     pub(crate) fn new(source: &'a str) -> Self {
-        Self { source, at: 0, start: 0, parens: 0, in_brackets: false, in_braces: false, after_colon: false }
+        Self {
+            source,
+            at: 0,
+            start: 0,
+            parens: 0,
+            in_brackets: false,
+            in_braces: false,
+            before_duration: false,
+            had_duration: false,
+            after_colon: false,
+        }
     }
 
     pub(crate) fn peek(&self) -> Option<char> {
@@ -67,6 +81,10 @@ impl<'a> Lexer<'a> {
         let found = self.peek_byte(0) == wanted && self.at < self.source.len();
         self.at += usize::from(found);
         found
+    }
+
+    fn take_of(&mut self, wanted: &[u8]) -> bool {
+        wanted.iter().any(|byte| self.take(*byte))
     }
 
     pub(crate) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) {
@@ -94,6 +112,9 @@ impl<'a> Lexer<'a> {
     }
 
     pub(crate) fn next(&mut self) -> Result<Token, Failure> {
+        if self.before_duration {
+            return self.begin_of_duration();
+        }
         self.skip_space_and_comments();
         self.start = self.at;
         let Some(first) = self.peek() else { return self.end() };
@@ -107,18 +128,62 @@ impl<'a> Lexer<'a> {
             return self.number_or_duration();
         }
         if first.is_ascii_alphabetic() || first == '_' || first == ':' && !self.in_brackets {
-            return Ok(self.word());
+            if self.in_brackets && !self.duration_word() {
+                return self.fail(format!("unexpected character: {}, expected ':'", quote_char(first)));
+            }
+            return Ok(if self.in_brackets { self.token(Kind::Identifier) } else { self.word() });
         }
         self.sign(first)
+    }
+
+    /// Up to the first number behind `[` only that may stand of which durations are computed.
+    fn begin_of_duration(&mut self) -> Result<Token, Failure> {
+        self.take_while(is_space);
+        self.start = self.at;
+        let Some(first) = self.peek() else {
+            return self.fail("unexpected end of input in duration expression");
+        };
+        match first {
+            '+' | '-' | '*' | '/' | '%' | '^' | ',' | '(' | ')' => self.sign(first),
+            ']' => {
+                self.before_duration = false;
+                self.sign(first)
+            }
+            ':' if !self.had_duration => {
+                (self.at, self.start) = (self.at + 1, self.at + 1);
+                self.fail("unexpected colon before duration in duration expression")
+            }
+            ':' if self.after_colon => {
+                (self.at, self.start) = (self.at + 1, self.at + 1);
+                self.fail("unexpected repeated colon in duration expression")
+            }
+            ':' => self.sign(first),
+            _ if first.is_ascii_digit() || first == '.' && self.peek_byte(1).is_ascii_digit() => {
+                (self.before_duration, self.had_duration) = (false, true);
+                self.number_or_duration()
+            }
+            _ if self.duration_word() => {
+                self.had_duration = true;
+                Ok(self.token(Kind::Identifier))
+            }
+            _ => self.fail(format!("unexpected character in duration expression: {}", quote_char(first))),
+        }
+    }
+
+    /// Takes a word of which durations are computed.
+    fn duration_word(&mut self) -> bool {
+        self.take_while(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        let word = self.source[self.start..self.at].to_ascii_lowercase();
+        matches!(word.as_str(), "step" | "range" | "min_of" | "max_of")
     }
 
     fn end(&self) -> Result<Token, Failure> {
         if self.in_braces {
             self.fail("unexpected end of input inside braces")
-        } else if self.in_brackets {
-            self.fail("unclosed left bracket")
         } else if self.parens > 0 {
             self.fail("unclosed left parenthesis")
+        } else if self.in_brackets {
+            self.fail("unclosed left bracket")
         } else {
             Ok(self.token(Kind::EndOfInput))
         }
@@ -181,7 +246,11 @@ impl<'a> Lexer<'a> {
                 self.parens += 1;
                 Ok(Kind::LeftParen)
             }
-            ')' if self.parens == 0 => self.fail("unexpected right parenthesis ')'"),
+            ')' if self.parens == 0 => {
+                // the place is the one behind it
+                self.start = self.at;
+                self.fail("unexpected right parenthesis ')'")
+            }
             ')' => {
                 self.parens -= 1;
                 Ok(Kind::RightParen)
@@ -190,10 +259,9 @@ impl<'a> Lexer<'a> {
                 self.in_braces = true;
                 Ok(Kind::LeftBrace)
             }
-            '}' => self.fail("unexpected right brace '}'"),
             '[' if self.in_brackets => self.fail("unexpected left bracket '['"),
             '[' => {
-                (self.in_brackets, self.after_colon) = (true, false);
+                (self.in_brackets, self.before_duration, self.after_colon) = (true, true, false);
                 Ok(Kind::LeftBracket)
             }
             ']' if !self.in_brackets => self.fail("unexpected right bracket ']'"),
@@ -211,13 +279,12 @@ impl<'a> Lexer<'a> {
     }
 
     fn unexpected_after<T>(&self, sign: char, place: &str) -> Result<T, Failure> {
-        let next = self.peek().map_or_else(|| "end of input".to_owned(), quote_char);
+        let next = quote_char(self.peek().unwrap_or(char::REPLACEMENT_CHARACTER));
         self.fail(format!("unexpected character after '{sign}'{place}: {next}"))
     }
 
     pub(crate) fn word(&mut self) -> Token {
-        let in_brackets = self.in_brackets;
-        self.take_while(|byte| is_word(byte) || byte == b':' && !in_brackets);
+        self.take_while(|byte| is_word(byte) || byte == b':');
         self.token(of_word(&self.source[self.start..self.at]))
     }
 
@@ -225,75 +292,82 @@ impl<'a> Lexer<'a> {
         if self.number(Digits::AnyBase) {
             return Ok(self.token(Kind::Number));
         }
-        let number_end = self.at;
-        self.at = self.start;
-        if self.duration() {
+        if self.rest_of_duration() {
             return Ok(self.token(Kind::Duration));
         }
-        self.at = self.at.max(number_end).min(self.source.len());
-        self.fail(format!("bad number or duration syntax: {:?}", &self.source[self.start..self.at]))
+        self.fail(format!("bad number or duration syntax: {}", quoted(&self.source[self.start..self.at])))
     }
 
-    /// Takes a number: digits with `_` between them, a dot, an exponent; or `0x` and hexadecimal digits.
+    /// Takes what may be a number: digits with `_` between them, a dot, an exponent; or `0x` and hexadecimal digits. What
+    /// it takes and is no number all the same has no value. Where it cannot go on it has taken the character that is wrong.
     pub(crate) fn number(&mut self, digits: Digits) -> bool {
-        let prefix = self.source.as_bytes().get(self.at..self.at + 2);
-        let hex = digits == Digits::AnyBase && matches!(prefix, Some(b"0x" | b"0X"));
+        let start = self.at;
+        let hex = digits == Digits::AnyBase && self.take(b'0') && self.take_of(b"xX");
         if hex {
-            self.at += 2;
             self.take(b'_');
         }
         let is_digit = |byte: u8| if hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() };
-        let (mut dot, mut exponent, mut any) = (false, false, false);
-        loop {
-            let byte = self.peek_byte(0);
-            let next = self.peek_byte(1);
-            if self.at < self.source.len() && is_digit(byte) {
-                any = true;
-            } else if byte == b'.' && !hex && !dot && !exponent && next != b'_' {
-                dot = true;
-            } else if matches!(byte, b'e' | b'E') && any && !exponent {
-                exponent = true;
-                if matches!(next, b'+' | b'-') {
-                    self.at += 1;
-                }
-                if !self.peek_byte(1).is_ascii_digit() {
-                    return false;
-                }
-            } else if byte == b'_' && any {
-                if !is_digit(next) {
-                    return false;
-                }
-            } else {
-                break;
-            }
+        self.take(b'.');
+        if is_digit(self.peek_byte(0)) {
             self.at += 1;
         }
-        let next = self.peek_byte(0);
-        any && next != b'.' && (!is_word(next) || digits == Digits::DecimalBeforeTimes && next == b'x')
-    }
-
-    /// Takes a duration: whole numbers, each with a unit.
-    pub(crate) fn duration(&mut self) -> bool {
+        let (mut dot, mut exponent) = (false, false);
         loop {
-            let digits = self.at;
-            self.take_while(|byte| byte.is_ascii_digit());
-            if self.at == digits {
+            // behind an exponent's sign and an underscore the input must go on
+            let goes_on = match self.peek_byte(0) {
+                b'.' if dot => {
+                    self.at += 1;
+                    false
+                }
+                b'.' => {
+                    self.at += 1;
+                    dot = true;
+                    !self.take_of(b"_.") && !hex
+                }
+                b'e' | b'E' if exponent => {
+                    self.at += 1;
+                    false
+                }
+                b'e' | b'E' => {
+                    self.at += 1;
+                    exponent = true;
+                    self.take_of(b"+-");
+                    !self.take_of(b"._eE") && self.at < self.source.len()
+                }
+                b'_' => {
+                    self.at += 1;
+                    !self.take_of(b"._eE") && self.at < self.source.len()
+                }
+                byte if is_digit(byte) => {
+                    self.take_while(is_digit);
+                    true
+                }
+                _ => break,
+            };
+            if !goes_on {
                 return false;
             }
-            match self.peek_byte(0) {
-                b'm' if self.peek_byte(1) == b's' => self.at += 2,
-                b's' | b'm' | b'h' | b'd' | b'w' | b'y' => self.at += 1,
-                _ => {
-                    self.take_while(is_word);
-                    return false;
-                }
-            }
-            if !self.peek_byte(0).is_ascii_digit() {
-                let ends = !is_word(self.peek_byte(0));
-                self.take_while(is_word);
-                return ends;
-            }
         }
+        let next = self.peek_byte(0);
+        self.at > start && (!is_word(next) || digits == Digits::DecimalBeforeTimes && next == b'x')
+    }
+
+    /// Takes what makes a duration of a number: a unit, and more numbers with units. What the units mean is for others.
+    fn rest_of_duration(&mut self) -> bool {
+        if !self.take_of(b"smhdwy") {
+            return false;
+        }
+        self.take(b's');
+        while self.peek_byte(0).is_ascii_digit() {
+            self.take_while(|byte| byte.is_ascii_digit());
+            if !self.take_of(b"smhdw") {
+                return false;
+            }
+            self.take(b's');
+        }
+        let ends = !is_word(self.peek_byte(0));
+        self.at += usize::from(!ends);
+        ends
     }
 
     pub(crate) fn string(&mut self, quote: char) -> Result<Token, Failure> {
@@ -312,12 +386,40 @@ impl<'a> Lexer<'a> {
                 return self.unterminated(raw);
             }
             if next == '\\' {
-                match self.peek() {
-                    Some(escaped) => self.at += escaped.len_utf8(),
-                    None => return self.fail("escape sequence not terminated"),
-                }
+                self.escape(quote)?;
             }
         }
+    }
+
+    /// Takes what stands behind a backslash.
+    fn escape(&mut self, quote: char) -> Result<(), Failure> {
+        const UNFINISHED: &str = "escape sequence not terminated";
+        let Some(escaped) = self.peek() else { return self.fail(UNFINISHED) };
+        let (digits, radix) = match escaped {
+            'a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v' | '\\' => (0, 0),
+            _ if escaped == quote => (0, 0),
+            '0'..='7' => (3, 8),
+            'x' => (2, 16),
+            'u' => (4, 16),
+            'U' => (8, 16),
+            _ => return self.fail(format!("unknown escape sequence {}", code_point(escaped))),
+        };
+        // octal digits stand right behind the backslash
+        self.at += if radix == 8 { 0 } else { escaped.len_utf8() };
+        let mut value = 0_u32;
+        for _ in 0..digits {
+            let Some(next) = self.peek() else { return self.fail(UNFINISHED) };
+            let Some(digit) = next.to_digit(radix) else {
+                return self.fail(format!("illegal character {} in escape sequence", code_point(next)));
+            };
+            value = value.wrapping_mul(radix).wrapping_add(digit);
+            self.at += 1;
+        }
+        let is_character = char::from_u32(value).is_some() && (digits > 3 || value <= 0xff);
+        if is_character {
+            return Ok(());
+        }
+        self.fail("escape sequence is an invalid Unicode code point")
     }
 
     fn unterminated<T>(&self, raw: bool) -> Result<T, Failure> {
@@ -340,6 +442,11 @@ pub(crate) fn is_space(byte: u8) -> bool {
 
 pub(crate) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// As `%#U` of Go prints it.
+fn code_point(character: char) -> String {
+    format!("U+{:04X} '{character}'", u32::from(character))
 }
 
 pub(crate) fn quote_char(character: char) -> String {

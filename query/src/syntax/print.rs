@@ -138,7 +138,8 @@ impl Selector {
         if matchers.is_empty() && self.name.is_some() {
             return name.to_owned();
         }
-        let inner: Vec<String> = matchers.iter().map(matcher).collect();
+        let mut inner: Vec<String> = matchers.iter().map(matcher).collect();
+        inner.sort_unstable();
         format!("{name}{{{}}}", inner.join(","))
     }
 
@@ -152,17 +153,15 @@ impl Selector {
 }
 
 fn matcher(matcher: &Matcher) -> String {
-    let value = quoted(&matcher.value);
-    if &*matcher.name == Labels::NAME && matcher.op == model::MatchOp::Equal {
-        let plain = name::is_legacy_metric_name(&matcher.value);
-        return if plain { format!("{}={value}", Labels::NAME) } else { value };
-    }
-    format!("{}{}{value}", label_name(&matcher.name), matcher.op.as_str())
+    format!("{}{}{}", label_name(&matcher.name), matcher.op.as_str(), quoted(&matcher.value))
 }
 
 impl Display for Selector {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{}", self.bare(), self.edges(), self.shift)
+        f.write_str(&self.bare())?;
+        self.shift.write_at(f)?;
+        f.write_str(self.edges())?;
+        self.shift.write_offset(f)
     }
 }
 
@@ -187,19 +186,29 @@ impl Subquery {
     }
 }
 
-impl Display for Shift {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Shift {
+    fn write_at(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.at {
             #[expect(clippy::cast_precision_loss, reason = "as Prometheus prints it")]
-            Some(At::Time(ms)) => write!(f, " @ {:.3}", ms as f64 / 1_000.0)?,
-            Some(At::Start) => f.write_str(" @ start()")?,
-            Some(At::End) => f.write_str(" @ end()")?,
-            None => {}
+            Some(At::Time(ms)) => write!(f, " @ {:.3}", ms as f64 / 1_000.0),
+            Some(At::Start) => f.write_str(" @ start()"),
+            Some(At::End) => f.write_str(" @ end()"),
+            None => Ok(()),
         }
+    }
+
+    fn write_offset(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.offset {
             Some(offset) => write!(f, " offset {offset}"),
             None => Ok(()),
         }
+    }
+}
+
+impl Display for Shift {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.write_at(f)?;
+        self.write_offset(f)
     }
 }
 

@@ -183,8 +183,8 @@ impl Values<'_> {
             );
         }
         match number::parse(&self.text[digits..self.lexer.at]) {
-            Some(value) => Ok(if negative { -value } else { value }),
-            None => self.error(start, "error parsing number"),
+            Ok(value) => Ok(if negative { -value } else { value }),
+            Err(error) => self.error(start, format!("error parsing number: {error}")),
         }
     }
 }

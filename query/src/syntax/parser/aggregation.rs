@@ -11,13 +11,16 @@ use crate::syntax::token::{Keyword, Kind};
 impl Parser<'_> {
     pub(super) fn aggregation(&mut self, op: AggregateOp) -> Result<Expr> {
         let name = self.advance();
+        self.aggregations += 1;
         let mut modifier = self.aggregation_modifier()?;
-        if self.peek().kind != Kind::LeftParen {
-            return Err(self.unexpected("aggregation", ""));
-        }
         let mut arguments = self.arguments()?;
+        self.aggregations -= 1;
         if modifier.is_none() {
             modifier = self.aggregation_modifier()?;
+        }
+        if self.peek().kind == Kind::Error {
+            // what stands behind the aggregation has been read before it is looked at
+            return Err(self.unexpected("", ""));
         }
         let range = ByteRange::new(name.range.start, self.last_end);
         if op.is_experimental() && !self.options.experimental_functions {

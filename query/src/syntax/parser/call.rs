@@ -33,7 +33,8 @@ impl Parser<'_> {
                 self.expect(Kind::RightParen, "", "")?;
                 return Ok(arguments);
             };
-            if self.peek().kind == Kind::RightParen {
+            // what the lexer does not understand is told first
+            if !self.begins_expression() && self.peek().kind != Kind::Error {
                 return Err(self.error(comma.range, "trailing commas not allowed in function call args"));
             }
         }

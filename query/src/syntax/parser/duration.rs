@@ -73,15 +73,13 @@ impl Parser<'_> {
             Kind::LeftParen => {
                 self.advance();
                 let inner = self.duration_expression(0, context, expected)?;
-                let close = self.expect(Kind::RightParen, context, "\")\"")?;
+                let close = self.expect(Kind::RightParen, context, expected)?;
                 Ok(DurationExpr {
                     kind: DurationKind::Paren(Box::new(inner)),
                     range: token.range.to(close.range),
                 })
             }
-            Kind::Identifier if self.peek_second() == Kind::LeftParen => {
-                self.duration_call(context, expected)
-            }
+            Kind::Identifier => self.duration_call(context, expected),
             _ => Err(self.unexpected(context, expected)),
         }
     }
@@ -95,10 +93,10 @@ impl Parser<'_> {
             _ => return Err(self.unexpected(context, expected)),
         };
         self.advance();
-        self.advance();
+        self.expect(Kind::LeftParen, context, expected)?;
         let kind = if of_two {
             let first = Box::new(self.duration_expression(0, context, expected)?);
-            self.expect(Kind::Comma, context, "\",\"")?;
+            self.expect(Kind::Comma, context, expected)?;
             let second = Box::new(self.duration_expression(0, context, expected)?);
             if word == "min_of" {
                 DurationKind::MinOf(first, second)
@@ -110,7 +108,7 @@ impl Parser<'_> {
         } else {
             DurationKind::Range
         };
-        let close = self.expect(Kind::RightParen, context, "\")\"")?;
+        let close = self.expect(Kind::RightParen, context, expected)?;
         Ok(DurationExpr { kind, range: name.range.to(close.range) })
     }
 

@@ -73,18 +73,26 @@ impl Parser<'_> {
 
     /// Whether an aggregation operator is meant as such, and not as the name of a metric.
     fn is_aggregation(&self) -> bool {
-        !matches!(
-            self.peek_second(),
-            Kind::LeftBrace
-                | Kind::LeftBracket
-                | Kind::RightParen
-                | Kind::Comma
-                | Kind::EndOfInput
-                | Kind::At
-                | Kind::Operator(_)
-                | Kind::Keyword(Keyword::Offset | Keyword::Anchored | Keyword::Smoothed)
-                | Kind::Error
-        )
+        matches!(self.peek_second(), Kind::LeftParen | Kind::Keyword(Keyword::By | Keyword::Without))
+    }
+
+    /// Whether the next token may be the first of an expression.
+    pub(super) fn begins_expression(&self) -> bool {
+        match self.peek().kind {
+            Kind::Number
+            | Kind::Duration
+            | Kind::String
+            | Kind::LeftParen
+            | Kind::LeftBrace
+            | Kind::Identifier
+            | Kind::MetricIdentifier
+            | Kind::Aggregate(_)
+            | Kind::Operator(
+                BinaryOp::Add | BinaryOp::Sub | BinaryOp::And | BinaryOp::Or | BinaryOp::Unless,
+            ) => true,
+            Kind::Keyword(keyword) => keyword.may_name_a_metric(),
+            _ => false,
+        }
     }
 
     fn paren(&mut self) -> Result<Expr> {

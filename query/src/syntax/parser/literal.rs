@@ -21,13 +21,10 @@ impl Parser<'_> {
                 .map(|ms| Number { value: ms as f64 / 1_000.0, is_duration: true })
                 .map_err(|error| self.error(token.range, error.to_string()));
         }
-        match number::parse(text) {
-            Some(value) => Ok(Number { value, is_duration: false }),
-            None => Err(self.error(
-                token.range,
-                format!("error parsing number: strconv.ParseFloat: parsing {text:?}: value out of range"),
-            )),
-        }
+        number::parse(text).map(|value| Number { value, is_duration: false }).map_err(|error| {
+            let message = format!("error parsing number: strconv.ParseFloat: parsing {text:?}: {error}");
+            self.error(token.range, message)
+        })
     }
 
     /// A number with a sign or without.

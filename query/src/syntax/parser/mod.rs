@@ -78,6 +78,8 @@ pub(super) struct Parser<'a> {
     lexer_error: Option<String>,
     next: usize,
     depth: usize,
+    /// How many aggregations are open: a mistake inside of one, wherever it is, is told as one of the aggregation.
+    aggregations: usize,
     options: Options,
     /// The end of the last token that closed something; nodes end there.
     last_end: usize,
@@ -88,7 +90,16 @@ type Result<T, E = ParseError> = std::result::Result<T, E>;
 impl<'a> Parser<'a> {
     fn new(source: &'a str, options: Options) -> Self {
         let lexer::Tokens { list, error } = lexer::tokens(source);
-        Self { source, tokens: list, lexer_error: error, next: 0, depth: 0, options, last_end: 0 }
+        Self {
+            source,
+            tokens: list,
+            lexer_error: error,
+            next: 0,
+            depth: 0,
+            aggregations: 0,
+            options,
+            last_end: 0,
+        }
     }
 
     fn peek(&self) -> Token {
@@ -136,6 +147,7 @@ impl<'a> Parser<'a> {
             return self.error(token.range, message.clone());
         }
         let mut message = format!("unexpected {}", token.describe(self.source));
+        let context = if context.is_empty() && self.aggregations > 0 { "aggregation" } else { context };
         if !context.is_empty() {
             message.push_str(&format!(" in {context}"));
         }

@@ -106,14 +106,14 @@ impl Parser<'_> {
 
     fn at_argument(&mut self, operand: ByteRange) -> Result<At> {
         let token = self.peek();
-        if token.kind == Kind::Identifier && self.peek_second() == Kind::LeftParen {
+        if token.kind == Kind::Identifier {
             let at = match self.text(token).to_ascii_lowercase().as_str() {
                 "start" => At::Start,
                 "end" => At::End,
                 _ => return Err(self.unexpected("@", "timestamp")),
             };
             self.advance();
-            self.advance();
+            self.expect(Kind::LeftParen, "@", "timestamp")?;
             self.expect(Kind::RightParen, "@", "timestamp")?;
             return Ok(at);
         }

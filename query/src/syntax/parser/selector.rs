@@ -64,7 +64,7 @@ impl Parser<'_> {
             Kind::String => {
                 self.advance();
                 let name = self.unquote_shared(label)?;
-                if matches!(self.peek().kind, Kind::Comma | Kind::RightBrace) {
+                if !is_match_op(self.peek().kind) {
                     return Ok(Matcher::equal(Labels::NAME, name));
                 }
                 name
@@ -117,7 +117,7 @@ impl Parser<'_> {
             }
             let label = self.peek();
             let name = self.label_set_name(label)?;
-            if label.kind == Kind::String && matches!(self.peek().kind, Kind::Comma | Kind::RightBrace) {
+            if label.kind == Kind::String && self.peek().kind != Kind::Assign {
                 labels.set(Labels::NAME, name);
             } else {
                 self.expect(Kind::Assign, "label set", "\"=\"")?;
@@ -144,4 +144,8 @@ impl Parser<'_> {
             _ => Err(self.unexpected("label set", "identifier or \"}\"")),
         }
     }
+}
+
+fn is_match_op(kind: Kind) -> bool {
+    matches!(kind, Kind::Assign | Kind::EqualRegex | Kind::NotRegex | Kind::Operator(BinaryOp::NotEqual))
 }

@@ -64,7 +64,8 @@ fn selectors() {
     same("job:up:sum");
     same("up{a=\"b\",c!=\"d\",e=~\"f.*\",g!~\"h\"}");
     check("{a='b',}", "{a=\"b\"}");
-    check("{\"a.b\"}", "{\"a.b\"}");
+    check("{\"a.b\"}", "{__name__=\"a.b\"}");
+    check("x{b=\"1\",\"a.b\"=\"2\",a=\"3\"}", "x{\"a.b\"=\"2\",a=\"3\",b=\"1\"}");
     check("{\"up\"}", "{__name__=\"up\"}");
     check("up{\"x y\"=\"z\"}", "up{\"x y\"=\"z\"}");
     check("up offset 5m", "up offset 5m");
@@ -80,6 +81,7 @@ fn selectors() {
     check("up offset 2 ^ 2", "up offset 2s ^ 2");
     check("rate(up[5m] anchored)", "rate(up[5m] anchored)");
     check("up smoothed offset 1m", "up smoothed offset 1m");
+    check("up smoothed offset 1m @ 5", "up @ 5.000 smoothed offset 1m");
 }
 
 #[test]
@@ -92,7 +94,7 @@ fn keywords_may_be_names() {
     }
     check("sum by(on,bool,group_left,sum)(x)", "sum by (on, bool, group_left, sum) (x)");
     check("sum+by", "sum + by");
-    check("x{by='1',sum='2',on='3'}", "x{by=\"1\",sum=\"2\",on=\"3\"}");
+    check("x{by='1',sum='2',on='3'}", "x{by=\"1\",on=\"3\",sum=\"2\"}");
 }
 
 #[test]
@@ -123,8 +125,8 @@ fn mistakes_have_the_words_of_prometheus() {
     fails("1+", "1:3: parse error: unexpected end of input");
     fails("*test", "1:1: parse error: unexpected <op:*>");
     fails("(1", "1:3: parse error: unclosed left parenthesis");
-    fails("1)", "1:2: parse error: unexpected right parenthesis ')'");
-    fails("a\n+\n}", "3:1: parse error: unexpected right brace '}'");
+    fails("1)", "1:3: parse error: unexpected right parenthesis ')'");
+    fails("a\n+\n}", "3:1: parse error: unexpected character: '}'");
     fails("1 !~ 1", "1:3: parse error: unexpected character after '!': '~'");
     fails("1 =~ 1", "1:3: parse error: unexpected character after '=': '~'");
     fails("up{", "1:4: parse error: unexpected end of input inside braces");
@@ -139,6 +141,16 @@ fn mistakes_have_the_words_of_prometheus() {
     fails("{a=~\".*\"}", "1:1: parse error: vector selector must contain at least one non-empty matcher");
     fails("up{__name__='x'}", "1:1: parse error: metric name must not be set twice: \"up\" or \"x\"");
     fails("up[5m", "1:6: parse error: unclosed left bracket");
+    fails("up[", "1:4: parse error: unexpected end of input in duration expression");
+    fails("(up[5m", "1:7: parse error: unclosed left parenthesis");
+    fails("up[:5m]", "1:5: parse error: unexpected colon before duration in duration expression");
+    fails("up[step()::]", "1:12: parse error: unexpected repeated colon in duration expression");
+    fails("up[5m a]", "1:7: parse error: unexpected character: 'a', expected ':'");
+    fails("up[a]", "1:4: parse error: unexpected character in duration expression: 'a'");
+    fails(
+        "up[step]",
+        "1:8: parse error: unexpected \"]\" in subquery selector, expected number, duration, step(), or range()",
+    );
     fails(
         "up[]",
         "1:4: parse error: unexpected \"]\" in subquery selector, expected number, duration, step(), or range()",
@@ -172,7 +184,8 @@ fn mistakes_have_the_words_of_prometheus() {
         "topk(x)",
         "1:1: parse error: wrong number of arguments for aggregate expression provided, expected 2, got 1",
     );
-    fails("sum x", "1:5: parse error: unexpected identifier \"x\" in aggregation");
+    fails("sum x", "1:5: parse error: unexpected identifier \"x\"");
+    fails("sum(rate(x =", "1:12: parse error: unexpected \"=\" in aggregation");
     fails("sum by x (y)", "1:8: parse error: unexpected identifier \"x\" in grouping opts, expected \"(\"");
     fails("sum by (1) (y)", "1:9: parse error: unexpected number \"1\" in grouping opts, expected label");
     fails("1 == 1", "1:3: parse error: comparisons between scalars must use BOOL modifier");
@@ -199,7 +212,10 @@ fn mistakes_have_the_words_of_prometheus() {
     fails("info(x)", "1:1: parse error: function \"info\" is not enabled");
     fails("x anchored", "1:3: parse error: anchored modifier is experimental and not enabled");
     fails("a + fill(1) b", "1:5: parse error: binop fill modifiers are experimental and not enabled");
-    fails("'a\\d'", "1:1: parse error: error unquoting string 'a\\d': invalid syntax");
+    fails("'a\\d'", "1:1: parse error: unknown escape sequence U+0064 'd'");
+    fails("1x", "1:1: parse error: bad number or duration syntax: \"1\"");
+    fails("1hs", "1:1: parse error: unknown unit \"hs\" in duration \"1hs\"");
+    fails("clamp(x, , 1)", "1:8: parse error: trailing commas not allowed in function call args");
     fails("a{b=~'('}", "1:3: parse error: error parsing regexp: missing closing ): `(`");
 }
 
