@@ -214,8 +214,8 @@ impl<'a> Translator<'a> {
             return self.named_group();
         }
         let flags_end = rest[2..].find([':', ')']).map(|end| end + 2);
-        let Some(end) = flags_end else { return self.mistake("missing closing )", self.pattern) };
-        if !valid_flags(&rest[2..end]) {
+        let end = flags_end.unwrap_or(rest.len());
+        if flags_end.is_none() || !valid_flags(&rest[2..end]) {
             let piece = rest[..end].find(|c| !"(?imsU-".contains(c)).map_or(end + 1, |bad| bad + 1);
             return self.mistake("invalid or unsupported Perl syntax", rest.get(..piece).unwrap_or(rest));
         }
@@ -350,22 +350,24 @@ impl<'a> Translator<'a> {
         }
     }
 
-    /// What follows `\x`: two digits, or digits in braces.
+    /// What follows `\x`: two digits, or digits in braces. Where that is wrong, what is wrong has been taken too.
     fn hexadecimal(&mut self) -> Option<char> {
-        let digits = match self.rest().strip_prefix('{') {
-            Some(inner) => {
-                let end = inner.find('}')?;
-                self.at += end + 2;
-                &inner[..end]
+        if !self.rest().starts_with('{') {
+            let (high, low) = (self.next()?, self.next()?);
+            return char::from_u32(high.to_digit(16)? * 16 + low.to_digit(16)?);
+        }
+        self.at += 1;
+        let (mut code, mut any) = (0, false);
+        loop {
+            match self.next()? {
+                '}' => return if any { char::from_u32(code) } else { None },
+                digit => code = code * 16 + digit.to_digit(16)?,
             }
-            None => {
-                let digits = self.rest().get(..2)?;
-                self.at += 2;
-                digits
+            if code > u32::from(char::MAX) {
+                return None;
             }
-        };
-        let plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        plain.then(|| u32::from_str_radix(digits, 16).ok().and_then(char::from_u32))?
+            any = true;
+        }
     }
 
     /// `[…]`

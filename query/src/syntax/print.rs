@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter, Write};
 use std::sync::Arc;
 
-use model::{Labels, Matcher, float, name};
+use model::{Matcher, float, name};
 
 use super::ast::{
     Aggregate, At, Binary, Call, Duration, DurationExpr, DurationKind, Edges, Expr, ExprKind, Grouping,

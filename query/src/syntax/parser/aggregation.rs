@@ -74,6 +74,8 @@ impl Parser<'_> {
     fn grouping_label(&mut self) -> Result<Arc<str>> {
         let token = self.peek();
         match token.kind {
+            // the one keyword that upstream's grammar does not list here
+            Kind::Keyword(Keyword::Without) => Err(self.unexpected("grouping opts", "label")),
             Kind::Identifier
             | Kind::Aggregate(_)
             | Kind::Keyword(_)

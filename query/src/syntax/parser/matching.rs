@@ -29,8 +29,16 @@ impl Parser<'_> {
             _ => return Ok(None),
         };
         self.advance();
-        let include = if self.peek().kind == Kind::LeftParen { self.grouping_labels()? } else { Vec::new() };
+        let has_labels = self.peek().kind == Kind::LeftParen || !self.operand_follows();
+        let include = if has_labels { self.grouping_labels()? } else { Vec::new() };
         Ok(Some(Grouping { many, include }))
+    }
+
+    /// Whether the operation goes on without labels.
+    fn operand_follows(&self) -> bool {
+        let fills =
+            matches!(self.peek().kind, Kind::Keyword(Keyword::Fill | Keyword::FillLeft | Keyword::FillRight));
+        fills || self.begins_expression()
     }
 
     fn fill_modifiers(&mut self, matching: &mut Matching) -> Result<()> {
