@@ -16,7 +16,11 @@ impl Parser<'_> {
     pub(super) fn positive_duration(&mut self, expected: Option<&str>) -> Result<Duration> {
         let expr = self.duration_expression(0, "subquery selector", expected.unwrap_or(EXPECTED))?;
         let range = expr.range;
+        if literal(&expr).is_some_and(|seconds| seconds <= 0.0) {
+            return Err(self.error(range, "duration must be greater than 0"));
+        }
         match duration(expr) {
+            // less than a millisecond
             Duration::Ms(..=0) => Err(self.error(range, "duration must be greater than 0")),
             duration => Ok(duration),
         }
@@ -40,9 +44,16 @@ impl Parser<'_> {
                 if length > super::DEPTH_MAX {
                     return Err(parser.error(parser.peek().range, "duration expression is too long"));
                 }
-                parser.advance();
+                let operator = parser.advance();
                 let binds = op.precedence() + u8::from(!op.is_right_associative());
                 let right = parser.duration_expression(binds, context, expected)?;
+                let complaint = match op {
+                    BinaryOp::Div => "division by zero",
+                    _ => "modulo by zero",
+                };
+                if matches!(op, BinaryOp::Div | BinaryOp::Mod) && literal(&right) == Some(0.0) {
+                    return Err(parser.error(operator.range, complaint));
+                }
                 let range = left.range.to(right.range);
                 left =
                     DurationExpr { kind: DurationKind::Binary(op, Box::new(left), Box::new(right)), range };
@@ -117,6 +128,18 @@ impl Parser<'_> {
             return Ok(());
         }
         Err(self.error(range, "duration out of range"))
+    }
+}
+
+/// The value of a number, with a sign or in parentheses too.
+fn literal(expr: &DurationExpr) -> Option<f64> {
+    match &expr.kind {
+        DurationKind::Number(number) => Some(number.value),
+        DurationKind::Sign(negative, operand) => {
+            literal(operand).map(|value| if *negative { -value } else { value })
+        }
+        DurationKind::Paren(inner) => literal(inner),
+        _ => None,
     }
 }
 
