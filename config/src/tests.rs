@@ -83,7 +83,7 @@ fn mistakes_have_file_line_and_column() {
     check("a: [", "p.yml:2: yaml: line 2: while parsing a node, did not find expected node content");
     check(
         "global:\n  evaluation_interval: 1q\nfoo: 1\n",
-        "p.yml:2:24: not a valid duration string: \"1q\"\n\
+        "p.yml:2:24: unknown unit \"q\" in duration \"1q\"\n\
          p.yml:3:1: unknown field \"foo\" in the configuration; there are global, rule_files, alerting",
     );
     check(

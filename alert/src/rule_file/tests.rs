@@ -151,7 +151,7 @@ fn fields_must_exist_and_have_their_type() {
         &rule("- alert: A\n  expr: 1\n  expr: 2"),
         &["f.yml: yaml: unmarshal errors:\n  line 6: mapping key \"expr\" already defined at line 5"],
     );
-    check(&rule("- alert: A\n  expr: 1\n  for: 5x"), &[r#"f.yml: not a valid duration string: "5x""#]);
+    check(&rule("- alert: A\n  expr: 1\n  for: 5x"), &[r#"f.yml: unknown unit "x" in duration "5x""#]);
     check("groups: [\n", &["f.yml: yaml: line 2: while parsing a node, did not find expected node content"]);
     let lenient = RuleFileOptions { ignore_unknown_fields: true, ..RuleFileOptions::default() };
     assert_eq!(errors_with(&rule("- alert: A\n  expr: 1\n  owner: me"), &lenient), Vec::<String>::new());

@@ -100,8 +100,10 @@ impl Histogram {
     }
 
     pub(super) fn positive(&self, index: i32, count: f64) -> Bucket {
-        let bounds = self.bounds(index);
-        Bucket { lower: bounds.0, upper: bounds.1, lower_inclusive: false, upper_inclusive: true, count }
+        let (lower, upper) = self.bounds(index);
+        // nothing lies below the first of the custom buckets, minus infinity neither
+        let lower_inclusive = self.has_custom_bounds() && index == 0;
+        Bucket { lower, upper, lower_inclusive, upper_inclusive: true, count }
     }
 
     pub(super) fn negative(&self, index: i32, count: f64) -> Bucket {
