@@ -12,8 +12,8 @@ use object_store::path::Path;
 use objects::probe::ProbeError;
 use objects::{Counts, Instrumented, OpenError, Options, Retries};
 use store::{
-    Confined, Entry, LogError, LogSettings, Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant,
-    Writer, WriterSettings,
+    Confined, Entry, Inspector, LogError, LogSettings, Reader, ReaderSettings, SampleBatch, Source, Stream,
+    Tenant, Writer, WriterSettings,
 };
 
 use crate::RuleState;
@@ -192,6 +192,15 @@ impl Storage {
     /// Whose data this is about.
     pub fn tenant(&self) -> &Tenant {
         &self.tenant
+    }
+
+    /// Who looks at the streams of the tenant; each is called `tenant/stream`.
+    pub fn inspectors(&self) -> [(String, Inspector); 2] {
+        let called = |name: &str| format!("{}/{name}", self.tenant);
+        [
+            (called("pushes"), Inspector::of_pushes(self.store(), self.pushes())),
+            (called("samples"), Inspector::of_samples(self.store(), self.samples())),
+        ]
     }
 
     pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {

@@ -12,6 +12,7 @@ use edge::{CompactSettings, RETENTION_MIN, Retention, StreamRetention};
 use crate::check_config::CheckConfig;
 use crate::check_rules::CheckRules;
 use crate::compact::Compact;
+use crate::inspect::Inspect;
 use crate::query_flags::QueryFlags;
 use crate::test_rules::TestRules;
 
@@ -38,12 +39,32 @@ pub(crate) enum Command {
     /// `mayfly serve` does this by itself where --storage.compact-interval says how often. Ends with 0 if all that was due is
     /// done, and with 1 if something kept it from that, which is told.
     Compact(Compact),
+    /// Look at what is stored.
+    #[command(subcommand)]
+    Store(InStore),
     /// Look for mistakes in files.
     #[command(subcommand)]
     Check(Check),
     /// Run tests that are written down in files.
     #[command(subcommand)]
     Test(Test),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum InStore {
+    /// Tell what there is, by partition: days of segments, runs, frames, and what nobody needs any more.
+    ///
+    /// Ends with 0, or with 2 if it could not be looked at.
+    Ls(Inspect),
+    /// Tell how much there is in all, from when it is, and how far it is merged.
+    ///
+    /// Ends with 0, or with 2 if it could not be looked at.
+    Stat(Inspect),
+    /// Read all that counts and tell what is broken: objects that are not there, checksums, rows that cannot be decoded, names and
+    /// a manifest that do not say the truth. Safe while others write and merge.
+    ///
+    /// Ends with 0 if all is well, with 1 if something is broken, and with 2 if it could not be looked at.
+    Verify(Inspect),
 }
 
 #[derive(Debug, Subcommand)]

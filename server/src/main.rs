@@ -4,6 +4,7 @@ mod check_config;
 mod check_rules;
 mod cli;
 mod compact;
+mod inspect;
 mod junit;
 mod log;
 mod query_flags;
@@ -16,7 +17,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::cli::{Check, Cli, Command, Serve, Test};
+use crate::cli::{Check, Cli, Command, InStore, Serve, Test};
+use crate::inspect::What;
 
 /// The error and its causes, each once, although some quote their cause in their own text.
 fn one_line(error: &anyhow::Error) -> String {
@@ -43,6 +45,9 @@ fn main() -> ExitCode {
     let ended = match Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command {
         Command::Serve(flags) => serve(*flags, cli::values(&matches)),
         Command::Compact(flags) => compact::run(&flags),
+        Command::Store(InStore::Ls(flags)) => inspect::run(&flags, What::Partitions),
+        Command::Store(InStore::Stat(flags)) => inspect::run(&flags, What::Totals),
+        Command::Store(InStore::Verify(flags)) => inspect::run(&flags, What::Problems),
         Command::Check(Check::Config(flags)) => check_config::run(&flags),
         Command::Check(Check::Rules(flags)) => check_rules::run(&flags),
         Command::Test(Test::Rules(flags)) => test_rules::run(&flags),

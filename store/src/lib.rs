@@ -10,6 +10,7 @@ mod confined;
 mod entry;
 mod fold;
 mod hot;
+mod inspect;
 mod layout;
 mod log;
 mod manifest;
@@ -26,6 +27,7 @@ pub use compact::{
 };
 pub use confined::Confined;
 pub use entry::{Entry, SampleBatch};
+pub use inspect::{Holds, InspectError, Inspector, Inventory, Partition, Place, Problem, Verified};
 pub use layout::{LayoutError, Stream, Tenant};
 pub use log::{LogError, Replayed};
 pub use reader::{

@@ -17,3 +17,4 @@ mod s12_remote_write;
 mod s13_rule_reload;
 mod s14_compact;
 mod s15_config;
+mod s17_store;

@@ -12,8 +12,8 @@ mod tests;
 
 pub(crate) use codec::ManifestError;
 #[cfg(test)]
-pub(crate) use invariants::{Invariant, stands};
-pub(crate) use invariants::{Violation, check};
+pub(crate) use invariants::Invariant;
+pub(crate) use invariants::{Violation, check, stands};
 pub(crate) use swap::{LoadError, Loaded, Manifests, SwapError};
 
 use serde::{Deserialize, Serialize};

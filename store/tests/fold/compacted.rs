@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mayfly_store::{
-    CompactSettings, Compactor, MergeLimits, Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant,
-    Writer, WriterSettings,
+    CompactSettings, Compactor, Inspector, MergeLimits, Reader, ReaderSettings, SampleBatch, Source, Stream,
+    Tenant, Writer, WriterSettings,
 };
 use model::{Push, Selection, Stamp};
 use object_store::ObjectStore;
@@ -183,6 +183,8 @@ async fn play(story: &Story, thens: &[Then], seed: u64, window: (f64, f64)) {
         world.check(within(window, now_ms)).await;
         world.check((now_ms, now_ms)).await;
     }
+    let inspector = Inspector::of_pushes(Arc::clone(&world.store), stream());
+    assert_eq!(inspector.verify().await.expect("is looked at").problems, []);
 }
 
 /// A part of the time until now.

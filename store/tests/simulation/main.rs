@@ -10,6 +10,7 @@ mod check;
 mod client;
 mod ledger;
 mod manifest;
+mod narrow;
 mod processes;
 #[path = "../fold/pushes.rs"]
 #[expect(dead_code, reason = "of stories only the pushes are of use here")]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mayfly_store::{
-    CompactError, CompactSettings, Compactor, Entry as Written, LogSettings, MergeLimits, Reader,
+    CompactError, CompactSettings, Compactor, Entry as Written, Inspector, LogSettings, MergeLimits, Reader,
     ReaderSettings, SampleBatch, Source, Submitted, Tail, WriteError, Writer, WriterSettings,
 };
 use model::{Clock, Labels, MatchOp, Matcher, Push, Samples, Selection};
@@ -239,6 +239,22 @@ pub(crate) async fn tick(
             }
             None
         }
+    }
+}
+
+/// Looks whether anything is broken, which must never be.
+pub(crate) async fn verify(world: Arc<World>, is_of_pushes: bool) {
+    let store: Arc<dyn ObjectStore> = Arc::new(Client::new(&world, "inspector"));
+    let inspector = match is_of_pushes {
+        true => Inspector::of_pushes(store, pushes()),
+        false => Inspector::of_samples(store, samples()),
+    };
+    match inspector.verify().await {
+        Ok(verified) if verified.problems.is_empty() && verified.foreign.is_empty() => {
+            world.tell(format!("{} objects are sound", verified.objects));
+        }
+        Ok(verified) => world.fail(format!("it is broken: {verified:?}")),
+        Err(error) => world.fail(format!("it cannot be verified: {error}")),
     }
 }
 

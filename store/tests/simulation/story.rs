@@ -13,7 +13,7 @@ use super::bucket::{Broken, Bucket};
 use super::chance::Chance;
 use super::ledger::Given;
 use super::manifest::merged;
-use super::processes::{Reading, Slot, Writing, compact_settings, tick};
+use super::processes::{Reading, Slot, Writing, compact_settings, tick, verify};
 use super::weather::Weather;
 use super::world::World;
 
@@ -341,12 +341,14 @@ impl Story {
             self.advance(HOUR).await;
         }
         self.write_logs().await;
+        self.verify().await;
         for _ in 0..4 {
             self.advance(26 * HOUR).await;
             for is_of_pushes in [true, false] {
                 self.tick_until_done(is_of_pushes).await;
             }
             self.read_all().await;
+            self.verify().await;
         }
         if self.world.failure().is_none() {
             self.check_objects();
@@ -414,6 +416,17 @@ impl Story {
                 if !read.await.unwrap_or(false) {
                     self.world.fail("all is calm, and still it cannot be read");
                 }
+            }
+        }
+    }
+
+    /// `mayfly store verify` finds nothing broken.
+    async fn verify(&self) {
+        for is_of_pushes in [true, false] {
+            let verifying = self.world.spawn(verify(Arc::clone(&self.world), is_of_pushes));
+            self.wait_for(&verifying).await;
+            if let Err(error) = verifying.await {
+                self.world.fail(error);
             }
         }
     }

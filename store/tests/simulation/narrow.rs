@@ -1,0 +1,134 @@
+//! What a seed hardly ever meets, since it takes a request to fall between two of one tick.
+
+use std::path::Path as Folder;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mayfly_store::{
+    CompactSettings, Compactor, LogSettings, Reader, ReaderSettings, SampleBatch, Source, Writer,
+    WriterSettings,
+};
+use model::{
+    Change, GroupKey, Labels, Merge, MetricType, Push, PushedFamily, PushedSeries, Samples, Selection,
+};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use testkit::{Fault, FaultyStore, ManualClock, Operation};
+use tokio::sync::Semaphore;
+
+use super::world::{pushes, samples};
+
+/// A reader gets the manifest before a tick, and lists segments after it: what the tick has merged must still be there, whatever
+/// the grace is.
+#[tokio::test]
+async fn nothing_is_lost_to_who_lists_after_a_tick_and_read_the_manifest_before_it() {
+    // what the memory has is always old
+    let at_ms = 1_921_658_430_000;
+    let (store, clock) = (Arc::new(InMemory::new()) as Arc<dyn ObjectStore>, ManualClock::at_ms(at_ms));
+    let clock = Arc::new(clock);
+    let writer =
+        Writer::start(Arc::clone(&store), samples(), Arc::clone(&clock) as _, WriterSettings::of_writer(1));
+    let mut of_series = Samples::default();
+    of_series.push(at_ms, 1.0);
+    let batch = SampleBatch { series: vec![(Labels::from_pairs([("__name__", "a")]), of_series)] };
+    writer.push(batch).await.expect("is stored");
+    clock.advance_ms(3_600_000);
+
+    let listings = Arc::new(Semaphore::new(0));
+    let slow = {
+        let listings = Arc::clone(&listings);
+        move |operation, _: &Path| match operation {
+            Operation::List => Fault::Wait(Arc::clone(&listings)),
+            _ => Fault::None,
+        }
+    };
+    let slow = Arc::new(FaultyStore::new(Arc::clone(&store), slow));
+    let sources = (Source::new(pushes(), None), Source::new(samples(), None));
+    let reader = Reader::new(slow, sources.0, sources.1, ReaderSettings::default());
+    let selection = Selection { matchers: Vec::new(), start_ms: at_ms, end_ms: at_ms };
+    let mut read = Box::pin(reader.select(&selection));
+    // until all that it waits for is the listings
+    for _ in 0..100 {
+        assert!(futures::poll!(&mut read).is_pending());
+        tokio::task::yield_now().await;
+    }
+    let settings = CompactSettings { grace: Duration::ZERO, ..CompactSettings::of_holder(1) };
+    let compactor = Compactor::of_samples(Arc::clone(&store), samples(), settings, clock);
+    assert_eq!(compactor.tick().await.expect("ticks").segments, 1);
+    assert!(store.head(&Path::from("default/samples/manifest.json")).await.is_ok(), "the tick has swapped");
+    listings.add_permits(100);
+    let found = read.await.expect("reads").found;
+    assert_eq!(found.iter().map(|series| &series.samples.values[..]).collect::<Vec<_>>(), [[1.0]]);
+}
+
+/// One that answers when a push is in its log; first it makes segments of what the log holds.
+async fn logged(
+    store: &Arc<dyn ObjectStore>,
+    clock: &Arc<ManualClock>,
+    (writer, folder): (u64, &Folder),
+) -> Writer<Push> {
+    let log = LogSettings { folder: folder.to_owned(), flush_interval: Duration::from_millis(1) };
+    let (store, clock) = (Arc::clone(store), Arc::clone(clock) as _);
+    let started = Writer::start_logged(store, pushes(), clock, WriterSettings::of_writer(writer), log).await;
+    started.expect("starts").0
+}
+
+/// What a counter has come to, step by step.
+async fn totals(store: &Arc<dyn ObjectStore>, end_ms: i64) -> Vec<f64> {
+    let sources = (Source::new(pushes(), None), Source::new(samples(), None));
+    let reader = Reader::new(Arc::clone(store), sources.0, sources.1, ReaderSettings::default());
+    let selection = Selection { matchers: Vec::new(), start_ms: 0, end_ms };
+    let found = reader.select(&selection).await.expect("reads").found;
+    found.into_iter().flat_map(|series| series.steps.values.clone()).collect()
+}
+
+/// A segment comes to the store and the answer does not; it is merged, and then its log is replayed, under a later minute. What it
+/// adds counts once, before the second is merged and after.
+#[test]
+fn nothing_is_lost_or_doubled_that_is_put_again_after_it_was_merged() {
+    let at_ms = 1_921_658_430_000;
+    let memory = Arc::new(InMemory::new()) as Arc<dyn ObjectStore>;
+    let clock = Arc::new(ManualClock::at_ms(at_ms));
+    let folder = tempfile::tempdir().expect("a folder");
+    let process = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let unanswered = |operation, _: &Path| match operation {
+        Operation::Put => Fault::FailAfterwards,
+        _ => Fault::None,
+    };
+    let unanswered = Arc::new(FaultyStore::new(Arc::clone(&memory), unanswered)) as Arc<dyn ObjectStore>;
+    let labels = Labels::from_pairs([("__name__", "c"), ("job", "j")]);
+    let series = vec![PushedSeries::float(labels, 1.0).merging(Merge::Add)];
+    let family =
+        PushedFamily { name: "c".into(), r#type: MetricType::Counter, series, ..PushedFamily::default() };
+    let group = GroupKey::of(&Labels::from_pairs([("job", "j")]));
+    let killed = process().expect("a runtime");
+    killed.block_on(async {
+        let writer = logged(&unanswered, &clock, (1, folder.path())).await;
+        writer.push(Push::new(group, Change::Merge, vec![family])).await.expect("is in the log");
+        while totals(&memory, at_ms).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        std::mem::forget(writer);
+    });
+    drop(killed);
+    let runtime = process().expect("a runtime");
+    runtime.block_on(async {
+        let tick = async || {
+            clock.advance_ms(3_600_000);
+            let settings = CompactSettings::of_holder(1);
+            let compactor =
+                Compactor::of_pushes(Arc::clone(&memory), pushes(), settings, Arc::clone(&clock) as _);
+            compactor.tick().await.expect("ticks")
+        };
+        assert_eq!(tick().await.segments, 1);
+        logged(&memory, &clock, (2, folder.path())).await.close().await;
+        let hot: Vec<_> =
+            futures::TryStreamExt::try_collect(memory.list(Some(&pushes().hot()))).await.expect("lists");
+        assert_eq!(hot.len(), 2, "it was put again");
+        let end_ms = at_ms + 100 * 3_600_000;
+        assert_eq!(totals(&memory, end_ms).await, [1.0]);
+        tick().await;
+        assert_eq!(totals(&memory, end_ms).await, [1.0]);
+    });
+}
