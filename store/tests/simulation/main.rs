@@ -109,7 +109,7 @@ fn a_broken_store_is_found_out() {
         Broken::TornPut,
         Broken::FrozenDate,
     ] {
-        let found = first_failure(1, 40, Some(broken));
+        let found = first_failure(41, 80, Some(broken));
         let (seed, Ended { failure, .. }) = found.unwrap_or_else(|| panic!("{broken:?} is not noticed"));
         eprintln!("{broken:?}: seed {seed}: {:.300}", failure.unwrap_or_default());
     }
