@@ -31,6 +31,10 @@ pub(super) const PAGE_BYTES_MAX: usize = 128 << 10;
 /// With as many bytes, a page ends where a metric does.
 const METRIC_BYTES_MIN: usize = PAGE_BYTES_MAX / 4;
 
+/// And with as many rows in the column that says which metric: its pages take next to no bytes, and are what a file is
+/// divided by.
+const METRIC_ROWS_MIN: usize = 1 << 10;
+
 /// How hard pages are compressed.
 const LEVEL: i32 = 1;
 
@@ -40,11 +44,13 @@ impl Layout {
         PAGE_ROWS_MAX - rows
     }
 
-    /// Whether a page of so many rows and bytes, which has come to `row`, ends there.
-    pub(super) fn ends(&self, rows: usize, row: usize, bytes: usize) -> bool {
+    /// Whether a page of so many rows and bytes, which has come to `row`, ends there. `bounded`: its column is that of
+    /// metric names.
+    pub(super) fn ends(&self, rows: usize, row: usize, bytes: usize, bounded: bool) -> bool {
+        let is_enough = bytes >= METRIC_BYTES_MIN || (bounded && rows >= METRIC_ROWS_MIN);
         bytes >= PAGE_BYTES_MAX
             || rows >= PAGE_ROWS_MAX
-            || (bytes >= METRIC_BYTES_MIN && self.metrics.binary_search(&row).is_ok())
+            || (is_enough && self.metrics.binary_search(&row).is_ok())
     }
 
     /// The end of the page that begins at `row`, of `rows`, in a column whose values have so many bytes each.
@@ -281,8 +287,13 @@ mod tests {
         assert_eq!(layout.end(5_000, 50_000, 8), 20_000);
         assert_eq!(layout.end(20_000, 50_000, 8), 36_384);
         assert_eq!(layout.end(36_384, 50_000, 8), 50_000);
-        assert!(layout.ends(1, 1, PAGE_BYTES_MAX) && layout.ends(PAGE_ROWS_MAX, 1, 1));
-        assert!(layout.ends(1, 100, METRIC_BYTES_MIN) && !layout.ends(1, 101, METRIC_BYTES_MIN));
-        assert!(!layout.ends(1, 100, METRIC_BYTES_MIN - 1));
+        assert!(layout.ends(1, 1, PAGE_BYTES_MAX, false) && layout.ends(PAGE_ROWS_MAX, 1, 1, false));
+        assert!(layout.ends(1, 100, METRIC_BYTES_MIN, false) && !layout.ends(1, 101, METRIC_BYTES_MIN, true));
+        assert!(!layout.ends(1, 100, METRIC_BYTES_MIN - 1, false));
+        // which metric it is takes no bytes
+        assert!(
+            layout.ends(METRIC_ROWS_MIN, 5_000, 1, true) && !layout.ends(METRIC_ROWS_MIN, 5_000, 1, false)
+        );
+        assert!(!layout.ends(METRIC_ROWS_MIN - 1, 5_000, 1, true));
     }
 }

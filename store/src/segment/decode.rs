@@ -140,6 +140,8 @@ type Times = arrow_array::PrimitiveArray<TimestampMicrosecondType>;
 
 /// The columns of a batch, by what they mean.
 pub(super) struct Columns<'a> {
+    /// `__name__`, for the labels of all rows.
+    name_label: Arc<str>,
     name: Texts<'a>,
     series: &'a arrow_array::Int64Array,
     ts: &'a Times,
@@ -186,6 +188,7 @@ impl<'a> Columns<'a> {
             .map(Arc::from)
             .collect();
         Ok(Self {
+            name_label: Arc::from(Labels::NAME),
             name: texts(columns::NAME)?,
             event: texts(columns::EVENT)?,
             label_values: label_names.iter().map(|name| texts(name)).collect::<Result<_, _>>()?,
@@ -281,7 +284,7 @@ impl<'a> Columns<'a> {
             labels.push(Label { name: Arc::clone(name), value: Arc::clone(value) });
         };
         if let Some(name) = self.name.get(row) {
-            add(&Arc::from(Labels::NAME), name);
+            add(&self.name_label, name);
         }
         for (name, values) in self.label_names.iter().zip(&self.label_values) {
             if let Some(value) = values.get(row) {

@@ -183,7 +183,7 @@ pub(super) fn runs<'a>(
             };
             page.push(value, code, take, form)?;
             (rest, row) = (rest - take, row + take);
-            if layout.ends(page.rows, row, page.len()) {
+            if layout.ends(page.rows, row, page.len(), bounded) {
                 nulls += page.nulls;
                 bounds = wider(bounds, page.bounds);
                 std::mem::replace(&mut page, Filling::new(width)).finish(&mut chunk)?;
