@@ -37,7 +37,7 @@ fn histograms(all: &HashMap<Labels, SeriesEvents>) -> Vec<(GroupKey, Buckets)> {
     let mut histograms: HashMap<(GroupKey, Labels), Buckets> = HashMap::new();
     for (labels, series) in all {
         let Some(bound) = labels.get(BOUND).and_then(|bound| bound.parse::<f64>().ok()) else { continue };
-        for (group, events) in series {
+        for (group, events) in series.iter() {
             let carried = events.carried().map(Carried::kind);
             if events.kinds.iter().chain(carried).any(|kind| is_bucket(kind, labels)) {
                 let histogram = labels.to_builder().remove(BOUND).build();
@@ -85,7 +85,7 @@ fn complete_carried(all: &mut HashMap<Labels, SeriesEvents>, group: GroupKey, bu
         .series
         .iter()
         .map(|(_, labels)| {
-            let carried = all.get(labels)?.get(&group)?.carried()?;
+            let carried = all.get(labels)?.get(group)?.carried()?;
             is_bucket(carried.kind(), labels).then(|| carried.clone())
         })
         .collect();
@@ -95,7 +95,7 @@ fn complete_carried(all: &mut HashMap<Labels, SeriesEvents>, group: GroupKey, bu
         match carried {
             Some(carried) => lower = Some(carried),
             None => {
-                let events = all.get_mut(labels).and_then(|series| series.get_mut(&group));
+                let events = all.get_mut(labels).and_then(|series| series.get_mut(group));
                 if let Some(events) = events {
                     events.carry(any.implied(lower));
                 }
@@ -108,7 +108,7 @@ fn complete_one(all: &mut HashMap<Labels, SeriesEvents>, group: GroupKey, bucket
     complete_carried(all, group, buckets);
     let mut pushes: BTreeMap<Stamp, Said> = BTreeMap::new();
     for (index, (_, labels)) in buckets.series.iter().enumerate() {
-        let Some(events) = all.get(labels).and_then(|series| series.get(&group)) else { continue };
+        let Some(events) = all.get(labels).and_then(|series| series.get(group)) else { continue };
         for event in &events.events {
             let (kind, Value::Float(count)) = (&events.kinds[event.kind], &event.value) else { continue };
             if is_bucket(kind, labels) {
@@ -129,7 +129,7 @@ fn complete_one(all: &mut HashMap<Labels, SeriesEvents>, group: GroupKey, bucket
         return;
     }
     for (index, (_, labels)) in buckets.series.iter().enumerate() {
-        let Some(events) = all.get_mut(labels).and_then(|series| series.get_mut(&group)) else { continue };
+        let Some(events) = all.get_mut(labels).and_then(|series| series.get_mut(group)) else { continue };
         for (stamp, said) in &pushes {
             let next = said.counts.partition_point(|(known, ..)| *known <= index);
             let lower = next.checked_sub(1).map(|place| said.counts[place]);

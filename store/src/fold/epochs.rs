@@ -236,7 +236,10 @@ pub(super) fn intervals(
     ends: &Ends,
 ) -> (Vec<Interval>, Option<Carried>) {
     let carried = of_group.carried.take();
-    let carried = carried.map(|Carried { kind, epoch, last }| (of_group.kind(&kind), epoch, last));
+    let carried = carried.map(|carried| {
+        let Carried { kind, epoch, last } = *carried;
+        (of_group.kind(&kind), epoch, last)
+    });
     let GroupEvents { kinds, mut events, .. } = of_group;
     events.sort_by_key(|event| event.stamp);
     // a segment that was read twice says the same twice

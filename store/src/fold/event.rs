@@ -1,6 +1,5 @@
 //! What happens to one series: the one shape in which events reach the fold, wherever they were read.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::{GroupKey, Merge, MetricType, Stamp, Value};
@@ -52,13 +51,14 @@ pub(crate) struct GroupEvents {
     pub(super) kinds: Vec<Kind>,
     pub(super) events: Vec<Event>,
     /// What a frame says that the group held before them.
-    pub(super) carried: Option<Carried>,
+    pub(super) carried: Option<Box<Carried>>,
 }
 
 impl GroupEvents {
     /// The index of a kind, to be given with its events.
     pub(crate) fn kind(&mut self, kind: &Kind) -> usize {
         self.kinds.iter().position(|known| known == kind).unwrap_or_else(|| {
+            self.kinds.reserve_exact(1);
             self.kinds.push(kind.clone());
             self.kinds.len() - 1
         })
@@ -80,15 +80,24 @@ impl GroupEvents {
         self.events.push(Event { stamp, kind, value, is_implied: false, until_us: told.until_us, lost });
     }
 
+    /// Makes room for so many events.
+    pub(crate) fn reserve(&mut self, events: usize) {
+        match self.events.is_empty() {
+            // most series are pushed once in the time that is read
+            true => self.events.reserve_exact(events),
+            false => self.events.reserve(events),
+        }
+    }
+
     /// What a frame says that is held. Of several frames the newest must come last.
     pub(crate) fn carry(&mut self, carried: Carried) {
         // what is held no more ends where it begins
-        self.carried = carried.is_told().then_some(carried);
+        self.carried = carried.is_told().then(|| Box::new(carried));
     }
 
     /// What is to be known of events that were folded already, to go on with those that come after them.
     pub(crate) fn after(carried: Option<Carried>) -> Self {
-        Self { carried, ..Self::default() }
+        Self { carried: carried.map(Box::new), ..Self::default() }
     }
 
     /// How many events there are.
@@ -99,6 +108,7 @@ impl GroupEvents {
     /// Adds the rows of a frame or a run.
     pub(crate) fn add(&mut self, segment: &Segment, series: &SeriesRows, held: &Held) {
         let kind = self.kind(&held.kind);
+        self.reserve(series.range.len());
         for row in series.range.clone() {
             let stamp = segment.stamp(row);
             let (value, told) = (segment.rows.value(row), segment.rows.told(row));
@@ -111,12 +121,12 @@ impl GroupEvents {
 
     /// What a frame said that is held.
     pub(crate) fn carried(&self) -> Option<&Carried> {
-        self.carried.as_ref()
+        self.carried.as_deref()
     }
 
     /// When the events were, in any order.
     pub(crate) fn stamps(&self) -> impl Iterator<Item = Stamp> {
-        self.carried.iter().map(Carried::last).chain(self.events.iter().map(|event| event.stamp))
+        self.carried.iter().map(|carried| carried.last()).chain(self.events.iter().map(|event| event.stamp))
     }
 
     /// The last of the events, and its kind.
@@ -127,5 +137,52 @@ impl GroupEvents {
     }
 }
 
-/// All that is known about one series, by the group that holds it.
-pub(crate) type SeriesEvents = BTreeMap<GroupKey, GroupEvents>;
+/// All that is known about one series, by the group that holds it, in order of groups. Seldom more than one does: a map would
+/// make room for many.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct SeriesEvents(Vec<(GroupKey, GroupEvents)>);
+
+impl SeriesEvents {
+    /// What one group says, which is all.
+    pub(crate) fn of(group: GroupKey, events: GroupEvents) -> Self {
+        Self(vec![(group, events)])
+    }
+
+    /// What a group says, to add to it.
+    pub(crate) fn group(&mut self, group: GroupKey) -> &mut GroupEvents {
+        let place = self.0.binary_search_by_key(&group, |(group, _)| *group).unwrap_or_else(|place| {
+            if self.0.is_empty() {
+                self.0.reserve_exact(1);
+            }
+            self.0.insert(place, (group, GroupEvents::default()));
+            place
+        });
+        &mut self.0[place].1
+    }
+
+    /// What a group says, if it says something.
+    pub(super) fn get(&self, group: GroupKey) -> Option<&GroupEvents> {
+        let place = self.0.binary_search_by_key(&group, |(group, _)| *group).ok()?;
+        Some(&self.0[place].1)
+    }
+
+    /// The same, to add to it.
+    pub(super) fn get_mut(&mut self, group: GroupKey) -> Option<&mut GroupEvents> {
+        let place = self.0.binary_search_by_key(&group, |(group, _)| *group).ok()?;
+        Some(&mut self.0[place].1)
+    }
+
+    /// What each group says.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(GroupKey, GroupEvents)> {
+        self.0.iter()
+    }
+}
+
+impl IntoIterator for SeriesEvents {
+    type Item = (GroupKey, GroupEvents);
+    type IntoIter = std::vec::IntoIter<(GroupKey, GroupEvents)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}

@@ -43,7 +43,7 @@ impl Story {
         let (what, rest) = event[1..].split_at(1);
         let mut value = |merge, r#type| {
             let kind = Kind { family: "f".into(), r#type, merge };
-            let events = self.series.entry(group).or_default();
+            let events = self.series.group(group);
             let kind = events.kind(&kind);
             events.push(stamp, kind, Value::Float(number(rest)));
         };
@@ -67,8 +67,11 @@ impl Story {
 
     fn steps(mut self, start_ms: i64, end_ms: i64) -> Steps {
         let ends = self.heads.ends();
-        let mut series = self.series;
-        series.values_mut().for_each(|group| group.events.retain(|event| !ends.is_repeated(event.stamp)));
+        let mut series = SeriesEvents::default();
+        for (group, mut events) in self.series {
+            events.events.retain(|event| !ends.is_repeated(event.stamp));
+            *series.group(group) = events;
+        }
         fold(series, &ends, start_ms, end_ms)
     }
 }
@@ -232,7 +235,7 @@ fn check_buckets(pushes: &str, expect: &[&str]) {
         let (merge, counts) = counts.strip_prefix('=').map_or((Merge::Add, counts), |c| (Merge::Set, c));
         for (bound, count) in counts.split(',').filter_map(|count| count.split_once(':')) {
             let labels = Labels::from_pairs([("__name__", "h_bucket"), ("job", "j"), ("le", bound)]);
-            let events = all.entry(labels).or_default().entry(A).or_default();
+            let events = all.entry(labels).or_default().group(A);
             let kind = events.kind(&Kind { family: "h".into(), r#type: MetricType::Histogram, merge });
             events.push(stamp, kind, Value::Float(number(count)));
         }
@@ -283,14 +286,14 @@ fn a_histogram_of_too_many_bounds_is_not_completed() {
         for bound in 0..bounds {
             let labels =
                 Labels::from_pairs([("__name__", "h_bucket".to_owned()), ("le", format!("{bound}.0"))]);
-            let events = all.entry(labels).or_default().entry(A).or_default();
+            let events = all.entry(labels).or_default().group(A);
             let merge = Merge::Add;
             let kind = events.kind(&Kind { family: "h".into(), r#type: MetricType::Histogram, merge });
             let at_us = i64::try_from(bound % 2).expect("small");
             events.push(Stamp { at_us, writer: 1 }, kind, Value::Float(1.0));
         }
         complete(&mut all);
-        all.values().flat_map(|series| series.values()).map(|events| events.events.len()).sum::<usize>()
+        all.values().flat_map(SeriesEvents::iter).map(|(_, events)| events.events.len()).sum::<usize>()
     };
     assert_eq!(of(1_024), 2 * 1_024);
     assert_eq!(of(1_025), 1_025);
@@ -300,14 +303,14 @@ fn a_histogram_of_too_many_bounds_is_not_completed() {
 fn carried_on(story: &Story, cuts: &[i64]) -> Vec<(Stamp, Option<Stamp>, Value)> {
     let ends = story.heads.clone().ends();
     let mut all = Vec::new();
-    for (group, events) in &story.series {
+    for (group, events) in story.series.iter() {
         let mut carried: Option<Carried> = None;
         let mut shown: Vec<epochs::Interval> = Vec::new();
         for (index, cut) in cuts.iter().chain(&[i64::MAX]).enumerate() {
             let from = if index == 0 { i64::MIN } else { cuts[index - 1] };
             let mut part = events.clone();
             part.events.retain(|event| from <= event.stamp.at_us && event.stamp.at_us < *cut);
-            part.carried = carried;
+            part.carried = carried.map(Box::new);
             let (intervals, next) = epochs::intervals(part, *group, &ends);
             // what was carried is shown again, and may now end earlier
             if shown.last().map(|last| last.from) == intervals.first().map(|first| first.from) {
@@ -368,8 +371,8 @@ fn native_histograms_are_added_at_the_coarser_schema() {
         )
     };
     let custom = Histogram { schema: -53, count: 9.0, custom_bounds: vec![1.0], ..Histogram::default() };
-    let mut series = SeriesEvents::new();
-    let events = series.entry(A).or_default();
+    let mut series = SeriesEvents::default();
+    let events = series.group(A);
     let kind = events.kind(&Kind { family: "n".into(), r#type: MetricType::Histogram, merge: Merge::Add });
     let at = |at_ms: i64| Stamp { at_us: at_ms * 1_000, writer: 1 };
     // (1, √2] and (√2, 2] are (1, 2] of the coarser schema

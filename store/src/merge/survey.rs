@@ -9,8 +9,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 use super::frame::{FrameHeads, Surveyed};
 use super::rounds::Round;
 use crate::fold::{
-    Carried, GroupEvents, HISTOGRAM_BOUNDS_MAX, PUSH_TIME_FAMILY, SeriesEvents, carried, complete,
-    histogram_of,
+    Carried, HISTOGRAM_BOUNDS_MAX, PUSH_TIME_FAMILY, SeriesEvents, carried, complete, histogram_of,
 };
 use crate::segment::{Held, Segment, SeriesRows};
 
@@ -180,8 +179,7 @@ impl Uneven {
             if bounded(&series.labels).is_some_and(is_asked) {
                 self.rows += series.range.len();
                 let of_series = self.events.entry(series.labels.clone()).or_default();
-                let events: &mut GroupEvents = of_series.entry(held.group).or_default();
-                events.add(segment, series, held);
+                of_series.group(held.group).add(segment, series, held);
             }
         }
         self.rows <= self.rows_max

@@ -151,7 +151,8 @@ impl Gathered {
             return;
         }
         let series = self.series.entry(Identity::of(rows, needed)).or_default();
-        let group = series.entry(held.group).or_default();
+        let group = series.group(held.group);
+        group.reserve(count);
         let kind = group.kind(&held.kind);
         for row in rows.range.start..rows.range.start + count {
             let stamp = segment.stamp(row);
@@ -178,7 +179,7 @@ impl Gathered {
     pub(crate) fn into_live(self, at_ms: i64) -> Vec<LiveFamily> {
         let mut families: BTreeMap<Arc<str>, LiveFamily> = BTreeMap::new();
         for (Identity { labels, .. }, events) in self.series {
-            let latest = events.values().filter_map(|group| group.last()).max_by_key(|(stamp, _)| *stamp);
+            let latest = events.iter().filter_map(|(_, group)| group.last()).max_by_key(|(stamp, _)| *stamp);
             let Some(name) = latest.map(|(_, kind)| Arc::clone(&kind.family)) else {
                 continue;
             };

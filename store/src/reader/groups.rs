@@ -44,7 +44,7 @@ impl Gathered {
             for (key, group) in events {
                 let Some((stamp, kind)) = group.last() else { continue };
                 let (family, r#type) = (Arc::clone(&kind.family), kind.r#type);
-                let alone = SeriesEvents::from([(key, group)]);
+                let alone = SeriesEvents::of(key, group);
                 let steps = fold(alone, &self.ends, at_ms, at_ms);
                 let Some(index) = steps.at(at_ms) else { continue };
                 let histogram = steps.histograms.get(index).cloned().flatten();

@@ -79,7 +79,7 @@ impl Gathered {
             for (group, of_group) in events {
                 let Some((stamp, kind)) = of_group.last() else { continue };
                 let (family, r#type) = (Arc::clone(&kind.family), kind.r#type);
-                let steps = fold(SeriesEvents::from([(group, of_group)]), &self.ends, at_ms, at_ms);
+                let steps = fold(SeriesEvents::of(group, of_group), &self.ends, at_ms, at_ms);
                 if steps.at(at_ms).is_none() {
                     continue;
                 }
