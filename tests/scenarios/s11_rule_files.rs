@@ -133,6 +133,7 @@ const NAMED_BY_OTHERS: &[&str] = &["at-modifier.yml", "bad-rules-error.yml", "ba
 #[test]
 fn files_of_upstream() {
     let Some(root) = conformance() else { return };
+    assert_eq!(UPSTREAM.len(), 40, "one is missing, or new");
     let mut failed = Vec::new();
     for (command, code, texts) in UPSTREAM {
         let (ended, out, err) = run(&root, &command.split(' ').collect::<Vec<_>>());
