@@ -28,6 +28,8 @@ def call(base: str, method: str, target: str, body: bytes | str = b"", headers: 
     connection = http.client.HTTPConnection(place.hostname, place.port, timeout=ANSWER_SECONDS)
     try:
         body = body.encode() if isinstance(body, str) else body
+        # a server that is killed meanwhile has no answer to wait for
+        connection.connect()
         try:
             connection.request(method, target, body=body or None, headers=headers or {})
         except (BrokenPipeError, ConnectionResetError):
