@@ -6,14 +6,12 @@ The data come from `promql-cases`: into Prometheus as blocks that promtool makes
 import json
 import math
 import os
-import random
 import subprocess
 import time
 
 import pytest
 
-import promql_native
-from harness import PROGRAMS, remote_write
+from harness import PROGRAMS
 from harness.http import api
 from harness.mayfly import Mayfly, built
 from harness.peers import Prometheus
@@ -42,26 +40,12 @@ def same_number(a: str, b: str) -> bool:
     return abs(x - y) <= TOLERANCE * max(abs(x), abs(y)) + TOLERANCE
 
 
-def same_value(a, b) -> bool:
-    """Two numbers, or two histograms: with the same buckets, whose counts may differ in the last digits."""
-    if isinstance(a, str) or isinstance(b, str):
-        return isinstance(a, str) and isinstance(b, str) and same_number(a, b)
-    numbers = [[h["count"], h["sum"], *(part for bucket in h.get("buckets", []) for part in bucket[1:])] for h in (a, b)]
-    rules = [[bucket[0] for bucket in h.get("buckets", [])] for h in (a, b)]
-    return rules[0] == rules[1] and all(map(same_number, *numbers))
-
-
 def rows(data: dict) -> dict:
-    """Label pairs to points, floats and histograms."""
+    """Label pairs to points."""
     if data["resultType"] in ("scalar", "string"):
         return {(): [data["result"]]}
-    found = {}
-    for row in data["result"]:
-        single = [row[key] for key in ("value", "histogram") if key in row]
-        found[tuple(sorted(row["metric"].items()))] = sorted(
-            [*single, *row.get("values", []), *row.get("histograms", [])], key=lambda point: point[0]
-        )
-    return found
+    points = [(row["metric"], row.get("values") or [row["value"]]) for row in data["result"]]
+    return {tuple(sorted(metric.items())): values for metric, values in points}
 
 
 def difference(ours: dict, theirs: dict) -> tuple[str, str] | None:
@@ -90,7 +74,7 @@ def difference_of_data(ours: dict, theirs: dict) -> str | None:
         if [point[0] for point in points] != [point[0] for point in other[labels]]:
             return f"{labels}: other times: ours {points}, theirs {other[labels]}"
         for (at, a), (_, b) in zip(points, other[labels]):
-            if not same_value(a, b):
+            if not same_number(a, b):
                 return f"{labels} at {at}: ours {a}, theirs {b}"
     return None
 
@@ -103,37 +87,8 @@ def test_answers(tmp_path, seed):
     run(PROGRAMS / "promtool", "tsdb", "create-blocks-from", "openmetrics", tmp_path / "data.om", tmp_path / "tsdb")
     theirs = Prometheus(tmp_path, flags=("--storage.tsdb.retention.time=10y", f"--enable-feature={FEATURES}")).url
     ours = Mayfly(tmp_path, tmp_path / "data", flags=(f"--enable-feature={FEATURES}",)).start().query
-    queries = json.loads((tmp_path / "queries.json").read_text())
-    compare(ours, theirs, queries, f"MAYFLY_PROMQL_SEED={seed} MAYFLY_PROMQL_START={start}")
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_native_histograms(tmp_path, seed):
-    """Both get the same requests of remote write, with stale markers too."""
-    start = int(os.environ.get("MAYFLY_PROMQL_START", (int(time.time()) - 4 * 3600) // 10_200 * 10_200))
-    features = f"--enable-feature={FEATURES}"
-    receiver = ("--web.enable-remote-write-receiver", f"{features},native-histograms", "--storage.tsdb.retention.time=10y")
-    theirs = Prometheus(tmp_path, flags=receiver).url
-    ours = Mayfly(tmp_path, tmp_path / "data", flags=(features,)).start().query
-    for series in promql_native.Data(seed, start * 1_000).requests():
-        for url in (ours, theirs):
-            remote_write.write(url, series)
-    rng, queries = random.Random(seed), promql_native.Queries(seed)
-    asked = []
-    for number in range(QUERIES // 2):
-        at = start + rng.randrange(-60, promql_native.LENGTH_MS // 1_000 + 400)
-        if number % 2 == 0:
-            asked.append({"query": queries.query(), "time": at})
-        else:
-            step = rng.choice([13, 30, 60])
-            asked.append({"query": queries.query(), "start": at, "end": at + step * rng.randrange(20), "step": step})
-    compare(ours, theirs, asked, f"MAYFLY_PROMQL_SEED={seed} MAYFLY_PROMQL_START={start}")
-
-
-def compare(ours: str, theirs: str, queries: list, told: str):
-    """Asks both, and fails for what differs and is not listed."""
     wrong, with_values, excused = [], 0, []
-    for asked in queries:
+    for asked in json.loads((tmp_path / "queries.json").read_text()):
         path = "query" if "time" in asked else "query_range"
         mine, other = (api(url, path, **asked).json() for url in (ours, theirs))
         with_values += mine["status"] == "success" and bool(mine["data"]["result"])
@@ -145,7 +100,7 @@ def compare(ours: str, theirs: str, queries: list, told: str):
             excused.append(reason)
         else:
             wrong.append(f"{asked}\n    {found[1]}")
-    told = f"{told}: {len(wrong)} of {len(queries)} differ"
+    told = f"MAYFLY_PROMQL_SEED={seed} MAYFLY_PROMQL_START={start}: {len(wrong)} of {QUERIES} differ"
     assert not wrong, "\n".join([told, *wrong[:25]])
-    assert with_values > len(queries) / 2, f"only {with_values} of {len(queries)} queries have a value"
-    assert len(excused) < len(queries) / 20, f"too much is excused: {excused}"
+    assert with_values > QUERIES / 2, f"only {with_values} of {QUERIES} queries have a value"
+    assert len(excused) < QUERIES / 20, f"too much is excused: {excused}"
