@@ -1,5 +1,6 @@
 //! Where buckets lie, and lists of them instead of spans.
 
+use super::bounds::exponential_bound;
 use super::{Histogram, Span};
 use crate::Compensated;
 
@@ -50,14 +51,6 @@ pub(super) fn spans(buckets: impl Iterator<Item = (i32, f64)>) -> (Vec<Span>, Ve
     (spans, counts)
 }
 
-/// The upper bound of an exponential bucket.
-pub(super) fn exponential_bound(index: i32, schema: i8) -> f64 {
-    let exponent = f64::from(index) * f64::from(-i32::from(schema)).exp2();
-    let bound = exponent.exp2();
-    // the last bucket before the one for infinite observations ends with the largest float
-    if bound.is_infinite() && exponent <= 1024.0 { f64::MAX } else { bound }
-}
-
 /// The index of the bucket of a lower resolution that holds a bucket.
 pub(super) fn coarser(index: i32, from: i8, to: i8) -> i32 {
     let shift = u32::try_from(i32::from(from) - i32::from(to)).unwrap_or(0).min(31);
@@ -75,7 +68,8 @@ impl Histogram {
         let mut all: Vec<Bucket> =
             listed(&self.negative_spans, &self.negative_counts).map(|(i, n)| self.negative(i, n)).collect();
         all.reverse();
-        if self.zero_count != 0.0 && !self.has_custom_bounds() {
+        // less than none, as in a difference, is not shown, as upstream does not show it
+        if self.zero_count > 0.0 && !self.has_custom_bounds() {
             all.push(Bucket {
                 lower: -self.zero_threshold,
                 upper: self.zero_threshold,

@@ -2,6 +2,7 @@
 //!
 //! Buckets are stored as spans; everything that computes with them sees sides, lists of index and count.
 
+mod bounds;
 mod buckets;
 mod estimate;
 mod mean;

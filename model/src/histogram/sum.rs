@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::bounds;
 use super::buckets::{self, CUSTOM, Side, coarser, listed};
 use super::{CounterReset, Histogram, Span};
 use crate::Compensated;
@@ -277,12 +278,12 @@ impl HistogramSum {
     /// Lets the zero bucket swallow everything up to a threshold, and to the end of a bucket that the threshold cuts.
     pub(super) fn widen_zero_bucket(&mut self, threshold: f64) {
         let schema = self.schema;
-        let lower = |index: i32| buckets::exponential_bound(index - 1, schema);
+        let lower = |index: i32| bounds::exponential_bound(index - 1, schema);
         let mut threshold = threshold;
         let sides = [&self.positive, &self.negative];
         // the buckets of both sides have the same bounds, so one that is cut decides for both
         for &(index, part) in sides.into_iter().flatten() {
-            let upper = buckets::exponential_bound(index, schema);
+            let upper = bounds::exponential_bound(index, schema);
             if part.value() != 0.0 && lower(index) < threshold && upper > threshold {
                 threshold = upper;
             }

@@ -97,9 +97,8 @@ impl Builder {
             ExprKind::Number(number) => Built { node: node(NodeKind::Number(number.value)), steady: true },
             ExprKind::String(text) => Built { node: node(NodeKind::String(text.clone())), steady: true },
             ExprKind::Paren(inner) => {
-                let mut inner = self.expr(inner, grid)?;
-                inner.node.range = expr.range;
-                inner
+                // what is remarked about it stands inside of the parentheses
+                self.expr(inner, grid)?
             }
             ExprKind::Unary(unary) => {
                 let inner = self.expr(&unary.operand, grid)?;
@@ -171,6 +170,7 @@ impl Builder {
             op: aggregate.op,
             parameter: parameter.map(settle),
             operand: settle(operand),
+            operand_range: aggregate.operand.range,
             without: aggregate.without,
             labels: aggregate.labels.clone(),
         };

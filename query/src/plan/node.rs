@@ -50,6 +50,8 @@ pub(crate) struct AggregateNode {
     pub(crate) op: AggregateOp,
     pub(crate) parameter: Option<Node>,
     pub(crate) operand: Node,
+    /// The piece of the query that is aggregated, with its parentheses.
+    pub(crate) operand_range: ByteRange,
     pub(crate) without: bool,
     pub(crate) labels: Vec<Arc<str>>,
 }

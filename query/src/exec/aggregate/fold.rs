@@ -44,7 +44,7 @@ impl Executor<'_> {
             _ => return Ok(None),
         };
         let (without, labels) = (node.without, node.labels.clone());
-        let fold = Fold { op: node.op, without, labels, range: node.operand.range };
+        let fold = Fold { op: node.op, without, labels, range: node.operand_range };
         Ok(Some(self.fragment(selected, leaf, Some(fold))))
     }
 }
@@ -69,7 +69,7 @@ impl Folded<'_, '_> {
         running.add(&line.points);
         if line.points.has_histograms() {
             if running.ignores_histograms() {
-                self.executor.remark_on_ignored(node.op, node.operand.range);
+                self.executor.remark_on_ignored(node.op, node.operand_range);
             }
             running.add_histograms(&line.points);
         }

@@ -32,7 +32,7 @@ impl Executor<'_> {
     }
 
     fn remark_on_trouble(&self, trouble: Trouble, name: &str, node: &AggregateNode) {
-        let (mut notes, range) = (self.notes.borrow_mut(), node.operand.range);
+        let (mut notes, range) = (self.notes.borrow_mut(), node.operand_range);
         if trouble.mixed_kinds {
             notes.warn(range, "encountered a mix of histograms and floats for aggregation");
         }

@@ -11,7 +11,7 @@ use crate::exec::remarks;
 use crate::exec::scalar::HeldScalar;
 use crate::exec::{ExecError, Executor, Held, Result, Sink, order};
 use crate::plan::{AggregateNode, Node};
-use crate::syntax::{AggregateOp, has_raw_bytes};
+use crate::syntax::{AggregateOp, ByteRange, has_raw_bytes};
 
 /// The series of a group, by their place among all series.
 struct Group {
@@ -63,7 +63,7 @@ impl<'a> Executor<'a> {
                 );
                 (!values.is_empty()).then(|| order::quantile(phi.at(index), &mut values))
             });
-            self.remark_on_histograms(&held, &group, node);
+            self.remark_on_histograms(&held, &group, node.op, node.operand_range);
             sink(Line { labels: group.labels, drop_name: group.drop_name, points })?;
         }
         Ok(())
@@ -113,7 +113,7 @@ impl<'a> Executor<'a> {
         let mut last_order = Vec::new();
         let mut ranking: Vec<(f64, usize)> = Vec::new();
         for group in &groups {
-            self.remark_on_histograms(&held, group, node);
+            self.remark_on_histograms(&held, group, node.op, outer.range);
             for (index, &limit) in limits.iter().enumerate() {
                 self.budget.check_time()?;
                 ranking.clear();
@@ -219,9 +219,9 @@ impl<'a> Executor<'a> {
         })
     }
 
-    fn remark_on_histograms(&self, held: &Held<'_>, group: &Group, node: &AggregateNode) {
+    fn remark_on_histograms(&self, held: &Held<'_>, group: &Group, op: AggregateOp, range: ByteRange) {
         if group.members.iter().any(|&member| held.lines[member].points.has_histograms()) {
-            self.remark_on_ignored(node.op, node.operand.range);
+            self.remark_on_ignored(op, range);
         }
     }
 }

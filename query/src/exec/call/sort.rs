@@ -21,7 +21,11 @@ impl Executor<'_> {
     ) -> Result<()> {
         if !self.settings.instant {
             self.remark_on_order(node);
-            return self.each_line(operand, sink);
+            return self.each_line(operand, &mut |mut line| {
+                // histograms have no place in the order, here neither
+                line.points.map_floats(|_, value| Some(value));
+                if line.points.is_empty() { Ok(()) } else { sink(line) }
+            });
         }
         let mut held = self.collect(operand)?;
         let mut lines = std::mem::take(&mut held.lines);

@@ -104,10 +104,15 @@ impl Context<'_> {
 
     pub(super) fn warn_or_info(&self, warn: bool, node: &Windows, text: String) {
         let mut notes = self.notes.borrow_mut();
+        // the place is that of the first argument, whichever it is
+        let first_argument = match node.function {
+            Function::QuantileOverTime => node.parameter_range,
+            _ => node.range,
+        };
         if warn {
-            notes.warn(node.range, text);
+            notes.warn(first_argument, text);
         } else {
-            notes.info(node.range, text);
+            notes.info(first_argument, text);
         }
     }
 
