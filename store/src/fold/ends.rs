@@ -70,6 +70,7 @@ struct OfGroup {
     whole: Vec<Stamp>,
     but_failure: Vec<Stamp>,
     families: HashMap<Arc<str>, Vec<Stamp>>,
+    /// Not among those of the whole group: in a run a push has the stamp of an expiry in its microsecond.
     expiries: Vec<Expired>,
 }
 
@@ -110,9 +111,7 @@ impl Heads {
             ends.add(*stamp, scope.clone());
         }
         for (group, expired) in self.expired.iter().copied().chain(found) {
-            let of_group = ends.by_group.entry(group).or_default();
-            of_group.whole.push(expired.at);
-            of_group.expiries.push(expired);
+            ends.by_group.entry(group).or_default().expiries.push(expired);
         }
         ends.everything.sort_unstable();
         for of_group in ends.by_group.values_mut() {
@@ -182,34 +181,64 @@ impl Ends {
         !self.repeated.is_empty() && self.repeated.contains(&stamp)
     }
 
-    /// When the group expired, in ascending order.
-    pub(crate) fn expiries(&self, group: GroupKey) -> &[Expired] {
-        self.by_group.get(&group).map_or(&[], |of_group| &of_group.expiries)
+    /// When the group expired, in ascending order, and what ended it after that, if that is known.
+    pub(crate) fn expiries(&self, group: GroupKey) -> impl Iterator<Item = Expired> {
+        let (family, known) = (self.of(group, PUSH_TIME_FAMILY), self.of_group(group));
+        known.into_iter().flat_map(|known| &known.expiries).map(move |&Expired { at, until }| Expired {
+            at,
+            until: until.into_iter().chain(family.after_expiry(at)).min(),
+        })
     }
 
     /// What ends the values of one family of one group.
     pub(crate) fn of(&self, group: GroupKey, family: &str) -> FamilyEnds<'_> {
-        let of_group = self.by_group.get(&group);
+        let of_group = self.of_group(group);
         let but_failure = of_group.filter(|_| family != PUSH_FAILURE_FAMILY);
         let of_family = of_group.and_then(|of_group| of_group.families.get(family));
-        FamilyEnds([
-            &self.everything,
-            of_group.map_or(&[], |of_group| &of_group.whole),
-            but_failure.map_or(&[], |of_group| &of_group.but_failure),
-            of_family.map_or(&[], Vec::as_slice),
-        ])
+        FamilyEnds {
+            told: [
+                &self.everything,
+                of_group.map_or(&[], |of_group| &of_group.whole),
+                but_failure.map_or(&[], |of_group| &of_group.but_failure),
+                of_family.map_or(&[], Vec::as_slice),
+            ],
+            expiries: of_group.map_or(&[], |of_group| &of_group.expiries),
+        }
+    }
+
+    fn of_group(&self, group: GroupKey) -> Option<&OfGroup> {
+        self.by_group.get(&group)
     }
 }
 
 /// What ends the values of one family of one group.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FamilyEnds<'a>([&'a [Stamp]; 4]);
+pub(crate) struct FamilyEnds<'a> {
+    /// By pushes.
+    told: [&'a [Stamp]; 4],
+    expiries: &'a [Expired],
+}
 
 impl FamilyEnds<'_> {
     /// The first end after a stamp.
     pub(crate) fn after(&self, stamp: Stamp) -> Option<Stamp> {
-        let next = |stamps: &[Stamp]| stamps.get(stamps.partition_point(|end| *end <= stamp)).copied();
-        self.0.iter().filter_map(|stamps| next(stamps)).min()
+        self.first_told(|end| end > stamp).into_iter().chain(self.expiry_after(stamp)).min()
+    }
+
+    /// The first end after an expiry. It comes before all that is stamped in its microsecond, whoever has stamped it: a run does
+    /// not say that.
+    fn after_expiry(&self, expiry: Stamp) -> Option<Stamp> {
+        self.first_told(|end| end >= expiry).into_iter().chain(self.expiry_after(expiry)).min()
+    }
+
+    fn first_told(&self, is_after: impl Fn(Stamp) -> bool) -> Option<Stamp> {
+        let next = |stamps: &[Stamp]| stamps.get(stamps.partition_point(|end| !is_after(*end))).copied();
+        self.told.iter().filter_map(|stamps| next(stamps)).min()
+    }
+
+    fn expiry_after(&self, stamp: Stamp) -> Option<Stamp> {
+        let next = self.expiries.partition_point(|expired| expired.at <= stamp);
+        self.expiries.get(next).map(|expired| expired.at)
     }
 }
 
@@ -289,16 +318,12 @@ impl Ends {
     /// The expiries that came true before `end_us`, and what ended those groups after that and before `end_us`.
     fn expired_before(&self, end_us: i64) -> Vec<(GroupKey, Expired)> {
         let is_known = |stamp: &Stamp| stamp.at_us < end_us;
-        let of_group = |(group, of_group): (&GroupKey, &OfGroup)| {
-            let family = self.of(*group, PUSH_TIME_FAMILY);
-            let known = of_group.expiries.iter().filter(|expired| is_known(&expired.at));
-            let known = known.map(|&Expired { at, until }| {
-                let until = until.into_iter().chain(family.after(at)).filter(is_known).min();
-                (*group, Expired { at, until })
-            });
-            known.collect::<Vec<_>>()
+        let of_group = |group: &GroupKey| {
+            let group = *group;
+            let known = self.expiries(group).filter(move |expired| is_known(&expired.at));
+            known.map(move |Expired { at, until }| (group, Expired { at, until: until.filter(is_known) }))
         };
-        let mut expired: Vec<_> = self.by_group.iter().flat_map(of_group).collect();
+        let mut expired: Vec<_> = self.by_group.keys().flat_map(of_group).collect();
         expired.sort_unstable_by_key(|(group, expired)| (expired.at, *group));
         expired
     }

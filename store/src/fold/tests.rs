@@ -188,6 +188,21 @@ fn a_group_expires_when_nobody_pushes_to_it() {
 }
 
 #[test]
+fn an_expiry_comes_before_all_that_is_stamped_in_its_microsecond() {
+    // a run does not say who has stamped what
+    for writer in [0, 1] {
+        for scope in [Scope::Everything, Scope::Group(A), Scope::GroupButFailure(A)] {
+            let at = |ms: i64, writer| Stamp { at_us: ms * 1_000, writer };
+            let mut heads = Heads::default();
+            heads.push(Pushed { stamp: at(10, writer), group: A, until_us: Some(30_000), retry_key: None });
+            heads.clear(at(30, writer), scope.clone());
+            let expired: Vec<_> = heads.ends().expiries(A).collect();
+            assert_eq!(expired, [Expired { at: at(30, 0), until: Some(at(30, writer)) }], "{scope:?}");
+        }
+    }
+}
+
+#[test]
 fn a_retry_counts_once() {
     check("10 A+5 | 10 A#7 | 20 A+5 | 20 A#7", "10.. ^5");
     check("20 A+5 | 20 A#7 | 10 A+5 | 10 A#7 | 10 A#7", "10.. ^5");

@@ -45,9 +45,8 @@ fn steps(group: GroupKey, events: &GroupEvents, ends: &Ends, start_ms: i64, end_
     pushes.sort_unstable();
     let mut steps = Steps::default();
     for Expired { at: expiry, until } in ends.expiries(group) {
-        let next = pushes.get(pushes.partition_point(|push| push < expiry)).copied();
-        let end = ends.of(group, PUSH_TIME_FAMILY).after(*expiry);
-        let until = next.into_iter().chain(end).chain(*until).min();
+        let next = pushes.get(pushes.partition_point(|push| *push < expiry)).copied();
+        let until = next.into_iter().chain(until).min();
         let ms = |at_us: i64| at_us.div_euclid(1_000);
         let (from_ms, until_ms) = (ms(expiry.at_us), until.map_or(OPEN_END_MS, |until| ms(until.at_us)));
         if from_ms < until_ms && from_ms <= end_ms && until_ms > start_ms {
