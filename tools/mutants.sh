@@ -24,7 +24,7 @@ for patch in "${patches[@]}"; do
   if (cd "$copy" && cargo test --quiet --workspace --locked --test simulation -- nothing_is_lost >"$copy.log" 2>&1); then
     echo "$name: not noticed in $SIM_SEEDS seeds"; missed+=("$name")
   else
-    echo "$name: $(grep -m1 -oE '^seed [0-9]+: .{0,160}' "$copy.log" || grep -m1 -oE '^test .* FAILED' "$copy.log" || tail -5 "$copy.log")"
+    echo "$name: $(grep -m1 -oE '^seed [0-9]+: .{0,160}' "$copy.log" || sed -nE 's/^    ([a-z_]+::[a-z_:]+)$/\1/p' "$copy.log" | sort -u | grep . || tail -5 "$copy.log")"
   fi
   patch -d "$copy" -p1 -s -R <"$patch"
 done

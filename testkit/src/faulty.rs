@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::StreamExt;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use tokio::sync::Semaphore;
 
@@ -50,7 +50,7 @@ type Plan = dyn Fn(Operation, &Path) -> Fault + Send + Sync;
 /// Asks a plan before each operation.
 pub struct FaultyStore {
     inner: Arc<dyn ObjectStore>,
-    plan: Box<Plan>,
+    plan: Arc<Plan>,
 }
 
 impl FaultyStore {
@@ -59,7 +59,7 @@ impl FaultyStore {
         inner: Arc<dyn ObjectStore>,
         plan: impl Fn(Operation, &Path) -> Fault + Send + Sync + 'static,
     ) -> Self {
-        Self { inner, plan: Box::new(plan) }
+        Self { inner, plan: Arc::new(plan) }
     }
 
     async fn with<T>(
@@ -68,18 +68,26 @@ impl FaultyStore {
         path: &Path,
         work: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        match (self.plan)(operation, path) {
-            Fault::None => work.await,
-            Fault::Fail => Err(failed(operation)),
-            Fault::FailAfterwards => work.await.and(Err(failed(operation))),
-            Fault::Wait(permits) => {
-                take(&permits).await;
-                work.await
-            }
-            Fault::WaitAndFail(permits) => {
-                take(&permits).await;
-                Err(failed(operation))
-            }
+        with((self.plan)(operation, path), operation, work).await
+    }
+}
+
+async fn with<T>(
+    fault: Fault,
+    operation: Operation,
+    work: impl Future<Output = Result<T>> + Send,
+) -> Result<T> {
+    match fault {
+        Fault::None => work.await,
+        Fault::Fail => Err(failed(operation)),
+        Fault::FailAfterwards => work.await.and(Err(failed(operation))),
+        Fault::Wait(permits) => {
+            take(&permits).await;
+            work.await
+        }
+        Fault::WaitAndFail(permits) => {
+            take(&permits).await;
+            Err(failed(operation))
         }
     }
 }
@@ -129,16 +137,20 @@ impl ObjectStore for FaultyStore {
     }
 
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(paths)
+        let (inner, plan) = (Arc::clone(&self.inner), Arc::clone(&self.plan));
+        let delete = move |path: Path| {
+            let (inner, fault) = (Arc::clone(&inner), plan(Operation::Delete, &path));
+            let work = async move { inner.delete(&path).await.map(|()| path) };
+            with(fault, Operation::Delete, work)
+        };
+        paths.and_then(delete).boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        match (self.plan)(Operation::List, prefix.unwrap_or(&Path::ROOT)) {
-            Fault::Fail | Fault::FailAfterwards | Fault::WaitAndFail(_) => {
-                futures::stream::once(async { Err(failed(Operation::List)) }).boxed()
-            }
-            Fault::None | Fault::Wait(_) => self.inner.list(prefix),
-        }
+        let fault = (self.plan)(Operation::List, prefix.unwrap_or(&Path::ROOT));
+        let (inner, prefix) = (Arc::clone(&self.inner), prefix.cloned());
+        let begin = with(fault, Operation::List, async move { Ok(inner.list(prefix.as_ref())) });
+        stream::once(begin).try_flatten().boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {

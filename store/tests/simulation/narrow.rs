@@ -2,6 +2,7 @@
 
 use std::path::Path as Folder;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mayfly_store::{
@@ -9,7 +10,7 @@ use mayfly_store::{
     WriterSettings,
 };
 use model::{
-    Change, GroupKey, Labels, Merge, MetricType, Push, PushedFamily, PushedSeries, Samples, Selection,
+    Change, Clock, GroupKey, Labels, Merge, MetricType, Push, PushedFamily, PushedSeries, Samples, Selection,
 };
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -35,11 +36,14 @@ async fn nothing_is_lost_to_who_lists_after_a_tick_and_read_the_manifest_before_
     writer.push(batch).await.expect("is stored");
     clock.advance_ms(3_600_000);
 
-    let listings = Arc::new(Semaphore::new(0));
+    let (listings, lists) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
     let slow = {
-        let listings = Arc::clone(&listings);
+        let (listings, lists) = (Arc::clone(&listings), Arc::clone(&lists));
         move |operation, _: &Path| match operation {
-            Operation::List => Fault::Wait(Arc::clone(&listings)),
+            Operation::List => {
+                lists.fetch_add(1, Ordering::SeqCst);
+                Fault::Wait(Arc::clone(&listings))
+            }
             _ => Fault::None,
         }
     };
@@ -48,8 +52,8 @@ async fn nothing_is_lost_to_who_lists_after_a_tick_and_read_the_manifest_before_
     let reader = Reader::new(slow, sources.0, sources.1, ReaderSettings::default());
     let selection = Selection { matchers: Vec::new(), start_ms: at_ms, end_ms: at_ms };
     let mut read = Box::pin(reader.select(&selection));
-    // until all that it waits for is the listings
-    for _ in 0..100 {
+    // until all that it waits for is the listings of both streams
+    while lists.load(Ordering::SeqCst) < 2 {
         assert!(futures::poll!(&mut read).is_pending());
         tokio::task::yield_now().await;
     }
@@ -60,6 +64,78 @@ async fn nothing_is_lost_to_who_lists_after_a_tick_and_read_the_manifest_before_
     listings.add_permits(100);
     let found = read.await.expect("reads").found;
     assert_eq!(found.iter().map(|series| &series.samples.values[..]).collect::<Vec<_>>(), [[1.0]]);
+}
+
+/// A sweeper has found what a killed tick has left, and is about to delete it; another tick, of the same plan, finds the same
+/// objects there. What it names must not be what goes.
+#[tokio::test]
+async fn nothing_is_lost_to_a_sweeper_that_is_slow() {
+    const SWEEPER: u64 = 3;
+    let at_ms = 1_921_658_430_000;
+    let memory = Arc::new(InMemory::new()) as Arc<dyn ObjectStore>;
+    let clock = Arc::new(ManualClock::at_ms(at_ms));
+    let writer =
+        Writer::start(Arc::clone(&memory), samples(), Arc::clone(&clock) as _, WriterSettings::of_writer(1));
+    let write = async |value| {
+        let mut of_series = Samples::default();
+        of_series.push(clock.now_ms(), value);
+        let batch = SampleBatch { series: vec![(Labels::from_pairs([("__name__", "a")]), of_series)] };
+        writer.push(batch).await.expect("is stored");
+    };
+    let compactor = |store: &Arc<dyn ObjectStore>, holder| {
+        let settings =
+            CompactSettings { lease: Duration::from_secs(1), ..CompactSettings::of_holder(holder) };
+        // to the sweeper nothing is due but to sweep
+        let hour = Duration::from_secs(3_600);
+        let of_sweeper = CompactSettings { margin: hour, sweep_interval: Duration::ZERO, ..settings.clone() };
+        let settings = if holder == SWEEPER { of_sweeper } else { settings };
+        Compactor::of_samples(Arc::clone(store), samples(), settings, Arc::clone(&clock) as _)
+    };
+    let (deletions, deletes) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicBool::new(false)));
+    let slow = {
+        let (deletions, deletes) = (Arc::clone(&deletions), Arc::clone(&deletes));
+        move |operation, _: &Path| match operation {
+            Operation::Delete => {
+                deletes.store(true, Ordering::SeqCst);
+                Fault::Wait(Arc::clone(&deletions))
+            }
+            _ => Fault::None,
+        }
+    };
+    let slow = Arc::new(FaultyStore::new(Arc::clone(&memory), slow)) as Arc<dyn ObjectStore>;
+    // it swaps its lease and nothing else: as one that is killed before the last request
+    let swaps = AtomicUsize::new(0);
+    let killed = move |operation, path: &Path| match operation {
+        Operation::Put if path.as_ref().ends_with("manifest.json") => {
+            if swaps.fetch_add(1, Ordering::SeqCst) == 0 { Fault::None } else { Fault::Fail }
+        }
+        _ => Fault::None,
+    };
+    let killed = Arc::new(FaultyStore::new(Arc::clone(&memory), killed)) as Arc<dyn ObjectStore>;
+
+    write(1.0).await;
+    clock.advance_ms(600_000);
+    compactor(&memory, 1).tick().await.expect("ticks");
+    write(2.0).await;
+    clock.advance_ms(600_000);
+    compactor(&killed, 2).tick().await.expect_err("is killed");
+    clock.advance_ms(2_000);
+    let sweeper = compactor(&slow, SWEEPER);
+    let mut sweep = Box::pin(sweeper.tick());
+    while !deletes.load(Ordering::SeqCst) {
+        assert!(futures::poll!(&mut sweep).is_pending());
+        tokio::task::yield_now().await;
+    }
+    // within the same minute, so that the plan is the same
+    clock.advance_ms(2_000);
+    assert_eq!(compactor(&memory, 4).tick().await.expect("ticks").segments, 1);
+    deletions.add_permits(100);
+    assert_eq!(sweep.await.expect("sweeps").swept, 2, "of the killed tick the run and its ids");
+    let sources = (Source::new(pushes(), None), Source::new(samples(), None));
+    let reader = Reader::new(memory, sources.0, sources.1, ReaderSettings::default());
+    let selection = Selection { matchers: Vec::new(), start_ms: 0, end_ms: clock.now_ms() };
+    let found = reader.select(&selection).await.expect("reads").found;
+    assert_eq!(found.iter().map(|series| &series.samples.values[..]).collect::<Vec<_>>(), [[1.0, 2.0]]);
 }
 
 /// One that answers when a push is in its log; first it makes segments of what the log holds.
