@@ -2,7 +2,7 @@
 //!
 //! A [`TestFile`] names rule files and holds tests: series, and what alerts fire and what queries give at some time after
 //! their start. [`run()`] evaluates all rules step by step over those series, in memory, and gives back what is not as
-//! expected, in promtool's words. Files are read by the caller.
+//! expected, in promtool's words. Files are read by the caller. A [`World`] is what those rules look at, for other tests of rules.
 //!
 //! Nothing that goes into a Lambda function links this.
 
@@ -17,3 +17,4 @@ mod run;
 
 pub use file::{TestFile, TestFileError};
 pub use run::{RuleText, TestOptions, run};
+pub use world::World;

@@ -9,26 +9,36 @@ use model::{Selection, Series};
 use promqltest::Memory;
 use query::{Engine, Outcome, SeriesSource, SourceError, SourceNotes};
 
-/// The series of one test, and an engine over them.
-pub(crate) struct World {
+/// Series, an engine over them, and a place for what rules write: everything that rules look at, in memory.
+pub struct World {
     engine: Engine,
     memory: Mutex<Memory>,
     /// Values of series that lie behind this have not come yet.
     now_ms: AtomicI64,
 }
 
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").field("engine", &self.engine).finish_non_exhaustive()
+    }
+}
+
 impl World {
-    pub(crate) fn new(engine: Engine, memory: Memory) -> Arc<Self> {
+    /// These series, of which nothing is seen before [`World::advance`].
+    pub fn new(engine: Engine, memory: Memory) -> Arc<Self> {
         Arc::new(Self { engine, memory: Mutex::new(memory), now_ms: AtomicI64::new(i64::MIN) })
     }
 
-    /// Lets time pass.
-    pub(crate) fn advance(&self, now_ms: i64) {
+    /// Lets time pass: what lies at or before `now_ms`, in milliseconds since the Unix epoch, is seen from now on.
+    pub fn advance(&self, now_ms: i64) {
         self.now_ms.store(now_ms, Ordering::Relaxed);
     }
 
-    /// The answer to an expression, or why there is none.
-    pub(crate) async fn ask(&self, text: &str, at_ms: i64) -> Result<QueryValue, String> {
+    /// The answer to an expression.
+    ///
+    /// # Errors
+    /// Why there is none, in the words of the PromQL engine.
+    pub async fn ask(&self, text: &str, at_ms: i64) -> Result<QueryValue, String> {
         let expr = self.engine.parse(text).map_err(|error| error.to_string())?;
         let outcome = self.engine.instant(self, &expr, at_ms).await.map_err(|error| error.to_string())?;
         Ok(value(outcome))
