@@ -20,6 +20,7 @@ groups:
     for: 2m
     labels: {severity: page}
     annotations: {text: '{{ $labels.i }} is {{ $value | humanize }}'}
+  - {alert: Shown, expr: h, annotations: {text: '{{ $value }} {{ with query "h" }}{{ . | first | value }}{{ end }}'}}
 """
 
 # tests that pass and tests that fail in every way there is
@@ -32,7 +33,7 @@ tests:
   input_series:
   - {series: a, values: 0+1x20}
   - {series: 'x{i="1"}', values: 1+1x30 _x3 stale}
-  - {series: h, values: '{{schema:1 sum:-0.3 count:32.1 buckets:[5.1 10 7]}}'}
+  - {series: h, values: '{{schema:0 sum:-0.3 count:32.1 z_bucket:3 z_bucket_w:0.25 buckets:[5.1 0 7 1e6] n_buckets:[2.5]}}'}
   promql_expr_test:
   - {expr: a, eval_time: 1m30s, exp_samples: [{labels: a, value: 99}]}
   - {expr: a*0/0, eval_time: 1m30s, exp_samples: [{value: .nan}]}
@@ -49,6 +50,7 @@ tests:
   alert_rule_test:
   - {alertname: High, eval_time: 0, exp_alerts: [{exp_labels: {é-y: a, b: "1"}, exp_annotations: {x: "a\\nb"}}, {}]}
   - {alertname: High, eval_time: 4m, exp_alerts: []}
+  - {alertname: Shown, eval_time: 0, exp_alerts: []}
   - alertname: High
     eval_time: 4m
     exp_alerts: [{exp_labels: {i: "1", severity: page}, exp_annotations: {text: 1 is 50}}]

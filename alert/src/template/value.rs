@@ -86,14 +86,12 @@ fn strings(labels: &Labels) -> Value {
     Value::Map(Arc::new(map))
 }
 
-/// A number, or a histogram as a text that no function takes for a number.
+/// A number, or a histogram as its text, buckets included, which no function takes for a number.
 fn number(value: &model::Value) -> Value {
     match value {
         model::Value::Float(value) => Value::Float(*value),
         model::Value::Histogram(histogram) => {
-            let shortest = model::float::shortest;
-            let shown = format!("{{count:{}, sum:{}}}", shortest(histogram.count), shortest(histogram.sum));
-            tagged(Kind::Histogram, [("text", text(shown))])
+            tagged(Kind::Histogram, [("text", text(histogram.to_string()))])
         }
     }
 }
