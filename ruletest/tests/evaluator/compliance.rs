@@ -20,6 +20,8 @@ const RESOLVED_MS: i64 = 15 * 60_000;
 /// How long a request may take.
 const ROUND_TRIP_MS: i64 = 5_000;
 
+type Pairs = Vec<(&'static str, &'static str)>;
+
 /// One life of an alert; times are indices of samples.
 struct Life {
     labels: &'static [(&'static str, &'static str)],
@@ -29,7 +31,7 @@ struct Life {
     firing: Option<i64>,
     over: i64,
     /// Its value and annotations, each from a time on.
-    shown: Vec<(i64, f64, Vec<(&'static str, &'static str)>)>,
+    shown: Vec<(i64, f64, Pairs)>,
 }
 
 impl Life {

@@ -37,13 +37,22 @@ class Pushgateway:
 
 
 class Prometheus:
-    """The real Prometheus, with the `scrape_configs` and flags that are given: without any it scrapes nothing."""
+    """The real Prometheus, with the `scrape_configs` and flags that are given: without any it scrapes nothing. `config` is a file
+    instead."""
 
-    def __init__(self, folder: Path, scrape_configs: str = "", flags: tuple = (), name: str = "prometheus"):
+    def __init__(
+        self,
+        folder: Path,
+        scrape_configs: str = "",
+        flags: tuple = (),
+        name: str = "prometheus",
+        config: Path | None = None,
+    ):
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
-        config = folder / f"{name}.yml"
-        config.write_text("global: {scrape_interval: 1s}\n" + scrape_configs)
+        if config is None:
+            config = folder / f"{name}.yml"
+            config.write_text("global: {scrape_interval: 1s}\n" + scrape_configs)
         command = [
             PROGRAMS / "prometheus",
             f"--config.file={config}",
@@ -63,14 +72,15 @@ class Prometheus:
 
 
 class Alertmanager:
-    """The real Alertmanager, telling `receiver` (a `Webhook`) about alerts and their end without delay."""
+    """The real Alertmanager, telling `receiver` (a `Webhook`) about alerts and their end without delay, all alerts of one name at
+    once, or `group_by` other labels (`...` is each by itself)."""
 
-    def __init__(self, folder: Path, receiver: str):
+    def __init__(self, folder: Path, receiver: str, group_by: str = "alertname"):
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         config = folder / "alertmanager.yml"
         config.write_text(
-            "route: {receiver: test, group_wait: 0s, group_interval: 1s, repeat_interval: 1h, group_by: [alertname]}\n"
+            f"route: {{receiver: test, group_wait: 0s, group_interval: 1s, repeat_interval: 1h, group_by: ['{group_by}']}}\n"
             "receivers:\n"
             "- name: test\n"
             f"  webhook_configs: [{{url: '{receiver}', send_resolved: true}}]\n"
