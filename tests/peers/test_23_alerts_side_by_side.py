@@ -44,7 +44,7 @@ groups:
   query_offset: 1s
   labels: {group: presence}
   rules:
-  - {alert: Silent, expr: 'absent(heartbeat{job="batch"})', for: 4s, annotations: {summary: '{{ $labels.job }} is silent'}}
+  - {alert: Silent, expr: 'absent(heartbeat{job="batch"}) and on () queue_length{queue="long"}', for: 4s, annotations: {summary: '{{ $labels.job }} is silent'}}
   - {alert: Late, expr: time() - last_success > 10, annotations: {seconds: '{{ $value | humanizeDuration }}'}}
   - {alert: Limited, expr: disk_free}
 """
