@@ -28,7 +28,8 @@ pub use ports::{
 };
 pub use rehearsal::{FiringAlert, Rehearsal, RuleFailure};
 pub use rule_file::{
-    Mistake, NameScheme, Place, RULE_FILE_BYTES_MAX, RuleFileError, RuleFileOptions, RuleMistake, YamlError,
+    JOBS_MAX, Mistake, NameScheme, Place, RULE_FILE_BYTES_MAX, RuleFileError, RuleFileOptions, RuleMistake,
+    YamlError,
 };
 pub use rules::Rules;
 pub use send::{Alert, api_v2_body};

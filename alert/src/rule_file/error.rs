@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use yaml::{Position, YamlError};
+use yaml::{PlacedMistake, Position, YamlError};
 
 use super::decode::DecodeError;
 use crate::duration::DurationError;
@@ -63,6 +63,9 @@ pub enum Mistake {
         /// The name.
         name: String,
     },
+    /// A mistake in a file of jobs.
+    #[error(transparent)]
+    Job(PlacedMistake),
     /// A label of a group.
     #[error(transparent)]
     GroupLabel(RuleMistake),

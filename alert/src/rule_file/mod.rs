@@ -1,13 +1,20 @@
 //! Rule files: YAML to groups of rules, or to every mistake that is in them.
+//!
+//! There are two kinds. [`decode`] reads those that Prometheus has, with its messages; [`jobs`] reads those that say which jobs
+//! are expected, and [`job_rules`] makes groups of rules of them. What is generated is validated like what is written.
 
 mod decode;
 mod error;
+mod expectation;
+mod job_rules;
+mod jobs;
 mod validate;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::{Mistake, Place, RuleFileError, RuleMistake};
+pub use jobs::JOBS_MAX;
 pub use yaml::YamlError;
 
 use crate::ports::InstantQuery;
@@ -68,6 +75,8 @@ pub(crate) fn parse(
         warnings.push(format!("{path}: only the first YAML document is read"));
     }
     let raw = match &document.root {
+        Some(root) if jobs::is_job_file(root) => jobs::read(root, check, options.names)
+            .map_err(|mistakes| mistakes.into_iter().map(Mistake::Job).collect::<Vec<_>>())?,
         Some(root) => {
             decode::file(root, options.ignore_unknown_fields).map_err(|error| vec![error.into()])?
         }

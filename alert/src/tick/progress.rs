@@ -22,6 +22,14 @@ pub struct Progress {
     pub superseded: bool,
 }
 
+impl Progress {
+    /// Whether the tick did its work and nothing is left of it: what a heartbeat tells. Rules that fail by themselves do not
+    /// count, since metrics tell of them.
+    pub fn is_whole(&self) -> bool {
+        !self.superseded && self.alerts_waiting == 0
+    }
+}
+
 /// Why a tick failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TickError {

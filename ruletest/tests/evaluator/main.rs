@@ -5,5 +5,6 @@
 
 mod compliance;
 mod groups;
+mod jobs;
 mod stage;
 mod states;
