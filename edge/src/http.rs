@@ -76,6 +76,15 @@ impl Endpoint {
         };
         Ok(Self { uri, authorization })
     }
+
+    /// A request that says who asks, and for whom.
+    fn authorized(&self, request: http::request::Builder) -> http::request::Builder {
+        let request = request.header(header::USER_AGENT, concat!("mayfly/", env!("CARGO_PKG_VERSION")));
+        match &self.authorization {
+            Some(authorization) => request.header(header::AUTHORIZATION, authorization),
+            None => request,
+        }
+    }
 }
 
 /// Without the password.
@@ -179,14 +188,19 @@ impl HttpClient {
         body: Vec<u8>,
         timeout: Duration,
     ) -> Result<(), HttpError> {
-        let mut request = Request::post(&to.uri)
-            .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .header(header::USER_AGENT, concat!("mayfly/", env!("CARGO_PKG_VERSION")));
-        if let Some(authorization) = &to.authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
-        }
-        let mut request = request.body(Full::from(body))?;
+        let request =
+            Request::post(&to.uri).header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut request = to.authorized(request).body(Full::from(body))?;
         request.headers_mut().extend(headers);
+        tokio::time::timeout(timeout, self.send(request)).await.map_err(|_| HttpError::Timeout(timeout))?
+    }
+
+    /// GETs; any 2xx is success, and what comes with it is read and forgotten.
+    ///
+    /// # Errors
+    /// Anything else, or no answer within `timeout`.
+    pub async fn get(&self, from: &Endpoint, timeout: Duration) -> Result<(), HttpError> {
+        let request = from.authorized(Request::get(&from.uri)).body(Full::default())?;
         tokio::time::timeout(timeout, self.send(request)).await.map_err(|_| HttpError::Timeout(timeout))?
     }
 

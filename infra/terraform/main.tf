@@ -66,6 +66,7 @@ module "alert" {
   environment = merge(local.storage, {
     MAYFLY_ALERTMANAGER_URL = join(",", var.alertmanager_urls)
     MAYFLY_EXTERNAL_URL     = var.external_url
+    MAYFLY_HEARTBEAT_URL    = var.heartbeat_url
     MAYFLY_QUERY_TIMEOUT    = "45s"
     MAYFLY_RULES            = join(",", var.rules)
   })

@@ -82,6 +82,13 @@ variable "external_url" {
   description = "Where people reach the query page that alerts link to."
 }
 
+variable "heartbeat_url" {
+  type        = string
+  default     = ""
+  sensitive   = true
+  description = "A URL to GET after each tick of rules: at a service that raises the alarm when that ends."
+}
+
 variable "ticks" {
   type        = bool
   default     = true

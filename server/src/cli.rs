@@ -194,6 +194,10 @@ pub(crate) struct Serve {
     #[arg(long = "alertmanager.url", value_name = "URL")]
     pub(crate) alertmanagers: Vec<String>,
 
+    /// URL to GET after each tick of rules that left nothing undone: at a service that raises the alarm when that ends
+    #[arg(long = "rules.heartbeat-url", value_name = "URL")]
+    pub(crate) heartbeat_url: Option<String>,
+
     /// How often rule groups without an interval of their own are evaluated
     #[arg(long = "evaluation-interval", value_name = "DURATION", default_value = "1m", value_parser = duration)]
     pub(crate) evaluation_interval: Duration,

@@ -18,3 +18,4 @@ mod s13_rule_reload;
 mod s14_compact;
 mod s15_config;
 mod s17_store;
+mod s18_jobs;

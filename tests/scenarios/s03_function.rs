@@ -1,6 +1,7 @@
 //! The function `push` stores what the server reads, `query` reads what it stores, `alert` evaluates rules on it; here all on
 //! one folder, in `peers/` on S3.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -182,24 +183,37 @@ fn a_tick_of_the_alert_function_reaches_an_alertmanager_once() {
         Response::new(200)
     });
     let receiver = receiver.unwrap();
+    let heartbeats = Arc::new(AtomicUsize::new(0));
+    let beats = Arc::clone(&heartbeats);
+    let outside = Server::start(move |request| {
+        assert_eq!((request.method.as_str(), request.target.as_str()), ("GET", "/ping"));
+        beats.fetch_add(1, Ordering::SeqCst);
+        // what a service answers is of no matter to the tick
+        Response::new(500)
+    });
+    let outside = outside.unwrap();
     let variables = [
         ("MAYFLY_STORAGE".to_owned(), fixture.storage().display().to_string()),
         ("MAYFLY_RULES".to_owned(), rules.display().to_string()),
         ("MAYFLY_ALERTMANAGER_URL".to_owned(), receiver.url()),
         ("MAYFLY_EVALUATION_INTERVAL".to_owned(), "1s".to_owned()),
+        ("MAYFLY_HEARTBEAT_URL".to_owned(), format!("{}/ping", outside.url())),
     ];
     fixture.push("PUT", "job/backup", "rows 42\n");
     let scheduled =
         br#"{"version": "0", "source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}"#;
     let mut function = Function::start(&built("alert").unwrap(), &variables, TIMEOUT).unwrap();
+    let mut ticks = 0;
     // the first slots may lie before the push
     let ticked = std::iter::repeat_with(|| {
+        ticks += 1;
         let ticked: Value = serde_json::from_slice(&function.invoke(scheduled).unwrap()).unwrap();
         assert_eq!((&ticked["rulesFailed"], &ticked["alertsDropped"]), (&json!(0), &json!(0)));
         std::thread::sleep(Duration::from_millis(100));
         ticked
     });
     assert!(ticked.take(100).any(|ticked| ticked["alertsSent"] == 1));
+    assert_eq!(heartbeats.load(Ordering::SeqCst), ticks);
     let sent = received.lock().unwrap().clone();
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0][0]["labels"], json!({"alertname": "TooFew", "job": "backup"}));
@@ -214,10 +228,58 @@ fn a_tick_of_the_alert_function_reaches_an_alertmanager_once() {
     std::fs::write(&rules, "groups: 5\n").unwrap();
     let told = function.invoke(b"{}").unwrap_err().to_string();
     assert!(told.contains("MAYFLY_RULES") && told.contains("rules.yml"), "{told}");
+    assert_eq!(heartbeats.load(Ordering::SeqCst), ticks + 1, "no heartbeat of a tick that failed");
     let told =
         Function::start(&built("alert").unwrap(), &variables, TIMEOUT).unwrap().invoke(b"{}").unwrap_err();
     assert!(told.to_string().contains("MAYFLY_RULES"), "{told}");
     let told = function.invoke(br#"{"Records": []}"#).unwrap_err().to_string();
     assert!(told.contains("the event is none that this function takes"), "{told}");
     assert_eq!(received.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn the_alert_function_goes_by_a_configuration() {
+    let fixture = storing();
+    let folder = tempfile::TempDir::new().unwrap();
+    let (send, alerts) = std::sync::mpsc::channel::<Value>();
+    let send = Mutex::new(send);
+    let receiver = Server::start(move |request| {
+        assert_eq!(request.path(), "/am/api/v2/alerts");
+        drop(send.lock().unwrap().send(serde_json::from_slice(&request.body).unwrap()));
+        Response::new(200)
+    });
+    let receiver = receiver.unwrap();
+    let address = receiver.url().trim_start_matches("http://").to_owned();
+    let rules = "groups:\n- name: g\n  interval: 1s\n  rules:\n  - {alert: Few, expr: rows < 50, labels: {replica: a}}\n";
+    std::fs::write(folder.path().join("rules.yml"), rules).unwrap();
+    let configuration = folder.path().join("prometheus.yml");
+    std::fs::write(
+        &configuration,
+        format!(
+            "global: {{external_labels: {{region: eu}}}}\nrule_files: ['*.yml', nothing*.yaml]\nalerting:\n  \
+             alert_relabel_configs: [{{action: labeldrop, regex: replica}}]\n  \
+             alertmanagers: [{{path_prefix: /am, static_configs: [{{targets: ['{address}']}}]}}]\n"
+        ),
+    )
+    .unwrap();
+    let variables = [
+        ("MAYFLY_STORAGE".to_owned(), fixture.storage().display().to_string()),
+        ("MAYFLY_CONFIG_FILE".to_owned(), configuration.display().to_string()),
+    ];
+    let mut function = Function::start(&built("alert").unwrap(), &variables, TIMEOUT).unwrap();
+    // the pattern finds the configuration too, which is no rule file
+    let told = function.invoke(b"{}").unwrap_err().to_string();
+    assert!(told.contains("MAYFLY_CONFIG_FILE") && told.contains("field global not found"), "{told}");
+    let text = std::fs::read_to_string(&configuration).unwrap().replace("'*.yml'", "rules.yml");
+    std::fs::write(&configuration, text).unwrap();
+    fixture.push("PUT", "job/backup", "rows 42\n");
+    let told = (0..100).find_map(|_| {
+        function.invoke(b"{}").unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        alerts.try_recv().ok()
+    });
+    assert_eq!(
+        told.expect("an alert")[0]["labels"],
+        json!({"alertname": "Few", "job": "backup", "region": "eu"})
+    );
 }

@@ -7,6 +7,7 @@
 //! | `MAYFLY_CONFIG_FILE` | Prometheus' configuration, an object or a path as above: global, rule_files and alerting |
 //! | `MAYFLY_ALERTMANAGER_URL` | Alertmanagers with commas between them; each gets every alert |
 //! | `MAYFLY_EVALUATION_INTERVAL`, `MAYFLY_EXTERNAL_URL` | what `--evaluation-interval` and `--web.external-url` are to a server |
+//! | `MAYFLY_HEARTBEAT_URL` | a URL to GET after each tick that left nothing undone; what goes wrong with it is logged |
 //! | `MAYFLY_S3_ENDPOINT`, `MAYFLY_QUERY_…`, `MAYFLY_ENABLE_FEATURE` | as for `query` |
 //!
 //! The configuration and rule files are read anew at every tick, so another object at `s3://BUCKET/KEY` takes effect with the
@@ -21,7 +22,9 @@ use std::time::Duration;
 
 use alert::{Components, Evaluator, Progress, Rules};
 use anyhow::{Context, bail, ensure};
-use edge::{Ack, AlertingFiles, AlertingSource, RuleQueries, RuleSamples, SystemClock};
+use edge::{
+    Ack, AlertingFiles, AlertingSource, HEARTBEAT_TIMEOUT, Heartbeat, RuleQueries, RuleSamples, SystemClock,
+};
 use mayfly_functions::{Answer, Environment, Event, Invocation, Memory, query_settings};
 use model::Clock;
 use serde_json::json;
@@ -35,6 +38,7 @@ struct Ticks {
     /// Parses the expressions of rules.
     query: Arc<RuleQueries>,
     source: AlertingSource,
+    heartbeat: Option<Heartbeat>,
     /// What is in force, so that connections and keys last as long as the files do.
     in_force: Mutex<Option<AlertingFiles>>,
 }
@@ -60,6 +64,7 @@ async fn start(mut environment: Environment) -> anyhow::Result<Ticks> {
     let alertmanagers = environment.list("MAYFLY_ALERTMANAGER_URL");
     let interval_ms = environment.duration_ms("MAYFLY_EVALUATION_INTERVAL");
     let external_url = environment.text("MAYFLY_EXTERNAL_URL").unwrap_or_default();
+    let heartbeat = environment.parsed("MAYFLY_HEARTBEAT_URL", Heartbeat::at);
     let memory = Memory::of(&mut environment);
     let query_settings = query_settings(&mut environment, memory);
     environment.finish()?;
@@ -89,7 +94,7 @@ async fn start(mut environment: Environment) -> anyhow::Result<Ticks> {
     let source = AlertingSource::at(configuration.as_deref(), places, alertmanagers, endpoint, settings)
         .await
         .context(SOURCES)?;
-    Ok(Ticks { evaluator, query, source, in_force: Mutex::default() })
+    Ok(Ticks { evaluator, query, source, heartbeat, in_force: Mutex::default() })
 }
 
 /// A path below the function's folder, unless it is one of its own or an object.
@@ -115,6 +120,13 @@ impl Ticks {
             "{} alerts wait, since a receiver does not answer: {progress:?}",
             progress.alerts_waiting
         );
+        if let Some(heartbeat) = &self.heartbeat {
+            let left = Duration::from_millis(u64::try_from(invocation.left_ms()).unwrap_or(0));
+            let time = left.saturating_sub(RESERVE).min(HEARTBEAT_TIMEOUT);
+            if tokio::time::timeout(time, heartbeat.beat()).await.is_err() {
+                tracing::warn!("the function's time ran out before the heartbeat was heard");
+            }
+        }
         mayfly_functions::json(&json!({
             "slots": progress.slots,
             "slotsSkipped": progress.slots_skipped,

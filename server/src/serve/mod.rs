@@ -91,7 +91,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         external_url,
         last_reload: Arc::clone(&last_reload),
     };
-    let rules = ServedRules::open(&flags, around).await?;
+    let mut rules = ServedRules::open(&flags, around).await?;
     let compacting = (!flags.compact_interval.is_zero())
         .then(|| Arc::new(Compacting::new(&storage, &flags.compact, &clock)));
     let own = own_metrics::router(own_metrics::Sources {

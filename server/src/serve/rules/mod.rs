@@ -7,9 +7,9 @@ mod ticking;
 use std::sync::Arc;
 
 use alert::{Components, Evaluator, Settings};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use axum::Router;
-use edge::{AlertingSource, RuleQueries, RuleSamples, Storage};
+use edge::{AlertingSource, Heartbeat, RuleQueries, RuleSamples, Storage};
 use model::Clock;
 use query::api::LastReload;
 use store::{SampleBatch, Writer};
@@ -19,11 +19,13 @@ use tokio::task::JoinHandle;
 use crate::cli::Serve;
 pub(super) use metrics::families;
 use reload::RuleBook;
+use ticking::Pulse;
 
 /// Rules as a server has them.
 pub(super) struct ServedRules {
     pub(super) evaluator: Arc<Evaluator>,
     book: Arc<RuleBook>,
+    heartbeat: Option<Heartbeat>,
     lifecycle: bool,
 }
 
@@ -40,6 +42,12 @@ pub(super) struct Around<'a> {
 impl ServedRules {
     /// Reads the configuration and all rule files; every mistake in them is told at once.
     pub(super) async fn open(flags: &Serve, around: Around<'_>) -> anyhow::Result<Self> {
+        ensure!(
+            flags.heartbeat_url.is_none() || !flags.rules.is_empty() || flags.configuration.is_some(),
+            "--rules.heartbeat-url needs rules, whose ticks it tells of: --rules or --config.file"
+        );
+        let heartbeat = flags.heartbeat_url.as_deref().map(Heartbeat::at).transpose();
+        let heartbeat = heartbeat.context("--rules.heartbeat-url")?;
         let Around { storage, queries, samples, clock, external_url, last_reload } = around;
         let query = Arc::new(queries);
         let source = AlertingSource::at(
@@ -67,7 +75,8 @@ impl ServedRules {
         };
         let evaluator = Arc::new(Evaluator::new(alerting.rules, components, alerting.settings));
         let book = RuleBook::new(source, files, query, Arc::clone(&evaluator), last_reload, clock);
-        Ok(Self { evaluator, book: Arc::new(book), lifecycle: flags.pushgateway.lifecycle })
+        let lifecycle = flags.pushgateway.lifecycle;
+        Ok(Self { evaluator, book: Arc::new(book), heartbeat, lifecycle })
     }
 
     /// `/-/reload`.
@@ -77,14 +86,19 @@ impl ServedRules {
 
     /// Evaluates and reads anew until told to stop.
     pub(super) fn start(
-        &self,
+        &mut self,
         flags: &Serve,
         clock: Arc<dyn Clock>,
         stopped: &watch::Receiver<bool>,
     ) -> anyhow::Result<[JoinHandle<()>; 2]> {
         let reloading = reload::keep_reading(Arc::clone(&self.book), flags.rules_interval, stopped.clone())?;
-        let evaluation =
-            ticking::evaluate(Arc::clone(&self.evaluator), Arc::clone(&self.book), clock, stopped.clone());
+        let evaluation = ticking::evaluate(
+            Arc::clone(&self.evaluator),
+            Arc::clone(&self.book),
+            Pulse::of(self.heartbeat.take()),
+            clock,
+            stopped.clone(),
+        );
         Ok([tokio::spawn(reloading), tokio::spawn(evaluation)])
     }
 }

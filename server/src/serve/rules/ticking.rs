@@ -4,15 +4,40 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alert::{Evaluator, Progress, TickError};
+use edge::Heartbeat;
 use model::Clock;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::reload::RuleBook;
+
+/// Tells somebody outside after each tick, beside the ticks: a service that is slow delays none.
+pub(super) struct Pulse {
+    heartbeat: Option<Arc<Heartbeat>>,
+    under_way: Option<JoinHandle<()>>,
+}
+
+impl Pulse {
+    /// Nobody is told where there is no heartbeat.
+    pub(super) fn of(heartbeat: Option<Heartbeat>) -> Self {
+        Self { heartbeat: heartbeat.map(Arc::new), under_way: None }
+    }
+
+    /// Asks for the URL, unless it is still being asked for.
+    fn beat(&mut self) {
+        let Some(heartbeat) = &self.heartbeat else { return };
+        if self.under_way.as_ref().is_none_or(JoinHandle::is_finished) {
+            let heartbeat = Arc::clone(heartbeat);
+            self.under_way = Some(tokio::spawn(async move { heartbeat.beat().await }));
+        }
+    }
+}
 
 /// Ticks at every slot until told to stop; a tick under way is finished.
 pub(super) async fn evaluate(
     evaluator: Arc<Evaluator>,
     book: Arc<RuleBook>,
+    mut pulse: Pulse,
     clock: Arc<dyn Clock>,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -31,6 +56,9 @@ pub(super) async fn evaluate(
             Ok(progress) => progress.superseded || progress.alerts_waiting > 0,
             Err(_) => true,
         };
+        if ticked.as_ref().is_ok_and(Progress::is_whole) {
+            pulse.beat();
+        }
         failing = told(ticked, failing);
         let now_ms = clock.now_ms();
         let slot_ms = evaluator.next_slot_ms(now_ms).unwrap_or(now_ms + IDLE_MS);
