@@ -13,7 +13,7 @@ use super::decode::{Field, RawGroup, RawRule};
 use super::jobs::{EXPECTED, Job};
 
 /// The group of rules of one job, with its name. All places in it are that of the job.
-pub(super) fn group(job: Job, position: Position) -> RawGroup {
+pub(super) fn group(job: &Job, position: Position) -> RawGroup {
     let pushes = selector(&job.matchers);
     let within = job.expect.within_ms;
     let (name, expected) = (&job.name, &job.expect.text);

@@ -71,7 +71,7 @@ pub(super) fn read(
                         ),
                         None => _ = seen.insert(job.name.clone(), item.position),
                     }
-                    file.groups.push(job_rules::group(job, item.position));
+                    file.groups.push(job_rules::group(&job, item.position));
                 }
             }
             "groups" => jobs.reader.complain(key.1, "a file has either jobs or groups of rules"),
