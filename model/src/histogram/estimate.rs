@@ -70,32 +70,32 @@ impl Histogram {
         if !upwards {
             buckets.reverse();
         }
-        let skew = if self.has_nan_observations() { Skew::Higher } else { Skew::None };
-        let Some(&last) = buckets.last() else {
-            return (f64::NAN, if self.sum.is_nan() { Skew::Nan } else { Skew::None });
-        };
+        // without any bucket, as after a division by zero, this one stands for all
+        let mut found =
+            Bucket { lower: 0.0, upper: 0.0, lower_inclusive: false, upper_inclusive: false, count: 0.0 };
         let mut count = 0.0;
-        let mut found = last;
         for bucket in buckets {
             found = bucket;
             count += bucket.count;
-            if count >= rank {
+            if bucket.count != 0.0 && count >= rank {
                 break;
             }
         }
         let bucket = self.narrowed(found);
+        // before the rank is looked at: where counts are negative it may lie beyond all buckets
+        if self.has_custom_bounds() {
+            if bucket.lower == f64::NEG_INFINITY {
+                return (bucket.upper, Skew::None);
+            }
+            if bucket.upper == f64::INFINITY {
+                return (bucket.lower, Skew::None);
+            }
+        }
         count = count.min(self.count);
         if count < rank {
             return if self.sum.is_nan() { (f64::NAN, Skew::Nan) } else { (bucket.upper, Skew::None) };
         }
-        if self.has_custom_bounds() {
-            if bucket.lower == f64::NEG_INFINITY {
-                return (bucket.upper, skew);
-            }
-            if bucket.upper == f64::INFINITY {
-                return (bucket.lower, skew);
-            }
-        }
+        let skew = if self.has_nan_observations() { Skew::Higher } else { Skew::None };
         rank = if upwards { rank - (count - bucket.count) } else { count - rank };
         let share = rank / bucket.count;
         (self.value_at(&bucket, share), skew)

@@ -5,7 +5,7 @@ use model::Series;
 use super::aggregate::{Groups, Running};
 use super::points::{Line, Points};
 use super::{Budget, Common, Context, Counted, ExecError, Executor, Result, Sink, Tally, Weight};
-use crate::fragment::{Fold, Fragment, GroupState, Leaf, Partial, Reading, Yield};
+use crate::fragment::{Fold, Fragment, GroupState, HistogramSeries, Leaf, Partial, Reading, Yield};
 
 /// What a fragment makes of some of its series, counted while it lives. This computes, and depends on nothing but its
 /// arguments; the budget can only stop it.
@@ -86,7 +86,8 @@ fn groups(
                     context.remark_on_ignored(fold.op, fold.range);
                 } else if running[place].adds_histograms() {
                     counted.add(line.points.weight())?;
-                    histograms.push((place, std::mem::take(&mut line.points)));
+                    let (name, points) = (line.labels.metric_name().to_owned(), std::mem::take(&mut line.points));
+                    histograms.push(HistogramSeries { place, name, points });
                 }
             }
         }

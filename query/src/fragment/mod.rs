@@ -26,7 +26,7 @@ use crate::syntax::{AggregateOp, ByteRange};
 
 pub use codec::CodecError;
 pub use partial::Partial;
-pub(crate) use partial::{GroupState, Yield};
+pub(crate) use partial::{GroupState, HistogramSeries, Yield};
 pub use runner::FragmentRunner;
 pub(crate) use runner::LocalRunner;
 

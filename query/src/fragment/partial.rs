@@ -25,8 +25,18 @@ pub(crate) enum Yield {
         groups: Vec<GroupState>,
         /// Series with native histograms, by the place of their group. Adding up histograms depends on their order in
         /// more than the last bits, so it is left to whoever has all of them.
-        histograms: Vec<(usize, Points)>,
+        histograms: Vec<HistogramSeries>,
     },
+}
+
+/// The native histograms of one series of a group.
+#[derive(Clone, Debug)]
+pub(crate) struct HistogramSeries {
+    /// The place of the group.
+    pub(crate) place: usize,
+    /// The name of the metric, for remarks.
+    pub(crate) name: String,
+    pub(crate) points: Points,
 }
 
 /// What a group has come to.
@@ -48,7 +58,7 @@ impl Partial {
             Yield::Lines(lines) => lines.iter().all(|line| inside(&line.points)),
             Yield::Groups { groups, histograms } => {
                 groups.iter().all(|group| group.running.weight().samples == count as u64)
-                    && histograms.iter().all(|(place, points)| *place < groups.len() && inside(points))
+                    && histograms.iter().all(|series| series.place < groups.len() && inside(&series.points))
             }
         }
     }

@@ -3,7 +3,7 @@
 use model::{Compensated, CounterReset, Histogram, Label, Labels, Span};
 
 use super::codec::{CodecError, Result, Wire, codes, fields};
-use super::partial::{GroupState, Partial, Yield};
+use super::partial::{GroupState, HistogramSeries, Partial, Yield};
 use crate::annotations::{Annotation, Annotations, Severity};
 use crate::exec::{Line, Mean, Points, Running, Spread, Tally};
 
@@ -22,6 +22,18 @@ fields! {
     Histogram {
         schema, zero_threshold, zero_count, count, sum, positive_spans, negative_spans, positive_counts,
         negative_counts, custom_bounds, counter_reset,
+    }
+}
+
+impl Wire for HistogramSeries {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.place.put(out);
+        self.name.put(out);
+        self.points.put(out);
+    }
+
+    fn take(input: &mut &[u8]) -> Result<Self> {
+        Ok(Self { place: usize::take(input)?, name: String::take(input)?, points: Points::take(input)? })
     }
 }
 
@@ -44,8 +56,8 @@ impl Wire for Yield {
         match u8::take(input)? {
             0 => Vec::take(input).map(Self::Lines),
             1 => {
-                let (groups, histograms) = (Vec::take(input)?, Vec::<(usize, Points)>::take(input)?);
-                if histograms.iter().any(|(place, _)| *place >= groups.len()) {
+                let (groups, histograms) = (Vec::take(input)?, Vec::<HistogramSeries>::take(input)?);
+                if histograms.iter().any(|series| series.place >= groups.len()) {
                     return Err(CodecError::broken("a series of no group"));
                 }
                 Ok(Self::Groups { groups, histograms })

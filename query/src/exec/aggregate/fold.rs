@@ -3,7 +3,7 @@
 use super::{Groups, Running};
 use crate::exec::points::Line;
 use crate::exec::{ExecError, Executor, Result, Sink};
-use crate::fragment::{Fold, Fragment, GroupState, Leaf, Partial, Yield};
+use crate::fragment::{Fold, Fragment, GroupState, HistogramSeries, Leaf, Partial, Yield};
 use crate::plan::{AggregateNode, Node, NodeKind, Windowed};
 use crate::syntax::Function;
 
@@ -19,7 +19,7 @@ impl Executor<'_> {
         for ((labels, drop_name), running) in groups.labels.into_iter().zip(running) {
             let weight = running.weight();
             let (points, trouble) = running.finish();
-            self.remark_on_trouble(trouble, labels.metric_name(), node);
+            self.remark_on_trouble(&trouble, node);
             sink(Line { labels, drop_name, points })?;
             self.budget.release(weight);
         }
@@ -71,7 +71,7 @@ impl Folded<'_, '_> {
             if running.ignores_histograms() {
                 self.executor.remark_on_ignored(node.op, node.operand_range);
             }
-            running.add_histograms(&line.points);
+            running.add_histograms(&line.points, line.labels.metric_name());
         }
         Ok(())
     }
@@ -93,8 +93,8 @@ impl Folded<'_, '_> {
             }
             places.push(place);
         }
-        for (place, points) in histograms {
-            self.running[places[place]].add_histograms(&points);
+        for HistogramSeries { place, name, points } in histograms {
+            self.running[places[place]].add_histograms(&points, &name);
         }
         Ok(())
     }

@@ -7,12 +7,12 @@ use model::{Histogram, HistogramMean, HistogramSum, IncompatibleBuckets, SumRema
 use crate::exec::points::Points;
 
 /// What was wrong with the values of a group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Trouble {
     /// Floats and histograms at the same time.
     pub(super) mixed_kinds: bool,
-    /// Exponential and custom buckets at the same time.
-    pub(super) incompatible: bool,
+    /// The metric of the first series that had custom buckets where others have exponential ones, or the other way round.
+    pub(super) incompatible: Option<String>,
     pub(super) remarks: SumRemarks,
 }
 
@@ -43,7 +43,7 @@ impl Histograms {
         Self { mean: true, ..Self::sum(count) }
     }
 
-    pub(super) fn add(&mut self, points: &Points) {
+    pub(super) fn add(&mut self, points: &Points, name: &str) {
         for (index, histogram) in points.histograms() {
             if self.slots.is_empty() {
                 self.slots = vec![Slot::Empty; self.count];
@@ -51,7 +51,7 @@ impl Histograms {
             match self.slots[index].add(histogram, self.mean) {
                 Ok(remarks) => self.trouble.remarks = self.trouble.remarks.and(remarks),
                 Err(IncompatibleBuckets) => {
-                    self.trouble.incompatible = true;
+                    self.trouble.incompatible.get_or_insert_with(|| name.to_owned());
                     self.slots[index] = Slot::Incompatible;
                 }
             }

@@ -31,12 +31,12 @@ impl Executor<'_> {
         }
     }
 
-    fn remark_on_trouble(&self, trouble: Trouble, name: &str, node: &AggregateNode) {
+    fn remark_on_trouble(&self, trouble: &Trouble, node: &AggregateNode) {
         let (mut notes, range) = (self.notes.borrow_mut(), node.operand_range);
         if trouble.mixed_kinds {
             notes.warn(range, "encountered a mix of histograms and floats for aggregation");
         }
-        if trouble.incompatible {
+        if let Some(name) = &trouble.incompatible {
             notes.warn(range, remarks::mixed_buckets(name));
         }
         if trouble.remarks.resets_conflict {

@@ -135,10 +135,10 @@ impl Running {
         }
     }
 
-    /// Adds the native histograms of a series, where they are added up.
-    pub(in crate::exec) fn add_histograms(&mut self, points: &Points) {
+    /// Adds the native histograms of a series of a metric, where they are added up.
+    pub(in crate::exec) fn add_histograms(&mut self, points: &Points, name: &str) {
         if let Self::Sum(_, histograms) | Self::Mean(_, histograms) = self {
-            histograms.add(points);
+            histograms.add(points, name);
         }
     }
 

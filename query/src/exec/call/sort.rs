@@ -19,8 +19,11 @@ impl Executor<'_> {
         node: &Node,
         sink: &mut Sink<'_>,
     ) -> Result<()> {
+        // inside of a subquery there are many times, in the answer to an instant query one
         if !self.settings.instant {
             self.remark_on_order(node);
+        }
+        if node.grid.count != 1 {
             return self.each_line(operand, &mut |mut line| {
                 // histograms have no place in the order, here neither
                 line.points.map_floats(|_, value| Some(value));
