@@ -53,15 +53,23 @@ class Prometheus:
         if config is None:
             config = folder / f"{name}.yml"
             config.write_text("global: {scrape_interval: 1s}\n" + scrape_configs)
-        command = [
+        self.command = [
             PROGRAMS / "prometheus",
             f"--config.file={config}",
             f"--storage.tsdb.path={folder / 'tsdb'}",
             f"--web.listen-address=127.0.0.1:{port}",
             *flags,
         ]
-        self.process = Process(name, command, folder / f"{name}.log")
+        self.name, self.log = name, folder / f"{name}.log"
+        self.start()
+
+    def start(self):
+        self.process = Process(self.name, self.command, self.log)
         self.process.up("ready", lambda: answers(self.url, "/-/ready"))
+
+    def restart(self):
+        self.process.stop()
+        self.start()
 
     @classmethod
     def scraping(cls, folder: Path, pushgateway: str):
