@@ -86,7 +86,8 @@ fn groups(
                     context.remark_on_ignored(fold.op, fold.range);
                 } else if running[place].adds_histograms() {
                     counted.add(line.points.weight())?;
-                    let (name, points) = (line.labels.metric_name().to_owned(), std::mem::take(&mut line.points));
+                    let (name, points) =
+                        (line.labels.metric_name().to_owned(), std::mem::take(&mut line.points));
                     histograms.push(HistogramSeries { place, name, points });
                 }
             }
