@@ -10,6 +10,7 @@ mod http;
 mod metrics;
 mod ports;
 mod rehearsal;
+mod replay;
 mod rule_file;
 mod rules;
 mod schedule;
@@ -27,6 +28,7 @@ pub use ports::{
     SinkError, StateStore, SwapError, Version,
 };
 pub use rehearsal::{FiringAlert, Rehearsal, RuleFailure};
+pub use replay::{REPLAY_SLOTS_MAX, ReplayError, ReplaySummary, ReplayedAlert};
 pub use rule_file::{
     JOBS_MAX, Mistake, NameScheme, Place, RULE_FILE_BYTES_MAX, RuleFileError, RuleFileOptions, RuleMistake,
     YamlError,

@@ -8,6 +8,8 @@ use model::{Clock, Labels};
 use crate::go::format_duration_ns;
 use crate::ports::{InstantQuery, SampleSink};
 use crate::rules::{Group, Rules};
+use crate::schedule::Schedule;
+use crate::send::Alert;
 use crate::state::{AlertState, GroupState, Health};
 use crate::step::At;
 use crate::tick::{Evaluation, Settings};
@@ -83,32 +85,63 @@ impl Rehearsal {
     /// # Errors
     /// The rules that failed; the others were evaluated all the same.
     pub async fn evaluate(&mut self, at_ms: i64) -> Result<(), Vec<RuleFailure>> {
+        let mut failures = Vec::new();
+        for index in self.order.clone() {
+            failures.extend(self.evaluate_group(index, at_ms).await.1);
+        }
+        if failures.is_empty() { Ok(()) } else { Err(failures) }
+    }
+
+    /// Evaluates one group: the alerts that would be sent, and the rules that failed.
+    pub(crate) async fn evaluate_group(
+        &mut self,
+        index: usize,
+        at_ms: i64,
+    ) -> (Vec<Alert>, Vec<RuleFailure>) {
         let evaluation = Evaluation {
             query: &*self.query,
             sink: Some(&*self.sink),
             clock: &*self.clock,
             settings: &self.settings,
         };
-        let mut failures = Vec::new();
-        for index in &self.order {
-            let (group, state) = (&self.rules.groups[*index], &mut self.states[*index]);
-            let at = At {
-                slot_ms: at_ms,
-                query_offset_ms: group.query_offset_ms.unwrap_or(self.settings.query_offset_ms),
-            };
-            let interval_ms = group.interval_ms.unwrap_or(self.settings.evaluation_interval_ms);
-            for (rule, state) in group.rules.iter().zip(&mut state.rules) {
-                evaluation.rule(group, rule, state, at, interval_ms).await;
-                if state.health == Health::Err {
-                    failures.push(RuleFailure {
-                        rule: rule.name.to_string(),
-                        after_ms: at_ms - self.start_ms,
-                        reason: state.last_error.clone(),
-                    });
-                }
+        let (group, state) = (&self.rules.groups[index], &mut self.states[index]);
+        let at = At {
+            slot_ms: at_ms,
+            query_offset_ms: group.query_offset_ms.unwrap_or(self.settings.query_offset_ms),
+        };
+        let interval_ms = group.interval_ms.unwrap_or(self.settings.evaluation_interval_ms);
+        let (mut alerts, mut failures) = (Vec::new(), Vec::new());
+        for (rule, state) in group.rules.iter().zip(&mut state.rules) {
+            alerts.extend(evaluation.rule(group, rule, state, at, interval_ms).await);
+            if state.health == Health::Err {
+                failures.push(RuleFailure {
+                    rule: rule.name.to_string(),
+                    after_ms: at_ms - self.start_ms,
+                    reason: state.last_error.clone(),
+                });
             }
         }
-        if failures.is_empty() { Ok(()) } else { Err(failures) }
+        (alerts, failures)
+    }
+
+    /// The schedule of each group, with its interval in milliseconds.
+    pub(crate) fn schedules(&self) -> Vec<(Schedule, i64)> {
+        let schedule = |group: &Group| {
+            let interval_ms = group.interval_ms.unwrap_or(self.settings.evaluation_interval_ms);
+            (Schedule::new(&group.file, &group.name, interval_ms), interval_ms)
+        };
+        self.rules.groups.iter().map(schedule).collect()
+    }
+
+    /// How many rules a group has.
+    pub(crate) fn rule_count(&self, index: usize) -> u64 {
+        self.rules.groups[index].rules.len() as u64
+    }
+
+    /// How many alerts fire.
+    pub(crate) fn firing_count(&self) -> u64 {
+        let alerts = self.states.iter().flat_map(|group| &group.rules).flat_map(|rule| &rule.alerts);
+        alerts.filter(|alert| alert.state == AlertState::Firing).count() as u64
     }
 
     /// The alerts of a name that fire, of all groups.

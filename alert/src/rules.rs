@@ -1,5 +1,6 @@
 //! The rules that are evaluated: groups in the order of their files, rules in the order of their groups.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::Labels;
@@ -119,6 +120,19 @@ impl Rules {
     /// How many groups there are.
     pub fn group_count(&self) -> usize {
         self.groups.len()
+    }
+
+    /// The names of the series that these rules write.
+    pub fn written_names(&self) -> BTreeSet<String> {
+        let rules = self.groups.iter().flat_map(|group| &group.rules);
+        let mut names = BTreeSet::new();
+        for rule in rules {
+            match rule.is_alerting() {
+                true => names.extend(["ALERTS".to_owned(), "ALERTS_FOR_STATE".to_owned()]),
+                false => _ = names.insert(rule.name.to_string()),
+            }
+        }
+        names
     }
 
     /// What users should know about their files although it is no error.

@@ -14,6 +14,7 @@ use crate::check_rules::CheckRules;
 use crate::compact::Compact;
 use crate::inspect::Inspect;
 use crate::query_flags::QueryFlags;
+use crate::replay::Replay;
 use crate::test_rules::TestRules;
 
 /// Prometheus for things that do not live long enough to be scraped.
@@ -48,6 +49,20 @@ pub(crate) enum Command {
     /// Run tests that are written down in files.
     #[command(subcommand)]
     Test(Test),
+    /// Try alert rules.
+    #[command(subcommand)]
+    Rules(OfRules),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OfRules {
+    /// Evaluate rules on what was stored in the past, and tell which alerts would have fired and when.
+    ///
+    /// Nothing is stored or sent. Nothing is known of alerts before the range: what has a `for` is pending from its beginning on.
+    /// Ends with 0, or with 1 if a rule could not be evaluated.
+    #[command(after_help = "What would have woken us this week, under the rules of tomorrow?\n  \
+        mayfly rules replay --storage s3://BUCKET/PREFIX --start 2026-01-24T00:00:00Z tomorrow.yml")]
+    Replay(Box<Replay>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -412,6 +427,19 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A time as RFC 3339 or seconds since 1970, in milliseconds.
+pub(crate) fn instant(text: &str) -> Result<i64, String> {
+    let bad =
+        || format!("{text:?} is no time: expected one like 2026-01-31T08:00:00Z, or seconds since 1970");
+    if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
+        return Ok(time.timestamp_millis());
+    }
+    let seconds: f64 = text.parse().map_err(|_| bad())?;
+    let ms = seconds * 1_000.0;
+    // beyond this, floats hold no whole milliseconds any more
+    if ms.abs() < 9e15 { Ok(ms.round() as i64) } else { Err(bad()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -488,6 +516,18 @@ mod tests {
         assert!(flush_interval("61s").is_err_and(|error| error.contains("at most 60s are allowed")));
         assert_eq!(group_delay("10s"), Ok(GROUP_DELAY_MAX));
         assert!(group_delay("10s1ms").is_err_and(|error| error.contains("at most 10s are allowed")));
+    }
+
+    #[test]
+    fn instants() {
+        let check = |text: &str, expect: Option<i64>| assert_eq!(instant(text).ok(), expect, "{text}");
+        check("2026-01-31T08:00:00Z", Some(1_769_846_400_000));
+        check("2026-01-31T09:00:00.5+01:00", Some(1_769_846_400_500));
+        check("1769846400.25", Some(1_769_846_400_250));
+        check("-1", Some(-1_000));
+        for text in ["", "yesterday", "2026-01-31", "NaN", "inf", "1e300"] {
+            check(text, None);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod inspect;
 mod junit;
 mod log;
 mod query_flags;
+mod replay;
 mod serve;
 mod test_promql;
 mod test_rules;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::cli::{Check, Cli, Command, InStore, Serve, Test};
+use crate::cli::{Check, Cli, Command, InStore, OfRules, Serve, Test};
 use crate::inspect::What;
 
 /// The error and its causes, each once, although some quote their cause in their own text.
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         Command::Check(Check::Rules(flags)) => check_rules::run(&flags),
         Command::Test(Test::Rules(flags)) => test_rules::run(&flags),
         Command::Test(Test::Promql(flags)) => test_promql::run(&flags),
+        Command::Rules(OfRules::Replay(flags)) => replay::run(&flags),
     };
     match ended {
         Ok(code) => code,

@@ -19,3 +19,4 @@ mod s14_compact;
 mod s15_config;
 mod s17_store;
 mod s18_jobs;
+mod s19_replay;
