@@ -7,6 +7,7 @@
 
 mod compact;
 mod confined;
+mod deletion;
 mod entry;
 mod fold;
 mod hot;
@@ -26,13 +27,14 @@ pub use compact::{
     CompactError, CompactSettings, Compactor, MergeLimit, MergeLimits, Progress, RETENTION_MIN, Unmerged,
 };
 pub use confined::Confined;
+pub use deletion::{DELETIONS_MAX, DeleteError, Deleter, Deletion};
 pub use entry::{Entry, SampleBatch};
 pub use inspect::{Holds, InspectError, Inspector, Inventory, Partition, Place, Problem, Verified};
 pub use layout::{LayoutError, Stream, Tenant};
 pub use log::{LogError, Replayed};
 pub use reader::{
-    Answer, HeldFamily, HeldPart, HeldStream, LeftOut, LiveFamily, LiveGroup, ReadError, ReadErrorKind,
-    Reader, SeriesStream, Source, Usage,
+    Answer, Deletable, HeldFamily, HeldPart, HeldStream, LeftOut, LiveFamily, LiveGroup, ReadError,
+    ReadErrorKind, Reader, SeriesStream, Source, Usage,
 };
 pub use segment::SegmentError;
 pub use settings::{LogSettings, ReaderSettings, WriterSettings};

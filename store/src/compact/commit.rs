@@ -33,6 +33,14 @@ impl Compactor {
         self.commit(loaded, after, None).await
     }
 
+    /// Forgets the deletions of which nothing is left and nothing can come.
+    pub(super) async fn forget(&self, loaded: &Loaded) -> Result<Loaded, CompactError> {
+        let mut after = Manifest::clone(&loaded.manifest);
+        let watermark = after.watermark;
+        after.deletions.retain(|recorded| watermark.is_none_or(|watermark| watermark <= recorded.through));
+        self.commit(loaded, after, None).await
+    }
+
     /// Makes runs of segments. The watermark stops before the minute of the first that cannot be read.
     pub(super) async fn merge_segments(
         &self,
@@ -49,7 +57,7 @@ impl Compactor {
         let mut end = to;
         let hot = loop {
             let Stop { minute, object, error } =
-                match self.gather(&segments, (from, end), manifest.epoch, progress).await? {
+                match self.gather(&segments, (from, end), manifest, progress).await? {
                     Ok(hot) => break hot,
                     Err(stop) => stop,
                 };
@@ -72,6 +80,7 @@ impl Compactor {
             inputs: hash(segments.iter().map(|segment| segment.path.as_str())),
             ids: segments.iter().map(|segment| id(segment)).collect(),
             keys: Vec::new(),
+            deleted: manifest.deleted,
         };
         let counted = self.counted(manifest, &hot.heads, from).await?;
         let (kind, settings) = (self.kind, self.settings.clone());
@@ -113,6 +122,7 @@ impl Compactor {
             inputs: hash(names),
             ids: self.ids_of(runs).await?,
             keys: self.keys_of(runs).await?,
+            deleted: runs.iter().map(|run| run.deleted).min().unwrap_or(0),
         };
         let lists = runs.iter().map(|run| run.objects.clone()).collect();
         let (heads, sources) = self.open(lists, progress).await?;

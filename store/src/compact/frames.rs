@@ -112,7 +112,8 @@ impl Compactor {
             self.write_frame(full, (at, is_full, manifest.epoch, inputs), &mut objects, progress).await?;
         }
         progress.frames += 1;
-        Ok(Some(Frame { at, base: since.filter(|_| !is_full), objects }))
+        let deleted = manifest.deleted;
+        Ok(Some(Frame { at, base: since.filter(|_| !is_full), objects, deleted }))
     }
 
     async fn write_frame(

@@ -11,8 +11,9 @@
 //! 4. `merge`, `frames`: what came is merged part by part, so that memory does not grow with what is merged.
 //! 5. `outputs`: files are written; what is there already is compared, not believed.
 //! 6. `commit`: the manifest is checked against the invariants and swapped.
-//! 7. `retain`: what is too old leaves the manifest.
-//! 8. `sweep`: what no manifest names goes.
+//! 7. `purge`: what is deleted is taken out of runs and frames; that comes before all else that is due.
+//! 8. `retain`: what is too old leaves the manifest.
+//! 9. `sweep`: what no manifest names goes.
 
 mod commit;
 mod frames;
@@ -25,6 +26,7 @@ mod merge;
 mod outputs;
 mod plan;
 mod progress;
+mod purge;
 mod retain;
 mod runs;
 pub(crate) mod sealed_list;
@@ -274,6 +276,9 @@ impl Compactor {
             Step::Merge { level, runs } => self.merge_runs(loaded, level, &runs, progress).await,
             Step::Frame { at } => self.add_frame(loaded, at, progress).await,
             Step::Advance { to } => self.advance(loaded, to).await,
+            Step::PurgeRuns => self.purge_runs(loaded, progress).await,
+            Step::PurgeFrames => self.purge_frames(loaded, progress).await,
+            Step::Forget => self.forget(loaded).await,
         }
     }
 }

@@ -7,6 +7,7 @@ use super::frames::Basis;
 use super::inputs::HotSegment;
 use super::limits::{Load, MergeLimit, MergeLimits, head_rows};
 use super::progress::Unmerged;
+use crate::deletion::Recorded;
 use crate::layout::{Day, Minute};
 use crate::manifest::{Level, Manifest, Run};
 
@@ -24,6 +25,12 @@ pub(super) enum Step {
     Frame { at: Minute },
     /// Nothing lies before this minute: say so, since something waits for it.
     Advance { to: Minute },
+    /// Take what is deleted out of runs.
+    PurgeRuns,
+    /// Take it out of frames.
+    PurgeFrames,
+    /// Nothing is left of some deletions.
+    Forget,
 }
 
 /// The frames that follow on this one cannot be made; inside: the minute of that, `None` if there is none yet.
@@ -37,6 +44,9 @@ pub(super) fn next(
     settings: &CompactSettings,
     uneven: Uneven,
 ) -> Option<Step> {
+    if let Some(step) = purge(manifest) {
+        return Some(step);
+    }
     let pending = |segment: &&HotSegment| {
         manifest.watermark.is_none_or(|watermark| segment.minute() >= watermark) && segment.minute() < sealed
     };
@@ -46,6 +56,13 @@ pub(super) fn next(
         // what is over is merged first, so that a tick that is behind does not leave more and more files
         let due = manifest.watermark.and_then(due);
         return Some(due.unwrap_or_else(|| tick(manifest, first.minute(), &pending, sealed, settings)));
+    }
+    if manifest.deletions.iter().any(|recorded| sealed > recorded.through)
+        && manifest.reaching.is_empty()
+        && manifest.watermark < Some(sealed)
+    {
+        // nothing of it can come any more
+        return Some(Step::Advance { to: sealed });
     }
     let watermark = manifest.watermark?;
     if let Some(step) = due(watermark) {
@@ -58,6 +75,21 @@ pub(super) fn next(
     // the time alone may have made an hour or a day be over
     let is_due = sealed > watermark && due(sealed).is_some();
     is_due.then_some(Step::Advance { to: sealed })
+}
+
+/// What deletions want. Runs that are made later have nothing of what is deleted already.
+fn purge(manifest: &Manifest) -> Option<Step> {
+    if manifest.deletions.is_empty() {
+        return None;
+    }
+    if manifest.runs.iter().any(|run| run.deleted < manifest.deleted) {
+        return Some(Step::PurgeRuns);
+    }
+    if manifest.frames.iter().any(|frame| frame.deleted < manifest.deleted) {
+        return Some(Step::PurgeFrames);
+    }
+    let is_over = |recorded: &Recorded| manifest.watermark.is_some_and(|mark| mark > recorded.through);
+    manifest.deletions.iter().any(is_over).then_some(Step::Forget)
 }
 
 /// What is left as it is, since it would take too much memory.

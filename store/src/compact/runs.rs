@@ -26,6 +26,8 @@ pub(super) struct Making {
     pub(super) ids: Vec<Id>,
     /// That stand beside what they are made of.
     pub(super) keys: Vec<Counted>,
+    /// The last deletion of which nothing is in that.
+    pub(super) deleted: u64,
 }
 
 impl Compactor {
@@ -42,7 +44,7 @@ impl Compactor {
         (sources, merge): (Vec<Source>, Merge),
         progress: &mut Progress,
     ) -> Result<Vec<Run>, CompactError> {
-        let Making { level, minutes: (from, to), inputs, ids, keys: beside } = making;
+        let Making { level, minutes: (from, to), inputs, ids, keys: beside, deleted } = making;
         let (level_name, epoch) = (level.name(), manifest.epoch);
         let name = |day: Option<Day>| {
             let day = day.unwrap_or(from.day());
@@ -53,8 +55,18 @@ impl Compactor {
         let mut runs = Vec::new();
         for (day, objects) in files {
             let (keys_name, ids_name) = (name(day).keys(), name(day).ids());
-            let mut run =
-                Run { level, from, to, day, objects, keys: None, ids: None, rows_merged: 0, list_bytes: 0 };
+            let mut run = Run {
+                level,
+                from,
+                to,
+                day,
+                objects,
+                keys: None,
+                ids: None,
+                rows_merged: 0,
+                list_bytes: 0,
+                deleted,
+            };
             // of runs of several days the first has them all
             if runs.is_empty() {
                 run.rows_merged = rows_merged;

@@ -8,8 +8,9 @@ use super::commit::hash;
 use super::inputs::{HotSegment, REQUESTS_MAX, Read, Unreadable};
 use super::merge::blocking;
 use super::{CompactError, Compactor, Progress};
+use crate::deletion::Mask;
 use crate::layout::{MergedName, Minute};
-use crate::manifest::Object;
+use crate::manifest::{Manifest, Object};
 use crate::merge::{Stamps, sorted};
 use crate::segment::{Segment, SegmentError};
 
@@ -42,9 +43,10 @@ impl Compactor {
         &self,
         segments: &[&HotSegment],
         minutes: (Minute, Minute),
-        epoch: u64,
+        manifest: &Manifest,
         progress: &mut Progress,
     ) -> Result<Result<Hot, Stop>, CompactError> {
+        let epoch = manifest.epoch;
         let read = |segment: &&HotSegment| self.read(segment.object.clone(), segment.name.checksum);
         // as a list, since a tick could not be spawned otherwise
         let reads: Vec<_> = segments.iter().map(read).collect();
@@ -61,6 +63,11 @@ impl Compactor {
                 }
             };
             progress.read_bytes += length;
+            if let Some(mask) = Mask::of_segment(manifest, segment.minute()) {
+                let before = read.rows.len();
+                read = blocking(move || mask.apply(&read).unwrap_or(read)).await?;
+                progress.deleted += (before - read.rows.len()) as u64;
+            }
             if self.has_stamps() {
                 hot.stamps.add(&read);
             }

@@ -71,12 +71,26 @@ fn is_bucket(kind: &Kind, labels: &Labels) -> bool {
 /// The count of a bound, by its index, and what that has lost.
 type Count = (usize, f64, f64);
 
-/// What one push says about one histogram: its kind, and the counts of the bounds that it has, ascending by their index.
+/// What one push says about one histogram: its kind, and the counts of the bounds that it has, ascending by their index, each with
+/// what a run says of when it ended.
 struct Said {
     kind: Kind,
-    counts: Vec<Count>,
+    counts: Vec<(Count, Option<i64>)>,
+}
+
+impl Said {
+    /// Lets bounds that are deleted be bounds that the push lacks: they end where they begin, and others do not.
+    fn without_deleted(&mut self, stamp: Stamp) {
+        let is_left = |(_, until_us): &(Count, Option<i64>)| *until_us != Some(stamp.at_us);
+        if self.counts.iter().any(is_left) {
+            self.counts.retain(is_left);
+        }
+    }
+
     /// What a run says of all bounds of a push.
-    until_us: Option<i64>,
+    fn until_us(&self) -> Option<i64> {
+        self.counts.iter().filter_map(|(_, until_us)| *until_us).max()
+    }
 }
 
 /// What a frame lacks of bounds that appeared after it.
@@ -112,34 +126,32 @@ fn complete_one(all: &mut HashMap<Labels, SeriesEvents>, group: GroupKey, bucket
         for event in &events.events {
             let (kind, Value::Float(count)) = (&events.kinds[event.kind], &event.value) else { continue };
             if is_bucket(kind, labels) {
-                let said = pushes.entry(event.stamp).or_insert_with(|| Said {
-                    kind: kind.clone(),
-                    counts: Vec::new(),
-                    until_us: None,
-                });
-                said.until_us = said.until_us.max(event.until_us);
+                let said = pushes
+                    .entry(event.stamp)
+                    .or_insert_with(|| Said { kind: kind.clone(), counts: Vec::new() });
                 // a segment that was read twice says the same twice
-                if said.counts.last().is_none_or(|(last, ..)| *last < index) {
-                    said.counts.push((index, *count, event.lost));
+                if said.counts.last().is_none_or(|((last, ..), _)| *last < index) {
+                    said.counts.push(((index, *count, event.lost), event.until_us));
                 }
             }
         }
     }
+    pushes.iter_mut().for_each(|(stamp, said)| said.without_deleted(*stamp));
     if pushes.values().all(|said| said.counts.len() == buckets.series.len()) {
         return;
     }
     for (index, (_, labels)) in buckets.series.iter().enumerate() {
         let Some(events) = all.get_mut(labels).and_then(|series| series.get_mut(group)) else { continue };
         for (stamp, said) in &pushes {
-            let next = said.counts.partition_point(|(known, ..)| *known <= index);
-            let lower = next.checked_sub(1).map(|place| said.counts[place]);
+            let next = said.counts.partition_point(|((known, ..), _)| *known <= index);
+            let lower = next.checked_sub(1).map(|place| said.counts[place].0);
             if lower.is_some_and(|(known, ..)| known == index) {
                 continue;
             }
             let (count, lost) = lower.map_or((0.0, 0.0), |(_, count, lost)| (count, lost));
             let kind = events.kind(&said.kind);
             let value = Value::Float(count);
-            let until_us = said.until_us;
+            let until_us = said.until_us();
             events.events.push(Event { stamp: *stamp, kind, value, is_implied: true, until_us, lost });
         }
     }

@@ -124,9 +124,10 @@ impl GroupEvents {
         self.carried.as_deref()
     }
 
-    /// When the events were, in any order.
-    pub(crate) fn stamps(&self) -> impl Iterator<Item = Stamp> {
-        self.carried.iter().map(|carried| carried.last()).chain(self.events.iter().map(|event| event.stamp))
+    /// When the events were, in any order, and whether they say something: where one is deleted it but ends what was before it.
+    pub(crate) fn stamps(&self) -> impl Iterator<Item = (Stamp, bool)> {
+        let of_event = |event: &Event| (event.stamp, event.until_us != Some(event.stamp.at_us));
+        self.carried.iter().map(|carried| (carried.last(), true)).chain(self.events.iter().map(of_event))
     }
 
     /// The last of the events, and its kind.

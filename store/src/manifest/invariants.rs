@@ -23,6 +23,9 @@ pub(crate) enum Invariant {
     NothingDropped,
     /// A frame lies at or before the watermark, and what it builds on is there and older.
     FramesBased,
+    /// The number of deletions never falls, and one leaves only when all runs and frames, and what can still come, have nothing
+    /// of it.
+    DeletionsDone,
     /// What goes on after the watermark is called like a segment, is filed before the watermark, and ends at or after it.
     ReachingOver,
 }
@@ -36,6 +39,7 @@ impl Invariant {
             Self::RunsDisjoint => "runs-disjoint",
             Self::NothingDropped => "nothing-dropped",
             Self::FramesBased => "frames-based",
+            Self::DeletionsDone => "deletions-done",
             Self::ReachingOver => "reaching-over",
         }
     }
@@ -65,6 +69,7 @@ fn violated(invariant: Invariant, what: String) -> Result<(), Violation> {
 pub(crate) fn check(before: &Manifest, after: &Manifest, kept_from: Option<Minute>) -> Result<(), Violation> {
     rises(before, after)?;
     stands(after)?;
+    deletions_done(before, after)?;
     nothing_dropped(before, after, kept_from)
 }
 
@@ -175,6 +180,40 @@ fn nothing_dropped(before: &Manifest, after: &Manifest, kept_from: Option<Minute
 fn rows(run: &Run) -> u64 {
     let rows = |object: &super::Object| object.rows.saturating_sub(object.head_rows);
     run.objects.iter().map(rows).sum::<u64>() + run.rows_merged
+}
+
+fn deletions_done(before: &Manifest, after: &Manifest) -> Result<(), Violation> {
+    let violated = |what: String| violated(Invariant::DeletionsDone, what);
+    if after.deleted < before.deleted {
+        return violated(format!(
+            "the number of deletions falls from {} to {}",
+            before.deleted, after.deleted
+        ));
+    }
+    for gone in before.deletions.iter().filter(|recorded| !after.deletions.contains(recorded)) {
+        let (number, through) = (gone.number, gone.through);
+        if after.watermark.is_none_or(|watermark| watermark <= through) {
+            let watermark = shown(after.watermark);
+            return violated(format!(
+                "deletion {number} goes at {watermark}, and segments of {through} may come"
+            ));
+        }
+        if let Some(run) = after.runs.iter().find(|run| run.deleted < number) {
+            return violated(format!("deletion {number} goes before {} was looked at", called(run)));
+        }
+        if let Some(frame) = after.frames.iter().find(|frame| frame.deleted < number) {
+            return violated(format!(
+                "deletion {number} goes before the frame at {} was looked at",
+                frame.at
+            ));
+        }
+    }
+    let runs = after.runs.iter().map(|run| run.deleted);
+    let highest = runs.chain(after.frames.iter().map(|frame| frame.deleted)).max().unwrap_or(0);
+    if highest > after.deleted {
+        return violated(format!("deletion {highest} is told of, and there were {}", after.deleted));
+    }
+    Ok(())
 }
 
 fn frames_based(manifest: &Manifest) -> Result<(), Violation> {

@@ -18,15 +18,19 @@ pub(crate) use swap::{LoadError, Loaded, Manifests, SwapError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::deletion::Recorded;
 use crate::layout::{Day, Minute};
 
 /// The version that this code writes, and the newest that it reads.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
+
+/// The version of manifests of which nothing was ever deleted.
+const FORMAT_WITHOUT_DELETIONS: u32 = 1;
 
 /// The state of one stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
-    /// [`FORMAT`].
+    /// [`FORMAT`], or the version before it where nothing was ever deleted.
     pub(crate) format: u32,
     /// Raised before objects that no manifest names are deleted, so that who planned before that cannot commit.
     pub(crate) epoch: u64,
@@ -35,6 +39,12 @@ pub(crate) struct Manifest {
     /// What was before this is gone, and what is left of it is not to be seen: retention. Of pushes it is the time of a frame.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) kept_from: Option<Minute>,
+    /// The number of the last deletion; 0: there was none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) deleted: u64,
+    /// Those of which something may be left, in order of numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) deletions: Vec<Recorded>,
     /// Who may work on it.
     pub(crate) lease: Lease,
     /// When objects that nothing needs were last looked for.
@@ -116,11 +126,14 @@ pub(crate) struct Run {
     pub(crate) keys: Option<String>,
     /// The ids of the segments that are in it; its name below the stream.
     pub(crate) ids: Option<String>,
-    /// How many rows its segments had that are not in it: repeated, or merged with others.
+    /// How many rows its segments had that are not in it: repeated, merged with others, or deleted.
     pub(crate) rows_merged: u64,
     /// How long the lists of retry keys and ids are, together.
     #[serde(default)]
     pub(crate) list_bytes: u64,
+    /// The last deletion of which nothing is in it, nor of those before that.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) deleted: u64,
 }
 
 /// What is held at one time.
@@ -132,6 +145,14 @@ pub(crate) struct Frame {
     pub(crate) base: Option<Minute>,
     /// As in [`Run::objects`].
     pub(crate) objects: Vec<Object>,
+    /// As in [`Run::deleted`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) deleted: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One Parquet file, and what one need not open it to know.
@@ -161,10 +182,12 @@ pub(crate) struct Object {
 impl Default for Manifest {
     fn default() -> Self {
         Self {
-            format: FORMAT,
+            format: FORMAT_WITHOUT_DELETIONS,
             epoch: 0,
             watermark: None,
             kept_from: None,
+            deleted: 0,
+            deletions: Vec::new(),
             lease: Lease::default(),
             swept: None,
             reaching: Vec::new(),
@@ -197,12 +220,29 @@ impl Manifest {
     /// if there is none.
     pub(crate) fn frames_before(&self, at_us: i64) -> Vec<&Frame> {
         let mut chain = Vec::new();
-        let mut next = self.frames.iter().rev().find(|frame| frame.at.start_us() <= at_us);
+        let is_usable = |frame: &&Frame| frame.at.start_us() <= at_us && self.is_usable(frame);
+        let mut next = self.frames.iter().rev().find(is_usable);
         while let Some(frame) = next {
             chain.push(frame);
             next = frame.base.and_then(|base| self.frames.iter().find(|frame| frame.at == base));
         }
         chain.reverse();
         chain
+    }
+
+    /// Whether what a frame tells stays true when what is deleted is left out of it. It does not where it tells sums of which a part
+    /// is deleted: then the runs have to be asked, unless they are gone.
+    pub(crate) fn is_usable(&self, frame: &Frame) -> bool {
+        let mut pending = self.deletions.iter().filter(|recorded| recorded.number > frame.deleted);
+        self.kept_from.is_some_and(|kept_from| frame.at <= kept_from)
+            || pending.all(|recorded| recorded.spares_sums(frame.at))
+    }
+
+    /// The same with another deletion. Its number is given to it.
+    pub(crate) fn deleting(&self, recorded: Recorded) -> Self {
+        let mut after = self.clone();
+        (after.format, after.deleted) = (FORMAT, self.deleted + 1);
+        after.deletions.push(Recorded { number: after.deleted, ..recorded });
+        after
     }
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use model::{MatchOp, Matcher};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 
 use super::*;
+use crate::deletion::Condition;
 use crate::layout::{Stream, Tenant};
 
 const DAY: &str = "20261122";
@@ -36,11 +38,17 @@ fn run(level: Level, from: &str, to: &str, rows: u64) -> Run {
         ids: Some(format!("data/{DAY}/{from}.ids")),
         rows_merged: 0,
         list_bytes: 0,
+        deleted: 0,
     }
 }
 
 fn frame(at: &str, base: Option<&str>) -> Frame {
-    Frame { at: minute(at), base: base.map(minute), objects: run(Level::Tick, at, "2359", 1).objects }
+    Frame {
+        at: minute(at),
+        base: base.map(minute),
+        objects: run(Level::Tick, at, "2359", 1).objects,
+        deleted: 0,
+    }
 }
 
 fn manifest() -> Manifest {
@@ -72,13 +80,49 @@ fn bytes_tell_all_of_it() {
 #[test]
 fn what_is_newer_or_damaged_is_refused() {
     let told = |bytes: &[u8]| Manifest::from_bytes(bytes).expect_err("is refused").to_string();
-    let newer = told(br#"{"format":2,"unheard":[]}"#);
-    assert_eq!(newer, "its format is 2, and this version reads 1 at most: a newer Mayfly has written it");
+    let newer = told(br#"{"format":3,"unheard":[]}"#);
+    assert_eq!(newer, "its format is 3, and this version reads 2 at most: a newer Mayfly has written it");
     for damaged in
         [&b""[..], b"{}", b"[]", br#"{"format":1,"epoch":0}"#, &manifest().to_bytes().expect("bytes")[..90]]
     {
         assert!(told(damaged).starts_with("it is no manifest: "), "{}", String::from_utf8_lossy(damaged));
     }
+}
+
+#[test]
+fn a_deletion_stays_until_nothing_of_it_is_left() {
+    let before = manifest();
+    let through = minute("1130");
+    let matcher = Matcher::new("job", MatchOp::Regex, "a.*").expect("a pattern");
+    let recorded =
+        Recorded { number: 0, through, matchers: vec![Condition(matcher)], from_us: None, to_us: 7 };
+    let deleting = before.deleting(recorded);
+    check(&before, &deleting, None).expect("is sound");
+    let bytes = deleting.to_bytes().expect("has a form");
+    assert_eq!(Manifest::from_bytes(&bytes).expect("reads"), deleting);
+    let text = String::from_utf8(bytes).expect("is text");
+    let told = r#""deleted":1,"deletions":[{"number":1,"through":"20261122T1130","matchers":[["job","=~","a.*"]],"from_us":null,"to_us":7}]"#;
+    assert!(text.starts_with("{\"format\":2,") && text.contains(told), "{text}");
+    let wrong = text.replace("a.*", "a(");
+    assert!(Manifest::from_bytes(wrong.as_bytes()).is_err_and(|error| error.to_string().contains("regexp")));
+
+    let mut after = Manifest { deletions: Vec::new(), ..deleting.clone() };
+    let refused = |after: &Manifest| {
+        let violation = check(&deleting, after, None).expect_err("is refused");
+        assert_eq!(violation.invariant, Invariant::DeletionsDone);
+        violation.what
+    };
+    assert!(refused(&after).contains("segments of 20261122T1130 may come"), "{}", refused(&after));
+    after.watermark = Some(minute("1131"));
+    assert!(refused(&after).contains("before the run from"), "{}", refused(&after));
+    after.runs.iter_mut().for_each(|run| run.deleted = 1);
+    assert!(refused(&after).contains("before the frame at"), "{}", refused(&after));
+    after.frames.iter_mut().for_each(|frame| frame.deleted = 1);
+    check(&deleting, &after, None).expect("nothing is left of it");
+    after.frames[0].deleted = 2;
+    assert_eq!(refused(&after), "deletion 2 is told of, and there were 1");
+    (after.frames[0].deleted, after.deleted) = (0, 0);
+    assert_eq!(refused(&after), "the number of deletions falls from 1 to 0");
 }
 
 #[tokio::test]

@@ -25,10 +25,9 @@ impl Gathered {
     pub(super) fn into_expired(self, start_ms: i64, end_ms: i64) -> Vec<Identified> {
         let mut expired = Vec::new();
         for (Identity { labels, .. }, groups) in &self.series {
-            // a push that repeats another says nothing, not even what the group is called
-            let known = groups.iter().filter(|(_, events)| events.stamps().next().is_some());
             // one group per label set of push times: they are its grouping labels
-            let mut steps = known.map(|(key, events)| steps(*key, events, &self.ends, start_ms, end_ms));
+            let mut steps =
+                groups.iter().map(|(key, events)| steps(*key, events, &self.ends, start_ms, end_ms));
             if let Some(steps) = steps.find(|steps| !steps.is_empty()) {
                 let labels = labels.to_builder().set(Labels::NAME, EXPIRED_FAMILY).build();
                 let fingerprint = labels.fingerprint();
@@ -41,11 +40,17 @@ impl Gathered {
 }
 
 fn steps(group: GroupKey, events: &GroupEvents, ends: &Ends, start_ms: i64, end_ms: i64) -> Steps {
-    let mut pushes: Vec<Stamp> = events.stamps().collect();
+    let mut pushes: Vec<(Stamp, bool)> = events.stamps().collect();
     pushes.sort_unstable();
     let mut steps = Steps::default();
     for Expired { at: expiry, until } in ends.expiries(group) {
-        let next = pushes.get(pushes.partition_point(|push| *push < expiry)).copied();
+        let before = pushes.partition_point(|(push, _)| *push < expiry);
+        // of a push that is deleted, or repeats another, nothing is known, not even that it expired
+        let is_known = before.checked_sub(1).is_some_and(|last| pushes[last].1);
+        if !is_known {
+            continue;
+        }
+        let next = pushes.get(before).map(|(push, _)| *push);
         let until = next.into_iter().chain(until).min();
         let ms = |at_us: i64| at_us.div_euclid(1_000);
         let (from_ms, until_ms) = (ms(expiry.at_us), until.map_or(OPEN_END_MS, |until| ms(until.at_us)));

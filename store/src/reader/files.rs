@@ -14,10 +14,11 @@ use super::open::Opened;
 use super::request::Request;
 use super::unreadable::LeftOut;
 use super::{ReadError, Reader, Source, compute};
+use crate::deletion::{Condition, Mask};
 use crate::entry::Entry;
 use crate::fold::widened;
-use crate::layout::Minute;
-use crate::manifest::{Object, Run};
+use crate::layout::{Minute, SegmentName};
+use crate::manifest::{Frame, Manifest, Object, Run};
 use crate::segment::{Mark, Segment, Span, Wanted};
 use crate::tail::Snapshot;
 
@@ -26,11 +27,17 @@ use crate::tail::Snapshot;
 struct Since<T> {
     file: T,
     since_us: Option<i64>,
+    /// What is deleted and may be in it.
+    mask: Option<Arc<Mask>>,
 }
 
 impl<T> Since<T> {
-    fn ever(file: T) -> Self {
-        Self { file, since_us: None }
+    fn ever(file: T, mask: Option<Arc<Mask>>) -> Self {
+        Self { file, since_us: None, mask }
+    }
+
+    fn with<U>(self, file: U) -> Since<U> {
+        Since { file, since_us: self.since_us, mask: self.mask }
     }
 }
 
@@ -38,10 +45,13 @@ impl<T> Since<T> {
 #[derive(Debug)]
 struct Files {
     /// Oldest first.
-    frames: Vec<Opened>,
+    frames: Vec<Since<Opened>>,
     /// Runs and segments, in order.
     opened: Vec<Since<Opened>>,
     tail: Vec<Arc<Segment>>,
+    tail_mask: Option<Arc<Mask>>,
+    /// What says what is deleted: labels that have to be read besides.
+    masking: Vec<Arc<str>>,
     left_out: Vec<LeftOut>,
     /// Where the retry keys of runs are, and where those runs end.
     keyed_runs: Vec<(Minute, Path)>,
@@ -55,6 +65,8 @@ impl Default for Files {
             frames: Vec::new(),
             opened: Vec::new(),
             tail: Vec::new(),
+            tail_mask: None,
+            masking: Vec::new(),
             left_out: Vec::new(),
             keyed_runs: Vec::new(),
             kept_from_ms: i64::MIN,
@@ -64,7 +76,7 @@ impl Default for Files {
 
 impl Files {
     fn all(&self) -> impl Iterator<Item = &Opened> {
-        self.frames.iter().chain(self.opened.iter().map(|since| &since.file))
+        self.frames.iter().chain(&self.opened).map(|since| &since.file)
     }
 
     /// Where rows stand that may be wanted.
@@ -133,9 +145,10 @@ impl Reader {
         let collides = pushes.all().chain(samples.all()).any(Opened::has_collision);
         // histograms that add up are told apart by their labels, and read with all of their buckets
         let labels = if aggregates || collides { NeededLabels::All } else { request.labels.clone() };
+        let masking = pushes.masking.iter().chain(&samples.masking).cloned().collect();
         let of_samples = Wanted {
             matching: request.matching.clone(),
-            labels: labels.clone(),
+            labels: labels.clone().and(NeededLabels::These(masking)),
             values: request.values,
             times_us: request.sample_times_us(),
             span: Span::default(),
@@ -190,22 +203,30 @@ impl Reader {
         };
         let since = frames.last().map(|frame| frame.at);
         let is_after = |run: &&Run| since.is_none_or(|since| run.from >= since);
-        let of_runs = manifest.runs.iter().filter(is_after).flat_map(|run| &run.objects);
-        let is_wanted = |object: &&Object| {
+        let masks = Masks::of(&manifest);
+        let of_runs = manifest.runs.iter().filter(is_after).flat_map(|run| masks.of_run(run));
+        let is_wanted = |(object, _): &(&Object, Option<Arc<Mask>>)| {
             let is_in_time = object.times_us.0 <= to_us && object.times_us.1 >= from_us;
             // what a head says is for all names
             is_in_time && (object.head_rows > 0 || request.may_match(object))
         };
-        let merged = |object: &Object| Since::ever(Found::merged(&source.stream, object));
-        let is_named = |object: &&Object| object.head_rows > 0 || request.may_match(object);
-        let of_frames = frames.iter().flat_map(|frame| &frame.objects).filter(is_named).map(merged);
+        let merged = |(object, mask)| Since::ever(Found::merged(&source.stream, object), mask);
+        let is_named = |(object, _): &(&Object, _)| object.head_rows > 0 || request.may_match(object);
+        let of_frames = frames.iter().flat_map(|frame| masks.of_frame(frame)).filter(is_named).map(merged);
         let since_us = manifest.watermark.map(Minute::start_us);
-        let reaching = listed.take_reaching().map(|file| Since { file, since_us });
+        let reaching = listed.take_reaching().map(|file| {
+            let mask = masks.of_segment(&file);
+            Since { file, since_us, mask }
+        });
         let mut files: Vec<Since<Found>> = of_runs.filter(is_wanted).map(merged).chain(reaching).collect();
-        files.extend(listed.take_hot(&tail, (from_us, to_us)).map(Since::ever));
+        let hot = listed.take_hot(&tail, (from_us, to_us));
+        files.extend(hot.map(|file| {
+            let mask = masks.of_segment(&file);
+            Since::ever(file, mask)
+        }));
         let keyed_runs = manifest.runs.iter().filter_map(|run| Some((run.to, run.keys.clone()?)));
         let keyed_runs = keyed_runs.map(|(to, keys)| (to, source.stream.below(&keys))).collect();
-        let opened = self.open_all(fetch, source, of_frames.collect(), files, tail).await?;
+        let opened = self.open_all(fetch, source, of_frames.collect(), files, (tail, &masks)).await?;
         let left_out = [listed.left_out, opened.left_out].concat();
         Ok(Files { left_out, keyed_runs, kept_from_ms, ..opened })
     }
@@ -217,15 +238,19 @@ impl Reader {
         let mut listed = self.list(fetch, &source.stream, &source.manifest).await?;
         let manifest = Arc::clone(&listed.manifest);
         let times_us = request.sample_times_us();
-        let of_runs = manifest.runs.iter().flat_map(|run| &run.objects);
-        let is_wanted = |object: &&Object| {
+        let masks = Masks::of(&manifest);
+        let of_runs = manifest.runs.iter().flat_map(|run| masks.of_run(run));
+        let is_wanted = |(object, _): &(&Object, Option<Arc<Mask>>)| {
             let is_in_time = object.times_us.0 <= times_us.1 && object.times_us.1 >= times_us.0;
             is_in_time && request.may_match(object)
         };
-        let merged = |object: &Object| Since::ever(Found::merged(&source.stream, object));
+        let merged = |(object, mask)| Since::ever(Found::merged(&source.stream, object), mask);
         let mut files: Vec<Since<Found>> = of_runs.filter(is_wanted).map(merged).collect();
-        files.extend(listed.take_hot(&tail, times_us).map(Since::ever));
-        let opened = self.open_all(fetch, source, Vec::new(), files, tail).await?;
+        files.extend(listed.take_hot(&tail, times_us).map(|file| {
+            let mask = masks.of_segment(&file);
+            Since::ever(file, mask)
+        }));
+        let opened = self.open_all(fetch, source, Vec::new(), files, (tail, &masks)).await?;
         let left_out = [listed.left_out, opened.left_out].concat();
         Ok(Files { left_out, kept_from_ms: kept::from_ms(&manifest), ..opened })
     }
@@ -237,28 +262,31 @@ impl Reader {
         source: &Source<E>,
         frames: Vec<Since<Found>>,
         files: Vec<Since<Found>>,
-        tail: Option<(u64, Snapshot<E>)>,
+        (tail, masks): (Option<(u64, Snapshot<E>)>, &Masks),
     ) -> Result<Files, ReadError> {
         let found = frames.len() + files.len();
         if found > self.settings.segments_max {
             return Err(ReadError::TooManySegments { found, max: self.settings.segments_max });
         }
         let frame_count = frames.len();
-        let mut all = Files::default();
-        let opened = frames.into_iter().chain(files).map(async |Since { file, since_us }| {
-            Ok::<_, ReadError>(Since { file: self.open(fetch, file).await?, since_us })
+        let mut all = Files { masking: masks.labels(), ..Files::default() };
+        let opened = frames.into_iter().chain(files).map(async |since| {
+            let opened = self.open(fetch, since.file.clone()).await?;
+            Ok::<_, ReadError>(since.with(opened))
         });
         let opened = stream::iter(opened).buffered(self.settings.requests_max);
         let opened: Vec<Since<Result<Opened, LeftOut>>> = opened.try_collect().await?;
-        for (index, Since { file, since_us }) in opened.into_iter().enumerate() {
+        for (index, Since { file, since_us, mask }) in opened.into_iter().enumerate() {
             match file {
-                Ok(frame) if index < frame_count => all.frames.push(frame),
-                Ok(file) => all.opened.push(Since { file, since_us }),
+                Ok(file) if index < frame_count => all.frames.push(Since { file, since_us, mask }),
+                Ok(file) => all.opened.push(Since { file, since_us, mask }),
                 Err(object) => all.left_out.push(object),
             }
         }
         if let Some((writer, tail)) = tail {
             let sorted = Arc::clone(&source.sorted);
+            all.tail_mask =
+                tail.entries.first().and_then(|first| masks.of_minute(Minute::of(first.stamp.at_us)));
             all.tail = compute(move || sorted.of(writer, &tail.entries)).await?;
         }
         Ok(all)
@@ -267,13 +295,18 @@ impl Reader {
     /// What is wanted of open files; the tail's last.
     async fn rows_of_all(&self, fetch: &Fetch, all: &Files, wanted: &Wanted) -> Result<Segments, ReadError> {
         let mut segments = Segments::default();
-        let files = all.frames.iter().cloned().map(Since::ever).chain(all.opened.iter().cloned());
-        let rows = files.map(async |Since { file, since_us }| {
-            Ok::<_, ReadError>(Since { file: self.rows(fetch, file, wanted).await?, since_us })
+        let files: Vec<Since<Opened>> = all.frames.iter().chain(&all.opened).cloned().collect();
+        let files = files.into_iter();
+        let rows = files.map(async |since| {
+            let mut rows = self.rows(fetch, since.file.clone(), wanted).await?;
+            if let (Ok(segment), Some(mask)) = (&mut rows, since.mask.clone()) {
+                *segment = masked(Arc::clone(segment), mask).await?;
+            }
+            Ok::<_, ReadError>(since.with(rows))
         });
         let rows = stream::iter(rows).buffered(self.settings.requests_max);
         let rows: Vec<Since<Result<Arc<Segment>, LeftOut>>> = rows.try_collect().await?;
-        for (index, Since { file, since_us }) in rows.into_iter().enumerate() {
+        for (index, Since { file, since_us, .. }) in rows.into_iter().enumerate() {
             match (file, since_us) {
                 (Ok(frame), _) if index < all.frames.len() => segments.frames.push(frame),
                 (Ok(segment), None) => segments.files.push(segment),
@@ -281,7 +314,66 @@ impl Reader {
                 (Err(object), _) => segments.left_out.push(object),
             }
         }
-        segments.files.extend(all.tail.iter().cloned());
+        for segment in all.tail.iter().cloned() {
+            segments.files.push(match all.tail_mask.clone() {
+                Some(mask) => masked(segment, mask).await?,
+                None => segment,
+            });
+        }
         Ok(segments)
+    }
+}
+
+/// A segment without what is deleted.
+async fn masked(segment: Arc<Segment>, mask: Arc<Mask>) -> Result<Arc<Segment>, ReadError> {
+    compute(move || mask.apply(&segment).map_or(segment, Arc::new)).await
+}
+
+/// What is deleted and may still be in files.
+#[derive(Debug)]
+struct Masks(Arc<Manifest>);
+
+impl Masks {
+    fn of(manifest: &Arc<Manifest>) -> Self {
+        Self(Arc::clone(manifest))
+    }
+
+    fn of_run<'m>(&self, run: &'m Run) -> impl Iterator<Item = (&'m Object, Option<Arc<Mask>>)> + use<'m> {
+        Self::each(&run.objects, Mask::of_merged(&self.0, run.deleted))
+    }
+
+    fn of_frame<'m>(
+        &self,
+        frame: &'m Frame,
+    ) -> impl Iterator<Item = (&'m Object, Option<Arc<Mask>>)> + use<'m> {
+        Self::each(&frame.objects, Mask::of_merged(&self.0, frame.deleted))
+    }
+
+    fn each(
+        objects: &[Object],
+        mask: Option<Arc<Mask>>,
+    ) -> impl Iterator<Item = (&Object, Option<Arc<Mask>>)> {
+        objects.iter().map(move |object| {
+            let mask = mask.as_ref().filter(|mask| mask.may_touch(object));
+            (object, mask.cloned())
+        })
+    }
+
+    fn of_segment(&self, found: &Found) -> Option<Arc<Mask>> {
+        if self.0.deletions.is_empty() {
+            return None;
+        }
+        let name = SegmentName::parse(&found.object).ok()?;
+        self.of_minute(Minute::of(name.stamped_us))
+    }
+
+    fn of_minute(&self, minute: Minute) -> Option<Arc<Mask>> {
+        Mask::of_segment(&self.0, minute)
+    }
+
+    /// The labels by which it is told what is deleted.
+    fn labels(&self) -> Vec<Arc<str>> {
+        let conditions = self.0.deletions.iter().flat_map(|recorded| &recorded.matchers);
+        conditions.map(|Condition(matcher)| Arc::clone(&matcher.name)).collect()
     }
 }

@@ -95,6 +95,10 @@ impl Reader {
         };
         let (loaded, (mut hot, left_out)) =
             futures::try_join!(load, self.list_hot(fetch, stream, watermark))?;
+        if last.as_ref().is_some_and(|last| last.manifest.deletions != loaded.manifest.deletions) {
+            // what is deleted is not kept here longer than in the store
+            self.memory.clear();
+        }
         known.set(&loaded);
         let manifest = loaded.manifest;
         if let Some(watermark) = manifest.watermark {

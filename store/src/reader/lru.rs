@@ -46,6 +46,12 @@ impl<K: Clone + Eq + Hash, V: Clone> Lru<K, V> {
         Some(value)
     }
 
+    /// Forgets everything.
+    pub(super) fn clear(&self) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        (inner.entries, inner.by_use, inner.bytes) = (HashMap::new(), BTreeMap::new(), 0);
+    }
+
     /// Keeps a value that takes so much memory, key included, if that is not more than all may take.
     pub(super) fn put(&self, key: K, value: V, bytes: usize) {
         if bytes > self.bytes_max {

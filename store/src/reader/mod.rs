@@ -2,6 +2,7 @@
 
 mod answer;
 mod cuts;
+mod deletable;
 mod descriptions;
 mod error;
 mod expired;
@@ -32,6 +33,7 @@ use model::{Labels, Metadata, Push, Value};
 use object_store::ObjectStore;
 
 pub use answer::Answer;
+pub use deletable::Deletable;
 pub use error::{ReadError, ReadErrorKind};
 pub use fetch::Usage;
 pub use groups::{HeldFamily, LiveGroup};

@@ -16,6 +16,7 @@ mod prune;
 mod row_group;
 mod rows;
 mod seal;
+mod sift;
 mod span;
 mod split;
 mod stream;
@@ -33,6 +34,7 @@ pub use error::SegmentError;
 pub(crate) use partial::{Partial, Step, Wanted};
 pub(crate) use rows::{Lost, Rows, Told};
 pub(crate) use seal::{Sealed, SealedFooter, footer_start};
+pub(crate) use sift::Fate;
 pub(crate) use span::{Mark, Place, Span};
 pub(crate) use stream::Streamed;
 

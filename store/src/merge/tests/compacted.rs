@@ -6,6 +6,7 @@ use model::{RetryKey, Stamp};
 use proptest::prelude::*;
 
 use super::story::T0;
+use crate::deletion::{Mask, Recorded};
 use crate::merge::{MergeSettings, Span, frame, merge_pushes};
 use crate::reader::Pushes;
 use crate::segment::{Placing, Segment, checksum, decode, encode};
@@ -114,6 +115,19 @@ impl World {
     /// Up to when everything is in runs.
     pub(super) fn known_ms(&self) -> i64 {
         self.watermark_us / 1_000
+    }
+
+    /// Takes what is deleted out of everything, as a compactor does.
+    pub(super) fn delete(&mut self, recorded: &Recorded) {
+        let mask = Mask::new([recorded].into_iter());
+        let without =
+            |file: &Arc<Segment>| mask.apply(file).map_or_else(|| Arc::clone(file), |left| stored(&left));
+        self.segments.iter_mut().for_each(|segment| *segment = without(segment));
+        self.runs.iter_mut().for_each(|(_, run)| *run = without(run));
+        let spares = |(at_us, _): &(i64, Vec<Arc<Segment>>)| recorded.spares_sums_at(*at_us);
+        let usable = self.frames.iter().position(|frame| !spares(frame)).unwrap_or(self.frames.len());
+        self.frames.truncate(usable);
+        self.frames.iter_mut().flat_map(|(_, chain)| chain).for_each(|frame| *frame = without(frame));
     }
 
     /// What a reader reads for a time from `start_ms` on.

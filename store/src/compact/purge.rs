@@ -1,0 +1,133 @@
+//! Takes what is deleted out of runs and frames: object by object, so that no more than one is in memory.
+
+use bytes::Bytes;
+use object_store::ObjectStoreExt;
+
+use super::commit::hash;
+use super::merge::blocking;
+use super::{CompactError, Compactor, Progress};
+use crate::deletion::Mask;
+use crate::layout::{MergedName, frame_name};
+use crate::manifest::{Frame, Loaded, Manifest, Object, Run};
+use crate::segment::{self, Segment, SegmentError};
+
+impl Compactor {
+    /// Looks at the first run that has not been looked at, and at those after it that have nothing of what is deleted.
+    pub(super) async fn purge_runs(
+        &self,
+        loaded: &Loaded,
+        progress: &mut Progress,
+    ) -> Result<Loaded, CompactError> {
+        let manifest = &loaded.manifest;
+        let mut after = Manifest::clone(manifest);
+        for run in after.runs.iter_mut().filter(|run| run.deleted < manifest.deleted) {
+            let purged = self.purge_run(manifest, run, progress).await?;
+            let is_same = purged.objects == run.objects;
+            *run = purged;
+            if !is_same {
+                break;
+            }
+        }
+        self.commit(loaded, after, None).await
+    }
+
+    /// The same for frames. One that tells of sums of which a part is deleted goes, with all that follow: they are made again.
+    pub(super) async fn purge_frames(
+        &self,
+        loaded: &Loaded,
+        progress: &mut Progress,
+    ) -> Result<Loaded, CompactError> {
+        let manifest = &loaded.manifest;
+        let mut after = Manifest::clone(manifest);
+        let mut frames = std::mem::take(&mut after.frames);
+        let first = frames.iter().position(|frame| frame.deleted < manifest.deleted).unwrap_or(frames.len());
+        if frames.get(first).is_some_and(|frame| !manifest.is_usable(frame)) {
+            frames.truncate(first);
+            // what could not be made then may be made now
+            *self.uneven() = None;
+        } else if let Some(frame) = frames.get_mut(first) {
+            *frame = self.purge_frame(manifest, frame, progress).await?;
+        }
+        after.frames = frames;
+        self.commit(loaded, after, None).await
+    }
+
+    async fn purge_run(
+        &self,
+        manifest: &Manifest,
+        run: &Run,
+        progress: &mut Progress,
+    ) -> Result<Run, CompactError> {
+        let name = |object: &str, part| {
+            let inputs = hash([object, &manifest.deleted.to_string()].into_iter());
+            let (day, level, epoch) = (run.day.unwrap_or(run.from.day()), run.level.name(), manifest.epoch);
+            MergedName { day, level, minutes: (run.from, run.to), epoch, inputs }.part(part)
+        };
+        let rows = |objects: &[Object]| -> u64 {
+            objects.iter().map(|object| object.rows.saturating_sub(object.head_rows)).sum()
+        };
+        let mask = Mask::of_merged(manifest, run.deleted);
+        let objects = self.purge(&run.objects, mask.as_deref(), name, progress).await?;
+        let gone = rows(&run.objects) - rows(&objects);
+        progress.deleted += gone;
+        let rows_merged = run.rows_merged + gone;
+        Ok(Run { objects, rows_merged, deleted: manifest.deleted, ..run.clone() })
+    }
+
+    async fn purge_frame(
+        &self,
+        manifest: &Manifest,
+        frame: &Frame,
+        progress: &mut Progress,
+    ) -> Result<Frame, CompactError> {
+        let name = |object: &str, part| {
+            let inputs = hash([object, &manifest.deleted.to_string()].into_iter());
+            frame_name(frame.at, frame.base.is_none(), manifest.epoch, inputs, part)
+        };
+        let mask = Mask::of_merged(manifest, frame.deleted);
+        let objects = self.purge(&frame.objects, mask.as_deref(), name, progress).await?;
+        Ok(Frame { objects, deleted: manifest.deleted, ..frame.clone() })
+    }
+
+    /// The objects without what is deleted; the first stays even if nothing is left of it.
+    async fn purge(
+        &self,
+        objects: &[Object],
+        mask: Option<&Mask>,
+        name: impl Fn(&str, usize) -> String + Send + Sync,
+        progress: &mut Progress,
+    ) -> Result<Vec<Object>, CompactError> {
+        let mut left = Vec::with_capacity(objects.len());
+        for (part, object) in objects.iter().enumerate() {
+            let Some(mask) = mask.filter(|mask| mask.may_touch(object)) else {
+                left.push(object.clone());
+                continue;
+            };
+            match self.without(object, mask, progress).await? {
+                None => left.push(object.clone()),
+                Some(segment) if segment.row_count() == 0 && part > 0 => {}
+                Some(segment) => {
+                    let name = name(&object.name, part);
+                    left.push(self.write_file(name, segment, progress).await?);
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    /// What an object holds without what is deleted; `None`: it has nothing of it.
+    async fn without(
+        &self,
+        object: &Object,
+        mask: &Mask,
+        progress: &mut Progress,
+    ) -> Result<Option<Segment>, CompactError> {
+        let path = self.stream.below(&object.name);
+        let failed = |source| CompactError::Store { object: path.clone(), source };
+        let bytes: Bytes = self.store.get(&path).await.map_err(failed)?.bytes().await.map_err(failed)?;
+        progress.read_bytes += bytes.len() as u64;
+        let (checksum, mask) = (object.checksum, mask.clone());
+        let left = blocking(move || Ok::<_, SegmentError>(mask.apply(&segment::decode(bytes, checksum)?)));
+        left.await?.map_err(|error| CompactError::Damaged { object: path, reason: error.to_string() })
+    }
+}

@@ -1,0 +1,300 @@
+//! What is deleted is seen no more, and in the end stands nowhere any more.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::{
+    Change, Clock, GroupKey, Labels, MatchOp, Matcher, Merge, MetricType, NeededLabels, Push, PushedFamily,
+    PushedSeries, Samples, Selection,
+};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::column::page::PageReader;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use testkit::ManualClock;
+
+use super::*;
+use crate::layout::{Stream, Tenant};
+use crate::manifest::Manifests;
+use crate::reader::{Reader, Source};
+use crate::settings::{ReaderSettings, WriterSettings};
+use crate::writer::Writer;
+use crate::{CompactSettings, Compactor, Entry, SampleBatch};
+
+/// 2030-11-23T10:00:30Z: what the memory has is always old.
+const T0_MS: i64 = 1_921_658_430_000;
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+struct World {
+    store: Arc<dyn ObjectStore>,
+    clock: Arc<ManualClock>,
+    reader: Reader,
+    writers: u64,
+}
+
+fn pushes() -> Stream {
+    Stream::pushes(&Path::from("p"), &Tenant::default())
+}
+
+fn samples() -> Stream {
+    Stream::samples(&Path::from("p"), &Tenant::default())
+}
+
+fn reader(store: &Arc<dyn ObjectStore>) -> Reader {
+    // small files are read in parts too
+    let settings = ReaderSettings { whole_bytes_max: 1, ..ReaderSettings::default() };
+    Reader::new(Arc::clone(store), Source::new(pushes(), None), Source::new(samples(), None), settings)
+}
+
+impl World {
+    fn new() -> Self {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let clock = Arc::new(ManualClock::at_ms(T0_MS));
+        let reader = reader(&store);
+        Self { store, clock, reader, writers: 0 }
+    }
+
+    async fn write<E: Entry>(&mut self, stream: Stream, entry: E) {
+        self.writers += 1;
+        let settings = WriterSettings::of_writer(self.writers);
+        let clock = Arc::clone(&self.clock) as _;
+        let writer: Writer<E> = Writer::start(Arc::clone(&self.store), stream, clock, settings);
+        writer.push(entry).await.expect("is stored");
+        writer.close().await;
+    }
+
+    /// Pushes a value, and the time of the push as a gateway does.
+    async fn push(&mut self, change: Change, name: &str, user: &str, value: f64) {
+        let merge = if change == Change::Merge { Merge::Add } else { Merge::Set };
+        let labels = Labels::from_pairs([("__name__", name), ("job", "j"), ("user", user)]);
+        let family = PushedFamily {
+            name: name.into(),
+            r#type: MetricType::Gauge,
+            help: format!("about {name}").into(),
+            series: vec![PushedSeries::float(labels, value).merging(merge)],
+            ..PushedFamily::default()
+        };
+        let group = GroupKey::of(&Labels::from_pairs([("job", "j"), ("user", user)]));
+        self.write(pushes(), Push::new(group, change, vec![family])).await;
+    }
+
+    async fn sample(&mut self, user: &str, at_ms: i64, value: f64) {
+        let mut samples = Samples::default();
+        samples.push(at_ms, value);
+        let series = (Labels::from_pairs([("__name__", "sampled"), ("user", user)]), samples);
+        self.write(super::tests::samples(), SampleBatch { series: vec![series] }).await;
+    }
+
+    async fn tick(&self) {
+        for compactor in [
+            Compactor::of_pushes(
+                Arc::clone(&self.store),
+                pushes(),
+                CompactSettings::of_holder(7),
+                Arc::clone(&self.clock) as _,
+            ),
+            Compactor::of_samples(
+                Arc::clone(&self.store),
+                samples(),
+                CompactSettings::of_holder(7),
+                Arc::clone(&self.clock) as _,
+            ),
+        ] {
+            compactor.tick().await.expect("ticks");
+        }
+    }
+
+    async fn delete(&self, matcher: Matcher, start_ms: Option<i64>, end_ms: Option<i64>) {
+        let deletion = Deletion { matchers: vec![matcher], start_ms, end_ms };
+        self.deleter().delete(&[deletion]).await.expect("is recorded");
+    }
+
+    fn deleter(&self) -> Deleter {
+        Deleter::new(Arc::clone(&self.store), pushes(), samples(), Arc::clone(&self.clock) as _)
+    }
+
+    /// By series: steps, and samples, from the story's begin in minutes.
+    async fn seen(&self) -> BTreeMap<String, String> {
+        let at = reader(&self.store);
+        let seen = seen(&at, &NeededLabels::All).await;
+        // one that has read before sees the same
+        assert_eq!(super::tests::seen(&self.reader, &NeededLabels::All).await, seen);
+        seen
+    }
+
+    /// The objects in which a text stands, be it compressed.
+    async fn holding(&self, text: &str) -> Vec<String> {
+        let listed: Vec<_> = futures::TryStreamExt::try_collect(self.store.list(None)).await.expect("lists");
+        let mut holding = Vec::new();
+        for entry in listed {
+            let got = self.store.get(&entry.location).await.expect("is there");
+            let bytes = got.bytes().await.expect("is read");
+            if uncompressed(&entry.location, &bytes).windows(text.len()).any(|part| part == text.as_bytes()) {
+                holding.push(entry.location.to_string());
+            }
+        }
+        holding
+    }
+}
+
+/// All that an object says: its bytes, and those of its pages as they are when they are decompressed.
+fn uncompressed(object: &Path, bytes: &Bytes) -> Vec<u8> {
+    let mut all = bytes.to_vec();
+    if !object.as_ref().ends_with(".parquet") {
+        return all;
+    }
+    let file = SerializedFileReader::new(bytes.clone()).expect("is Parquet");
+    for row_group in 0..file.num_row_groups() {
+        let row_group = file.get_row_group(row_group).expect("is there");
+        for column in 0..row_group.num_columns() {
+            let mut pages: Box<dyn PageReader> = row_group.get_column_page_reader(column).expect("is there");
+            while let Some(page) = pages.get_next_page().expect("decompresses") {
+                all.extend_from_slice(page.buffer());
+            }
+        }
+    }
+    all
+}
+
+async fn seen(reader: &Reader, needed: &NeededLabels) -> BTreeMap<String, String> {
+    let matchers = vec![Matcher::new("__name__", MatchOp::Regex, ".+").expect("a pattern")];
+    let selection = Selection { matchers, start_ms: T0_MS - DAY_MS, end_ms: T0_MS + 90 * DAY_MS };
+    let answer = reader.select_labels(&selection, needed).await.expect("reads");
+    assert_eq!(answer.left_out, []);
+    let minutes = |at_ms: i64| (at_ms - T0_MS).div_euclid(MINUTE_MS);
+    let series = answer.found.into_iter().map(|series| {
+        let steps = &series.steps;
+        let step = |i: usize| {
+            let until = if steps.until_ms[i] == model::OPEN_END_MS {
+                String::new()
+            } else {
+                minutes(steps.until_ms[i]).to_string()
+            };
+            format!("{}..{until}={}", minutes(steps.from_ms[i]), steps.values[i])
+        };
+        let samples = series.samples.timestamps_ms.iter().zip(&series.samples.values);
+        let samples = samples.map(|(at_ms, value)| format!("{}={value}", minutes(*at_ms)));
+        let all: Vec<String> = (0..steps.len()).map(step).chain(samples).collect();
+        (series.labels.to_string(), all.join(" "))
+    });
+    series.collect()
+}
+
+/// Three days of pushes and samples of two users, all of them merged but the last.
+async fn three_days() -> World {
+    let mut world = World::new();
+    for day in 0..3 {
+        for user in ["alice-in-chains", "bob"] {
+            let value = f64::from(day);
+            world.push(Change::ReplaceFamilies, "kept_metric", user, value).await;
+            world.clock.advance_ms(MINUTE_MS);
+            world.push(Change::Merge, "leaky_metric", user, 1.0).await;
+            world.sample(user, world.clock.now_ms(), value).await;
+        }
+        if day < 2 {
+            world.clock.advance_ms(DAY_MS - 2 * MINUTE_MS);
+            world.tick().await;
+        }
+    }
+    world
+}
+
+/// What `docs/format.md` promises with a tick each minute, here every ten.
+const BOUND_MS: i64 = 3 * HOUR_MS;
+
+#[tokio::test]
+async fn what_is_deleted_is_nowhere_after_three_hours() {
+    let world = three_days().await;
+    let before = world.seen().await;
+    for text in ["alice-in-chains", "leaky_metric"] {
+        let holding = world.holding(text).await;
+        for place in ["pushes/data/", "pushes/frames/", "pushes/hot/"] {
+            assert!(holding.iter().any(|object| object.contains(place)), "{text}: {place} of {holding:?}");
+        }
+    }
+    world.delete(Matcher::equal("user", "alice-in-chains"), None, None).await;
+    world.delete(Matcher::equal("__name__", "leaky_metric"), None, None).await;
+    let is_left = |series: &String| !series.contains("alice") && !series.contains("leaky");
+    let expect: BTreeMap<_, _> = before.into_iter().filter(|(series, _)| is_left(series)).collect();
+    assert_eq!(expect.len(), 2, "{expect:?}");
+    let needed = NeededLabels::These(["job".into()].into());
+    let of_job = seen(&reader(&world.store), &needed).await;
+    assert_eq!(of_job.values().collect::<Vec<_>>(), expect.values().collect::<Vec<_>>(), "{of_job:?}");
+    for _ in 0..BOUND_MS / (10 * MINUTE_MS) {
+        assert_eq!(world.seen().await, expect);
+        world.clock.advance_ms(10 * MINUTE_MS);
+        world.tick().await;
+    }
+    assert_eq!(world.seen().await, expect);
+    assert_eq!(world.deleter().pending().await.expect("loads"), 0);
+    for text in ["alice-in-chains", "leaky_metric"] {
+        assert_eq!(world.holding(text).await, Vec::<String>::new(), "{text}");
+        assert!(!format!("{:?}", world.reader).contains(text), "the memory of a reader has {text}");
+    }
+    assert!(!world.holding("bob").await.is_empty());
+}
+
+#[tokio::test]
+async fn of_a_time_what_was_pushed_in_it_is_deleted_and_sums_begin_again() {
+    let mut world = three_days().await;
+    let name = |user: &str, metric: &str| format!("{metric}{{job=\"j\", user=\"{user}\"}}");
+    let of_bob = [name("bob", "kept_metric"), name("bob", "leaky_metric")];
+    let seen = world.seen().await;
+    let shown = |seen: &BTreeMap<String, String>| of_bob.clone().map(|series| seen[&series].clone());
+    assert_eq!(shown(&seen), ["1..1441=0 1441..2881=1 2881..=2", "2..1442=1 1442..2882=2 2882..=3"]);
+    // the second day
+    let (start_ms, end_ms) = (T0_MS + 1_000 * MINUTE_MS, T0_MS + 2_000 * MINUTE_MS);
+    world.delete(Matcher::equal("user", "bob"), Some(start_ms), Some(end_ms)).await;
+    let expect = ["1..1441=0 2881..=2", "2..1442=1 2882..=1"].map(str::to_owned);
+    for _ in 0..20 {
+        assert_eq!(shown(&world.seen().await), expect);
+        world.clock.advance_ms(10 * MINUTE_MS);
+        world.tick().await;
+    }
+    assert_eq!(world.deleter().pending().await.expect("loads"), 0);
+    // what comes later is not meant
+    world.delete(Matcher::equal("user", "bob"), Some(start_ms), None).await;
+    world.clock.advance_ms(1);
+    world.push(Change::ReplaceFamilies, "kept_metric", "bob", 7.0).await;
+    let now = (world.clock.now_ms() - T0_MS) / MINUTE_MS;
+    for _ in 0..200 {
+        let seen = world.seen().await;
+        assert_eq!(seen[&of_bob[0]], format!("1..1441=0 {now}..=7"));
+        assert_eq!(seen[&of_bob[1]], "2..1442=1");
+        world.clock.advance_ms(10 * MINUTE_MS);
+        world.tick().await;
+    }
+    let frames = Manifests::new(Arc::clone(&world.store), pushes().manifest()).load(None).await;
+    assert!(frames.expect("loads").manifest.frames.len() > 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_deleted_is_refused() {
+    let world = World::new();
+    let refused = async |deletion: Deletion| {
+        let error = world.deleter().delete(&[deletion]).await.expect_err("is refused");
+        assert!(error.is_bad_request());
+        error.to_string()
+    };
+    let all = Matcher::new("job", MatchOp::Regex, ".*").expect("a pattern");
+    let deletion = Deletion { matchers: vec![all], start_ms: None, end_ms: None };
+    assert_eq!(refused(deletion).await, "match[] must contain at least one non-empty matcher");
+    let matchers = vec![Matcher::equal("job", "j")];
+    let deletion = Deletion { matchers: matchers.clone(), start_ms: Some(2), end_ms: Some(1) };
+    assert_eq!(refused(deletion).await, "the end (1) is before the start (2)");
+    let deletion = Deletion { matchers, start_ms: None, end_ms: None };
+    for _ in 0..DELETIONS_MAX {
+        world.deleter().delete(std::slice::from_ref(&deletion)).await.expect("is recorded");
+    }
+    let error =
+        world.deleter().delete(std::slice::from_ref(&deletion)).await.expect_err("is refused").to_string();
+    assert!(error.contains("64 deletions are under way") && error.contains("DELETIONS_MAX"), "{error}");
+    // where nothing ever comes they are over too
+    world.clock.advance_ms(10 * MINUTE_MS);
+    world.tick().await;
+    assert_eq!(world.deleter().pending().await.expect("loads"), 0);
+}
