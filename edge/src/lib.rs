@@ -4,6 +4,7 @@
 //! | adapter | joins |
 //! |---|---|
 //! | [`StoredSeries`] | the store's reader to what queries read from |
+//! | [`StoredDeletions`] | the store's deletions to what the query API deletes through |
 //! | [`RuleQueries`] | the query engine to what rules ask |
 //! | [`RuleSamples`] | the writer of samples to what rules record |
 //! | [`RuleState`] | an object that is swapped whole to the state of rules |
@@ -27,6 +28,7 @@ mod rule_state;
 mod rules;
 mod secret;
 mod storage;
+mod stored_deletions;
 mod stored_series;
 mod tls;
 
@@ -47,5 +49,6 @@ pub use rule_state::RuleState;
 pub use rules::{AlertmanagerError, RuleMistakes};
 pub use storage::{Ack, Storage, WriterError};
 pub use store::{CompactSettings, RETENTION_MIN, ReaderSettings};
+pub use stored_deletions::StoredDeletions;
 pub use stored_series::StoredSeries;
 pub use tls::TlsError;

@@ -12,8 +12,8 @@ use object_store::path::Path;
 use objects::probe::ProbeError;
 use objects::{Counts, Instrumented, OpenError, Options, Retries};
 use store::{
-    Confined, Entry, Inspector, LogError, LogSettings, Reader, ReaderSettings, SampleBatch, Source, Stream,
-    Tenant, Writer, WriterSettings,
+    Confined, Deleter, Entry, Inspector, LogError, LogSettings, Reader, ReaderSettings, SampleBatch, Source,
+    Stream, Tenant, Writer, WriterSettings,
 };
 
 use crate::RuleState;
@@ -201,6 +201,11 @@ impl Storage {
             (called("pushes"), Inspector::of_pushes(self.store(), self.pushes())),
             (called("samples"), Inspector::of_samples(self.store(), self.samples())),
         ]
+    }
+
+    /// Who deletes from the streams of the tenant.
+    pub fn deleter(&self, clock: Arc<dyn Clock>) -> Deleter {
+        Deleter::new(self.store(), self.pushes(), self.samples(), clock)
     }
 
     pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {

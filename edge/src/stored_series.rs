@@ -21,7 +21,7 @@ impl StoredSeries {
 }
 
 /// What was found; `notes` say what is missing.
-fn noted<T>(answer: Result<Answer<T>, ReadError>, notes: &SourceNotes) -> Result<T, SourceError> {
+pub(crate) fn noted<T>(answer: Result<Answer<T>, ReadError>, notes: &SourceNotes) -> Result<T, SourceError> {
     let answer = answer.map_err(|error| {
         let kind = match error.kind() {
             ReadErrorKind::Unavailable => SourceErrorKind::Unavailable,

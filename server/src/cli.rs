@@ -12,6 +12,7 @@ use edge::{CompactSettings, RETENTION_MIN, Retention, StreamRetention};
 use crate::check_config::CheckConfig;
 use crate::check_rules::CheckRules;
 use crate::compact::Compact;
+use crate::delete::Delete;
 use crate::inspect::Inspect;
 use crate::query_flags::QueryFlags;
 use crate::replay::Replay;
@@ -40,7 +41,7 @@ pub(crate) enum Command {
     /// `mayfly serve` does this by itself where --storage.compact-interval says how often. Ends with 0 if all that was due is
     /// done, and with 1 if something kept it from that, which is told.
     Compact(Compact),
-    /// Look at what is stored.
+    /// Look at what is stored, and delete from it.
     #[command(subcommand)]
     Store(InStore),
     /// Look for mistakes in files.
@@ -80,6 +81,10 @@ pub(crate) enum InStore {
     ///
     /// Ends with 0 if all is well, with 1 if something is broken, and with 2 if it could not be looked at.
     Verify(Inspect),
+    /// Delete series, or a time of them. Once it has ended no query shows them, and the next compactions take them out of all files.
+    ///
+    /// Ends with 0 if that is recorded or, with --dry-run, counted, and else with 1.
+    Delete(Delete),
 }
 
 #[derive(Debug, Subcommand)]
@@ -300,7 +305,7 @@ pub(crate) struct Pushgateway {
     #[arg(long = "web.enable-lifecycle")]
     pub(crate) lifecycle: bool,
 
-    /// Allow to delete all groups at once
+    /// Allow to delete all groups at once, and series: /api/v1/admin of the gateway and of the query port
     #[arg(long = "web.enable-admin-api")]
     pub(crate) admin_api: bool,
 

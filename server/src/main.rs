@@ -4,6 +4,7 @@ mod check_config;
 mod check_rules;
 mod cli;
 mod compact;
+mod delete;
 mod inspect;
 mod junit;
 mod log;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Store(InStore::Ls(flags)) => inspect::run(&flags, What::Partitions),
         Command::Store(InStore::Stat(flags)) => inspect::run(&flags, What::Totals),
         Command::Store(InStore::Verify(flags)) => inspect::run(&flags, What::Problems),
+        Command::Store(InStore::Delete(flags)) => delete::run(&flags),
         Command::Check(Check::Config(flags)) => check_config::run(&flags),
         Command::Check(Check::Rules(flags)) => check_rules::run(&flags),
         Command::Test(Test::Rules(flags)) => test_rules::run(&flags),

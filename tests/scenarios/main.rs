@@ -20,3 +20,4 @@ mod s15_config;
 mod s17_store;
 mod s18_jobs;
 mod s19_replay;
+mod s20_delete;

@@ -16,7 +16,7 @@ type Switches = BTreeMap<&'static str, bool>;
 pub(super) async fn features(State(api): State<Arc<Api>>) -> Success {
     let settings = api.engine.settings();
     let mut categories = BTreeMap::from([
-        ("api", of_api()),
+        ("api", of_api(api.deleter.is_some())),
         ("promql", of_language(settings)),
         ("promql_functions", of_functions(settings)),
         ("promql_operators", of_operators(settings)),
@@ -38,10 +38,10 @@ pub(super) async fn features(State(api): State<Arc<Api>>) -> Success {
     Success::of(data)
 }
 
-fn of_api() -> Switches {
+fn of_api(admin: bool) -> Switches {
     let there =
         ["label_values_match", "query_stats", "query_warnings", "time_range_labels", "time_range_series"];
-    there.map(|name| (name, true)).into_iter().chain([("admin", false)]).collect()
+    there.map(|name| (name, true)).into_iter().chain([("admin", admin)]).collect()
 }
 
 fn of_language(settings: &Settings) -> Switches {

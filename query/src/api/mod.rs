@@ -1,5 +1,6 @@
 //! The HTTP API of Prometheus: `/api/v1/…`.
 
+mod admin;
 mod answer;
 mod cardinality;
 mod exemplars;
@@ -32,6 +33,7 @@ use crate::engine::{Engine, Settings};
 use crate::source::SeriesSource;
 use queue::Queue;
 
+pub use admin::{DeletionCount, SeriesDeleter, SeriesDeletion};
 pub use answer::ApiError;
 pub use metadata::matchers;
 pub use parameters::Parameters;
@@ -45,6 +47,7 @@ pub struct Api {
     build: BuildInfo,
     process: Process,
     last_reload: Option<Arc<LastReload>>,
+    deleter: Option<Arc<dyn SeriesDeleter>>,
     queue: Queue,
 }
 
@@ -58,7 +61,16 @@ impl Api {
     ) -> Self {
         let queue = Queue::new(settings.concurrent_queries_max, settings.queued_queries_max);
         let engine = Engine::new(settings, clock.clone());
-        Self { engine, source, clock, build, process: Process::default(), last_reload: None, queue }
+        Self {
+            engine,
+            source,
+            clock,
+            build,
+            process: Process::default(),
+            last_reload: None,
+            deleter: None,
+            queue,
+        }
     }
 
     /// Tells those who ask what process this is.
@@ -71,6 +83,12 @@ impl Api {
     #[must_use]
     pub fn with_last_reload(self, last_reload: Arc<LastReload>) -> Self {
         Self { last_reload: Some(last_reload), ..self }
+    }
+
+    /// Lets those who may ask delete too; without it, what is below `admin` is off.
+    #[must_use]
+    pub fn with_deleter(self, deleter: Arc<dyn SeriesDeleter>) -> Self {
+        Self { deleter: Some(deleter), ..self }
     }
 
     /// What it reads.
@@ -113,9 +131,12 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/api/v1/notifications", get(status::notifications))
         .route("/version", get(status::version))
         .route("/api/v1/features", get(features::features))
-        .route("/api/v1/admin/tsdb/delete_series", post(status::admin_is_off).put(status::admin_is_off))
-        .route("/api/v1/admin/tsdb/clean_tombstones", post(status::admin_is_off).put(status::admin_is_off))
-        .route("/api/v1/admin/tsdb/snapshot", post(status::admin_is_off).put(status::admin_is_off))
+        .route("/api/v1/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
+        .route(
+            "/api/v1/admin/tsdb/clean_tombstones",
+            post(admin::clean_tombstones).put(admin::clean_tombstones),
+        )
+        .route("/api/v1/admin/tsdb/snapshot", post(admin::snapshot).put(admin::snapshot))
         .layer(from_fn(preflight))
         .layer(map_response(allow_any_origin))
         .with_state(api)

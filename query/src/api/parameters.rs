@@ -24,7 +24,7 @@ impl<S: Send + Sync> FromRequest<S> for Parameters {
         let is_form = content_type
             .is_some_and(|value| value.trim_start().starts_with("application/x-www-form-urlencoded"));
         let mut pairs = Vec::new();
-        if is_form && head.method == http::Method::POST {
+        if is_form && matches!(head.method, http::Method::POST | http::Method::PUT) {
             let limited = Limited::new(body, FORM_BYTES_MAX).collect().await;
             let bytes = limited.map_err(|error| match error.is::<http_body_util::LengthLimitError>() {
                 true => ApiError::bad_data(format!(

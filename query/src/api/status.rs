@@ -9,7 +9,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 
 use super::Api;
-use super::answer::{ApiError, ApiErrorKind, Success};
+use super::answer::Success;
 use super::json::{self, Fields};
 use crate::calendar::rfc3339;
 
@@ -156,8 +156,4 @@ pub(super) async fn log_replay() -> Success {
 
 pub(super) async fn notifications() -> Success {
     Success::of("[]".to_owned())
-}
-
-pub(super) async fn admin_is_off() -> ApiError {
-    ApiError::new(ApiErrorKind::Unavailable, "admin APIs disabled")
 }

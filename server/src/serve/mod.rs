@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use edge::{Ack, Storage, SystemClock};
+use edge::{Ack, Storage, StoredDeletions, SystemClock};
 use gateway::Gateway;
 use ingest::Receiver;
 use model::Clock;
@@ -82,6 +82,13 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let (api, queries) =
         edge::queries(Arc::clone(&reader), flags.queries.settings(threads), Arc::clone(&clock));
     let last_reload = Arc::new(LastReload::at(clock.now_ms()));
+    let api = match flags.pushgateway.admin_api {
+        true => {
+            let deletions = StoredDeletions::new(&storage, Arc::clone(&reader), Arc::clone(&clock));
+            api.with_deleter(Arc::new(deletions))
+        }
+        false => api,
+    };
     let api = Arc::new(api.with_process(process).with_last_reload(Arc::clone(&last_reload)));
     let around = Around {
         storage: &storage,
