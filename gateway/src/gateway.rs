@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{Change, Clock, GroupKey, Labels, Push, RETRY_WINDOW_US, RetryKey};
-use store::{LiveGroup, ReadError, Reader, Submitted, WriteError, WriteErrorKind, Writer};
+use store::{
+    ComputeError, LiveGroup, ReadError, Reader, Submitted, WriteError, WriteErrorKind, Writer, compute,
+};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use wire::Accepted;
 use wire::encoding::AnswerEncoding;
@@ -53,9 +55,9 @@ pub enum LookError {
     /// The store could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The process is going down.
-    #[error("interrupted: the process is shutting down")]
-    Interrupted,
+    /// What was read could not be compared.
+    #[error(transparent)]
+    Compute(#[from] ComputeError),
 }
 
 /// Bodies up to this size are decoded where they are received: it takes less than to hand them to another thread.
@@ -127,7 +129,7 @@ impl Gateway {
                 filling.add(&some);
                 filling
             };
-            filling = tokio::task::spawn_blocking(add).await.map_err(|_| LookError::Interrupted)?;
+            filling = compute(add).await?;
         }
         parts.finish();
         let start_ms = now_ms.saturating_sub(RETRY_WINDOW_US / 1_000);
@@ -137,7 +139,7 @@ impl Gateway {
             retries.fill(keys.into_iter().map(|(stamp, key)| (stamp.at_us, key)));
             held.fill(filling);
         };
-        tokio::task::spawn_blocking(fill).await.map_err(|_| LookError::Interrupted)
+        Ok(compute(fill).await?)
     }
 
     /// Done when a request asked the process to end, which the settings must allow.

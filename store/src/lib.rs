@@ -6,6 +6,7 @@
 //! them, adds the tail and folds events to step functions.
 
 mod compact;
+mod compute;
 mod confined;
 mod deletion;
 mod entry;
@@ -26,6 +27,7 @@ mod writer;
 pub use compact::{
     CompactError, CompactSettings, Compactor, MergeLimit, MergeLimits, Progress, RETENTION_MIN, Unmerged,
 };
+pub use compute::{ComputeError, compute};
 pub use confined::Confined;
 pub use deletion::{DELETIONS_MAX, DeleteError, Deleter, Deletion};
 pub use entry::{Entry, SampleBatch};

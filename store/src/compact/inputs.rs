@@ -5,6 +5,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::{CompactError, Compactor};
+use crate::compute::{self, ComputeError};
 use crate::hot;
 use crate::layout::{Minute, SegmentName, Stream};
 use crate::manifest::{Manifest, Reaching};
@@ -72,11 +73,9 @@ impl Compactor {
         let failed = |source| CompactError::Store { object: object.clone(), source };
         let bytes = self.store.get(&object).await.map_err(failed)?.bytes().await.map_err(failed)?;
         let length = bytes.len() as u64;
-        let decoded = tokio::task::spawn_blocking(move || segment::decode(bytes, checksum)).await;
-        let decoded = match decoded {
-            Ok(decoded) => decoded,
-            Err(error) if error.is_panic() => Err(SegmentError::Panic),
-            Err(_) => return Err(CompactError::Interrupted),
+        let decoded = match compute::merge(move || segment::decode(bytes, checksum)).await {
+            Err(ComputeError::Panicked) => Err(SegmentError::Panic),
+            decoded => decoded?,
         };
         Ok(match decoded {
             Ok(segment) => Ok(Read { segment, bytes: length }),

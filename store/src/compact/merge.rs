@@ -7,6 +7,7 @@ use model::{RetryKey, Stamp};
 use super::lease::micros;
 use super::sources::Source;
 use super::{CompactError, CompactSettings, Compactor, Progress};
+use crate::compute;
 use crate::layout::{Day, MergedName};
 use crate::manifest::Object;
 use crate::merge::{
@@ -176,5 +177,5 @@ impl Compactor {
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, CompactError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| CompactError::Interrupted)
+    Ok(compute::merge(work).await?)
 }

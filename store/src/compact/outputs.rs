@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
+use super::merge::blocking;
 use super::{CompactError, Compactor, Progress};
 use crate::manifest::Object;
 use crate::segment::{self, Segment};
@@ -15,15 +16,13 @@ impl Compactor {
         segment: Segment,
         progress: &mut Progress,
     ) -> Result<Object, CompactError> {
-        let encoded = tokio::task::spawn_blocking(move || {
+        let encoded = blocking(move || {
             let bytes = segment::encode(&segment)?;
             Ok::<_, segment::SegmentError>((segment, bytes))
         });
-        let (segment, bytes) = match encoded.await {
-            Ok(encoded) => encoded
-                .map_err(|error| CompactError::Encode { name: name.clone(), reason: error.to_string() })?,
-            Err(_) => return Err(CompactError::Interrupted),
-        };
+        let (segment, bytes) = encoded
+            .await?
+            .map_err(|error| CompactError::Encode { name: name.clone(), reason: error.to_string() })?;
         let series = &segment.series;
         let called = |series: &segment::SeriesRows| series.labels.metric_name().to_owned();
         let object = Object {

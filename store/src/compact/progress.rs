@@ -7,6 +7,7 @@ use object_store::path::Path;
 
 use super::inputs::HotSegment;
 use super::limits::MergeLimit;
+use crate::compute::ComputeError;
 use crate::manifest::{LoadError, Manifest, SwapError, Violation};
 
 /// What a tick has done.
@@ -159,6 +160,9 @@ pub enum CompactError {
     /// The process is going down.
     #[error("interrupted: the process is shutting down")]
     Interrupted,
+    /// What was read could not be merged.
+    #[error(transparent)]
+    Compute(#[from] ComputeError),
 }
 
 impl From<LoadError> for CompactError {

@@ -7,7 +7,8 @@ use super::files::Streams;
 use super::request::Request;
 use super::unreadable::LeftOut;
 use super::{ReadError, Reader};
-use crate::segment::{SegmentError, Span};
+use crate::compute::compute;
+use crate::segment::Span;
 use crate::stats::count;
 
 /// What was read, and what could not be. An object that is damaged, foreign or of a later version does not keep others
@@ -71,23 +72,5 @@ impl Reader {
         left_out.dedup();
         count(&self.stats.incomplete, usize::from(!left_out.is_empty()));
         left_out
-    }
-}
-
-/// Runs what keeps a processor busy away from the threads that serve requests.
-pub(super) async fn compute<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, ReadError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| ReadError::Interrupted)
-}
-
-/// Like [`compute`], for what decodes bytes: a decoder that panics is a file that cannot be read.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SegmentError> + Send + 'static,
-) -> Result<Result<T, SegmentError>, ReadError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(decoded) => Ok(decoded),
-        Err(error) if error.is_panic() => Ok(Err(SegmentError::Panic)),
-        Err(_) => Err(ReadError::Interrupted),
     }
 }

@@ -2,6 +2,7 @@
 
 use object_store::path::Path;
 
+use crate::compute::ComputeError;
 use crate::manifest::LoadError;
 
 /// A selection that could not be answered.
@@ -59,6 +60,9 @@ pub enum ReadError {
     /// The process is going down.
     #[error("interrupted: the process is shutting down")]
     Interrupted,
+    /// What was read could not be computed with.
+    #[error(transparent)]
+    Compute(#[from] ComputeError),
 }
 
 /// What the caller should do about a [`ReadError`].
@@ -79,7 +83,8 @@ impl ReadError {
             | Self::Ids { .. }
             | Self::Keys { .. }
             | Self::Changed
-            | Self::Interrupted => ReadErrorKind::Unavailable,
+            | Self::Interrupted
+            | Self::Compute(_) => ReadErrorKind::Unavailable,
             Self::TooManySegments { .. } | Self::TooMuch { .. } => ReadErrorKind::Limit,
         }
     }

@@ -13,7 +13,8 @@ use super::listing::Found;
 use super::open::Opened;
 use super::request::Request;
 use super::unreadable::LeftOut;
-use super::{ReadError, Reader, Source, compute};
+use super::{ReadError, Reader, Source};
+use crate::compute::compute;
 use crate::deletion::{Condition, Mask};
 use crate::entry::Entry;
 use crate::fold::widened;
@@ -326,7 +327,7 @@ impl Reader {
 
 /// A segment without what is deleted.
 async fn masked(segment: Arc<Segment>, mask: Arc<Mask>) -> Result<Arc<Segment>, ReadError> {
-    compute(move || mask.apply(&segment).map_or(segment, Arc::new)).await
+    Ok(compute(move || mask.apply(&segment).map_or(segment, Arc::new)).await?)
 }
 
 /// What is deleted and may still be in files.

@@ -8,7 +8,8 @@ use model::{GroupKey, Labels, MetricType};
 use super::gather::{Gathered, Identity};
 use super::request::{Request, everything};
 use super::spans::Spans;
-use super::{Answer, ReadError, Reader, compute};
+use super::{Answer, ReadError, Reader};
+use crate::compute::compute;
 use crate::fold::{PUSH_TIME_FAMILY, SeriesEvents, fold};
 use crate::segment::Span;
 
@@ -62,7 +63,7 @@ impl HeldStream<'_> {
             let span: &Span = &streams.span;
             Gathered::within(&streams.pushes, &everything(at_ms), &streams.labels, span).into_parts(at_ms)
         });
-        Some(parts.await.inspect_err(|_| self.spans.end()))
+        Some(parts.await.inspect_err(|_| self.spans.end()).map_err(ReadError::from))
     }
 
     /// What it went without and what it took so far.

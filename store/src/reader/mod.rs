@@ -47,7 +47,6 @@ use crate::settings::ReaderSettings;
 use crate::stats::ReaderStats;
 use crate::tail::Tail;
 use crate::writer::Writer;
-use answer::{blocking, compute};
 pub(crate) use gather::{Gathered, Pushes};
 use listing::KnownManifest;
 use lru::Lru;

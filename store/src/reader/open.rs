@@ -10,8 +10,9 @@ use object_store::path::Path;
 use super::fetch::Fetch;
 use super::listing::Found;
 use super::unreadable::LeftOut;
-use super::{ReadError, Reader, blocking};
+use super::{ReadError, Reader};
 use crate::compact::keys::Counted;
+use crate::compute::{ComputeError, compute};
 use crate::segment::{
     self, Mark, Partial, Sealed, SealedFooter, Segment, SegmentError, Step, Wanted, footer_start,
 };
@@ -137,7 +138,7 @@ impl Reader {
         }
         let bytes = fetch.whole(&found.object).await?;
         let checksum = found.checksum;
-        let decoded = blocking(move || segment::decode(bytes, checksum)).await?;
+        let decoded = decode(move || segment::decode(bytes, checksum)).await?;
         Ok(decoded.map(|segment| Opened::Whole(Arc::new(segment))))
     }
 
@@ -159,7 +160,7 @@ impl Reader {
         let bytes = end.from(index.start);
         let length = usize::try_from(index.end - index.start).unwrap_or(usize::MAX).min(bytes.len());
         let bytes = bytes.slice(..length);
-        let sealed = blocking(move || footer.with_index(&bytes)).await?;
+        let sealed = decode(move || footer.with_index(&bytes)).await?;
         Ok(sealed.map(|sealed| Some(Arc::new(sealed))))
     }
 
@@ -192,7 +193,7 @@ impl Reader {
             Err(error) => return Ok(Err(error)),
         };
         loop {
-            let stepped = blocking(move || partial.step().map(|step| (partial, step))).await?;
+            let stepped = decode(move || partial.step().map(|step| (partial, step))).await?;
             let (mut waiting, needs) = match stepped {
                 Ok((_, Step::Done(segment))) => return Ok(Ok(*segment)),
                 Ok((partial, Step::Needs(needs))) => (partial, needs),
@@ -260,6 +261,16 @@ impl Reader {
             }
         }
         Ok(Ok(ranges.iter().map(|range| (range.clone(), joined(&pages, range))).collect()))
+    }
+}
+
+/// Decodes bytes. A decoder that panics is a file that cannot be read.
+async fn decode<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SegmentError> + Send + 'static,
+) -> Read<T> {
+    match compute(work).await {
+        Err(ComputeError::Panicked) => Ok(Err(SegmentError::Panic)),
+        decoded => Ok(decoded?),
     }
 }
 

@@ -7,7 +7,8 @@ use super::files::Streams;
 use super::gather::{Gathered, Identified, Pushes};
 use super::request::Request;
 use super::spans::Spans;
-use super::{Answer, ReadError, Reader, compute, expired, failure, kept, samples};
+use super::{Answer, ReadError, Reader, expired, failure, kept, samples};
+use crate::compute::compute;
 use crate::segment::Span;
 use crate::stats::count;
 
@@ -74,7 +75,7 @@ impl SeriesStream<'_> {
             let selection = self.selection.clone();
             match compute(move || series(streams, &selection)).await {
                 Ok(batch) if batch.is_empty() => {}
-                batch => return Some(batch.inspect_err(|_| self.spans.end())),
+                batch => return Some(batch.inspect_err(|_| self.spans.end()).map_err(ReadError::from)),
             }
         }
     }
