@@ -20,7 +20,7 @@ pub use answer::{Answer, RESPONSE_BYTES_MAX, RESPONSE_BYTES_MAX_ALB, json};
 pub use environment::Environment;
 pub use event::{Event, HttpEvent, UnknownEvent};
 pub use messages::Messages;
-pub use query_settings::{Memory, query_settings, type_labels};
+pub use query_settings::{Memory, disk_cache, query_settings, type_labels};
 pub use run::{Invocation, run};
 pub use start::{log, storage, storage_variables};
 pub use tokens::Tokens;

@@ -1,6 +1,10 @@
 //! How queries are evaluated in a function: as the environment says, within the function's memory.
 
-use edge::ReaderSettings;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use edge::{DiskCache, ReaderSettings};
 use query::Settings;
 
 use crate::environment::Environment;
@@ -17,12 +21,28 @@ impl Memory {
         Self(megabytes.saturating_mul(1 << 20))
     }
 
-    /// What was read is kept in a quarter of it, up to what a server keeps.
-    pub fn readers(self) -> ReaderSettings {
+    /// What was read is kept in a quarter of it, up to what a server keeps, and on disk if that is wanted.
+    ///
+    /// # Errors
+    /// If the disk cannot be used.
+    pub fn readers(self, disk: Option<(PathBuf, u64)>) -> anyhow::Result<ReaderSettings> {
         let default = ReaderSettings::default();
         let quarter = usize::try_from(self.0 / 4).unwrap_or(usize::MAX);
-        ReaderSettings { cache_bytes_max: quarter.min(default.cache_bytes_max), ..default }
+        let disk = disk.map(|(folder, bytes_max)| DiskCache::open(&folder, bytes_max).map(Arc::new));
+        let disk = disk.transpose().context("MAYFLY_QUERY_CACHE_DIR")?;
+        Ok(ReaderSettings { cache_bytes_max: quarter.min(default.cache_bytes_max), disk, ..default })
     }
+}
+
+/// Of the 512 MB that a function has below `/tmp` where nothing else is said.
+const DISK_BYTES_MAX: u64 = 384 << 20;
+
+/// The folder in which what was read is kept, and its bound in bytes. What a function writes below `/tmp` lasts as long as
+/// its environment, which is longer than its memory helps where that is small.
+pub fn disk_cache(environment: &mut Environment) -> Option<(PathBuf, u64)> {
+    let bytes_max = environment.count("MAYFLY_QUERY_CACHE_SIZE").unwrap_or(DISK_BYTES_MAX);
+    let folder = environment.text("MAYFLY_QUERY_CACHE_DIR")?;
+    Some((folder.into(), bytes_max))
 }
 
 /// The settings that the environment gives queries; for one at a time, as a function has them.
@@ -81,7 +101,9 @@ mod tests {
         let found = settings(&[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024")]).expect("settings");
         let expect = Settings { bytes_max: 512 << 20, threads: found.threads, ..Settings::default() };
         assert_eq!(found, expect);
-        let cache = |megabytes: u64| Memory(megabytes << 20).readers().cache_bytes_max;
+        let cache = |megabytes: u64| {
+            Memory(megabytes << 20).readers(None).expect("no folder is asked for").cache_bytes_max
+        };
         assert_eq!((cache(256), cache(10_240)), (64 << 20, ReaderSettings::default().cache_bytes_max));
     }
 

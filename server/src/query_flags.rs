@@ -1,5 +1,6 @@
 //! Flags about queries, with the names that Prometheus gives them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -49,6 +50,15 @@ pub(crate) struct QueryFlags {
     /// How many bytes of samples, results and labels a query may hold in memory
     #[arg(long = "query.max-bytes", value_name = "BYTES", default_value_t = 4 << 30)]
     pub(crate) bytes_max: u64,
+
+    /// A folder on a local disk, for this process alone, in which queries keep what they read of the storage, so that it
+    /// need not be fetched again after a restart [default: none]
+    #[arg(long = "query.cache-dir", value_name = "FOLDER")]
+    pub(crate) cache_folder: Option<PathBuf>,
+
+    /// How many bytes that folder may take
+    #[arg(long = "query.cache-size", value_name = "BYTES", default_value_t = 1 << 30)]
+    pub(crate) cache_bytes_max: u64,
 }
 
 impl QueryFlags {

@@ -1,7 +1,10 @@
 //! What an operator may set about the store.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::reader::DiskCache;
 
 /// How a writer groups pushes and how much it takes.
 #[derive(Clone, Debug)]
@@ -49,6 +52,8 @@ pub struct LogSettings {
 pub struct ReaderSettings {
     /// What was read and is kept in memory, in bytes: decoded segments, footers and pages.
     pub cache_bytes_max: usize,
+    /// Where what was read is kept on a local disk too. Readers may share it.
+    pub disk: Option<Arc<DiskCache>>,
     /// Requests to the object store at once, per query.
     pub requests_max: usize,
     /// Objects of at most so many bytes are fetched whole: one request, and soon no more bytes than the parts that several
@@ -66,6 +71,7 @@ impl Default for ReaderSettings {
     fn default() -> Self {
         Self {
             cache_bytes_max: 128 << 20,
+            disk: None,
             requests_max: 32,
             whole_bytes_max: 256 << 10,
             segments_max: 100_000,

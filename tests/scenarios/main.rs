@@ -21,3 +21,4 @@ mod s17_store;
 mod s18_jobs;
 mod s19_replay;
 mod s20_delete;
+mod s21_disk_cache;

@@ -25,7 +25,7 @@ use anyhow::{Context, bail, ensure};
 use edge::{
     Ack, AlertingFiles, AlertingSource, HEARTBEAT_TIMEOUT, Heartbeat, RuleQueries, RuleSamples, SystemClock,
 };
-use mayfly_functions::{Answer, Environment, Event, Invocation, Memory, query_settings};
+use mayfly_functions::{Answer, Environment, Event, Invocation, Memory, disk_cache, query_settings};
 use model::Clock;
 use serde_json::json;
 
@@ -67,9 +67,10 @@ async fn start(mut environment: Environment) -> anyhow::Result<Ticks> {
     let heartbeat = environment.parsed("MAYFLY_HEARTBEAT_URL", Heartbeat::at);
     let memory = Memory::of(&mut environment);
     let query_settings = query_settings(&mut environment, memory);
+    let disk = disk_cache(&mut environment);
     environment.finish()?;
 
-    let storage = mayfly_functions::storage(&storage_at).await?.with_readers(memory.readers());
+    let storage = mayfly_functions::storage(&storage_at).await?.with_readers(memory.readers(disk)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let samples = Arc::new(storage.sample_writer(Arc::clone(&clock), Ack::Stored).await?);
     let reader = Arc::new(storage.reader(None, Some(&samples)));

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 use edge::SystemClock;
-use mayfly_functions::{Environment, Memory, Web, query_settings};
+use mayfly_functions::{Environment, Memory, Web, disk_cache, query_settings};
 use model::Clock;
 
 #[tokio::main(flavor = "current_thread")]
@@ -32,9 +32,10 @@ async fn start(mut environment: Environment) -> anyhow::Result<Web> {
     let memory = Memory::of(&mut environment);
     let settings = query_settings(&mut environment, memory);
     let web = Web::of(&mut environment);
+    let disk = disk_cache(&mut environment);
     environment.finish()?;
 
-    let storage = mayfly_functions::storage(&storage).await?.with_readers(memory.readers());
+    let storage = mayfly_functions::storage(&storage).await?.with_readers(memory.readers(disk)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (api, queries) = edge::queries(Arc::new(storage.reader(None, None)), settings, Arc::clone(&clock));
     let rules = edge::no_rules(queries, &storage, clock);

@@ -3,6 +3,7 @@
 //! Everything that can be wrong with the flags is found before the first request is taken, and told in one line.
 
 mod compacting;
+mod disk_cache;
 mod impatient;
 mod listen;
 mod looks;
@@ -49,6 +50,10 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         .await
         .with_context(|| format!("--storage {}", flags.storage))?
         .with_writers(writers(&flags));
+    let cache_folder = flags.queries.cache_folder.as_deref();
+    let readers = disk_cache::readers(cache_folder, flags.queries.cache_bytes_max).await?;
+    let disk = readers.disk.clone();
+    let storage = storage.with_readers(readers);
 
     storage.prove().await.with_context(|| format!("--storage {}", flags.storage))?;
     let ack = match flags.ack {
@@ -110,6 +115,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         evaluator: Arc::clone(&rules.evaluator),
         last_reload,
         compacting: compacting.clone(),
+        disk: disk.clone(),
         clock: Arc::clone(&clock),
         started_us: clock.now_us(),
     });
@@ -118,6 +124,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
 
     let (stop, stopped) = watch::channel(false);
     let looks = tokio::spawn(looks::keep_looking(Arc::clone(&gateway), stopped.clone()));
+    let keeps_young = disk.map(|disk| tokio::spawn(disk_cache::keep_young(disk, stopped.clone())));
     let compacts = compacting
         .map(|compacting| tokio::spawn(compacting.keep_compacting(flags.compact_interval, stopped.clone())));
     let of_rules = rules.start(&flags, Arc::clone(&clock), &stopped)?;
@@ -156,6 +163,9 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     looks.await.context("the gateway's looks at the storage ended badly")?;
     if let Some(compacts) = compacts {
         compacts.await.context("compaction ended badly")?;
+    }
+    if let Some(keeps_young) = keeps_young {
+        keeps_young.await.context("the cache on disk ended badly")?;
     }
     writer.close().await;
     samples.close().await;

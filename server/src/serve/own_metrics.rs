@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use edge::{Counts, Storage};
+use edge::{Counts, DiskCache, Storage};
 use gateway::Gateway;
 use ingest::Receiver;
 use model::{Clock, MetricType};
@@ -30,6 +30,8 @@ pub(super) struct Sources {
     pub(super) last_reload: Arc<LastReload>,
     /// `None`: this process does not compact.
     pub(super) compacting: Option<Arc<Compacting>>,
+    /// `None`: nothing is kept on disk.
+    pub(super) disk: Option<Arc<DiskCache>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) started_us: i64,
 }
@@ -151,6 +153,7 @@ fn families(sources: &Sources) -> Vec<Family> {
             requests("mayfly_storage_requests_total", "Requests to the storage.", sources.storage.counts()),
         ])
         .chain(of_compaction)
+        .chain(sources.disk.iter().flat_map(|disk| super::disk_cache::families(disk)))
         .chain(process)
         .chain(sources.gateway.stats().families())
         .chain(sources.receiver.stats().families())

@@ -21,7 +21,8 @@ pub struct Usage {
     pub bytes: u64,
     /// Segments that were opened, in whole or in part; what is not written yet counts as none.
     pub segments: u64,
-    /// Bytes that were found in memory instead of being asked for, as far as segments are read in parts.
+    /// Bytes that were found in memory, as far as segments are read in parts, or on a local disk, instead of being asked
+    /// for.
     pub cached_bytes: u64,
 }
 

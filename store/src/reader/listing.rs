@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::StreamExt;
 use object_store::path::Path;
 
+use super::disk::DiskCache;
 use super::fetch::{Fetch, LIST_PAGE};
 use super::unreadable::{LeftOut, Version};
 use super::{ReadError, Reader};
@@ -98,6 +99,7 @@ impl Reader {
         if last.as_ref().is_some_and(|last| last.manifest.deletions != loaded.manifest.deletions) {
             // what is deleted is not kept here longer than in the store
             self.memory.clear();
+            self.settings.disk.iter().for_each(DiskCache::clear);
         }
         known.set(&loaded);
         let manifest = loaded.manifest;

@@ -1,4 +1,4 @@
-//! What was fetched, in memory, bounded in bytes. Objects never change, so nothing in here is ever stale.
+//! What was fetched, bounded in bytes. Objects never change, so nothing in here is ever stale.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -52,10 +52,11 @@ impl<K: Clone + Eq + Hash, V: Clone> Lru<K, V> {
         (inner.entries, inner.by_use, inner.bytes) = (HashMap::new(), BTreeMap::new(), 0);
     }
 
-    /// Keeps a value that takes so much memory, key included, if that is not more than all may take.
-    pub(super) fn put(&self, key: K, value: V, bytes: usize) {
+    /// Keeps a value that takes so much, key included, if that is not more than all may take. Gives the keys of what is
+    /// kept no longer.
+    pub(super) fn put(&self, key: K, value: V, bytes: usize) -> Vec<K> {
         if bytes > self.bytes_max {
-            return;
+            return vec![key];
         }
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.uses += 1;
@@ -66,13 +67,29 @@ impl<K: Clone + Eq + Hash, V: Clone> Lru<K, V> {
         }
         inner.by_use.insert(last_use, key);
         inner.bytes += bytes;
+        let mut gone = Vec::new();
         while inner.bytes > self.bytes_max
             && let Some((_, oldest)) = inner.by_use.pop_first()
         {
             if let Some(entry) = inner.entries.remove(&oldest) {
                 inner.bytes -= entry.bytes;
             }
+            gone.push(oldest);
         }
+        gone
+    }
+
+    pub(super) fn remove(&self, key: &K) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = inner.entries.remove(key) {
+            inner.by_use.remove(&entry.last_use);
+            inner.bytes -= entry.bytes;
+        }
+    }
+
+    /// What all that is kept takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).bytes
     }
 }
 
@@ -84,16 +101,18 @@ mod tests {
     fn the_least_recently_used_goes_first() {
         let lru = Lru::new(30);
         for key in ["a", "b", "c"] {
-            lru.put(key, key.len(), 10);
+            assert_eq!(lru.put(key, key.len(), 10), [""; 0]);
         }
         assert!(lru.get(&"a").is_some());
-        lru.put("d", 1, 10);
+        assert_eq!(lru.put("d", 1, 10), ["b"]);
         let held = ["a", "b", "c", "d"].map(|key| lru.get(&key).is_some());
         assert_eq!(held, [true, false, true, true]);
-        lru.put("c", 1, 20);
+        assert_eq!(lru.put("c", 1, 20), ["a"]);
         let held = ["a", "b", "c", "d"].map(|key| lru.get(&key).is_some());
         assert_eq!(held, [false, false, true, true], "what is put again counts once");
-        lru.put("e", 1, 31);
-        assert_eq!(lru.get(&"e"), None, "larger than all of it");
+        assert_eq!(lru.put("e", 1, 31), ["e"], "larger than all of it");
+        assert_eq!((lru.get(&"e"), lru.bytes()), (None, 30));
+        lru.remove(&"c");
+        assert_eq!((lru.get(&"c"), lru.bytes()), (None, 10));
     }
 }

@@ -4,6 +4,7 @@ mod answer;
 mod cuts;
 mod deletable;
 mod descriptions;
+mod disk;
 mod error;
 mod expired;
 mod failure;
@@ -34,6 +35,7 @@ use object_store::ObjectStore;
 
 pub use answer::Answer;
 pub use deletable::Deletable;
+pub use disk::{DiskCache, DiskCacheError, DiskCacheStats};
 pub use error::{ReadError, ReadErrorKind};
 pub use fetch::Usage;
 pub use groups::{HeldFamily, LiveGroup};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use object_store::path::Path;
 
+use super::disk::Piece;
 use super::fetch::Fetch;
 use super::listing::Found;
 use super::unreadable::LeftOut;
@@ -14,7 +15,7 @@ use super::{ReadError, Reader};
 use crate::compact::keys::Counted;
 use crate::compute::{ComputeError, compute};
 use crate::segment::{
-    self, Mark, Partial, Sealed, SealedFooter, Segment, SegmentError, Step, Wanted, footer_start,
+    self, Mark, Page, Partial, Sealed, SealedFooter, Segment, SegmentError, Step, Wanted, footer_start,
 };
 use crate::stats::count;
 
@@ -136,18 +137,35 @@ impl Reader {
                 Err(error) => return Ok(Err(error)),
             }
         }
-        let bytes = fetch.whole(&found.object).await?;
-        let checksum = found.checksum;
-        let decoded = decode(move || segment::decode(bytes, checksum)).await?;
+        let piece = Piece::Whole(found.object.clone());
+        let copy = self.copy(fetch, &piece).await;
+        let is_copy = copy.is_some();
+        let bytes = match copy {
+            Some(copy) => copy,
+            None => fetch.whole(&found.object).await?,
+        };
+        let (checksum, decoded) = (found.checksum, bytes.clone());
+        let decoded = decode(move || segment::decode(decoded, checksum)).await?;
+        if decoded.is_ok() && !is_copy {
+            self.keep(vec![(piece, bytes)]);
+        }
         Ok(decoded.map(|segment| Opened::Whole(Arc::new(segment))))
     }
 
     /// `None`: all of it must be read.
     async fn open_sealed(&self, fetch: &Fetch, found: &Found) -> Read<Option<Arc<Sealed>>> {
         let (object, size) = (&found.object, found.version.size());
-        let end_bytes = (size / END_PART).clamp(END_BYTES_MIN, END_BYTES_MAX).min(size);
-        let mut end = End { start: size - end_bytes, bytes: Bytes::new() };
-        end.bytes = fetch.range(object, end.start..size).await?;
+        let piece = Piece::End(object.clone());
+        let copy = self.copy(fetch, &piece).await;
+        let is_copy = copy.is_some();
+        let mut end = match copy {
+            Some(bytes) => End { start: size.saturating_sub(bytes.len() as u64), bytes },
+            None => {
+                let end_bytes = (size / END_PART).clamp(END_BYTES_MIN, END_BYTES_MAX).min(size);
+                let start = size - end_bytes;
+                End { start, bytes: fetch.range(object, start..size).await? }
+            }
+        };
         let Some(footer_start) = footer_start(size, &end.bytes) else { return Ok(Ok(None)) };
         end.reach(fetch, object, footer_start).await?;
         let footer = match SealedFooter::open(size, &end.from(footer_start)) {
@@ -159,8 +177,11 @@ impl Reader {
         end.reach(fetch, object, index.start).await?;
         let bytes = end.from(index.start);
         let length = usize::try_from(index.end - index.start).unwrap_or(usize::MAX).min(bytes.len());
-        let bytes = bytes.slice(..length);
-        let sealed = decode(move || footer.with_index(&bytes)).await?;
+        let of_index = bytes.slice(..length);
+        let sealed = decode(move || footer.with_index(&of_index)).await?;
+        if sealed.is_ok() && !is_copy {
+            self.keep(vec![(piece, bytes)]);
+        }
         Ok(sealed.map(|sealed| Some(Arc::new(sealed))))
     }
 
@@ -239,6 +260,8 @@ impl Reader {
             }
         }
         // once more, if what comes is not what was written: on the disk or on the way?
+        self.take_copies(fetch, object, &mut missing, &mut pages).await;
+        let mut fetched = Vec::new();
         for attempt in 0..2 {
             let wanted: Vec<Range<u64>> = missing.values().map(|page| page.range.clone()).collect();
             let answers = fetch.ranges(object, &wanted).await?;
@@ -248,8 +271,8 @@ impl Reader {
                 if page.is(&bytes) {
                     // by itself, so that it does not keep its neighbours in memory
                     let bytes = Bytes::copy_from_slice(&bytes);
-                    let memory = bytes.len() + object.as_ref().len();
-                    self.memory.put(Key::Page(object.clone(), start), Kept::Page(bytes.clone()), memory);
+                    self.remember_page(object, start, &bytes);
+                    fetched.push((Piece::Page(object.clone(), start), bytes.clone()));
                     pages.insert(start, bytes);
                     missing.remove(&start);
                 } else if attempt > 0 {
@@ -260,7 +283,53 @@ impl Reader {
                 break;
             }
         }
+        self.keep(fetched);
         Ok(Ok(ranges.iter().map(|range| (range.clone(), joined(&pages, range))).collect()))
+    }
+}
+
+impl Reader {
+    /// Moves the pages of which there are copies on disk from those that are missing to those that are there.
+    async fn take_copies(
+        &self,
+        fetch: &Fetch,
+        object: &Path,
+        missing: &mut BTreeMap<u64, &Page>,
+        pages: &mut BTreeMap<u64, Bytes>,
+    ) {
+        let Some(disk) = &self.settings.disk else { return };
+        let starts: Vec<u64> = missing.keys().copied().collect();
+        let copies = disk.get(starts.iter().map(|start| Piece::Page(object.clone(), *start)).collect()).await;
+        for (start, copy) in starts.into_iter().zip(copies) {
+            let (Some(page), Some(copy)) = (missing.get(&start), copy) else { continue };
+            if page.is(&copy) {
+                fetch.count_cached(copy.len());
+                self.remember_page(object, start, &copy);
+                pages.insert(start, copy);
+                missing.remove(&start);
+            }
+        }
+    }
+
+    /// A copy on disk.
+    async fn copy(&self, fetch: &Fetch, piece: &Piece) -> Option<Bytes> {
+        let copy = self.settings.disk.as_ref()?.get(vec![piece.clone()]).await.pop().flatten()?;
+        fetch.count_cached(copy.len());
+        Some(copy)
+    }
+
+    /// Keeps what was fetched, and is as it was written, on disk.
+    fn keep(&self, fetched: Vec<(Piece, Bytes)>) {
+        if let Some(disk) = &self.settings.disk
+            && !fetched.is_empty()
+        {
+            disk.put(fetched);
+        }
+    }
+
+    fn remember_page(&self, object: &Path, start: u64, bytes: &Bytes) {
+        let memory = bytes.len() + object.as_ref().len();
+        self.memory.put(Key::Page(object.clone(), start), Kept::Page(bytes.clone()), memory);
     }
 }
 

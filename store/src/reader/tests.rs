@@ -290,6 +290,40 @@ async fn a_segment_that_is_put_right_is_read_again() {
     assert_eq!((answer.found.len(), answer.left_out.len(), house.reader.unreadable()), (1, 0, 0));
 }
 
+#[tokio::test]
+async fn what_is_on_disk_is_not_asked_for_again() {
+    let house = House::new();
+    // so many are written in pages
+    let names: Vec<String> = (0..10_000).map(|index| format!("m{index:04}")).collect();
+    let metrics: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 1.0)).collect();
+    house.push(Change::ReplaceGroup, &metrics).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    for whole_bytes_max in [1 << 20, 0] {
+        let disk = Arc::new(DiskCache::open(&folder.path().join("cache"), 1 << 20).expect("opens"));
+        // what they know is gone with them, as that of a process is
+        let gets = async |name: &str| {
+            let settings = ReaderSettings {
+                whole_bytes_max,
+                disk: Some(Arc::clone(&disk)),
+                ..ReaderSettings::default()
+            };
+            let reader = reader(&house.store, settings);
+            let selection =
+                Selection { matchers: vec![Matcher::equal("__name__", name)], start_ms: T0, end_ms: T0 };
+            let answer = reader.select(&selection).await.expect("reads");
+            let values: Vec<f64> =
+                answer.found.iter().flat_map(|series| series.steps.values.clone()).collect();
+            disk.settled().await;
+            (values, answer.usage.bytes)
+        };
+        let (values, bytes) = gets("m0007").await;
+        assert_eq!(values, [1.0]);
+        assert!(bytes > 0, "nothing was there yet");
+        assert_eq!(gets("m0007").await, (vec![1.0], 0), "whole up to {whole_bytes_max} bytes");
+        assert_eq!((disk.stats().damaged, disk.stats().failures), (0, 0));
+    }
+}
+
 async fn listed(store: &Arc<dyn ObjectStore>) -> Vec<Path> {
     store.list(None).map_ok(|meta| meta.location).try_collect().await.expect("lists")
 }

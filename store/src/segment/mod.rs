@@ -33,7 +33,7 @@ pub(crate) use encode::{checksum, encode};
 pub use error::SegmentError;
 pub(crate) use partial::{Partial, Step, Wanted};
 pub(crate) use rows::{Lost, Rows, Told};
-pub(crate) use seal::{Sealed, SealedFooter, footer_start};
+pub(crate) use seal::{Page, Sealed, SealedFooter, footer_start};
 pub(crate) use sift::Fate;
 pub(crate) use span::{Mark, Place, Span};
 pub(crate) use stream::Streamed;
