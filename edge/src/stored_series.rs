@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 use model::{Labels, Metadata, NeededLabels, Selection, Series};
 use query::{SeriesSource, SourceError, SourceErrorKind, SourceNotes};
-use store::{Answer, ReadError, ReadErrorKind, Reader};
+use store::{Answer, LeftOut, ReadError, ReadErrorKind, Reader};
 
 /// The series of one tenant, as its reader sees them.
 #[derive(Debug)]
@@ -22,15 +24,21 @@ impl StoredSeries {
 
 /// What was found; `notes` say what is missing.
 pub(crate) fn noted<T>(answer: Result<Answer<T>, ReadError>, notes: &SourceNotes) -> Result<T, SourceError> {
-    let answer = answer.map_err(|error| {
-        let kind = match error.kind() {
-            ReadErrorKind::Unavailable => SourceErrorKind::Unavailable,
-            ReadErrorKind::Limit => SourceErrorKind::Limit,
-        };
-        SourceError::caused_by(kind, error.to_string(), error)
-    })?;
-    answer.left_out.iter().for_each(|object| notes.note(object.to_string()));
+    let answer = answer.map_err(unreadable)?;
+    note(&answer.left_out, notes);
     Ok(answer.found)
+}
+
+fn note(left_out: &[LeftOut], notes: &SourceNotes) {
+    left_out.iter().for_each(|object| notes.note(object.to_string()));
+}
+
+fn unreadable(error: ReadError) -> SourceError {
+    let kind = match error.kind() {
+        ReadErrorKind::Unavailable => SourceErrorKind::Unavailable,
+        ReadErrorKind::Limit => SourceErrorKind::Limit,
+    };
+    SourceError::caused_by(kind, error.to_string(), error)
 }
 
 #[async_trait]
@@ -46,6 +54,27 @@ impl SeriesSource for StoredSeries {
         notes: &SourceNotes,
     ) -> Result<Vec<Series>, SourceError> {
         noted(self.reader.select_labels(selection, needed).await, notes)
+    }
+
+    fn batches<'a>(
+        &'a self,
+        selection: &'a Selection,
+        needed: &'a NeededLabels,
+        notes: &'a SourceNotes,
+    ) -> BoxStream<'a, Result<Vec<Series>, SourceError>> {
+        let read = self.reader.stream(selection, needed);
+        stream::unfold(Some(read), async move |read| {
+            let mut read = read?;
+            match read.next().await {
+                Some(Ok(batch)) => Some((Ok(batch), Some(read))),
+                Some(Err(error)) => Some((Err(unreadable(error)), None)),
+                None => {
+                    note(&read.finish().left_out, notes);
+                    None
+                }
+            }
+        })
+        .boxed()
     }
 
     async fn series(

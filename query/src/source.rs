@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 use model::{Labels, Metadata, Selection, Series};
 
 pub use model::NeededLabels;
@@ -33,6 +35,19 @@ pub trait SeriesSource: Send + Sync {
         notes: &SourceNotes,
     ) -> Result<Vec<Series>, SourceError> {
         self.select(selection, notes).await
+    }
+
+    /// What [`SeriesSource::select_labels`] gives, in batches and each series whole in one of them, so that whoever asks
+    /// can stop before everything is in memory. Batches are in order of labels, what comes before what is not told.
+    ///
+    /// The stream is over after an error. A source that has all series at hand gives them as one batch.
+    fn batches<'a>(
+        &'a self,
+        selection: &'a Selection,
+        needed: &'a NeededLabels,
+        notes: &'a SourceNotes,
+    ) -> BoxStream<'a, Result<Vec<Series>, SourceError>> {
+        stream::once(self.select_labels(selection, needed, notes)).boxed()
     }
 
     /// The label sets that match one of the selections, in order, each once.

@@ -6,19 +6,19 @@
 
 mod error;
 mod loaded;
+mod read;
 mod settings;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use futures::future::try_join_all;
-use model::{Clock, Selection, Series};
+use model::Clock;
 
 use crate::annotations::Annotations;
-use crate::exec::{Allowance, Budget, Common, ExecError, ExecSettings};
+use crate::exec::{Allowance, Budget, Common, ExecSettings};
 use crate::fragment;
 use crate::plan::{self, Grid, Limits};
-use crate::source::{NeededLabels, SeriesSource, SourceError, SourceNotes};
+use crate::source::{SeriesSource, SourceNotes};
 use crate::syntax::{self, Expr, ParseError, ValueType};
 use crate::value::Value;
 
@@ -146,15 +146,7 @@ impl Engine {
         let allowance = Allowance { samples_max, bytes_max, deadline_ms };
         let budget = Budget::new(allowance, self.clock.clone(), canceled.clone());
         let notes = SourceNotes::default();
-        let wanted = plan.selections.iter().zip(&plan.needed);
-        let answers = wanted.map(|(selection, needed)| read(source, selection, needed, &notes));
-        let data = try_join_all(answers).await?;
-        if data.iter().map(Vec::len).sum::<usize>() > series_max {
-            return Err(ExecError::TooManySeries { series_max }.into());
-        }
-        for series in &data {
-            budget.hold(series.iter().map(loaded::weight).sum())?;
-        }
+        let data = read::Read::new(source, &notes, &budget, series_max).all(&plan).await?;
         let as_scraped_ms = options.as_scraped_ms.or(self.settings.as_scraped_ms).filter(|&ms| ms > 0);
         let settings = ExecSettings {
             lookback_ms,
@@ -191,21 +183,4 @@ impl Engine {
         }
         Ok(grid)
     }
-}
-
-/// Reads the series of a selection, with the labels that are needed.
-async fn read(
-    source: &dyn SeriesSource,
-    selection: &Selection,
-    needed: &NeededLabels,
-    notes: &SourceNotes,
-) -> Result<Vec<Series>, SourceError> {
-    let series = source.select_labels(selection, needed, notes).await?;
-    // type and unit go away together with the name, and only all labels tell whether series are the same then
-    let is_typed =
-        |series: &Series| series.labels.get("__type__").or(series.labels.get("__unit__")).is_some();
-    if *needed != NeededLabels::All && series.iter().any(is_typed) {
-        return source.select_labels(selection, &NeededLabels::All, notes).await;
-    }
-    Ok(series)
 }

@@ -1,0 +1,116 @@
+//! Reading what a query selects, batch by batch: limits are looked at before the next one is asked for.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::StreamExt;
+use futures::future::try_join_all;
+use model::{Selection, Series};
+
+use super::{QueryError, loaded};
+use crate::exec::{Budget, ExecError, Weight};
+use crate::plan::Plan;
+use crate::source::{NeededLabels, SeriesSource, SourceNotes};
+
+/// The reading of one query, whose selections are read at the same time and share its limits.
+pub(super) struct Read<'a> {
+    source: &'a dyn SeriesSource,
+    notes: &'a SourceNotes,
+    budget: &'a Budget,
+    series_max: usize,
+    series: AtomicUsize,
+}
+
+/// What was read of one selection so far.
+#[derive(Default)]
+struct Batches {
+    series: Vec<Series>,
+    are_several: bool,
+    weight: Weight,
+}
+
+impl<'a> Read<'a> {
+    pub(super) fn new(
+        source: &'a dyn SeriesSource,
+        notes: &'a SourceNotes,
+        budget: &'a Budget,
+        series_max: usize,
+    ) -> Self {
+        Self { source, notes, budget, series_max, series: AtomicUsize::new(0) }
+    }
+
+    /// The series of each selection. What is over a limit ends all of them, and nothing that was read stays.
+    pub(super) async fn all(&self, plan: &Plan) -> Result<Vec<Vec<Series>>, QueryError> {
+        let wanted = plan.selections.iter().zip(&plan.needed);
+        try_join_all(wanted.map(|(selection, needed)| self.one(selection, needed))).await
+    }
+
+    /// The series of a selection, with the labels that are needed, in order of labels.
+    async fn one(&self, selection: &Selection, needed: &NeededLabels) -> Result<Vec<Series>, QueryError> {
+        if let Some(series) = self.batches(selection, needed).await? {
+            return Ok(series);
+        }
+        let series = self.batches(selection, &NeededLabels::All).await?;
+        series.ok_or(ExecError::Internal { what: "all labels are not enough" }.into())
+    }
+
+    /// `None` if there are types or units: they go away together with the name, and only all labels tell whether series
+    /// are the same then.
+    async fn batches(
+        &self,
+        selection: &Selection,
+        needed: &NeededLabels,
+    ) -> Result<Option<Vec<Series>>, QueryError> {
+        let mut stream = self.source.batches(selection, needed, self.notes);
+        let mut read = Batches::default();
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            self.budget.check_time()?;
+            self.hold(&mut read, &batch)?;
+            let any_typed = *needed != NeededLabels::All && batch.iter().any(is_typed);
+            read.take(batch);
+            if any_typed {
+                self.release(&read);
+                return Ok(None);
+            }
+        }
+        Ok(Some(read.in_order()))
+    }
+
+    fn hold(&self, read: &mut Batches, batch: &[Series]) -> Result<(), ExecError> {
+        let before = self.series.fetch_add(batch.len(), Ordering::Relaxed);
+        if before.saturating_add(batch.len()) > self.series_max {
+            return Err(ExecError::TooManySeries { series_max: self.series_max });
+        }
+        let weight = batch.iter().map(loaded::weight).sum();
+        read.weight += weight;
+        self.budget.hold(weight)
+    }
+
+    fn release(&self, read: &Batches) {
+        self.series.fetch_sub(read.series.len(), Ordering::Relaxed);
+        self.budget.release(read.weight);
+    }
+}
+
+impl Batches {
+    fn take(&mut self, batch: Vec<Series>) {
+        if self.series.is_empty() {
+            self.series = batch;
+        } else {
+            self.are_several = true;
+            self.series.extend(batch);
+        }
+    }
+
+    /// One batch is in order as it is; what has the same labels stays in order of the batches.
+    fn in_order(mut self) -> Vec<Series> {
+        if self.are_several {
+            self.series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        }
+        self.series
+    }
+}
+
+fn is_typed(series: &Series) -> bool {
+    series.labels.get("__type__").or(series.labels.get("__unit__")).is_some()
+}
