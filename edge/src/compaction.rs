@@ -1,13 +1,14 @@
 //! Who merges the segments of a tenant.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::Clock;
 use object_store::ObjectStore;
 use objects::{Counts, Instrumented};
-use store::{CompactSettings, Compactor, Stream, Tenant};
+use store::{CompactSettings, Compactor, RETENTION_MIN, Stream, Tenant};
 
 use crate::Storage;
 use crate::storage::identity;
@@ -53,6 +54,46 @@ impl StreamRetention {
     }
 }
 
+/// Of which tenant something is kept for how long; without a tenant, of all others. As text `90d`, or `TENANT=90d`; 0 is for
+/// ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    tenant: Option<String>,
+    /// `None`: for ever.
+    duration: Option<Duration>,
+}
+
+impl FromStr for Kept {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (tenant, kept) = text.split_once('=').map_or((None, text), |(tenant, kept)| (Some(tenant), kept));
+        let no_duration = || format!("{kept:?} is no duration: expected one of at least 2d, or 0 for ever");
+        let ms = if kept == "0" { 0 } else { model::duration::parse(kept).map_err(|_| no_duration())? };
+        let duration = Duration::from_millis(u64::try_from(ms).map_err(|_| no_duration())?);
+        if !duration.is_zero() && duration < RETENTION_MIN {
+            return Err(format!(
+                "{kept:?} is too short: what is stored is kept for at least 2d, or for ever with 0"
+            ));
+        }
+        let duration = Some(duration).filter(|kept| !kept.is_zero());
+        Ok(Self { tenant: tenant.map(str::to_owned), duration })
+    }
+}
+
+impl FromIterator<Kept> for StreamRetention {
+    fn from_iter<I: IntoIterator<Item = Kept>>(all: I) -> Self {
+        let mut retention = Self::default();
+        for Kept { tenant, duration } in all {
+            match tenant {
+                Some(tenant) => drop(retention.of_tenants.insert(tenant, duration)),
+                None => retention.usual = duration,
+            }
+        }
+        retention
+    }
+}
+
 type NewCompactor = fn(Arc<dyn ObjectStore>, Stream, CompactSettings, Arc<dyn Clock>) -> Compactor;
 
 impl Compaction {
@@ -80,5 +121,24 @@ impl Compaction {
     /// Requests and bytes so far.
     pub fn counts(&self) -> Counts {
         self.requests.counts()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_said_of_all_or_of_one_tenant() {
+        let kept = |tenant: Option<&str>, days: Option<u64>| {
+            let duration = days.map(|days| Duration::from_secs(days * 86_400));
+            Ok(Kept { tenant: tenant.map(str::to_owned), duration })
+        };
+        assert_eq!("90d".parse(), kept(None, Some(90)));
+        assert_eq!("team-a=2d".parse(), kept(Some("team-a"), Some(2)));
+        assert_eq!("team-a=0".parse(), kept(Some("team-a"), None));
+        let told = |text: &str| text.parse::<Kept>().expect_err("refused");
+        assert!(told("1d23h").contains("at least 2d"));
+        assert!(told("soon").contains("\"soon\" is no duration"));
     }
 }

@@ -36,7 +36,7 @@ pub use alerting::{Alerting, AlertingError, AlertingFiles, AlertingSource};
 pub use alertmanager::Alertmanager;
 pub use authorization::AuthorizationError;
 pub use clock::SystemClock;
-pub use compaction::{Compaction, Retention, StreamCompaction, StreamRetention};
+pub use compaction::{Compaction, Kept, Retention, StreamCompaction, StreamRetention};
 pub use features::{FEATURES, UnknownFeature, enable_feature};
 pub use heartbeat::{HEARTBEAT_TIMEOUT, Heartbeat, HeartbeatError};
 pub use http::{BadUrl, Endpoint, HttpClient, HttpError};

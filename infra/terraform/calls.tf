@@ -39,9 +39,18 @@ resource "aws_lambda_event_source_mapping" "messages" {
   function_response_types            = ["ReportBatchItemFailures"]
 }
 
+locals {
+  # the next tick does what is left to do, so none is worth much later
+  ticks = {
+    alert   = { arn = module.alert.arn, name = module.alert.name, rate = "1 minute", retries = 1, age_seconds = 60 }
+    compact = { arn = module.compact.arn, name = module.compact.name, rate = "10 minutes", retries = 0, age_seconds = 300 }
+  }
+}
+
 resource "aws_scheduler_schedule" "tick" {
-  name                = "${var.name}-tick"
-  schedule_expression = "rate(1 minute)"
+  for_each            = local.ticks
+  name                = "${var.name}-${each.key}"
+  schedule_expression = "rate(${each.value.rate})"
   state               = var.ticks ? "ENABLED" : "DISABLED"
 
   flexible_time_window {
@@ -49,26 +58,27 @@ resource "aws_scheduler_schedule" "tick" {
   }
 
   target {
-    arn      = module.alert.arn
-    role_arn = aws_iam_role.schedule.arn
+    arn      = each.value.arn
+    role_arn = aws_iam_role.schedule[each.key].arn
 
     retry_policy {
       maximum_retry_attempts       = 0
-      maximum_event_age_in_seconds = 60
+      maximum_event_age_in_seconds = each.value.age_seconds
     }
   }
 }
 
-# the next tick does what is left to do
-resource "aws_lambda_function_event_invoke_config" "alert" {
-  function_name                = module.alert.name
-  maximum_retry_attempts       = 1
-  maximum_event_age_in_seconds = 60
+resource "aws_lambda_function_event_invoke_config" "tick" {
+  for_each                     = local.ticks
+  function_name                = each.value.name
+  maximum_retry_attempts       = each.value.retries
+  maximum_event_age_in_seconds = each.value.age_seconds
 }
 
 resource "aws_iam_role" "schedule" {
-  name = "${var.name}-schedule"
-  tags = var.tags
+  for_each = local.ticks
+  name     = "${var.name}-${each.key}-schedule"
+  tags     = var.tags
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -80,14 +90,15 @@ resource "aws_iam_role" "schedule" {
 }
 
 resource "aws_iam_role_policy" "schedule" {
-  name = "mayfly"
-  role = aws_iam_role.schedule.id
+  for_each = local.ticks
+  name     = "mayfly"
+  role     = aws_iam_role.schedule[each.key].id
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
       Effect   = "Allow"
       Action   = "lambda:InvokeFunction"
-      Resource = module.alert.arn
+      Resource = each.value.arn
     }]
   })
 }

@@ -86,3 +86,28 @@ module "alert" {
   log_days    = var.log_days
   tags        = var.tags
 }
+
+module "compact" {
+  source          = "./function"
+  name            = "${var.name}-compact"
+  package         = "${var.packages}/compact.zip"
+  architecture    = var.architecture
+  memory_mib      = 1024
+  timeout_seconds = 300
+  environment = merge(local.storage, {
+    MAYFLY_STORAGE_RETENTION_PUSHES  = var.retention.pushes
+    MAYFLY_STORAGE_RETENTION_SAMPLES = var.retention.samples
+  })
+  statements = [
+    local.list,
+    {
+      sid       = "Objects"
+      actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+      resources = ["${local.objects}/*"]
+    },
+  ]
+  failure     = "Segments are not merged, so queries take longer and longer, see the log."
+  alarm_topic = var.alarm_topic
+  log_days    = var.log_days
+  tags        = var.tags
+}

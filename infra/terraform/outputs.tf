@@ -27,3 +27,8 @@ output "alert_function" {
   value       = module.alert.name
   description = "For a tick on demand: aws lambda invoke."
 }
+
+output "compact_function" {
+  value       = module.compact.name
+  description = "To merge on demand: aws lambda invoke."
+}

@@ -17,7 +17,7 @@ variable "bucket" {
 
 variable "packages" {
   type        = string
-  description = "The folder with push.zip, query.zip and alert.zip, as `make -C infra/terraform packages` leaves them."
+  description = "The folder with push.zip, query.zip, alert.zip and compact.zip, as `make -C infra/terraform packages` leaves them."
 }
 
 variable "architecture" {
@@ -89,10 +89,21 @@ variable "heartbeat_url" {
   description = "A URL to GET after each tick of rules: at a service that raises the alarm when that ends."
 }
 
+variable "retention" {
+  type        = object({ pushes = optional(string, ""), samples = optional(string, "") })
+  default     = {}
+  description = "How long what was pushed is kept in history, and samples: what rules record and remote write brings. Whole days, like 400d. Empty: for ever."
+
+  validation {
+    condition     = alltrue([for kept in values(var.retention) : can(regex("^([0-9]+[smhdwy])*$", kept))])
+    error_message = "retention: expected durations like 400d or 1y."
+  }
+}
+
 variable "ticks" {
   type        = bool
   default     = true
-  description = "Whether rules are evaluated every minute."
+  description = "Whether rules are evaluated every minute, and segments merged every ten."
 }
 
 variable "streaming" {

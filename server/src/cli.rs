@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use edge::{CompactSettings, RETENTION_MIN, Retention, StreamRetention};
+use edge::{CompactSettings, Kept, Retention};
 
 use crate::check_config::CheckConfig;
 use crate::check_rules::CheckRules;
@@ -247,43 +247,22 @@ pub(crate) struct CompactFlags {
 
     /// What was pushed longer ago than this goes, whole days at a time; what is held still lives on. At least 2d.
     /// TENANT=DURATION is for one tenant; may be given several times [default: for ever]
-    #[arg(long = "storage.retention.pushes", value_name = "DURATION", value_parser = retention)]
+    #[arg(long = "storage.retention.pushes", value_name = "DURATION")]
     pub(crate) pushes_kept: Vec<Kept>,
 
     /// The same for samples, by their own time
-    #[arg(long = "storage.retention.samples", value_name = "DURATION", value_parser = retention)]
+    #[arg(long = "storage.retention.samples", value_name = "DURATION")]
     pub(crate) samples_kept: Vec<Kept>,
-}
-
-/// Of which tenant something is kept for how long; without a tenant, of all others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Kept {
-    tenant: Option<String>,
-    /// `None`: for ever.
-    duration: Option<Duration>,
 }
 
 impl CompactFlags {
     /// The identity is for the storage to give.
     pub(crate) fn settings(&self) -> CompactSettings {
-        CompactSettings {
-            grace: self.grace,
-            sweep_interval: self.grace.saturating_mul(2),
-            ..CompactSettings::of_holder(0)
-        }
+        CompactSettings::of_holder(0).with_grace(self.grace)
     }
 
     pub(crate) fn retention(&self) -> Retention {
-        let of_stream = |all: &[Kept]| {
-            let mut retention = StreamRetention::default();
-            for Kept { tenant, duration } in all {
-                match tenant {
-                    Some(tenant) => drop(retention.of_tenants.insert(tenant.clone(), *duration)),
-                    None => retention.usual = *duration,
-                }
-            }
-            retention
-        };
+        let of_stream = |all: &[Kept]| all.iter().cloned().collect();
         Retention { pushes: of_stream(&self.pushes_kept), samples: of_stream(&self.samples_kept) }
     }
 }
@@ -405,18 +384,6 @@ fn bytes(text: &str) -> Result<usize, String> {
     }
 }
 
-/// `90d`, or `TENANT=90d`; 0 is for ever.
-fn retention(text: &str) -> Result<Kept, String> {
-    let (tenant, kept) = text.split_once('=').map_or((None, text), |(tenant, kept)| (Some(tenant), kept));
-    let duration = Some(duration_or_never(kept)?).filter(|kept| !kept.is_zero());
-    if duration.is_some_and(|kept| kept < RETENTION_MIN) {
-        return Err(format!(
-            "{kept:?} is too short: what is stored is kept for at least 2d, or for ever with 0"
-        ));
-    }
-    Ok(Kept { tenant: tenant.map(str::to_owned), duration })
-}
-
 /// A duration, or 0.
 fn duration_or_never(text: &str) -> Result<Duration, String> {
     if text == "0" { Ok(Duration::ZERO) } else { duration(text) }
@@ -500,19 +467,6 @@ mod tests {
         for text in ["", "0", "0MiB", "-1", "1.5MiB", "8MB", "MiB", "99999999999GiB"] {
             check(text, None);
         }
-    }
-
-    #[test]
-    fn what_is_kept_is_said_of_all_or_of_one_tenant() {
-        let kept = |tenant: Option<&str>, days: Option<u64>| {
-            let duration = days.map(|days| Duration::from_secs(days * 86_400));
-            Ok(Kept { tenant: tenant.map(str::to_owned), duration })
-        };
-        assert_eq!(retention("90d"), kept(None, Some(90)));
-        assert_eq!(retention("team-a=2d"), kept(Some("team-a"), Some(2)));
-        assert_eq!(retention("team-a=0"), kept(Some("team-a"), None));
-        assert!(retention("1d23h").is_err_and(|error| error.contains("at least 2d")));
-        assert!(retention("soon").is_err_and(|error| error.contains("no duration")));
     }
 
     #[test]

@@ -70,6 +70,13 @@ def test_a_mistake_would_be_found(tmp_path, monkeypatch):
                 "Rules": {"s3:GetObject"},
             },
         ),
+        (
+            "Compact",
+            {
+                "List": {"s3:ListBucket"},
+                "Objects": {"s3:DeleteObject", "s3:GetObject", "s3:PutObject"},
+            },
+        ),
     ],
 )
 def test_functions_may_do_what_they_need_and_no_more(monkeypatch, function, expect):

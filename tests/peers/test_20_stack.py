@@ -41,7 +41,7 @@ class Stack:
         self.folder, self.endpoint = folder, ministack.endpoint
         binaries = folder / "binaries"
         binaries.mkdir()
-        for name in ("push", "query", "alert"):
+        for name in ("push", "query", "alert", "compact"):
             # with their symbols they are more than Lambda takes
             subprocess.run(["strip", "-o", binaries / name, built(name)], check=True)
         template = folder / "built" / "template.yaml"
@@ -160,12 +160,22 @@ def test_a_scheduled_tick_reaches_an_alertmanager(stack, webhook):
     assert "FunctionError" not in invoked and said["rulesFailed"] == 0, said
 
 
+def test_segments_are_merged_on_demand(stack):
+    assert stack.call("PushUrl", "PUT", "/metrics/job/merged", "merged 1\n").status == 200
+    invoked = stack.client("lambda").invoke(FunctionName=stack.outputs["CompactFunction"], Payload=b"{}")
+    said = json.loads(invoked["Payload"].read())
+    assert "FunctionError" not in invoked, said
+    # the schedule may be at it just now
+    assert said["default/pushes"]["outcome"] in ("done", "another process does it"), said
+
+
 @pytest.mark.parametrize(
     ("function", "allowed", "refused"),
     [
         ("Push", "put metrics/default/pushes/hot/x", ["delete metrics/default/pushes/hot/x", "put other/x", "get rules/x"]),
         ("Query", "get metrics/default/pushes/x", ["put metrics/default/pushes/x", "delete metrics/x", "get other/x"]),
         ("Alert", "put metrics/default/alerts/x", ["put metrics/default/pushes/x", "delete metrics/default/alerts/x", "get other/x"]),
+        ("Compact", "delete metrics/default/pushes/x", ["put other/x", "get rules/x", "delete other/x"]),
     ],
 )
 def test_roles_are_refused_what_they_do_not_need(stack, function, allowed, refused):

@@ -214,14 +214,14 @@ def test_both_have_the_same_queues(applied, sam):
 def test_packages_hold_a_bootstrap_that_may_be_run(tmp_path):
     bootstraps, packages, seen = tmp_path / "bootstraps", tmp_path / "packages", []
     bootstraps.mkdir()
-    for name in ("push", "query", "alert"):
+    for name in ("push", "query", "alert", "compact"):
         (bootstraps / name).write_text(f"#!/bin/sh\necho {name}\n")
         (bootstraps / name).chmod(0o755)
     for _ in range(2):
         command = ["make", "-C", MODULE, "packages", f"BOOTSTRAPS={bootstraps}", f"PACKAGES={packages}"]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
         seen.append({path.name: path.read_bytes() for path in packages.iterdir()})
-    assert set(seen[0]) == {"push.zip", "query.zip", "alert.zip"}
+    assert set(seen[0]) == {"push.zip", "query.zip", "alert.zip", "compact.zip"}
     assert seen[0] == seen[1]
     for name in seen[0]:
         with zipfile.ZipFile(packages / name) as package:

@@ -4,12 +4,14 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use edge::{Ack, Storage};
 use mayfly_tests::Fixture;
 use model::{Change, GroupKey, Labels, Merge, MetricType, Push, PushedFamily, PushedSeries};
 use testkit::ManualClock;
 use testkit::http;
+use testkit::lambda::Function;
 use testkit::server::{built, escape};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -127,6 +129,70 @@ fn what_is_compacted_answers_as_before() {
     assert!(told[0].ends_with(" objects deleted, 1 segments left"), "{told:?}");
     assert_eq!(files(&folder, "hot"), 1);
     assert_eq!(answers(&query, now_ms), before);
+}
+
+/// The function `compact` on a folder, for calls that may take so long.
+fn function(folder: &Path, timeout: Duration, more: &[(&str, &str)]) -> Function {
+    let mut variables = vec![("MAYFLY_STORAGE".to_owned(), folder.display().to_string())];
+    variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    Function::start(&built("compact").unwrap(), &variables, timeout).unwrap()
+}
+
+#[test]
+fn the_function_does_the_same_in_the_time_that_it_has() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let now_ms = 1_795_391_160_000;
+    seed(folder.path(), now_ms);
+    let scheduled =
+        br#"{"version": "0", "source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}"#;
+    let ticked = |function: &mut Function| -> serde_json::Value {
+        serde_json::from_slice(&function.invoke(scheduled).unwrap()).unwrap()
+    };
+
+    // no more than it keeps to answer
+    let told = ticked(&mut function(folder.path(), Duration::from_secs(3), &[]));
+    assert_eq!(told["default/pushes"]["outcome"], "not begun");
+    assert_eq!(files(folder.path(), "hot"), 112);
+
+    let variables = [("MAYFLY_STORAGE_COMPACT_GRACE", "1ms")];
+    let mut warm = function(folder.path(), Duration::from_secs(60), &variables);
+    let told = ticked(&mut warm);
+    let of_pushes = &told["default/pushes"];
+    assert_eq!((&of_pushes["outcome"], &of_pushes["segmentsMerged"]), (&"done".into(), &112.into()));
+    assert_eq!(
+        (&of_pushes["segmentsLeft"], &told["default/samples"]["outcome"]),
+        (&0.into(), &"done".into())
+    );
+    let told = ticked(&mut warm);
+    assert_eq!(told["default/pushes"]["segmentsMerged"], 0);
+    assert!(told["default/pushes"]["objectsDeleted"].as_u64().unwrap() >= 112, "{told}");
+    assert_eq!(files(folder.path(), "hot"), 0);
+
+    // what is too old goes
+    let variables = [("MAYFLY_STORAGE_RETENTION_PUSHES", "nobody=90d,2d")];
+    let told = ticked(&mut function(folder.path(), Duration::from_secs(60), &variables));
+    assert_eq!(told["default/pushes"]["outcome"], "done", "{told}");
+
+    let told = warm.invoke(br#"{"Records": []}"#).unwrap_err().to_string();
+    assert!(told.contains("the event is none that this function takes"), "{told}");
+    let variables = [("MAYFLY_STORAGE_RETENTION_SAMPLES", "1d"), ("MAYFLY_STORAGE_COMPACT_GRACE", "soon")];
+    let told = function(folder.path(), Duration::from_secs(60), &variables).invoke(b"{}").unwrap_err();
+    let told = told.to_string();
+    assert!(told.contains("exit status: 1"), "{told}");
+}
+
+#[test]
+fn the_function_fails_where_a_segment_cannot_be_read() {
+    let folder = tempfile::TempDir::new().unwrap();
+    seed(folder.path(), 1_795_391_160_000);
+    let hot = folder.path().join("default/pushes/hot");
+    let minute = std::fs::read_dir(&hot).unwrap().next().unwrap().unwrap().path();
+    let damaged = std::fs::read_dir(minute).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(&damaged, "no segment").unwrap();
+    let told = function(folder.path(), Duration::from_secs(60), &[]).invoke(b"{}").unwrap_err().to_string();
+    let name = damaged.file_name().unwrap().to_str().unwrap();
+    assert!(told.contains("default/pushes: ") && told.contains(name), "{told}");
+    assert!(told.contains("default/samples"), "what was done is told too: {told}");
 }
 
 #[test]

@@ -32,8 +32,8 @@ run "without_a_token" {
   }
 
   assert {
-    condition     = aws_scheduler_schedule.tick.state == "ENABLED"
-    error_message = "Rules are evaluated."
+    condition     = { for name, tick in aws_scheduler_schedule.tick : name => tick.state } == { alert = "ENABLED", compact = "ENABLED" }
+    error_message = "Rules are evaluated, and segments merged."
   }
 
   assert {
@@ -51,6 +51,7 @@ run "with_tokens" {
     rules        = ["rules/jobs.yml", "s3://bucket/rules/more.yml"]
     streaming    = false
     ticks        = false
+    retention    = { pushes = "400d" }
   }
 
   assert {
@@ -74,13 +75,18 @@ run "with_tokens" {
   }
 
   assert {
+    condition     = module.compact.environment.MAYFLY_STORAGE_RETENTION_PUSHES == "400d" && module.compact.environment.MAYFLY_STORAGE_RETENTION_SAMPLES == ""
+    error_message = "What is pushed is kept for so long, and samples for ever."
+  }
+
+  assert {
     condition     = aws_lambda_function_url.query.invoke_mode == "BUFFERED" && module.query.environment.MAYFLY_RESPONSE_STREAMING == "false"
     error_message = "The URL and the function agree about streaming."
   }
 
   assert {
-    condition     = aws_scheduler_schedule.tick.state == "DISABLED"
-    error_message = "No rules are evaluated."
+    condition     = { for name, tick in aws_scheduler_schedule.tick : name => tick.state } == { alert = "DISABLED", compact = "DISABLED" }
+    error_message = "No rules are evaluated, and nothing is merged."
   }
 
   assert {
@@ -102,6 +108,7 @@ run "mistakes_are_told" {
     name         = "Mayfly"
     prefix       = "metrics/"
     push_ttl     = "soon"
+    retention    = { samples = "long" }
     token_sha256 = ["secret"]
   }
 
@@ -110,6 +117,7 @@ run "mistakes_are_told" {
     var.name,
     var.prefix,
     var.push_ttl,
+    var.retention,
     var.token_sha256,
   ]
 }

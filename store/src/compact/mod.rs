@@ -114,6 +114,12 @@ impl CompactSettings {
             aggregate_resolution: Duration::from_secs(10),
         }
     }
+
+    /// The same with this [`Self::grace`], and looks at what is to be deleted as often as that makes sense.
+    #[must_use]
+    pub fn with_grace(self, grace: Duration) -> Self {
+        Self { grace, sweep_interval: grace.saturating_mul(2), ..self }
+    }
 }
 
 /// Merges the segments of one stream.
