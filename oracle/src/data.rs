@@ -14,6 +14,8 @@ pub struct Data {
     pub stale_markers: bool,
     /// Whether there are pushed series, `p` and `p_total`.
     pub pushed: bool,
+    /// Whether there are `target_info`, whose version changes, and `build_info`.
+    pub infos: bool,
 }
 
 /// Series of a seed: gauges `g` and `g2`, counters `c_total`, a classic histogram `h`, and pushed series.
@@ -37,6 +39,9 @@ pub fn generate(rng: &mut Rng, data: Data) -> Vec<Series> {
             }
             if instance != "2" {
                 all.extend(histogram(rng, data, &|name, more| labels(name, more)));
+            }
+            if data.infos && rng.u8(..6) > 0 {
+                all.extend(infos(rng, data, &|name, more| labels(name, more)));
             }
             if data.pushed {
                 all.push(steps(rng, data, labels("p", &[]), false));
@@ -134,6 +139,31 @@ fn histogram(rng: &mut Rng, data: Data, labels: Named<'_>) -> Vec<Series> {
     }
     buckets.extend([sum, observed]);
     buckets
+}
+
+/// An instance of one version first and of another then, whose last samples may overlap, and what it was built of.
+fn infos(rng: &mut Rng, data: Data, labels: Named<'_>) -> Vec<Series> {
+    let change_ms = data.start_ms + rng.i64(0..data.length_ms);
+    let overlap_ms = if rng.u8(..4) == 0 { 20_000 } else { 0 };
+    let mut first =
+        Series { labels: labels("target_info", &[("version", "1"), ("zone", "x")]), ..Series::default() };
+    let mut second =
+        Series { labels: labels("target_info", &[("version", "2"), ("mode", "info")]), ..Series::default() };
+    for at_ms in times(rng, data) {
+        if at_ms < change_ms + overlap_ms {
+            first.samples.push(at_ms, 1.0);
+        }
+        if at_ms >= change_ms {
+            second.samples.push(at_ms, 1.0);
+        }
+    }
+    let zone = *rng.choice(&["x", "y"]).unwrap_or(&"x");
+    let mut build =
+        Series { labels: labels("build_info", &[("revision", "abc"), ("zone", zone)]), ..Series::default() };
+    for at_ms in times(rng, data) {
+        build.samples.push(at_ms, 1.0);
+    }
+    [first, second, build].into_iter().filter(|series| !series.samples.is_empty()).collect()
 }
 
 /// A pushed series: values that hold from one push to the next, now and then with an end and a new beginning.

@@ -10,7 +10,8 @@ use fastrand::Rng;
 pub struct Dialect {
     /// Functions that are experimental in Prometheus 3.5 too.
     pub experimental: bool,
-    /// `anchored`, `smoothed`, and `limitk`, whose choice depends on the order in which a storage has its series.
+    /// `anchored`, `smoothed`, `fill`, `info`, `histogram_fraction`, `histogram_quantiles`, and `limitk` and `limit_ratio`, whose choice depends on
+    /// the order in which a storage has its series, or on its hash.
     pub extended: bool,
     /// The pushed series `p` and `p_total`.
     pub pushed: bool,
@@ -219,8 +220,16 @@ impl Queries {
                     "sum by (le, job) (rate(h_bucket[7m]))",
                     "increase(h_bucket{job=\"a\"}[90s])",
                 ]);
-                format!("histogram_quantile({phi}, {buckets})")
+                match self.dialect.extended && self.rng.u8(..3) == 0 {
+                    true => {
+                        let lower = self.one(&["-Inf", "-1", "0", "0.1", "0.3", "2"]);
+                        let upper = self.one(&["0.05", "0.5", "0.7", "3", "7", "+Inf", "NaN"]);
+                        format!("histogram_fraction({lower}, {upper}, {buckets})")
+                    }
+                    false => format!("histogram_quantile({phi}, {buckets})"),
+                }
             }
+            22 if self.dialect.extended && self.rng.u8(..3) == 0 => self.extended(),
             22 => self.other(next),
             _ => self.set_operation(next),
         }
@@ -267,6 +276,10 @@ impl Queries {
             }
             1 => format!("count_values {grouping} (\"value\", {})", self.exact(depth)),
             2 if self.dialect.extended && self.rng.bool() => {
+                let share = self.one(&["0.3", "0.5", "-0.7", "1", "-2", "0", "0 / 0"]);
+                format!("limit_ratio {grouping} ({share}, {})", self.vector(depth))
+            }
+            2 if self.dialect.extended => {
                 format!("limitk {grouping} ({}, {})", self.one(&["1", "2", "3", "0"]), self.plain())
             }
             _ => {
@@ -303,6 +316,41 @@ impl Queries {
             // several partners: mostly an error
             7 => format!("{} {op} on (job) {}", self.plain(), self.plain()),
             _ => format!("{} {op} {}", self.plain(), self.plain()),
+        }
+    }
+
+    fn extended(&mut self) -> String {
+        match self.rng.u8(..8) {
+            0..3 => {
+                let op = self.one(&["+", "-", "*", ">", "== bool", "atan2"]);
+                let matching =
+                    self.one(&["", "on (job, instance)", "on (job, instance, mode, le)", "ignoring (mode)"]);
+                let fill =
+                    self.one(&["fill(0)", "fill_left(1)", "fill_right(-2)", "fill_left(3) fill_right(4)"]);
+                format!("{} {op} {matching} {fill} {}", self.plain(), self.plain())
+            }
+            3 => {
+                let fill = self.one(&["fill(0)", "fill_left(1)", "fill_right(-2)"]);
+                format!("c_total + ignoring (mode) group_left {fill} g{}", self.matchers())
+            }
+            4 => format!("info(rate(c_total{}[5m]))", self.matchers()),
+            5 | 6 => {
+                let about = self.one(&[
+                    "{version=\"1\"}",
+                    "{version=~\".+\"}",
+                    "{version=~\".*\"}",
+                    "{zone!=\"y\"}",
+                    "{__name__=\"build_info\"}",
+                    "{__name__=~\"(target|build)_info\"}",
+                    "{__name__=~\"(target|build)_info\", version=~\"1|2\"}",
+                    "{mode=\"info\"}",
+                ]);
+                format!("info({}{}, {about})", self.plain(), self.shift())
+            }
+            _ => format!(
+                "histogram_quantiles(sum by (job, le) (h_bucket), \"share\", 0.25, {})",
+                self.one(&["0.9", "-1", "2"])
+            ),
         }
     }
 

@@ -59,7 +59,13 @@ struct Tally {
 
 async fn compare(seed: u64, tally: &mut Tally, shown: bool) {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let data = Data { start_ms: START_MS, length_ms: LENGTH_MS, stale_markers: rng.bool(), pushed: true };
+    let data = Data {
+        start_ms: START_MS,
+        length_ms: LENGTH_MS,
+        stale_markers: rng.bool(),
+        pushed: true,
+        infos: true,
+    };
     let mut series = generate(&mut rng, data);
     series.sort_by(|a, b| a.labels.cmp(&b.labels));
     // every third seed reads pushes as if they had been scraped

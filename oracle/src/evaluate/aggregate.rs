@@ -22,6 +22,10 @@ impl Moment<'_> {
             Some(parameter) => self.scalar(parameter)?,
             None => f64::NAN,
         };
+        // also where there are no series
+        if aggregate.op == AggregateOp::LimitRatio && parameter.is_nan() {
+            return Err(Failed("Ratio value is NaN".to_owned()));
+        }
         let mut result = Vec::new();
         for (group, members) in groups {
             let values: Vec<f64> = members.iter().map(|(_, value)| *value).collect();
@@ -47,6 +51,10 @@ impl Moment<'_> {
                     result.extend(members.into_iter().zip(places).map(|(member, _)| member));
                     continue;
                 }
+                AggregateOp::LimitRatio => {
+                    result.extend(members.into_iter().filter(|(labels, _)| is_in_share(labels, parameter)));
+                    continue;
+                }
                 AggregateOp::Bottomk => {
                     result.extend(best(members, parameter, |a, b| a < b)?);
                     continue;
@@ -70,6 +78,13 @@ impl Moment<'_> {
         }
         Ok(counts.into_iter().collect())
     }
+}
+
+/// Whether a series is in a share of all of them, or, of a negative share, in what another share leaves.
+fn is_in_share(labels: &Labels, share: f64) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits")]
+    let place = labels.prometheus_hash() as f64 / 2.0_f64.powi(64);
+    if share < 0.0 { place >= 1.0 + share } else { place < share }
 }
 
 /// Without an exponent, however large.

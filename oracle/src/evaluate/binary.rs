@@ -108,7 +108,20 @@ fn sets(binary: &Binary, left: Vector, right: Vector) -> Vector {
     }
 }
 
-fn join(binary: &Binary, left: Vector, right: Vector, drops_name: bool) -> Result<Vector> {
+/// What stands in for partners that are missing on a side: a value with the labels by which it would be found.
+fn fill(matching: &Matching, side: &Vector, other: &Vector, value: Option<f64>) -> Vector {
+    let of = |vector: &Vector| -> BTreeSet<Labels> {
+        vector.iter().map(|(labels, _)| signature(matching, labels)).collect()
+    };
+    let Some(value) = value else { return Vec::new() };
+    of(other).difference(&of(side)).map(|labels| (labels.clone(), value)).collect()
+}
+
+fn join(binary: &Binary, mut left: Vector, mut right: Vector, drops_name: bool) -> Result<Vector> {
+    let missing_left = fill(&binary.matching, &left, &right, binary.matching.fill_left);
+    let missing_right = fill(&binary.matching, &right, &left, binary.matching.fill_right);
+    left.extend(missing_left);
+    right.extend(missing_right);
     if left.is_empty() || right.is_empty() {
         return Ok(Vec::new());
     }

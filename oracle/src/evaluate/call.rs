@@ -31,13 +31,22 @@ impl Moment<'_> {
                 ExprKind::Selector(selector) => distinct(self.times_of(selector)?)?,
                 _ => self.each(&arguments[0], |_| seconds(self.at_ms))?,
             },
-            Function::Sort | Function::SortDesc => self.vector(&arguments[0])?,
+            Function::Sort | Function::SortDesc | Function::SortByLabel | Function::SortByLabelDesc => {
+                self.vector(&arguments[0])?
+            }
+            Function::Info => self.info(arguments)?,
             Function::LabelReplace => self.label_replace(arguments)?,
             Function::LabelJoin => self.label_join(arguments)?,
             Function::HistogramQuantile => {
                 let phi = self.scalar(&arguments[0])?;
                 classic::each(&self.vector(&arguments[1])?, |buckets| classic::quantile(phi, buckets))?
             }
+            Function::HistogramFraction => {
+                let (lower, upper) = (self.scalar(&arguments[0])?, self.scalar(&arguments[1])?);
+                let share = |buckets: &[(f64, f64)]| classic::fraction(lower, upper, buckets);
+                classic::each(&self.vector(&arguments[2])?, share)?
+            }
+            Function::HistogramQuantiles => self.histogram_quantiles(arguments)?,
             Function::Clamp => {
                 let (least, most) = (self.scalar(&arguments[1])?, self.scalar(&arguments[2])?);
                 let clamped = self.each(&arguments[0], |value| at_least(at_most(value, most), least))?;
@@ -71,6 +80,21 @@ impl Moment<'_> {
         )
     }
 
+    fn histogram_quantiles(&self, arguments: &[Expr]) -> Result<Vector> {
+        let [vector, label, shares @ ..] = arguments else { return Err(Failed("arguments".to_owned())) };
+        let (vector, label) = (self.vector(vector)?, self.text(label)?);
+        let mut result = Vec::new();
+        for share in shares {
+            let share = self.scalar(share)?;
+            let quantiles = classic::each(&vector, |buckets| classic::quantile(share, buckets))?;
+            let labelled = quantiles.into_iter().map(|(labels, value)| {
+                (labels.to_builder().set(label.as_str(), open_metrics(share)).build(), value)
+            });
+            result.extend(labelled);
+        }
+        distinct(result)
+    }
+
     fn label_replace(&self, arguments: &[Expr]) -> Result<Vector> {
         let [vector, to, template, from, pattern] = arguments else {
             return Err(Failed("arguments".to_owned()));
@@ -98,6 +122,11 @@ impl Moment<'_> {
         });
         distinct(rows.collect())
     }
+}
+
+/// As a number stands in OpenMetrics: a whole one with a zero behind its point.
+fn open_metrics(value: f64) -> String {
+    format!("{value:?}")
 }
 
 fn at_least(value: f64, least: f64) -> f64 {

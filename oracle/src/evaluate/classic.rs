@@ -22,6 +22,37 @@ pub(super) fn each(vector: &Vector, of: impl Fn(&[(f64, f64)]) -> f64) -> Result
     distinct(result)
 }
 
+/// The share of observations between two values.
+pub(super) fn fraction(lower: f64, upper: f64, buckets: &[(f64, f64)]) -> f64 {
+    let Some((f64::INFINITY, total)) = buckets.last().copied() else { return f64::NAN };
+    if total == 0.0 || lower.is_nan() || upper.is_nan() {
+        return f64::NAN;
+    }
+    if lower >= upper {
+        return 0.0;
+    }
+    (below(upper, buckets).min(total) - below(lower, buckets).min(total)) / total
+}
+
+/// How many observations lie below a value, evenly spread inside of their buckets.
+fn below(value: f64, buckets: &[(f64, f64)]) -> f64 {
+    let mut start = if buckets[0].0 <= 0.0 { f64::NEG_INFINITY } else { 0.0 };
+    let mut before = 0.0;
+    for &(bound, upto) in buckets {
+        if start >= value {
+            return before;
+        }
+        if value < bound {
+            return match start == f64::NEG_INFINITY {
+                true => upto,
+                false => before + (upto - before) * (value - start) / (bound - start),
+            };
+        }
+        (start, before) = (bound, upto);
+    }
+    before
+}
+
 pub(super) fn quantile(phi: f64, buckets: &[(f64, f64)]) -> f64 {
     if phi.is_nan() {
         return f64::NAN;

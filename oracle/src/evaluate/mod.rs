@@ -5,6 +5,7 @@ mod binary;
 mod call;
 mod classic;
 mod edges;
+mod info;
 mod select;
 mod steps;
 mod windows;

@@ -74,7 +74,7 @@ impl<'a> Moment<'a> {
     }
 
     /// The newest sample that is not too old, unless the series has ended with it.
-    fn newest(&self, series: &Series, at_ms: i64) -> Option<(i64, f64)> {
+    pub(super) fn newest(&self, series: &Series, at_ms: i64) -> Option<(i64, f64)> {
         let mut samples =
             series.samples.timestamps_ms.iter().copied().zip(series.samples.values.iter().copied());
         let newest = samples.rfind(|(time, _)| *time <= at_ms && *time > at_ms - self.oracle.lookback_ms);

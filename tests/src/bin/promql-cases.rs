@@ -30,7 +30,7 @@ fn main() -> anyhow::Result<()> {
     let folder = Path::new(folder);
 
     let mut rng = fastrand::Rng::with_seed(seed);
-    let data = Data { start_ms, length_ms: LENGTH_MS, stale_markers: false, pushed: false };
+    let data = Data { start_ms, length_ms: LENGTH_MS, stale_markers: false, pushed: false, infos: false };
     let mut series = generate(&mut rng, data);
     series.sort_by(|a, b| a.labels.cmp(&b.labels));
     std::fs::write(folder.join("data.om"), openmetrics(&series)?)?;
