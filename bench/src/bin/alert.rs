@@ -1,8 +1,7 @@
 //! `make bench-alert`: 10,000 alert rules over 100,000 series in Mayfly and in the real Prometheus, one after the other in one run.
 //!
-//! Both get the same rule file and the same samples, by remote write. After one interval all rules have been evaluated once; what is
-//! measured is the processor time of the process over the intervals that follow, by what it says that it has evaluated, and its
-//! largest memory.
+//! Both get the same rule file and the same samples, by remote write. After two intervals, processor time and evaluations of the
+//! next three are counted, by what the program says that it has evaluated: one that does not keep up is seen by its share.
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "figures of real time, for people")]
 
 use std::fmt::Write as _;
@@ -32,37 +31,40 @@ fn main() -> anyhow::Result<()> {
     let (mayfly, prometheus) = (arguments.next().context(usage)?, arguments.next().context(usage)?);
     println!("{RULES} alert rules in {GROUPS} groups, {} series, every {INTERVAL:?}\n", RULES * INSTANCES);
     println!(
-        "| program | processor seconds for all rules once | largest memory, MiB | firing |\n|---|---|---|---|"
+        "| program | processor seconds for all rules once | evaluated of those due | largest memory, MiB | firing |"
     );
+    println!("|---|---|---|---|---|");
     for (name, file) in [("Mayfly", &mayfly), ("Prometheus", &prometheus)] {
         let scratch = Scratch::new(name)?;
         let figures = measure(&Running::start(name, file, scratch.path())?)?;
-        println!("| {name} | {:.2} | {} | {} |", figures.cpu_seconds, figures.memory_mib, figures.firing);
+        let Figures { cpu_seconds, evaluated, memory_mib, firing } = figures;
+        println!("| {name} | {cpu_seconds:.2} | {:.0} % | {memory_mib} | {firing} |", 100.0 * evaluated);
     }
     Ok(())
 }
 
 struct Figures {
     cpu_seconds: f64,
+    /// Of what was due.
+    evaluated: f64,
     memory_mib: u64,
     firing: u64,
 }
 
 fn measure(running: &Running) -> anyhow::Result<Figures> {
     write_samples(&running.url)?;
-    let first = Instant::now();
-    while running.evaluations()? < (2 * RULES) as f64 {
-        ensure!(first.elapsed() < 10 * INTERVAL, "rules are not evaluated in time");
-        std::thread::sleep(Duration::from_secs(1));
-    }
+    std::thread::sleep(INTERVAL * 2);
     write_samples(&running.url)?;
     let (cpu, evaluations) = (running.cpu_seconds()?, running.evaluations()?);
     std::thread::sleep(INTERVAL * INTERVALS);
     let (cpu, evaluations) = (running.cpu_seconds()? - cpu, running.evaluations()? - evaluations);
-    ensure!(evaluations >= f64::from(INTERVALS - 1) * RULES as f64, "only {evaluations} evaluations in time");
-    let firing = running.firing()?;
-    ensure!(firing == (RULES / QUIET) as u64, "{firing} alerts fire");
-    Ok(Figures { cpu_seconds: cpu / evaluations * RULES as f64, memory_mib: running.memory_mib()?, firing })
+    ensure!(evaluations > 0.0, "nothing is evaluated");
+    Ok(Figures {
+        cpu_seconds: cpu / evaluations * RULES as f64,
+        evaluated: evaluations / (f64::from(INTERVALS) * RULES as f64),
+        memory_mib: running.memory_mib()?,
+        firing: running.firing()?,
+    })
 }
 
 /// One rule for each service.
