@@ -84,6 +84,9 @@ async fn delete(flags: &Delete) -> anyhow::Result<()> {
         bail!("{}: there is no such folder", url());
     }
     let storage = Storage::open(&flags.storage, flags.s3_endpoint.as_deref()).await.with_context(url)?;
+    if !storage.tenants().await.with_context(url)?.contains(&flags.tenant) {
+        bail!("{}: nothing is stored there for the tenant {}", url(), flags.tenant);
+    }
     let storage = storage.of_tenant(flags.tenant.clone());
     let deletion = |selector: &Selector| Deletion {
         matchers: selector.matchers.clone(),

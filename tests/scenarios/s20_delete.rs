@@ -85,5 +85,9 @@ fn what_cannot_be_deleted_is_refused() {
     let output = delete(missing.to_str().unwrap(), &["--match", "up"]);
     told(&output, 1);
     assert!(String::from_utf8_lossy(&output.stderr).contains("there is no such folder"), "{output:?}");
-    told(&delete(off.storage().to_str().unwrap(), &["--match", "up", "--start", "soon"]), 2);
+    let url = off.storage().to_str().unwrap().to_owned();
+    told(&delete(&url, &["--match", "up", "--start", "soon"]), 2);
+    let output = delete(&url, &["--match", "up", "--tenant", "nobody"]);
+    told(&output, 1);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("for the tenant nobody"), "{output:?}");
 }

@@ -80,6 +80,7 @@ impl Compactor {
             inputs: hash(segments.iter().map(|segment| segment.path.as_str())),
             ids: segments.iter().map(|segment| id(segment)).collect(),
             keys: Vec::new(),
+            day: None,
             deleted: manifest.deleted,
         };
         let counted = self.counted(manifest, &hot.heads, from).await?;
@@ -122,6 +123,7 @@ impl Compactor {
             inputs: hash(names),
             ids: self.ids_of(runs).await?,
             keys: self.keys_of(runs).await?,
+            day: first.day,
             deleted: runs.iter().map(|run| run.deleted).min().unwrap_or(0),
         };
         let lists = runs.iter().map(|run| run.objects.clone()).collect();

@@ -26,6 +26,8 @@ pub(super) struct Making {
     pub(super) ids: Vec<Id>,
     /// That stand beside what they are made of.
     pub(super) keys: Vec<Counted>,
+    /// Of samples that are in runs already: of which day they are.
+    pub(super) day: Option<Day>,
     /// The last deletion of which nothing is in that.
     pub(super) deleted: u64,
 }
@@ -44,13 +46,19 @@ impl Compactor {
         (sources, merge): (Vec<Source>, Merge),
         progress: &mut Progress,
     ) -> Result<Vec<Run>, CompactError> {
-        let Making { level, minutes: (from, to), inputs, ids, keys: beside, deleted } = making;
+        let Making { level, minutes: (from, to), inputs, ids, keys: beside, deleted, day: of_day } = making;
         let (level_name, epoch) = (level.name(), manifest.epoch);
         let name = |day: Option<Day>| {
             let day = day.unwrap_or(from.day());
             MergedName { day, level: level_name, minutes: (from, to), epoch, inputs }
         };
-        let Made { files, mut keys, rows_merged } = self.merge(sources, merge, name, progress).await?;
+        let Made { mut files, mut keys, rows_merged } = self.merge(sources, merge, name, progress).await?;
+        if files.is_empty() && (of_day.is_some() || !ids.is_empty()) {
+            // all of it is deleted, and still it must be known that these minutes and segments were here
+            let day = Some(of_day.unwrap_or(from.day()));
+            let empty = self.write_file(name(day).part(0), Segment::default(), progress).await?;
+            files.insert(day, vec![empty]);
+        }
         keys.extend(beside);
         let mut runs = Vec::new();
         for (day, objects) in files {

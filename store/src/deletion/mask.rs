@@ -104,8 +104,7 @@ impl Mask {
             let mut touching = meant.iter().filter(touches).peekable();
             if touching.peek().is_none() {
                 Fate::Stays
-            } else if since_us.is_some() || !is_pushed || touching.any(|recorded| recorded.from_us.is_none())
-            {
+            } else if !is_pushed || touching.any(|recorded| recorded.from_us.is_none()) {
                 // nothing is left before it that it could have ended
                 Fate::Goes
             } else {

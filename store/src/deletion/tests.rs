@@ -121,6 +121,20 @@ impl World {
     async fn seen(&self) -> BTreeMap<String, String> {
         let at = reader(&self.store);
         let seen = seen(&at, &NeededLabels::All).await;
+        // where a read begins with a frame it sees the same
+        let now_ms = self.clock.now_ms();
+        let of_now = Selection { matchers: any(), start_ms: now_ms, end_ms: now_ms };
+        let held = at.select(&of_now).await.expect("reads").found;
+        let held: BTreeMap<_, _> = held
+            .into_iter()
+            .filter_map(|series| {
+                Some((series.labels.to_string(), series.steps.values[series.steps.at(now_ms)?].to_string()))
+            })
+            .collect();
+        let last = seen
+            .iter()
+            .filter_map(|(series, steps)| Some((series.clone(), steps.rsplit_once("..=")?.1.to_owned())));
+        assert_eq!(held, last.collect::<BTreeMap<_, _>>());
         // one that has read before sees the same
         assert_eq!(super::tests::seen(&self.reader, &NeededLabels::All).await, seen);
         seen
@@ -160,9 +174,12 @@ fn uncompressed(object: &Path, bytes: &Bytes) -> Vec<u8> {
     all
 }
 
+fn any() -> Vec<Matcher> {
+    vec![Matcher::new("__name__", MatchOp::Regex, ".+").expect("a pattern")]
+}
+
 async fn seen(reader: &Reader, needed: &NeededLabels) -> BTreeMap<String, String> {
-    let matchers = vec![Matcher::new("__name__", MatchOp::Regex, ".+").expect("a pattern")];
-    let selection = Selection { matchers, start_ms: T0_MS - DAY_MS, end_ms: T0_MS + 90 * DAY_MS };
+    let selection = Selection { matchers: any(), start_ms: T0_MS - DAY_MS, end_ms: T0_MS + 90 * DAY_MS };
     let answer = reader.select_labels(&selection, needed).await.expect("reads");
     assert_eq!(answer.left_out, []);
     let minutes = |at_ms: i64| (at_ms - T0_MS).div_euclid(MINUTE_MS);
@@ -270,6 +287,60 @@ async fn of_a_time_what_was_pushed_in_it_is_deleted_and_sums_begin_again() {
     }
     let frames = Manifests::new(Arc::clone(&world.store), pushes().manifest()).load(None).await;
     assert!(frames.expect("loads").manifest.frames.len() > 1);
+}
+
+/// Each day one of many values changes, so that frames say what differs from the one before.
+#[tokio::test]
+async fn what_a_frame_says_is_held_no_more_the_one_before_does_not_show() {
+    let mut world = World::new();
+    for user in 0..9 {
+        world.push(Change::ReplaceFamilies, "kept_metric", &format!("user-{user}"), 0.0).await;
+    }
+    world.clock.advance_ms(DAY_MS);
+    world.tick().await;
+    let start_ms = world.clock.now_ms();
+    world.push(Change::ReplaceFamilies, "kept_metric", "user-3", 1.0).await;
+    world.clock.advance_ms(DAY_MS);
+    world.tick().await;
+    let frames = || async {
+        let loaded = Manifests::new(Arc::clone(&world.store), pushes().manifest()).load(None).await;
+        let frames = loaded.expect("loads").manifest.frames.clone();
+        frames.iter().map(|frame| frame.base.is_some()).collect::<Vec<_>>()
+    };
+    assert_eq!(frames().await, [false, true]);
+    let name = "kept_metric{job=\"j\", user=\"user-3\"}";
+    assert_eq!(world.seen().await[name], "0..1440=0 1440..=1");
+    world.delete(Matcher::equal("user", "user-3"), Some(start_ms), None).await;
+    for _ in 0..10 {
+        let seen = world.seen().await;
+        assert_eq!((seen[name].as_str(), seen.len()), ("0..1440=0", 9));
+        world.clock.advance_ms(10 * MINUTE_MS);
+        world.tick().await;
+    }
+    assert_eq!((world.deleter().pending().await.expect("loads"), frames().await), (0, vec![false, true]));
+}
+
+#[tokio::test]
+async fn where_nothing_is_left_compaction_goes_on() {
+    let mut world = World::new();
+    for _ in 0..3 {
+        world.sample("alice-in-chains", world.clock.now_ms(), 1.0).await;
+        world.clock.advance_ms(HOUR_MS);
+        world.tick().await;
+        // in runs, and in segments
+        world.sample("alice-in-chains", world.clock.now_ms(), 2.0).await;
+        world.delete(Matcher::equal("user", "alice-in-chains"), None, None).await;
+        assert_eq!(world.seen().await, BTreeMap::new());
+    }
+    for _ in 0..3 {
+        world.clock.advance_ms(DAY_MS);
+        world.tick().await;
+        assert_eq!(world.seen().await, BTreeMap::new());
+    }
+    assert_eq!(world.holding("alice-in-chains").await, Vec::<String>::new());
+    let manifest = Manifests::new(Arc::clone(&world.store), samples().manifest()).load(None).await;
+    let runs = &manifest.expect("loads").manifest.runs;
+    assert!(runs.len() == 1 && runs[0].ids.is_some(), "what was here is still known: {runs:?}");
 }
 
 #[tokio::test]

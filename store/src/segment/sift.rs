@@ -12,7 +12,8 @@ use super::{Lost, Segment, SeriesRows, Told};
 pub(crate) enum Fate {
     Stays,
     Goes,
-    /// Its value goes. What it ended stays ended: a row that ends where it begins says so, one for all that follow each other.
+    /// Its value goes. What it ended stays ended, also what a frame says that this one builds on: a row that ends where it begins
+    /// says so, one for all that follow each other.
     Ends,
 }
 
@@ -74,6 +75,7 @@ impl Segment {
 fn end_of(rows: &Rows, row: usize) -> Row<'static> {
     const NOTHING: &Value = &Value::Float(0.0);
     let (at_us, writer) = (rows.at_us[row], rows.writer(row));
-    let told = Told { until_us: Some(at_us), writer, since_us: None, lost: Lost::Float(0.0) };
+    let since_us = rows.since_us(row).map(|_| at_us);
+    let told = Told { until_us: Some(at_us), writer, since_us, lost: Lost::Float(0.0) };
     Row { at_us, value: NOTHING, start_us: NO_START_US, told }
 }
