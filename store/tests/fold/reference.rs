@@ -89,8 +89,9 @@ pub(crate) struct Reference {
 }
 
 impl Reference {
-    pub(crate) fn new(stamped: &[(Stamp, Push)]) -> Self {
-        let mut player = Player::default();
+    /// Of what is deleted, by series and stamp, nothing is shown: what such a push names is held no more.
+    pub(crate) fn without(stamped: &[(Stamp, Push)], is_deleted: &dyn Fn(&Labels, Stamp) -> bool) -> Self {
+        let mut player = Player { groups: BTreeMap::new(), counted: HashMap::new(), is_deleted };
         let mut reference = Self { states: vec![(i64::MIN, BTreeMap::new())], before: HashMap::new() };
         for (stamp, push) in stamped {
             player.expire(stamp.at_us, &mut reference);
@@ -119,13 +120,13 @@ impl Reference {
     }
 }
 
-#[derive(Default)]
-struct Player {
+struct Player<'d> {
     groups: BTreeMap<GroupKey, Group>,
     counted: HashMap<u128, i64>,
+    is_deleted: &'d dyn Fn(&Labels, Stamp) -> bool,
 }
 
-impl Player {
+impl Player<'_> {
     fn shown(&self) -> BTreeMap<Labels, f64> {
         let mut top: BTreeMap<Labels, (Stamp, f64)> = BTreeMap::new();
         for (labels, value, last) in self.groups.values().flat_map(Group::shown) {
@@ -178,6 +179,14 @@ impl Player {
             let mut counts = Vec::new();
             for series in &family.series {
                 let Value::Float(value) = series.value else { continue };
+                if (self.is_deleted)(&series.labels, stamp) {
+                    group.plain.remove(&series.labels);
+                    if series.labels.get("le").is_some() {
+                        // all of them are, or none
+                        group.buckets = None;
+                    }
+                    continue;
+                }
                 if let Some(bound) = series.labels.get("le") {
                     counts.push((bound.parse().expect("a bound"), value));
                     continue;

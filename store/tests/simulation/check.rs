@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Labels, Push, Series, Stamp};
 
 use super::ledger::{Batch, Given, Id, Ledger, MINUTE_US, Variant};
-use super::manifest::Merged;
+use super::manifest::{Deletion, Merged};
 use super::reference::Reference;
 
 /// More choices are not tried: then the read tells nothing.
@@ -152,34 +152,58 @@ pub(crate) fn pushed(
         let value = |series: &Series| Some(series.steps.values[series.steps.at(at_ms)?]);
         found.iter().filter_map(|series| Some((series.labels.clone(), value(series)?))).collect()
     };
-    fit(
-        ledger,
-        merged,
-        asked,
-        |given| matches!(given, Given::Push(_)),
-        |chosen| {
-            let mut stamped: Vec<(Stamp, Push)> = Vec::new();
-            for ((writer, _), batch, variant) in chosen {
-                for (index, at_us) in batch.entries.iter().zip(&variant.stamps_us) {
+    let with = |deletions: &[Deletion]| {
+        fit(
+            ledger,
+            merged,
+            asked,
+            |given| matches!(given, Given::Push(_)),
+            |chosen| {
+                let mut stamped: Vec<(Stamp, Push)> = Vec::new();
+                for ((writer, _), batch, variant) in chosen {
+                    for (index, at_us) in batch.entries.iter().zip(&variant.stamps_us) {
+                        let Given::Push(push) = &ledger.entries[*index].given else { continue };
+                        stamped.push((Stamp { at_us: at_us - story_us, writer: *writer }, push.clone()));
+                    }
+                }
+                for (index, at_us) in &asked.tail {
                     let Given::Push(push) = &ledger.entries[*index].given else { continue };
-                    stamped.push((Stamp { at_us: at_us - story_us, writer: *writer }, push.clone()));
+                    stamped.push((Stamp { at_us: at_us - story_us, writer: asked.writer }, push.clone()));
                 }
-            }
-            for (index, at_us) in &asked.tail {
-                let Given::Push(push) = &ledger.entries[*index].given else { continue };
-                stamped.push((Stamp { at_us: at_us - story_us, writer: asked.writer }, push.clone()));
-            }
-            stamped.sort_by_key(|(stamp, _)| *stamp);
-            let reference = Reference::new(&stamped);
-            for at_ms in times(&stamped, asked, story_ms) {
-                let different = reference.different(&at(at_ms), at_ms - story_ms);
-                if !different.is_empty() {
-                    return format!("at {} ms: {different}", at_ms - story_ms);
+                stamped.sort_by_key(|(stamp, _)| *stamp);
+                let is_deleted = |labels: &Labels, stamp: Stamp| {
+                    deletions.iter().any(|deletion| deletion.means(labels, stamp.at_us + story_us, None))
+                };
+                let reference = Reference::without(&stamped, &is_deleted);
+                for at_ms in times(&stamped, asked, story_ms) {
+                    let different = reference.different(&at(at_ms), at_ms - story_ms);
+                    if !different.is_empty() {
+                        return format!("at {} ms: {different}", at_ms - story_ms);
+                    }
                 }
-            }
-            String::new()
-        },
-    )
+                String::new()
+            },
+        )
+    };
+    deleting(&ledger.deletions[0], asked, with)
+}
+
+/// What is deleted while somebody reads may be there or not; it is deleted in order.
+fn deleting(
+    deletions: &[Deletion],
+    asked: &Asked,
+    with: impl Fn(&[Deletion]) -> Result<Outcome, String>,
+) -> Result<Outcome, String> {
+    let by = |at_us: i64| deletions.partition_point(|deletion| deletion.landed_us <= at_us);
+    let mut wrong = String::new();
+    for count in by(asked.began_us)..=by(asked.ended_us) {
+        match with(&deletions[..count]) {
+            Err(found) if wrong.is_empty() => wrong = format!("{count} deletions: {found}"),
+            Err(_) => {}
+            fits => return fits,
+        }
+    }
+    Err(wrong)
 }
 
 /// The times at which something changes, just before them, and what else is to be looked at.
@@ -209,30 +233,42 @@ pub(crate) fn sampled(
             }
         }
     }
-    fit(
-        ledger,
-        merged,
-        asked,
-        |given| matches!(given, Given::Samples(_)),
-        |chosen| {
-            let mut chosen = chosen.to_vec();
-            chosen.sort_by_key(|(id, _, variant)| (variant.minute_us / MINUTE_US, *id));
-            let mut expected: BTreeMap<(&str, i64), f64> = BTreeMap::new();
-            for (_, batch, _) in chosen {
-                for index in &batch.entries {
-                    let Given::Samples(samples) = &ledger.entries[*index].given else { continue };
-                    let within =
-                        samples.iter().filter(|(_, at_ms, _)| (asked.from_ms..=asked.to_ms).contains(at_ms));
-                    expected.extend(within.map(|(name, at_ms, value)| ((name.as_str(), *at_ms), *value)));
+    let with = |deletions: &[Deletion]| {
+        fit(
+            ledger,
+            merged,
+            asked,
+            |given| matches!(given, Given::Samples(_)),
+            |chosen| {
+                let mut chosen = chosen.to_vec();
+                chosen.sort_by_key(|(id, _, variant)| (variant.minute_us / MINUTE_US, *id));
+                let mut expected: BTreeMap<(&str, i64), f64> = BTreeMap::new();
+                for (_, batch, variant) in chosen {
+                    let is_left = |name: &str, at_ms: i64| {
+                        let labels = Labels::from_pairs([(Labels::NAME, name)]);
+                        let minute_us = Some(variant.minute_us);
+                        !deletions.iter().any(|deletion| deletion.means(&labels, at_ms * 1_000, minute_us))
+                    };
+                    for index in &batch.entries {
+                        let Given::Samples(samples) = &ledger.entries[*index].given else { continue };
+                        let within = samples
+                            .iter()
+                            .filter(|(_, at_ms, _)| (asked.from_ms..=asked.to_ms).contains(at_ms))
+                            .filter(|(name, at_ms, _)| is_left(name, *at_ms));
+                        expected.extend(within.map(|(name, at_ms, value)| ((name.as_str(), *at_ms), *value)));
+                    }
                 }
-            }
-            let all: BTreeSet<_> = held.keys().chain(expected.keys()).collect();
-            let wrong = all.into_iter().filter(|key| held.get(*key) != expected.get(*key));
-            wrong
-                .map(|key| format!("{key:?}: found {:?}, expected {:?}; ", held.get(key), expected.get(key)))
-                .collect()
-        },
-    )
+                let all: BTreeSet<_> = held.keys().chain(expected.keys()).collect();
+                let wrong = all.into_iter().filter(|key| held.get(*key) != expected.get(*key));
+                wrong
+                    .map(|key| {
+                        format!("{key:?}: found {:?}, expected {:?}; ", held.get(key), expected.get(key))
+                    })
+                    .collect()
+            },
+        )
+    };
+    deleting(&ledger.deletions[1], asked, with)
 }
 
 #[test]

@@ -134,6 +134,11 @@ impl ObjectStore for Client {
             {
                 world.fail(wrong);
             }
+            if at.filename() == Some("manifest.json")
+                && let Err(wrong) = world.ledger().manifest_landed(&at, &bytes, now_us)
+            {
+                world.fail(wrong);
+            }
             date(world, answer);
             Ok(PutResult { e_tag: Some(e_tag), version: None })
         };

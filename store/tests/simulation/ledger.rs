@@ -12,6 +12,8 @@ use object_store::path::Path;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+use super::manifest::{self, Deletion};
+
 /// How long after the end of its minute a segment may come, in µs: docs/format.md, "Names".
 const IN_TIME_US: i64 = 180_000_000;
 pub(crate) const MINUTE_US: i64 = 60_000_000;
@@ -92,6 +94,8 @@ pub(crate) struct Ledger {
     pub(crate) entries: Vec<Entry>,
     pub(crate) batches: BTreeMap<Id, Batch>,
     writers: BTreeMap<u64, Writer>,
+    /// What was deleted from pushes, and from samples; in order of numbers.
+    pub(crate) deletions: [Vec<Deletion>; 2],
     /// All logs have become segments.
     pub(crate) are_logs_written: bool,
 }
@@ -191,6 +195,14 @@ impl Ledger {
         for variant in variants.filter(|variant| variant.path == *path) {
             variant.landed_us.get_or_insert(now_us);
         }
+    }
+
+    /// A manifest has come to the store.
+    pub(crate) fn manifest_landed(&mut self, path: &Path, bytes: &Bytes, now_us: i64) -> Result<(), String> {
+        let known = &mut self.deletions[usize::from(path.as_ref().contains("/samples/"))];
+        let last = known.last().map_or(0, |deletion| deletion.number);
+        known.extend(manifest::deletions(bytes, now_us)?.into_iter().filter(|told| told.number > last));
+        Ok(())
     }
 
     /// Somebody wants an object to be deleted.

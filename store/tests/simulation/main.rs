@@ -37,7 +37,7 @@ fn setting(name: &str, usual: u64) -> u64 {
 }
 
 /// Plays seeds on all processors until one fails; gives that, and what came of it.
-fn first_failure(first: u64, count: u64, broken: Option<Broken>) -> Option<(u64, Ended)> {
+fn first_failure(first: u64, count: u64, broken: Option<Broken>, deletes: bool) -> Option<(u64, Ended)> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let (next, failed) = (AtomicU64::new(0), std::sync::Mutex::new(None::<(u64, Ended)>));
     std::thread::scope(|scope| {
@@ -49,14 +49,16 @@ fn first_failure(first: u64, count: u64, broken: Option<Broken>) -> Option<(u64,
                         return;
                     }
                     let seed = first + offset;
-                    let ended = std::panic::catch_unwind(|| play(seed, broken)).unwrap_or_else(|panic| {
-                        let text = panic.downcast_ref::<String>().cloned();
-                        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
-                        Ended {
-                            trace: Vec::new(),
-                            failure: Some(format!("panics: {}", text.unwrap_or_default())),
-                        }
-                    });
+                    let ended =
+                        std::panic::catch_unwind(|| play(seed, broken, deletes)).unwrap_or_else(|panic| {
+                            let text = panic.downcast_ref::<String>().cloned();
+                            let text =
+                                text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
+                            Ended {
+                                trace: Vec::new(),
+                                failure: Some(format!("panics: {}", text.unwrap_or_default())),
+                            }
+                        });
                     if ended.failure.is_some() {
                         failed.lock().expect("unpoisoned").get_or_insert((seed, ended));
                     }
@@ -69,14 +71,23 @@ fn first_failure(first: u64, count: u64, broken: Option<Broken>) -> Option<(u64,
 
 #[test]
 fn nothing_is_lost_doubled_or_wrong() {
-    let (first, count) = (setting("SIM_SEED", 1), setting("SIM_SEEDS", SEEDS));
+    play_all(SEEDS, false);
+}
+
+#[test]
+fn nothing_is_lost_doubled_or_wrong_while_series_are_deleted() {
+    play_all(SEEDS / 2, true);
+}
+
+fn play_all(usual: u64, deletes: bool) {
+    let (first, count) = (setting("SIM_SEED", 1), setting("SIM_SEEDS", usual));
     if setting("SIM_TELL", 0) > 0 {
-        let Ended { trace, failure } = play(first, None);
+        let Ended { trace, failure } = play(first, None, deletes);
         eprintln!("{}\n{}", trace.join("\n"), failure.unwrap_or_default());
         return;
     }
     eprintln!("seeds {first} to {}", first + count - 1);
-    if let Some((seed, Ended { trace, failure })) = first_failure(first, count, None) {
+    if let Some((seed, Ended { trace, failure })) = first_failure(first, count, None, deletes) {
         let from = trace.len().saturating_sub(usize::try_from(setting("SIM_TRACE", 60)).expect("fits"));
         panic!(
             "seed {seed}: {}\n{}\nto run it again: SIM_SEED={seed} SIM_SEEDS=1 make simulate",
@@ -89,7 +100,7 @@ fn nothing_is_lost_doubled_or_wrong() {
 #[test]
 fn a_seed_is_always_the_same_story() {
     for seed in 0..3 {
-        let (first, second) = (play(seed, None), play(seed, None));
+        let (first, second) = (play(seed, None, true), play(seed, None, true));
         for (index, (a, b)) in first.trace.iter().zip(&second.trace).enumerate() {
             assert_eq!(a, b, "seed {seed}, line {index}");
         }
@@ -109,7 +120,7 @@ fn a_broken_store_is_found_out() {
         Broken::TornPut,
         Broken::FrozenDate,
     ] {
-        let found = first_failure(41, 80, Some(broken));
+        let found = first_failure(41, 80, Some(broken), false);
         let (seed, Ended { failure, .. }) = found.unwrap_or_else(|| panic!("{broken:?} is not noticed"));
         eprintln!("{broken:?}: seed {seed}: {:.300}", failure.unwrap_or_default());
     }

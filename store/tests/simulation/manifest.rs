@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::{Labels, MatchOp, Matcher};
 use object_store::path::Path;
 use serde_json::Value;
 
@@ -16,18 +17,74 @@ pub(crate) struct Merged {
     pub(crate) minutes: BTreeMap<Id, BTreeSet<i64>>,
     /// The objects that it names.
     pub(crate) objects: BTreeSet<Path>,
+    /// How many deletions are under way.
+    pub(crate) deletions: usize,
+}
+
+/// A deletion, as a manifest tells it.
+#[derive(Clone, Debug)]
+pub(crate) struct Deletion {
+    pub(crate) number: u64,
+    matchers: Vec<Matcher>,
+    from_us: i64,
+    to_us: i64,
+    through_us: i64,
+    /// When the manifest came to the store that told it first.
+    pub(crate) landed_us: i64,
+}
+
+impl Deletion {
+    /// Whether a value of a series at a time is meant. Of samples: in a segment filed under a minute.
+    pub(crate) fn means(&self, labels: &Labels, at_us: i64, minute_us: Option<i64>) -> bool {
+        minute_us.is_none_or(|minute_us| minute_us <= self.through_us)
+            && (self.from_us..=self.to_us).contains(&at_us)
+            && self.matchers.iter().all(|matcher| matcher.matches(labels.get(&matcher.name).unwrap_or("")))
+    }
+
+    /// Whether it is by this matcher alone.
+    pub(crate) fn is_by(&self, matcher: &Matcher) -> bool {
+        let texts = |m: &Matcher| (m.name.to_string(), m.op, m.value.to_string());
+        self.matchers.iter().map(texts).eq([texts(matcher)])
+    }
+}
+
+/// The deletions that a manifest tells, which came to the store just now.
+pub(crate) fn deletions(bytes: &[u8], landed_us: i64) -> Result<Vec<Deletion>, String> {
+    let manifest: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let told = manifest["deletions"].as_array().cloned().unwrap_or_default();
+    let deletion = |told: &Value| {
+        let matcher = |of: &Value| {
+            let op = match of[1].as_str()? {
+                "=" => MatchOp::Equal,
+                "=~" => MatchOp::Regex,
+                _ => return None,
+            };
+            Matcher::new(of[0].as_str()?, op, of[2].as_str()?).ok()
+        };
+        Some(Deletion {
+            number: told["number"].as_u64()?,
+            matchers: told["matchers"].as_array()?.iter().map(matcher).collect::<Option<_>>()?,
+            from_us: told["from_us"].as_i64().unwrap_or(i64::MIN),
+            to_us: told["to_us"].as_i64()?,
+            through_us: minute_us(told["through"].as_str()?)?,
+            landed_us,
+        })
+    };
+    told.iter().map(|told| deletion(told).ok_or_else(|| format!("{told} is no deletion"))).collect()
 }
 
 /// What the manifest of a stream says now.
 pub(crate) fn merged(bucket: &Bucket, stream: &str) -> Result<Merged, String> {
     let at = |name: &str| Path::from(format!("default/{stream}/{name}"));
-    let mut merged = Merged { watermark_us: i64::MIN, minutes: BTreeMap::new(), objects: BTreeSet::new() };
+    let mut merged =
+        Merged { watermark_us: i64::MIN, minutes: BTreeMap::new(), objects: BTreeSet::new(), deletions: 0 };
     let Ok((bytes, _)) = bucket.get(&at("manifest.json")) else { return Ok(merged) };
     let manifest: Value =
         serde_json::from_slice(&bytes).map_err(|error| format!("the manifest of {stream}: {error}"))?;
     if let Some(watermark) = manifest["watermark"].as_str() {
         merged.watermark_us = minute_us(watermark).ok_or_else(|| format!("{watermark} is no minute"))?;
     }
+    merged.deletions = deletions(&bytes, 0)?.len();
     let list = |of: &Value, name: &str| of[name].as_array().cloned().unwrap_or_default();
     let named = |of: Value| of["name"].as_str().map(at);
     let runs = list(&manifest, "runs");

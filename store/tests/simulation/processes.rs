@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mayfly_store::{
-    CompactError, CompactSettings, Compactor, Entry as Written, Inspector, LogSettings, MergeLimits, Reader,
-    ReaderSettings, SampleBatch, Source, Submitted, Tail, WriteError, Writer, WriterSettings,
+    CompactError, CompactSettings, Compactor, DeleteError, Deleter, Deletion, Entry as Written, Inspector,
+    LogSettings, MergeLimits, Reader, ReaderSettings, SampleBatch, Source, Submitted, Tail, WriteError,
+    Writer, WriterSettings,
 };
 use model::{Clock, Labels, MatchOp, Matcher, Push, Samples, Selection};
 use object_store::ObjectStore;
@@ -19,6 +20,8 @@ use super::client::Client;
 use super::ledger::{Answer, Given};
 use super::manifest::merged;
 use super::world::{MachineClock, World, pushes, samples};
+
+pub(crate) const DELETER: &str = "deleter";
 
 /// A read that takes longer is given up: the grace of the sweeper exceeds it.
 const READ_US: i64 = 9 * 60_000_000;
@@ -239,6 +242,37 @@ pub(crate) async fn tick(
             }
             None
         }
+    }
+}
+
+/// Deletes what matches, of a time.
+pub(crate) async fn delete(
+    world: Arc<World>,
+    off_us: i64,
+    matcher: Matcher,
+    (start_ms, end_ms): (Option<i64>, Option<i64>),
+) {
+    let store: Arc<dyn ObjectStore> = Arc::new(Client::new(&world, DELETER));
+    let deleter = Deleter::new(store, pushes(), samples(), clock(&world, off_us));
+    let began_us = world.now_us();
+    let deletion = Deletion { matchers: vec![matcher.clone()], start_ms, end_ms };
+    match deleter.delete(&[deletion]).await {
+        Ok(()) => {
+            world.tell(format!("{matcher:?} is deleted"));
+            let has_come =
+                world.ledger().deletions.each_ref().map(|known| {
+                    known.iter().any(|known| known.landed_us >= began_us && known.is_by(&matcher))
+                });
+            // of pushes there are none yet of a time after now
+            let may_lack = start_ms.is_some_and(|start_ms| start_ms * 1_000 > began_us + off_us);
+            if !has_come[1] || !has_come[0] && !may_lack {
+                world.fail(format!("{matcher:?} was deleted, and no manifest says so: {has_come:?}"));
+            }
+        }
+        Err(error @ (DeleteError::Store(_) | DeleteError::Conflict(_) | DeleteError::TooMany { .. })) => {
+            world.tell(format!("{matcher:?} may be deleted or not: {error}"));
+        }
+        Err(error) => world.fail(format!("{matcher:?} cannot be deleted: {error}")),
     }
 }
 

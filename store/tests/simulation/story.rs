@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use mayfly_store::{CompactSettings, SampleBatch};
-use model::{Change, Push};
+use model::{Change, Labels, MatchOp, Matcher, Push};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tokio::task::JoinHandle;
@@ -13,7 +13,7 @@ use super::bucket::{Broken, Bucket};
 use super::chance::Chance;
 use super::ledger::Given;
 use super::manifest::merged;
-use super::processes::{Reading, Slot, Writing, compact_settings, tick, verify};
+use super::processes::{DELETER, Reading, Slot, Writing, compact_settings, delete, tick, verify};
 use super::weather::Weather;
 use super::world::World;
 
@@ -53,10 +53,12 @@ pub(crate) struct Story {
     /// What will be pushed, in this order.
     pushes: Vec<Push>,
     sampled: u64,
+    /// Whether something is deleted now and then, and what.
+    deleting: Option<Chance>,
 }
 
-/// Plays the story of a seed on a store that may be broken.
-pub(crate) fn play(seed: u64, broken: Option<Broken>) -> Ended {
+/// Plays the story of a seed on a store that may be broken; where it `deletes`, with deletions.
+pub(crate) fn play(seed: u64, broken: Option<Broken>, deletes: bool) -> Ended {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .max_blocking_threads(1)
@@ -65,6 +67,7 @@ pub(crate) fn play(seed: u64, broken: Option<Broken>) -> Ended {
     runtime.block_on(async {
         let world = World::new(seed, Bucket { broken, ..Bucket::default() });
         let mut story = Story::new(seed, &world);
+        story.deleting = deletes.then(|| Chance::of(seed, &["deletions"]));
         story.run().await;
         Ended { failure: world.failure(), trace: world.take_trace() }
     })
@@ -84,6 +87,7 @@ impl Story {
             settings: compact_settings(seed),
             pushes: some_pushes(seed, &mut chance),
             sampled: 0,
+            deleting: None,
             chance,
         }
     }
@@ -98,6 +102,7 @@ impl Story {
         }
         for _ in 0..STEPS {
             self.pass().await;
+            self.delete();
             self.step().await;
             if self.world.failure().is_some() {
                 return;
@@ -212,6 +217,38 @@ impl Story {
         if !samples.is_empty() {
             self.samplers[index].write(samples);
         }
+    }
+
+    /// Now and then.
+    fn delete(&mut self) {
+        let Some(chance) = &mut self.deleting else { return };
+        if !chance.happens(60) {
+            return;
+        }
+        let weather = chance.pick(&[Weather::Calm, Weather::Bad(150), Weather::Bad(500), Weather::Slow(300)]);
+        self.world.weathers.set(DELETER, weather);
+        let matcher = |name, value| Matcher::new(name, MatchOp::Regex, value).expect("a pattern");
+        let matcher = match chance.below(8) {
+            0..2 => Matcher::equal("x", "a"),
+            2 => Matcher::equal(Labels::NAME, "g"),
+            3..5 => matcher(Labels::NAME, "h_.*"),
+            5 => matcher(Labels::NAME, "a|c"),
+            6 => Matcher::equal(Labels::NAME, "b"),
+            _ => matcher(Labels::NAME, ".+"),
+        };
+        let (began_ms, now_ms) = (self.world.began_us() / 1_000, self.world.now_us() / 1_000);
+        let mut times = [0; 2].map(|_| chance.between(began_ms, now_ms + 600_000));
+        times.sort_unstable();
+        let time = match chance.below(4) {
+            0 => (None, None),
+            1 => (None, Some(times[1])),
+            2 => (Some(times[0]), None),
+            _ => (Some(times[0]), Some(times[1])),
+        };
+        let off_us = chance.between(-5 * S, 5 * S);
+        self.world.tell(format!("{matcher:?} is to be deleted, {time:?}"));
+        // whoever wants it does not wait
+        drop(self.world.spawn(delete(Arc::clone(&self.world), off_us, matcher, time)));
     }
 
     fn begin_tick(&mut self) {
@@ -435,6 +472,11 @@ impl Story {
         let bucket = self.world.bucket();
         for stream in ["pushes", "samples"] {
             let named = match merged(&bucket, stream) {
+                Ok(merged) if merged.deletions > 0 => {
+                    return self
+                        .world
+                        .fail(format!("{} deletions of {stream} are not done", merged.deletions));
+                }
                 Ok(merged) => merged.objects,
                 Err(error) => return self.world.fail(error),
             };
