@@ -55,6 +55,22 @@ fn health_and_own_metrics() {
     assert!(own.text().lines().any(|line| line.starts_with("mayfly_")), "{}", own.text());
 }
 
+/// As `curl -g` sends what people type.
+#[test]
+fn a_query_may_have_its_quotes_as_they_are() {
+    use std::io::{Read as _, Write as _};
+    let fixture = Fixture::new();
+    fixture.push("PUT", "job/quoted", "x 1\n");
+    let mut stream =
+        std::net::TcpStream::connect(fixture.server().query.trim_start_matches("http://")).unwrap();
+    let request =
+        "GET /api/v1/query?query=x{job=\"quoted\"}>0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"job\":\"quoted\""), "{answer}");
+}
+
 fn now() -> String {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     format!("{:.3}", since.as_secs_f64())

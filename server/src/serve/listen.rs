@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use super::impatient::Impatient;
+use super::unescaped::Unescaped;
 
 /// What one port allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +134,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-type Connection = http1::Connection<TokioIo<Impatient<TcpStream>>, TowerToHyperService<Router>>;
+type Connection = http1::Connection<TokioIo<Unescaped<Impatient<TcpStream>>>, TowerToHyperService<Router>>;
 
 fn connection(stream: TcpStream, routes: Router, limits: PortLimits) -> Connection {
     // an answer is one write, so waiting for more to send only delays it
@@ -143,7 +144,7 @@ fn connection(stream: TcpStream, routes: Router, limits: PortLimits) -> Connecti
         .header_read_timeout(limits.head_max)
         .max_buf_size(limits.head_bytes_max)
         .serve_connection(
-            TokioIo::new(Impatient::new(stream, limits.read_max)),
+            TokioIo::new(Unescaped::new(Impatient::new(stream, limits.read_max))),
             TowerToHyperService::new(routes),
         )
 }

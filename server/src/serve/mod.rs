@@ -10,6 +10,7 @@ mod looks;
 mod own_metrics;
 mod pushgateway;
 mod rules;
+mod unescaped;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
