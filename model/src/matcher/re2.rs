@@ -215,15 +215,21 @@ impl<'a> Translator<'a> {
         }
         let flags_end = rest[2..].find([':', ')']).map(|end| end + 2);
         let end = flags_end.unwrap_or(rest.len());
-        if flags_end.is_none() || !valid_flags(&rest[2..end]) {
+        let flags = flags_end.and_then(|end| effective_flags(&rest[2..end]));
+        let Some(flags) = flags else {
             let piece = rest[..end].find(|c| !"(?imsU-".contains(c)).map_or(end + 1, |bad| bad + 1);
             return self.mistake("invalid or unsupported Perl syntax", rest.get(..piece).unwrap_or(rest));
-        }
+        };
         let only_flags = rest.as_bytes()[end] == b')';
-        self.copy(end + 1);
+        self.at += end + 1;
         if only_flags {
             self.open -= 1;
             self.repeats.pop();
+        }
+        match (only_flags, flags.is_empty()) {
+            (true, true) => {}
+            (true, false) => self.out.push_str(&format!("(?{flags})")),
+            (false, _) => self.out.push_str(&format!("(?{flags}:")),
         }
         Ok(Before::Nothing)
     }
@@ -235,7 +241,10 @@ impl<'a> Translator<'a> {
             return self.mistake("invalid named capture", rest);
         };
         let name = &rest[name_start..name_start + length];
-        if !crate::name::is_legacy_label_name(name) {
+        // a name of digits could not be told from the number of a group where something is to be taken from it
+        let of_word =
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !of_word || (self.groups && name.as_bytes()[0].is_ascii_digit()) {
             return self.mistake("invalid named capture", &rest[..=name_start + length]);
         }
         self.at += name_start + length + 1;
@@ -446,9 +455,18 @@ impl<'a> Translator<'a> {
     }
 }
 
-/// Flags of `(?flags)`, perhaps with a `-` between those that are set and those that are cleared.
-fn valid_flags(flags: &str) -> bool {
+/// What flags of `(?flags)` come to: each may stand there several times, before and behind a `-`, and the last one counts. `None`
+/// if they are none.
+fn effective_flags(flags: &str) -> Option<String> {
     let (set, cleared) = flags.split_once('-').map_or((flags, None), |(set, cleared)| (set, Some(cleared)));
     let known = |flags: &str| flags.bytes().all(|flag| b"imsU".contains(&flag));
-    known(set) && cleared.is_none_or(|cleared| !cleared.is_empty() && known(cleared))
+    if !known(set) || cleared.is_some_and(|cleared| cleared.is_empty() || !known(cleared)) {
+        return None;
+    }
+    let cleared = cleared.unwrap_or("");
+    let pick = |from: &str, but: &str| -> String {
+        "imsU".chars().filter(|&flag| from.contains(flag) && !but.contains(flag)).collect()
+    };
+    let (on, off) = (pick(set, cleared), pick(cleared, ""));
+    Some(if off.is_empty() { on } else { format!("{on}-{off}") })
 }

@@ -104,6 +104,8 @@ fn what_go_refuses_is_refused_with_its_words() {
     check("(?=a)", "invalid or unsupported Perl syntax: `(?=`");
     check("(?x)a", "invalid or unsupported Perl syntax: `(?x`");
     check("(?P<n-m>a)", "invalid named capture: `(?P<n-m>`");
+    check("(?P<>a)", "invalid named capture: `(?P<>`");
+    check("(?-)a", "invalid or unsupported Perl syntax: `(?-)`");
 }
 
 #[test]

@@ -155,9 +155,10 @@ fn unescape(name: &str) -> String {
             continue;
         }
         let Some((code, after)) = rest.split_once('_') else { return name.to_owned() };
-        let Some(character) = u32::from_str_radix(code, 16).ok().and_then(char::from_u32) else {
-            return name.to_owned();
-        };
+        // a sign is no digit of a code, though it is one of a number
+        let is_code = code.len() <= 6 && code.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let character = u32::from_str_radix(code, 16).ok().and_then(char::from_u32).filter(|_| is_code);
+        let Some(character) = character else { return name.to_owned() };
         out.push(character);
         rest = after;
     }
@@ -174,6 +175,8 @@ mod tests {
         let check = |name: &str, expect: &str| assert_eq!(unescape(name), expect);
         check("job", "job");
         check("U__a_2e_b", "a.b");
+        check("U__a_+2e_b", "U__a_+2e_b");
+        check("U__a_000002e_b", "U__a_000002e_b");
         check("U__a__b", "a_b");
         check("U__a_2f_b_e9_", "a/bé");
         check("U__a_zz_", "U__a_zz_");

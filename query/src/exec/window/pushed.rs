@@ -97,7 +97,7 @@ impl Context<'_> {
             Function::SumOverTime | Function::AvgOverTime => {
                 return Ok(self.sampled_together(node, name, window));
             }
-            _ => return Err(not_supported(function)),
+            _ => return Err(ExecError::Internal { what: "a function of pushed histograms that is none" }),
         };
         Ok(Some(value))
     }
@@ -173,10 +173,6 @@ impl Context<'_> {
 fn last_two(window: StepWindow<'_>) -> (StepWindow<'_>, &[Option<Arc<Histogram>>]) {
     let first = window.first.max(window.end.saturating_sub(2));
     (StepWindow { first, ..window }, &window.steps.histograms[first..window.end])
-}
-
-fn not_supported(function: Function) -> ExecError {
-    ExecError::not_supported(format!("{} of pushed native histograms", function.name()))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a number of steps in memory")]
