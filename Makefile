@@ -42,7 +42,7 @@ fuzz:
 
 # the whole store under faults, from another first seed each day; SIM_SEED=N SIM_SEEDS=1 plays one seed again, SIM_TELL=1 tells it
 simulate: export SIM_SEED ?= $(shell date -u +%Y%j)000
-simulate: export SIM_SEEDS ?= 100
+simulate: export SIM_SEEDS ?= 60
 simulate:
 	$(CARGO) test --workspace --locked --test simulation -- --nocapture nothing_is_lost_doubled_or_wrong
 
