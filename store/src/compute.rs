@@ -8,12 +8,17 @@ use std::sync::LazyLock;
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
+use crate::segment::SegmentError;
+
 /// What was to be computed was not.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 pub enum ComputeError {
-    /// There is a defect in it, or the process is going down.
-    #[error("a computation did not end")]
+    /// There is a defect in it.
+    #[error("a computation panicked")]
     Panicked,
+    /// The process is going down.
+    #[error("interrupted: the process is shutting down")]
+    Interrupted,
     /// The system gives no threads.
     #[error("could not start threads to compute with: {0}")]
     Threads(&'static ThreadPoolBuildError),
@@ -56,7 +61,18 @@ async fn on<T: Send + 'static>(
 ) -> Result<T, ComputeError> {
     let pool = pool.as_ref().map_err(ComputeError::Threads)?;
     // a thread that waits costs nothing, and a runtime whose clock is paused sees that something is under way
-    tokio::task::spawn_blocking(move || pool.install(work)).await.map_err(|_| ComputeError::Panicked)
+    let done = tokio::task::spawn_blocking(move || pool.install(work)).await;
+    done.map_err(|error| if error.is_panic() { ComputeError::Panicked } else { ComputeError::Interrupted })
+}
+
+/// What a computation that decodes a file came to: where the decoder panicked, the file cannot be read.
+pub(crate) fn decoded<T>(
+    computed: Result<Result<T, SegmentError>, ComputeError>,
+) -> Result<Result<T, SegmentError>, ComputeError> {
+    match computed {
+        Err(ComputeError::Panicked) => Ok(Err(SegmentError::Panic)),
+        computed => computed,
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::{CompactError, Compactor};
-use crate::compute::{self, ComputeError};
+use crate::compute;
 use crate::hot;
 use crate::layout::{Minute, SegmentName, Stream};
 use crate::manifest::{Manifest, Reaching};
@@ -73,10 +73,7 @@ impl Compactor {
         let failed = |source| CompactError::Store { object: object.clone(), source };
         let bytes = self.store.get(&object).await.map_err(failed)?.bytes().await.map_err(failed)?;
         let length = bytes.len() as u64;
-        let decoded = match compute::merge(move || segment::decode(bytes, checksum)).await {
-            Err(ComputeError::Panicked) => Err(SegmentError::Panic),
-            decoded => decoded?,
-        };
+        let decoded = compute::decoded(compute::merge(move || segment::decode(bytes, checksum)).await)?;
         Ok(match decoded {
             Ok(segment) => Ok(Read { segment, bytes: length }),
             Err(error) => Err(Unreadable { object, error }),

@@ -1,15 +1,13 @@
 //! Takes what is deleted out of runs and frames: object by object, so that no more than one is in memory.
 
-use bytes::Bytes;
-use object_store::ObjectStoreExt;
-
 use super::commit::hash;
+use super::inputs::{Read, Unreadable};
 use super::merge::blocking;
 use super::{CompactError, Compactor, Progress};
 use crate::deletion::Mask;
 use crate::layout::{MergedName, frame_name};
 use crate::manifest::{Frame, Loaded, Manifest, Object, Run};
-use crate::segment::{self, Segment, SegmentError};
+use crate::segment::Segment;
 
 impl Compactor {
     /// Looks at the first run that has not been looked at, and at those after it that have nothing of what is deleted.
@@ -58,16 +56,14 @@ impl Compactor {
         run: &Run,
         progress: &mut Progress,
     ) -> Result<Run, CompactError> {
-        let name = |object: &str, part| {
-            let inputs = hash([object, &manifest.deleted.to_string()].into_iter());
+        let name = |inputs, part| {
             let (day, level, epoch) = (run.day.unwrap_or(run.from.day()), run.level.name(), manifest.epoch);
             MergedName { day, level, minutes: (run.from, run.to), epoch, inputs }.part(part)
         };
         let rows = |objects: &[Object]| -> u64 {
             objects.iter().map(|object| object.rows.saturating_sub(object.head_rows)).sum()
         };
-        let mask = Mask::of_merged(manifest, run.deleted);
-        let objects = self.purge(&run.objects, mask.as_deref(), name, progress).await?;
+        let objects = self.purge(manifest, run.deleted, &run.objects, name, progress).await?;
         let gone = rows(&run.objects) - rows(&objects);
         progress.deleted += gone;
         let rows_merged = run.rows_merged + gone;
@@ -80,26 +76,25 @@ impl Compactor {
         frame: &Frame,
         progress: &mut Progress,
     ) -> Result<Frame, CompactError> {
-        let name = |object: &str, part| {
-            let inputs = hash([object, &manifest.deleted.to_string()].into_iter());
-            frame_name(frame.at, frame.base.is_none(), manifest.epoch, inputs, part)
-        };
-        let mask = Mask::of_merged(manifest, frame.deleted);
-        let objects = self.purge(&frame.objects, mask.as_deref(), name, progress).await?;
+        let name = |inputs, part| frame_name(frame.at, frame.base.is_none(), manifest.epoch, inputs, part);
+        let objects = self.purge(manifest, frame.deleted, &frame.objects, name, progress).await?;
         Ok(Frame { objects, deleted: manifest.deleted, ..frame.clone() })
     }
 
-    /// The objects without what is deleted; the first stays even if nothing is left of it.
+    /// The objects, written with the deletion `seen` in mind, without what was deleted since; the first stays even if
+    /// nothing is left of it. `name` is of a hash of what a new object is made of, and its place.
     async fn purge(
         &self,
+        manifest: &Manifest,
+        seen: u64,
         objects: &[Object],
-        mask: Option<&Mask>,
-        name: impl Fn(&str, usize) -> String + Send + Sync,
+        name: impl Fn(u64, usize) -> String + Send + Sync,
         progress: &mut Progress,
     ) -> Result<Vec<Object>, CompactError> {
+        let mask = Mask::of_merged(manifest, seen);
         let mut left = Vec::with_capacity(objects.len());
         for (part, object) in objects.iter().enumerate() {
-            let Some(mask) = mask.filter(|mask| mask.may_touch(object)) else {
+            let Some(mask) = mask.as_deref().filter(|mask| mask.may_touch(object)) else {
                 left.push(object.clone());
                 continue;
             };
@@ -107,8 +102,8 @@ impl Compactor {
                 None => left.push(object.clone()),
                 Some(segment) if segment.row_count() == 0 && part > 0 => {}
                 Some(segment) => {
-                    let name = name(&object.name, part);
-                    left.push(self.write_file(name, segment, progress).await?);
+                    let inputs = hash([&*object.name, &manifest.deleted.to_string()].into_iter());
+                    left.push(self.write_file(name(inputs, part), segment, progress).await?);
                 }
             }
         }
@@ -122,12 +117,13 @@ impl Compactor {
         mask: &Mask,
         progress: &mut Progress,
     ) -> Result<Option<Segment>, CompactError> {
-        let path = self.stream.below(&object.name);
-        let failed = |source| CompactError::Store { object: path.clone(), source };
-        let bytes: Bytes = self.store.get(&path).await.map_err(failed)?.bytes().await.map_err(failed)?;
-        progress.read_bytes += bytes.len() as u64;
-        let (checksum, mask) = (object.checksum, mask.clone());
-        let left = blocking(move || Ok::<_, SegmentError>(mask.apply(&segment::decode(bytes, checksum)?)));
-        left.await?.map_err(|error| CompactError::Damaged { object: path, reason: error.to_string() })
+        let read = self.read(self.stream.below(&object.name), object.checksum).await?;
+        let Read { segment, bytes } = read.map_err(|Unreadable { object, error }| CompactError::Damaged {
+            object,
+            reason: error.to_string(),
+        })?;
+        progress.read_bytes += bytes;
+        let mask = mask.clone();
+        blocking(move || mask.apply(&segment)).await
     }
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 use object_store::path::Path;
 
+use crate::compute::ComputeError;
 use crate::layout::Stream;
 use crate::manifest::{LoadError, Loaded, Manifests};
 
@@ -45,9 +46,9 @@ pub enum InspectError {
     /// The manifest is damaged, or of a later version: nothing is known of what was merged.
     #[error("{0}")]
     Manifest(String),
-    /// The process is going down.
-    #[error("interrupted: the process is shutting down")]
-    Interrupted,
+    /// What was read could not be looked at.
+    #[error(transparent)]
+    Compute(#[from] ComputeError),
 }
 
 impl From<LoadError> for InspectError {

@@ -9,6 +9,7 @@ use object_store::path::Path;
 
 use super::inventory::Waiting;
 use super::{InspectError, Inspector};
+use crate::compute;
 use crate::layout::{Minute, SegmentName};
 use crate::manifest::{Manifest, stands};
 use crate::segment::{self, Segment, SegmentError};
@@ -176,11 +177,7 @@ impl Inspector {
     pub(super) async fn file(&self, object: &Path, checksum: u64) -> Result<File, InspectError> {
         let Some(content) = self.read(object).await? else { return Ok(None) };
         let bytes = content.clone();
-        let decoded = match tokio::task::spawn_blocking(move || segment::decode(bytes, checksum)).await {
-            Ok(decoded) => decoded,
-            Err(error) if error.is_panic() => Err(SegmentError::Panic),
-            Err(_) => return Err(InspectError::Interrupted),
-        };
+        let decoded = compute::decoded(compute::compute(move || segment::decode(bytes, checksum)).await)?;
         Ok(Some((content, decoded)))
     }
 }

@@ -13,7 +13,7 @@ use super::listing::Found;
 use super::unreadable::LeftOut;
 use super::{ReadError, Reader};
 use crate::compact::keys::Counted;
-use crate::compute::{ComputeError, compute};
+use crate::compute::{compute, decoded};
 use crate::segment::{
     self, Mark, Page, Partial, Sealed, SealedFooter, Segment, SegmentError, Step, Wanted, footer_start,
 };
@@ -333,14 +333,11 @@ impl Reader {
     }
 }
 
-/// Decodes bytes. A decoder that panics is a file that cannot be read.
+/// Decodes bytes.
 async fn decode<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SegmentError> + Send + 'static,
 ) -> Read<T> {
-    match compute(work).await {
-        Err(ComputeError::Panicked) => Ok(Err(SegmentError::Panic)),
-        decoded => Ok(decoded?),
-    }
+    Ok(decoded(compute(work).await)?)
 }
 
 /// The pages of a range, as one.
