@@ -120,6 +120,19 @@ impl Event {
         }
     }
 
+    /// For whoever does the same whatever the event says.
+    ///
+    /// # Errors
+    /// If it asks for something in particular: over HTTP or from a queue.
+    pub fn tick(&self) -> Result<(), UnknownEvent> {
+        match self.is_http() || self.is_batch() {
+            true => {
+                Err(self.unknown("an event of EventBridge, or any other that asks for nothing in particular"))
+            }
+            false => Ok(()),
+        }
+    }
+
     /// The error for whoever expected something else.
     pub fn unknown(&self, expected: &'static str) -> UnknownEvent {
         let known = [

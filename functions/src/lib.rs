@@ -21,7 +21,7 @@ pub use environment::Environment;
 pub use event::{Event, HttpEvent, UnknownEvent};
 pub use messages::Messages;
 pub use query_settings::{Memory, disk_cache, query_settings, type_labels};
-pub use run::{Invocation, run};
+pub use run::{Invocation, RESERVE, run};
 pub use start::{log, storage, storage_variables};
 pub use tokens::Tokens;
 pub use web::Web;

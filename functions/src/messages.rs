@@ -17,7 +17,7 @@ use tower::ServiceExt as _;
 
 use crate::answer::{Answer, json};
 use crate::event::{Event, Record};
-use crate::run::Invocation;
+use crate::run::{Invocation, RESERVE};
 
 /// Bytes of an error's text that are logged.
 const REASON_BYTES_MAX: usize = 4 << 10;
@@ -87,7 +87,7 @@ impl Messages {
                 .map_or_else(|| format!("id {id}"), |group| format!("group {group}"));
             lines.entry(line).or_default().push((id, record));
         }
-        let left = invocation.left();
+        let left = invocation.left(RESERVE);
         let failed = join_all(lines.into_values().map(|line| self.line(line, left))).await;
         let outcome = Outcome { batch_item_failures: failed.into_iter().flatten().collect() };
         json(&outcome)

@@ -1,6 +1,7 @@
 //! From Lambda's Runtime API to a handler and back.
 
 use std::future::Future;
+use std::time::Duration;
 
 use edge::SystemClock;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -8,6 +9,9 @@ use model::Clock as _;
 
 use crate::answer::Answer;
 use crate::event::Event;
+
+/// To write an answer and hand it over, so that it comes before Lambda ends the function.
+pub const RESERVE: Duration = Duration::from_millis(500);
 
 /// What is known about the call of a function besides its event.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +31,11 @@ impl Invocation {
             return LONGEST_MS;
         }
         self.deadline_ms.saturating_sub(SystemClock.now_ms()).clamp(0, LONGEST_MS)
+    }
+
+    /// The same without so much of it, for what is to be done before.
+    pub fn left(&self, reserve: Duration) -> Duration {
+        Duration::from_millis(self.left_ms().unsigned_abs()).saturating_sub(reserve)
     }
 
     /// One that ends in so long.

@@ -1,7 +1,5 @@
 //! HTTP events to a router and back.
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::body::Body;
 use http::header::{HeaderValue, WWW_AUTHENTICATE};
@@ -12,7 +10,7 @@ use crate::answer::{self, Answer};
 use crate::environment::Environment;
 use crate::event::{HttpEvent, Source};
 use crate::request::request;
-use crate::run::Invocation;
+use crate::run::{Invocation, RESERVE};
 use crate::tokens::Tokens;
 
 /// Routes behind a Function URL, API Gateway or a load balancer.
@@ -63,7 +61,7 @@ impl Web {
             return self.written(source, &asked, refused.map(Body::from)).await;
         }
         let answered = self.routes.clone().oneshot(request);
-        let response = match tokio::time::timeout(invocation.left(), answered).await {
+        let response = match tokio::time::timeout(invocation.left(RESERVE), answered).await {
             Ok(Ok(response)) => response,
             Err(_) => late().map(Body::from),
         };
@@ -91,15 +89,6 @@ fn late() -> Response<String> {
     let reason =
         "no answer before the function's time ran out; what was asked to be stored may or may not be";
     answer::refusal(true, StatusCode::SERVICE_UNAVAILABLE, "timeout", reason)
-}
-
-impl Invocation {
-    /// How long an answer may take, so that it comes before Lambda ends the function.
-    pub(crate) fn left(&self) -> Duration {
-        /// To write the answer and hand it over.
-        const RESERVE_MS: i64 = 500;
-        Duration::from_millis(u64::try_from(self.left_ms().saturating_sub(RESERVE_MS)).unwrap_or(0))
-    }
 }
 
 #[cfg(test)]

@@ -18,14 +18,13 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use alert::{Components, Evaluator, Progress, Rules};
 use anyhow::{Context, bail, ensure};
 use edge::{
     Ack, AlertingFiles, AlertingSource, HEARTBEAT_TIMEOUT, Heartbeat, RuleQueries, RuleSamples, SystemClock,
 };
-use mayfly_functions::{Answer, Environment, Event, Invocation, Memory, disk_cache, query_settings};
+use mayfly_functions::{Answer, Environment, Event, Invocation, Memory, RESERVE, disk_cache, query_settings};
 use model::Clock;
 use serde_json::json;
 
@@ -108,12 +107,8 @@ fn absolute(folder: &str, place: &str) -> String {
 
 impl Ticks {
     async fn answer(&self, event: &Event, invocation: Invocation) -> anyhow::Result<Answer> {
-        if event.is_http() || event.is_batch() {
-            let expected = "an event of EventBridge, or any other that asks for nothing in particular";
-            return Err(event.unknown(expected).into());
-        }
-        let left = Duration::from_millis(u64::try_from(invocation.left_ms()).unwrap_or(0));
-        let ticked = tokio::time::timeout(left.saturating_sub(RESERVE), self.tick()).await;
+        event.tick()?;
+        let ticked = tokio::time::timeout(invocation.left(RESERVE), self.tick()).await;
         let progress = ticked.context("the function's time ran out before the tick was done")??;
         tracing::info!(?progress, "tick");
         ensure!(
@@ -122,8 +117,7 @@ impl Ticks {
             progress.alerts_waiting
         );
         if let Some(heartbeat) = &self.heartbeat {
-            let left = Duration::from_millis(u64::try_from(invocation.left_ms()).unwrap_or(0));
-            let time = left.saturating_sub(RESERVE).min(HEARTBEAT_TIMEOUT);
+            let time = invocation.left(RESERVE).min(HEARTBEAT_TIMEOUT);
             if tokio::time::timeout(time, heartbeat.beat()).await.is_err() {
                 tracing::warn!("the function's time ran out before the heartbeat was heard");
             }
@@ -167,6 +161,3 @@ impl Ticks {
 
 /// What says where rules come from.
 const SOURCES: &str = "MAYFLY_RULES, MAYFLY_CONFIG_FILE";
-
-/// To say that time ran out before it has.
-const RESERVE: Duration = Duration::from_millis(500);

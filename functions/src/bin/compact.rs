@@ -87,11 +87,8 @@ fn kept(environment: &mut Environment, name: &str) -> StreamRetention {
 
 impl Compacts {
     async fn answer(&self, event: &Event, invocation: Invocation) -> anyhow::Result<Answer> {
-        if event.is_http() || event.is_batch() {
-            let expected = "an event of EventBridge, or any other that asks for nothing in particular";
-            return Err(event.unknown(expected).into());
-        }
-        let tenants = tokio::time::timeout(left(invocation), self.storage.tenants()).await;
+        event.tick()?;
+        let tenants = tokio::time::timeout(invocation.left(RESERVE), self.storage.tenants()).await;
         let tenants = tenants.context("the function's time ran out while tenants were listed")?;
         let compactions: Vec<_> =
             tenants.context("tenants cannot be listed")?.iter().map(|tenant| self.of(tenant)).collect();
@@ -102,7 +99,7 @@ impl Compacts {
         }
         let (mut told, mut failures, mut begun) = (serde_json::Map::new(), Vec::new(), 0);
         for of_stream in streams {
-            if left(invocation).is_zero() {
+            if invocation.left(RESERVE).is_zero() {
                 told.insert(of_stream.stream.clone(), json!({"outcome": "not begun"}));
                 continue;
             }
@@ -130,18 +127,12 @@ impl Compacts {
     }
 }
 
-/// How long work may still take.
-fn left(invocation: Invocation) -> Duration {
-    let left = Duration::from_millis(u64::try_from(invocation.left_ms()).unwrap_or(0));
-    left.saturating_sub(RESERVE)
-}
-
 /// Does what is due in a stream, as long as there is time.
 async fn work(compactor: &Compactor, invocation: Invocation) -> (Progress, End) {
     let mut done = Progress::default();
     let end = loop {
         let mut progress = Progress::default();
-        let ticked = tokio::time::timeout(left(invocation), compactor.tick_into(&mut progress)).await;
+        let ticked = tokio::time::timeout(invocation.left(RESERVE), compactor.tick_into(&mut progress)).await;
         done.add(&progress);
         match ticked {
             Err(_) => break End::OutOfTime,
