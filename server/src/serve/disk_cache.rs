@@ -10,7 +10,7 @@ use model::MetricType;
 use tokio::sync::watch;
 use wire::Family;
 
-use super::own_metrics::{family_of as family, metric};
+use super::own_metrics::family;
 
 /// Copies of what is gone from the storage are gone from the disk after so long, and one [`PAUSE`].
 const AGE_MAX: Duration = Duration::from_hours(24);
@@ -65,8 +65,5 @@ pub(super) fn families(cache: &DiskCache) -> Vec<Family> {
     let bytes =
         ("mayfly_disk_cache_bytes", "Bytes of copies on the local disk.", MetricType::Gauge, stats.bytes);
     let all = counters.into_iter().chain([bytes]);
-    all.map(|(name, help, r#type, value)| {
-        family(name, help, r#type, vec![metric(Vec::new(), r#type, value as f64)])
-    })
-    .collect()
+    all.map(|(name, help, r#type, value)| family(name, help, r#type, Vec::new(), value as f64)).collect()
 }

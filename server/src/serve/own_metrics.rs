@@ -185,7 +185,7 @@ pub(super) fn requests(name: &str, help: &str, counts: Counts) -> Family {
 }
 
 /// A family of one metric.
-fn family(
+pub(super) fn family(
     name: &str,
     help: &str,
     r#type: MetricType,
