@@ -6,22 +6,18 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use edge::{Compaction, Storage, StreamCompaction, SystemClock};
+use edge::{Compaction, StreamCompaction, SystemClock};
 use model::Clock;
 use store::{Progress, Unmerged};
 
 use crate::cli::{CompactFlags, LogFormat, LogLevel};
 use crate::log;
+use crate::storage_flags::StorageFlags;
 
 #[derive(Args, Debug)]
 pub(crate) struct Compact {
-    /// Where data is kept: a folder, or s3://BUCKET/PREFIX
-    #[arg(long, value_name = "URL", default_value = "./mayfly-data")]
-    storage: String,
-
-    /// Address of an S3 server other than AWS; credentials are found the AWS way
-    #[arg(long = "s3.endpoint", value_name = "URL")]
-    s3_endpoint: Option<String>,
+    #[command(flatten)]
+    storage: StorageFlags,
 
     #[command(flatten)]
     how: CompactFlags,
@@ -48,8 +44,8 @@ pub(crate) fn run(flags: &Compact) -> anyhow::Result<ExitCode> {
 
 async fn compact(flags: &Compact) -> anyhow::Result<ExitCode> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let url = || format!("--storage {}", flags.storage);
-    let storage = Storage::open(&flags.storage, flags.s3_endpoint.as_deref()).await.with_context(url)?;
+    let url = || flags.storage.told();
+    let storage = flags.storage.open().await?;
     storage.prove().await.with_context(url)?;
     let mut ended = ExitCode::SUCCESS;
     for tenant in storage.tenants().await.with_context(url)? {

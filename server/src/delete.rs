@@ -1,26 +1,22 @@
 //! `mayfly store delete`
 
 use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use chrono::DateTime;
 use clap::Args;
-use edge::{Storage, SystemClock};
+use edge::SystemClock;
 use model::{Clock, Matcher};
 use store::{Deletable, Deletion, Tenant};
 
+use crate::cli::instant;
+use crate::storage_flags::StorageFlags;
+
 #[derive(Args, Debug)]
 pub(crate) struct Delete {
-    /// Where data is kept: a folder, or s3://BUCKET/PREFIX
-    #[arg(long, value_name = "URL", default_value = "./mayfly-data")]
-    storage: String,
-
-    /// Address of an S3 server other than AWS; credentials are found the AWS way
-    #[arg(long = "s3.endpoint", value_name = "URL")]
-    s3_endpoint: Option<String>,
+    #[command(flatten)]
+    storage: StorageFlags,
 
     /// Whose data
     #[arg(long, value_name = "NAME", default_value = "default", value_parser = tenant)]
@@ -31,11 +27,11 @@ pub(crate) struct Delete {
     matches: Vec<Selector>,
 
     /// The first time of it, in seconds since 1970 or as 2026-11-27T10:00:00Z [default: the beginning]
-    #[arg(long, value_name = "TIME", value_parser = time_ms, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = instant, allow_hyphen_values = true)]
     start: Option<i64>,
 
     /// The last time of it [default: all that is there]
-    #[arg(long, value_name = "TIME", value_parser = time_ms, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = instant, allow_hyphen_values = true)]
     end: Option<i64>,
 
     /// Delete nothing, and tell how much that would be
@@ -58,18 +54,6 @@ fn tenant(name: &str) -> Result<Tenant, String> {
     Tenant::new(name).map_err(|error| error.to_string())
 }
 
-fn time_ms(text: &str) -> Result<i64, String> {
-    let wrong =
-        || format!("{text:?} is no time: expected seconds since 1970, or one like 2026-11-27T10:00:00Z");
-    if let Ok(seconds) = text.parse::<f64>() {
-        const MS_MAX: f64 = 1e15;
-        let ms = (seconds * 1_000.0).round();
-        #[expect(clippy::cast_possible_truncation, reason = "checked")]
-        return if ms.abs() <= MS_MAX { Ok(ms as i64) } else { Err(wrong()) };
-    }
-    DateTime::parse_from_rfc3339(text).map(|at| at.timestamp_millis()).map_err(|_| wrong())
-}
-
 /// Ends with 0 if it was recorded, or counted.
 pub(crate) fn run(flags: &Delete) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -77,13 +61,8 @@ pub(crate) fn run(flags: &Delete) -> anyhow::Result<ExitCode> {
 }
 
 async fn delete(flags: &Delete) -> anyhow::Result<()> {
-    let url = || format!("--storage {}", flags.storage);
-    let is_folder = !flags.storage.contains("://") && flags.storage != "memory:";
-    if is_folder && !Path::new(&flags.storage).is_dir() {
-        // to open it would make one
-        bail!("{}: there is no such folder", url());
-    }
-    let storage = Storage::open(&flags.storage, flags.s3_endpoint.as_deref()).await.with_context(url)?;
+    let url = || flags.storage.told();
+    let storage = flags.storage.open_existing().await?;
     if !storage.tenants().await.with_context(url)?.contains(&flags.tenant) {
         bail!("{}: nothing is stored there for the tenant {}", url(), flags.tenant);
     }
@@ -127,10 +106,10 @@ mod tests {
 
     #[test]
     fn times_and_selectors_are_those_of_queries() {
-        assert_eq!(time_ms("1795773600.5"), Ok(1_795_773_600_500));
-        assert_eq!(time_ms("2026-11-27T10:00:00+01:00"), Ok(1_795_770_000_000));
+        assert_eq!(instant("1795773600.5"), Ok(1_795_773_600_500));
+        assert_eq!(instant("2026-11-27T10:00:00+01:00"), Ok(1_795_770_000_000));
         for wrong in ["yesterday", "1e300", "NaN", "2026-11-27"] {
-            assert!(time_ms(wrong).is_err_and(|error| error.contains("seconds since 1970")), "{wrong}");
+            assert!(instant(wrong).is_err_and(|error| error.contains("seconds since 1970")), "{wrong}");
         }
         assert_eq!(selector("up{job=\"a\"}").expect("is one").matchers.len(), 2);
         assert!(selector("{job=~\".*\"}").is_err_and(|error| error.contains("non-empty matcher")));

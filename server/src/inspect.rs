@@ -2,31 +2,26 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use chrono::{DateTime, SecondsFormat};
 use clap::{Args, ValueEnum};
-use edge::{Storage, SystemClock};
+use edge::SystemClock;
 use model::Clock;
 use serde_json::{Value, json};
 use store::{Holds, Inspector, Inventory, Partition, Place, Verified};
 
 use crate::one_line;
+use crate::storage_flags::StorageFlags;
 
 /// It could not be looked at.
 const NOT_SEEN: u8 = 2;
 
 #[derive(Args, Debug)]
 pub(crate) struct Inspect {
-    /// Where data is kept: a folder, or s3://BUCKET/PREFIX
-    #[arg(long, value_name = "URL", default_value = "./mayfly-data")]
-    storage: String,
-
-    /// Address of an S3 server other than AWS; credentials are found the AWS way
-    #[arg(long = "s3.endpoint", value_name = "URL")]
-    s3_endpoint: Option<String>,
+    #[command(flatten)]
+    storage: StorageFlags,
 
     /// For people, or one JSON object per line
     #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -62,13 +57,8 @@ pub(crate) fn run(flags: &Inspect, what: What) -> anyhow::Result<ExitCode> {
 
 /// Whether all is well.
 async fn inspect(flags: &Inspect, what: What) -> anyhow::Result<bool> {
-    let url = || format!("--storage {}", flags.storage);
-    let is_folder = !flags.storage.contains("://") && flags.storage != "memory:";
-    if is_folder && !Path::new(&flags.storage).is_dir() {
-        // to open it would make one
-        bail!("{}: there is no such folder", url());
-    }
-    let storage = Storage::open(&flags.storage, flags.s3_endpoint.as_deref()).await.with_context(url)?;
+    let url = || flags.storage.told();
+    let storage = flags.storage.open_existing().await?;
     let (mut is_well, mut is_empty) = (true, true);
     for tenant in storage.tenants().await.with_context(url)? {
         for (stream, inspector) in storage.of_tenant(tenant).inspectors() {

@@ -11,6 +11,7 @@ mod log;
 mod query_flags;
 mod replay;
 mod serve;
+mod storage_flags;
 mod test_promql;
 mod test_rules;
 

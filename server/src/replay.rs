@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, ValueEnum};
-use edge::{RuleFiles, RuleQueries, Storage, StoredSeries, SystemClock};
+use edge::{RuleFiles, RuleQueries, StoredSeries, SystemClock};
 use model::{Clock, Labels, Selection, Series};
 use promqltest::Memory;
 use query::{Engine, SeriesSource, SourceError, SourceNotes};
@@ -19,6 +19,7 @@ use serde_json::json;
 
 use crate::cli::{duration, instant};
 use crate::query_flags::QueryFlags;
+use crate::storage_flags::StorageFlags;
 
 #[derive(Args, Debug)]
 pub(crate) struct Replay {
@@ -26,13 +27,8 @@ pub(crate) struct Replay {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
 
-    /// Where data is kept: a folder, or s3://BUCKET/PREFIX; it is only read
-    #[arg(long, value_name = "URL", default_value = "./mayfly-data")]
-    storage: String,
-
-    /// Address of an S3 server other than AWS; credentials are found the AWS way
-    #[arg(long = "s3.endpoint", value_name = "URL")]
-    s3_endpoint: Option<String>,
+    #[command(flatten)]
+    storage: StorageFlags,
 
     /// Where the range begins: like 2026-01-31T08:00:00Z, or seconds since 1970
     #[arg(long, value_name = "TIME", value_parser = instant)]
@@ -68,9 +64,8 @@ pub(crate) fn run(flags: &Replay) -> anyhow::Result<ExitCode> {
 
 async fn replay(flags: &Replay) -> anyhow::Result<ExitCode> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let files = RuleFiles::at(&flags.files, flags.s3_endpoint.as_deref()).await?.read().await?;
-    let url = || format!("--storage {}", flags.storage);
-    let storage = Storage::open(&flags.storage, flags.s3_endpoint.as_deref()).await.with_context(url)?;
+    let files = RuleFiles::at(&flags.files, flags.storage.s3_endpoint()).await?.read().await?;
+    let storage = flags.storage.open().await?;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let engine = Engine::new(flags.queries.settings(threads), Arc::clone(&clock));
     let stored = StoredSeries::new(Arc::new(storage.reader(None, None)));
