@@ -1,20 +1,12 @@
 //! `mayfly test promql`: what passes, what fails and how it is shown, and what is no script.
 
 use std::path::Path;
-use std::process::{Command, Output};
 
+use mayfly_tests::{Ended, mayfly};
 use tempfile::TempDir;
-use testkit::server::built;
 
-fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let command = Command::new(built("mayfly").unwrap())
-        .args(["test", "promql"])
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    let Output { status, stdout, stderr } = command;
-    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+fn run(folder: &Path, arguments: &[&str]) -> Ended {
+    mayfly(folder, &[&["test", "promql"], arguments].concat())
 }
 
 const GOOD: &str = "load 1m\n  up{job=\"a\"} 1 2 3\n\neval instant at 2m up * 2\n  {job=\"a\"} 6\n\n\

@@ -1,23 +1,9 @@
 //! `mayfly check rules` and `mayfly test rules`: exit codes and texts, over upstream's own files where they are there.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::PathBuf;
 
+use mayfly_tests::mayfly;
 use tempfile::TempDir;
-use testkit::server::built;
-
-type Ended = (Option<i32>, String, String);
-
-fn run(folder: &Path, arguments: &[&str]) -> Ended {
-    let ended = Command::new(built("mayfly").unwrap())
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let Output { status, stdout, stderr } = ended;
-    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
-}
 
 const RULES: &str = "groups:\n- name: g\n  rules:\n  - record: double\n    expr: 2 * x\n  - alert: High\n    expr: double > 4\n    \
     for: 2m\n    labels: {severity: '{{ if gt $value 5.0 }}page{{ else }}mail{{ end }}'}\n    annotations: {text: '{{ $labels.i }}: {{ $value }}'}\n";
@@ -36,33 +22,33 @@ fn unit_tests_pass_and_fail() {
     write("bad.yml", &TEST.replace("value: 4", "value: 5"));
     write("none.yml", "rule_files: [nope.yml]\nsuites: []\n");
 
-    let (code, out, err) = run(folder.path(), &["test", "rules", "good.yml"]);
+    let (code, out, err) = mayfly(folder.path(), &["test", "rules", "good.yml"]);
     assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "  SUCCESS\n\n", ""));
 
     let (code, out, err) =
-        run(folder.path(), &["test", "rules", "--junit", "out.xml", "good.yml", "bad.yml"]);
+        mayfly(folder.path(), &["test", "rules", "--junit", "out.xml", "good.yml", "bad.yml"]);
     let expect = "  FAILED:\n    expr: \"double\", time: 1m,\n        exp: {__name__=\"double\", i=\"1\"} 5E+00\n        \
         got: {__name__=\"double\", i=\"1\"} 4E+00\n";
     assert_eq!((code, out.as_str(), err.as_str()), (Some(1), "  SUCCESS\n\n\n\n", expect));
     let junit = std::fs::read_to_string(folder.path().join("out.xml")).unwrap();
     assert!(junit.contains("<testsuite name=\"bad.yml\" tests=\"1\" failures=\"1\""), "{junit}");
 
-    let (code, out, _) = run(folder.path(), &["test", "rules", "--run", "other", "bad.yml"]);
+    let (code, out, _) = mayfly(folder.path(), &["test", "rules", "--run", "other", "bad.yml"]);
     assert_eq!((code, out.as_str()), (Some(0), "  SUCCESS\n\n"));
 
-    let (code, _, err) = run(folder.path(), &["test", "rules", "none.yml"]);
+    let (code, _, err) = mayfly(folder.path(), &["test", "rules", "none.yml"]);
     let expect =
         "  FAILED:\nyaml: unmarshal errors:\n  line 2: field suites not found in type main.unitTestFile\n";
     assert_eq!((code, err.as_str()), (Some(1), expect));
 
-    let (code, _, err) = run(folder.path(), &["test", "rules", "missing.yml"]);
+    let (code, _, err) = mayfly(folder.path(), &["test", "rules", "missing.yml"]);
     assert_eq!((code, err.starts_with("mayfly: missing.yml: No such file")), (Some(1), true), "{err}");
 }
 
 #[test]
 fn what_comes_on_standard_input_is_checked() {
     let folder = TempDir::new().unwrap();
-    let (code, out, _) = run(folder.path(), &["check", "rules"]);
+    let (code, out, _) = mayfly(folder.path(), &["check", "rules"]);
     assert_eq!((code, out.as_str()), (Some(0), "Checking standard input\n  SUCCESS: 0 rules found\n\n"));
 }
 
@@ -136,7 +122,7 @@ fn files_of_upstream() {
     assert_eq!(UPSTREAM.len(), 40, "one is missing, or new");
     let mut failed = Vec::new();
     for (command, code, texts) in UPSTREAM {
-        let (ended, out, err) = run(&root, &command.split(' ').collect::<Vec<_>>());
+        let (ended, out, err) = mayfly(&root, &command.split(' ').collect::<Vec<_>>());
         let told = format!("{out}{err}");
         if ended != Some(*code) || !texts.iter().all(|text| told.contains(text)) {
             failed.push(format!("{command}: ended with {ended:?}\n{told}"));

@@ -1,29 +1,18 @@
 //! Prometheus' configuration file: checked as promtool checks it, in force in a server, and read anew.
 
-use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use mayfly_tests::Fixture;
+use mayfly_tests::{Ended, Fixture, mayfly};
 use serde_json::Value;
 use tempfile::TempDir;
 use testkit::http::{self, Response, Server};
-use testkit::server::built;
 
 const WAIT: Duration = Duration::from_secs(20);
 const RULES: &str = "groups:\n- name: g\n  rules:\n  - {record: one, expr: 1}\n";
 
-/// Exit code, standard output, standard error.
-fn check(folder: &TempDir, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let ended = Command::new(built("mayfly").unwrap())
-        .args(["check", "config"])
-        .args(arguments)
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (ended.status.code(), text(ended.stdout), text(ended.stderr))
+fn check(folder: &TempDir, arguments: &[&str]) -> Ended {
+    mayfly(folder.path(), &[&["check", "config"], arguments].concat())
 }
 
 #[test]

@@ -2,15 +2,13 @@
 //! heartbeat to somebody outside.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use mayfly_tests::Fixture;
+use mayfly_tests::{Fixture, mayfly};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::http::{self, Request, Response, Server};
-use testkit::server::built;
 
 const JOBS: &str = r#"
 jobs:
@@ -114,16 +112,11 @@ fn a_heartbeat_needs_rules_and_a_url() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("jobs.yml"), JOBS).unwrap();
     let told = |flags: &[&str]| {
-        let ended = Command::new(built("mayfly").unwrap())
-            .args(["serve", "--storage", "memory:", "--gateway.listen-address", "127.0.0.1:0"])
-            .args(["--query.listen-address", "127.0.0.1:0"])
-            .args(flags)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        assert_eq!(ended.status.code(), Some(1));
-        String::from_utf8(ended.stderr).unwrap()
+        let serve = ["serve", "--storage=memory:", "--gateway.listen-address=127.0.0.1:0"];
+        let serve = [&serve[..], &["--query.listen-address=127.0.0.1:0"], flags].concat();
+        let (code, _, text) = mayfly(folder.path(), &serve);
+        assert_eq!(code, Some(1));
+        text
     };
     let text = told(&["--rules.heartbeat-url", "http://127.0.0.1/x"]);
     assert!(text.contains("needs rules, whose ticks it tells of: --rules or --config.file"), "{text}");
@@ -136,14 +129,7 @@ fn files_of_jobs_are_checked() {
     let folder = TempDir::new().unwrap();
     let check = |text: &str| {
         std::fs::write(folder.path().join("jobs.yml"), text).unwrap();
-        let ended = Command::new(built("mayfly").unwrap())
-            .args(["check", "rules", "jobs.yml"])
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let texts = [ended.stdout, ended.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-        (ended.status.code(), texts[0].clone(), texts[1].clone())
+        mayfly(folder.path(), &["check", "rules", "jobs.yml"])
     };
     // four rules for each, and one more where a job says itself that it failed
     let well = "Checking jobs.yml\n  SUCCESS: 21 rules found\n\n".to_owned();

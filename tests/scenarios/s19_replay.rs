@@ -1,14 +1,12 @@
 //! `mayfly rules replay`: what rules would have said about what is stored, in the words and at the times of a server.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use mayfly_tests::Fixture;
+use mayfly_tests::{Ended, Fixture, mayfly};
 use serde_json::Value;
 use tempfile::TempDir;
 use testkit::http::{self, Request};
 use testkit::remote_write::{V1, request_v1, series_v1};
-use testkit::server::built;
 
 const MINUTE: i64 = 60_000;
 
@@ -26,17 +24,9 @@ groups:
   - {alert: Follows, expr: 'ALERTS{alertname="Low", alertstate="firing"}'}
 "#;
 
-fn replay(folder: &Path, storage: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let ended = Command::new(built("mayfly").unwrap())
-        .args(["rules", "replay", "--storage"])
-        .arg(storage)
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (ended.status.code(), text(ended.stdout), text(ended.stderr))
+fn replay(folder: &Path, storage: &Path, arguments: &[&str]) -> Ended {
+    let storage = storage.to_str().unwrap();
+    mayfly(folder, &[&["rules", "replay", "--storage", storage], arguments].concat())
 }
 
 #[test]
