@@ -139,6 +139,8 @@ impl DiskCache {
         let cache = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
             copies.iter().for_each(|(piece, bytes)| cache.write(piece, bytes));
+            // whoever waits for the permit may take the folder anew, which it cannot as long as this cache lives
+            drop(cache);
             drop(permit);
         });
     }
