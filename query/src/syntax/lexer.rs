@@ -5,7 +5,7 @@
 
 use super::position::ByteRange;
 use super::quote::quoted;
-use super::token::{Kind, Token, of_word};
+use super::token::{Keyword, Kind, Token, of_word};
 use crate::syntax::operator::BinaryOp;
 
 /// The tokens of a text. The last is the end of the input, or an error whose words stand beside.
@@ -131,7 +131,7 @@ impl<'a> Lexer<'a> {
             if self.in_brackets && !self.duration_word() {
                 return self.fail(format!("unexpected character: {}, expected ':'", quote_char(first)));
             }
-            return Ok(if self.in_brackets { self.token(Kind::Identifier) } else { self.word() });
+            return Ok(if self.in_brackets { self.token(Kind::TimeWord) } else { self.word() });
         }
         self.sign(first)
     }
@@ -164,7 +164,7 @@ impl<'a> Lexer<'a> {
             }
             _ if self.duration_word() => {
                 self.had_duration = true;
-                Ok(self.token(Kind::Identifier))
+                Ok(self.token(Kind::TimeWord))
             }
             _ => self.fail(format!("unexpected character in duration expression: {}", quote_char(first))),
         }
@@ -285,7 +285,21 @@ impl<'a> Lexer<'a> {
 
     pub(crate) fn word(&mut self) -> Token {
         self.take_while(|byte| is_word(byte) || byte == b':');
-        self.token(of_word(&self.source[self.start..self.at]))
+        let kind = match of_word(&self.source[self.start..self.at]) {
+            // without a parenthesis it is a name
+            Kind::Keyword(Keyword::Fill | Keyword::FillLeft | Keyword::FillRight)
+                if !self.paren_follows() =>
+            {
+                Kind::Identifier
+            }
+            kind => kind,
+        };
+        self.token(kind)
+    }
+
+    fn paren_follows(&self) -> bool {
+        let rest = &self.source.as_bytes()[self.at..];
+        rest.iter().find(|byte| !is_space(**byte)) == Some(&b'(')
     }
 
     fn number_or_duration(&mut self) -> Result<Token, Failure> {

@@ -88,7 +88,10 @@ pub(super) fn modifiers(binary: &Binary) -> String {
 }
 
 fn label_list(names: &[Arc<str>]) -> String {
-    let names: Vec<String> = names.iter().map(|name| label_name(name)).collect();
+    // of what is quoted elsewhere, names of metrics are not here
+    let written =
+        |name: &Arc<str>| if name::is_legacy_metric_name(name) { name.to_string() } else { quoted(name) };
+    let names: Vec<String> = names.iter().map(written).collect();
     format!("({})", names.join(", "))
 }
 

@@ -16,6 +16,8 @@ pub(crate) enum Kind {
     /// The lexer cannot go on; what is wrong stands beside the tokens.
     Error,
     Identifier,
+    /// A name that stands for something where a time or a duration does: `start`, `end`, `step`, `range`, `min_of`, `max_of`.
+    TimeWord,
     /// An identifier with a colon in it.
     MetricIdentifier,
     String,
@@ -81,6 +83,7 @@ pub(crate) fn of_word(word: &str) -> Kind {
         "unless" => return Kind::Operator(BinaryOp::Unless),
         "atan2" => return Kind::Operator(BinaryOp::Atan2),
         "inf" | "nan" => return Kind::Number,
+        "start" | "end" | "step" | "range" | "min_of" | "max_of" => return Kind::TimeWord,
         "anchored" => Keyword::Anchored,
         "bool" => Keyword::Bool,
         "by" => Keyword::By,

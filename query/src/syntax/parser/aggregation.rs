@@ -77,6 +77,8 @@ impl Parser<'_> {
             // the one keyword that upstream's grammar does not list here
             Kind::Keyword(Keyword::Without) => Err(self.unexpected("grouping opts", "label")),
             Kind::Identifier
+            | Kind::TimeWord
+            | Kind::MetricIdentifier
             | Kind::Aggregate(_)
             | Kind::Keyword(_)
             | Kind::Operator(BinaryOp::And | BinaryOp::Or | BinaryOp::Unless | BinaryOp::Atan2) => {

@@ -90,7 +90,7 @@ impl Parser<'_> {
                     range: token.range.to(close.range),
                 })
             }
-            Kind::Identifier => self.duration_call(context, expected),
+            Kind::TimeWord => self.duration_call(context, expected),
             _ => Err(self.unexpected(context, expected)),
         }
     }

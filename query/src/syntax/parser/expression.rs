@@ -59,9 +59,10 @@ impl Parser<'_> {
             Kind::Number | Kind::Duration => self.number_literal(),
             Kind::String => self.string_literal(),
             Kind::LeftParen => self.paren(),
-            Kind::Identifier if self.peek_second() == Kind::LeftParen => self.call(),
+            Kind::Identifier | Kind::TimeWord if self.peek_second() == Kind::LeftParen => self.call(),
             Kind::Aggregate(op) if self.is_aggregation() => self.aggregation(op),
             Kind::Identifier
+            | Kind::TimeWord
             | Kind::MetricIdentifier
             | Kind::LeftBrace
             | Kind::Aggregate(_)
@@ -85,6 +86,7 @@ impl Parser<'_> {
             | Kind::LeftParen
             | Kind::LeftBrace
             | Kind::Identifier
+            | Kind::TimeWord
             | Kind::MetricIdentifier
             | Kind::Aggregate(_)
             | Kind::Operator(

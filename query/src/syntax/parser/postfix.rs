@@ -106,7 +106,7 @@ impl Parser<'_> {
 
     fn at_argument(&mut self, operand: ByteRange) -> Result<At> {
         let token = self.peek();
-        if token.kind == Kind::Identifier {
+        if token.kind == Kind::TimeWord {
             let at = match self.text(token).to_ascii_lowercase().as_str() {
                 "start" => At::Start,
                 "end" => At::End,

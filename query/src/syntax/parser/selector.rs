@@ -14,7 +14,7 @@ impl Parser<'_> {
         let first = self.peek();
         let name: Option<Arc<str>> = match first.kind {
             Kind::LeftBrace => None,
-            Kind::Identifier | Kind::MetricIdentifier | Kind::Aggregate(_) => {
+            Kind::Identifier | Kind::TimeWord | Kind::MetricIdentifier | Kind::Aggregate(_) => {
                 self.advance();
                 Some(self.text(first).into())
             }
@@ -94,6 +94,7 @@ impl Parser<'_> {
             if !matches!(
                 first.kind,
                 Kind::Identifier
+                    | Kind::TimeWord
                     | Kind::MetricIdentifier
                     | Kind::Aggregate(_)
                     | Kind::Keyword(_)
