@@ -1,5 +1,5 @@
 //! How many samples a query looks at, step by step, and the remarks that depend on what is there. All numbers and texts
-//! about samples are what a real Prometheus 3.5 answers for the same data.
+//! about samples that are looked at are what a real Prometheus 3.5 answers for the same data; what is read, later ones tell.
 
 use std::sync::Arc;
 
@@ -50,46 +50,60 @@ async fn ask(settings: Settings, text: &str, times: Times, tallied: bool) -> Res
 const RANGE: Times = Times::Range { start_ms: 600_000, end_ms: 900_000, step_ms: 75_000 };
 
 #[tokio::test]
-async fn samples_count_for_every_step_that_looks_at_them() {
-    for (text, expect) in [
-        ("c_total", [2, 2, 2, 2, 2]),
-        ("sum(c_total)", [2, 2, 2, 2, 2]),
-        ("topk(1, c_total)", [2, 2, 2, 2, 2]),
-        ("timestamp(c_total)", [2, 2, 2, 2, 2]),
-        ("info(c_total)", [2, 2, 2, 2, 2]),
-        ("scalar(g)", [1, 1, 1, 1, 1]),
-        ("rate(c_total[1m])", [8, 8, 7, 4, 4]),
-        ("sum(rate(c_total[1m]))", [8, 8, 7, 4, 4]),
-        ("absent_over_time(c_total[1m])", [8, 8, 7, 4, 4]),
-        ("quantile_over_time(-1, c_total[1m]) + c_total", [10, 10, 9, 6, 6]),
-        ("c_total + c_total", [4, 4, 4, 4, 4]),
+async fn samples_count_for_every_step_that_looks_at_them_and_once_as_read() {
+    let none = [0; 5];
+    for (text, looked_at, read) in [
+        ("c_total", [2, 2, 2, 2, 2], [2, 2, 2, 2, 2]),
+        ("sum(c_total)", [2, 2, 2, 2, 2], [2, 2, 2, 2, 2]),
+        ("topk(1, c_total)", [2, 2, 2, 2, 2], [2, 2, 2, 2, 2]),
+        ("timestamp(c_total)", [2, 2, 2, 2, 2], [2, 2, 2, 2, 2]),
+        ("info(c_total)", [2, 2, 2, 2, 2], [2, 2, 2, 2, 2]),
+        ("scalar(g)", [1, 1, 1, 1, 1], [1, 1, 1, 1, 1]),
+        ("rate(c_total[1m])", [8, 8, 7, 4, 4], [8, 8, 7, 4, 4]),
+        ("sum(rate(c_total[1m]))", [8, 8, 7, 4, 4], [8, 8, 7, 4, 4]),
+        ("absent_over_time(c_total[1m])", [8, 8, 7, 4, 4], [8, 8, 7, 4, 4]),
+        // what windows share is read for the first of them
+        ("rate(c_total[2m])", [16, 16, 15, 10, 8], [16, 10, 9, 5, 5]),
+        ("sum(count_over_time(c_total[2m]))", [16, 16, 15, 10, 8], [16, 10, 9, 5, 5]),
+        ("quantile_over_time(-1, c_total[1m]) + c_total", [10, 10, 9, 6, 6], [10, 10, 9, 6, 6]),
+        ("c_total + c_total", [4, 4, 4, 4, 4], [4, 4, 4, 4, 4]),
         // what does not change with time is computed once and counts for every step
-        ("c_total @ 300", [2, 2, 2, 2, 2]),
-        ("sum_over_time(c_total[1m] @ 300)", [8, 8, 8, 8, 8]),
-        ("sum(max_over_time(c_total[1m:15s] @ 300))", [8, 8, 8, 8, 8]),
-        // of subqueries, their values count
-        ("max_over_time(c_total[1m:15s])", [8, 8, 8, 8, 8]),
-        ("max_over_time(rate(c_total[1m])[1m:15s])", [8, 8, 8, 4, 4]),
-        ("max_over_time(sum_over_time(c_total[1m] @ 300)[1m:15s])", [8, 8, 8, 8, 8]),
-        ("vector(1)", [0, 0, 0, 0, 0]),
-        ("time()", [0, 0, 0, 0, 0]),
-        ("absent(nope)", [0, 0, 0, 0, 0]),
+        ("c_total @ 300", [2, 2, 2, 2, 2], [2, 0, 0, 0, 0]),
+        ("sum_over_time(c_total[1m] @ 300)", [8, 8, 8, 8, 8], [8, 0, 0, 0, 0]),
+        ("predict_linear(c_total[1m] @ 300, 60)", [8, 8, 8, 8, 8], [8, 0, 0, 0, 0]),
+        ("sum(max_over_time(c_total[1m:15s] @ 300))", [8, 8, 8, 8, 8], [8, 0, 0, 0, 0]),
+        // of subqueries, their values count, and what they read counts for the first window that has them
+        ("max_over_time(c_total[1m:15s])", [8, 8, 8, 8, 8], [8, 8, 8, 8, 8]),
+        ("max_over_time(rate(c_total[1m])[1m:15s])", [8, 8, 8, 4, 4], [14, 8, 7, 4, 4]),
+        ("max_over_time(sum_over_time(c_total[1m] @ 300)[1m:15s])", [8, 8, 8, 8, 8], [8, 0, 0, 0, 0]),
+        ("vector(1)", none, none),
+        ("time()", none, none),
+        ("absent(nope)", none, none),
         // of what was pushed, the steps that hold in a window
-        ("p", [1, 1, 1, 1, 1]),
-        ("increase(p[1m])", [1, 2, 1, 1, 1]),
+        ("p", [1, 1, 1, 1, 1], [1, 1, 1, 1, 1]),
+        ("increase(p[1m])", [1, 2, 1, 1, 1], [1, 1, 0, 0, 0]),
     ] {
+        let by_time = |counts: [u64; 5]| {
+            (0_i64..).map(|step| 600_000 + step * 75_000).zip(counts).collect::<Vec<(i64, u64)>>()
+        };
         for threads in [1, 3] {
             let settings = Settings { threads, ..Settings::default() };
             let outcome = ask(settings, text, RANGE, true).await.expect(text);
-            let expect: Vec<(i64, u64)> = (0_i64..).map(|step| 600_000 + step * 75_000).zip(expect).collect();
-            assert_eq!(outcome.usage.looked_at, expect, "{text}");
+            assert_eq!(outcome.usage.looked_at, by_time(looked_at), "{text}");
+            assert_eq!(outcome.usage.read, by_time(read), "{text} reads");
         }
         let outcome = ask(Settings::default(), text, RANGE, false).await.expect(text);
-        assert!(outcome.usage.looked_at.is_empty(), "{text}: nobody asked");
+        assert!(outcome.usage.looked_at.is_empty() && outcome.usage.read.is_empty(), "{text}: nobody asked");
     }
-    for text in ["c_total[1m]", "c_total[1m:15s]", "rate(c_total[1m])"] {
-        let outcome = ask(Settings::default(), text, Times::At(700_000), true).await.expect(text);
-        assert_eq!(outcome.usage.looked_at, [(700_000, 8)], "{text}");
+    for (text, read) in [
+        ("c_total[1m]", 8),
+        ("c_total[1m:15s]", 8),
+        ("rate(c_total[1m])", 8),
+        ("rate(c_total[1m])[1m:15s]", 14),
+    ] {
+        let outcome = ask(Settings::default(), text, Times::At(675_000), true).await.expect(text);
+        assert_eq!(outcome.usage.looked_at, [(675_000, 8)], "{text}");
+        assert_eq!(outcome.usage.read, [(675_000, read)], "{text}");
     }
 }
 

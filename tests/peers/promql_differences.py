@@ -116,6 +116,23 @@ def _negation_of_series_that_meet(case):
     return _times(case.ours) == _times(case.again(case.query.replace("-(", "1 * (")))
 
 
+# of the selector of several metrics that queries have, and its metrics
+SEVERAL, EACH = '{__name__=~"g2?",job="a"}', ['g{job="a"}', 'g2{job="a"}']
+
+
+def _windows_of_series_that_meet(case):
+    """3.14 joins series that become the same by a function over ranges where they have no time in common (#18631), 3.5 refuses."""
+    if case.kind != "status" or case.theirs.get("error") != "vector cannot contain metrics with the same labelset":
+        return False
+    if f"({SEVERAL}[" not in case.query:
+        return False
+    joined: dict = {}
+    for alone in EACH:
+        for labels, times in _times(case.again(case.query.replace(SEVERAL, alone))).items():
+            joined.setdefault(labels, set()).update(times)
+    return {labels: set(times) for labels, times in _times(case.ours).items()} == joined
+
+
 def _other_remarks(case):
     """Remarks that 3.5 does not make, or words otherwise: see REMARKS."""
     mine, other = set(_remarks(case.ours)), set(_remarks(case.theirs))
@@ -219,5 +236,6 @@ ENTRIES = [
     _ties,
     _mean_of_infinities,
     _negation_of_series_that_meet,
+    _windows_of_series_that_meet,
     _other_remarks,
 ]

@@ -32,23 +32,31 @@ impl Stats {
         let evaluate_s = seconds(self.loaded_us, self.evaluated_us);
         let both_s = seconds(self.entered_us, self.evaluated_us);
         let total_s = seconds(self.arrived_us, self.evaluated_us);
-        let Usage { samples_read, samples_most, looked_at } = &self.usage;
-        let in_all = looked_at.iter().fold(0_u64, |sum, (_, samples)| sum.saturating_add(*samples));
-        let mut steps = String::new();
-        if self.per_step {
-            steps.push_str(r#""totalQueryableSamplesPerStep":["#);
-            for (place, (at_ms, samples)) in looked_at.iter().enumerate() {
-                steps.push_str(if place > 0 { ",[" } else { "[" });
-                json::time(&mut steps, *at_ms);
-                let _ = write!(steps, ",{samples}]");
-            }
-            steps.push_str("],");
-        }
+        let Usage { samples_most, looked_at, read } = &self.usage;
+        let looked_at = self.samples("totalQueryableSamples", looked_at);
+        let read = self.samples("samplesRead", read);
         data.pop();
         // a string takes all that is written
         let _ = write!(
             data,
-            r#","stats":{{"timings":{{"evalTotalTime":{both_s},"resultSortTime":0,"queryPreparationTime":{prepare_s},"innerEvalTime":{evaluate_s},"execQueueTime":{queue_s},"execTotalTime":{total_s}}},"samples":{{{steps}"totalQueryableSamples":{in_all},"samplesRead":{samples_read},"peakSamples":{samples_most}}}}}}}"#
+            r#","stats":{{"timings":{{"evalTotalTime":{both_s},"resultSortTime":0,"queryPreparationTime":{prepare_s},"innerEvalTime":{evaluate_s},"execQueueTime":{queue_s},"execTotalTime":{total_s}}},"samples":{{{looked_at},{read},"peakSamples":{samples_most}}}}}}}"#
         );
+    }
+
+    /// How many samples in all, and before that how many for each time, if that is to be told.
+    fn samples(&self, name: &str, counts: &[(i64, u64)]) -> String {
+        let mut told = String::new();
+        if self.per_step {
+            let _ = write!(told, r#""{name}PerStep":["#);
+            for (place, (at_ms, samples)) in counts.iter().enumerate() {
+                told.push_str(if place > 0 { ",[" } else { "[" });
+                json::time(&mut told, *at_ms);
+                let _ = write!(told, ",{samples}]");
+            }
+            told.push_str("],");
+        }
+        let in_all = counts.iter().fold(0_u64, |sum, (_, samples)| sum.saturating_add(*samples));
+        let _ = write!(told, r#""{name}":{in_all}"#);
+        told
     }
 }

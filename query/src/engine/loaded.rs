@@ -37,7 +37,6 @@ pub struct Loaded {
     pub(super) common: Common,
     /// How many threads compute at the same time.
     pub(super) threads: usize,
-    pub(super) samples_read: u64,
     pub(super) budget: Budget,
     pub(super) canceled: Arc<AtomicBool>,
 }
@@ -96,11 +95,8 @@ impl Loaded {
             }
         };
         let (mut annotations, tally) = executor.into_remains();
-        let usage = Usage {
-            samples_read: self.samples_read,
-            samples_most: self.budget.samples_most(),
-            looked_at: tally.into_steps(grid),
-        };
+        let [looked_at, read] = tally.into_steps(grid);
+        let usage = Usage { samples_most: self.budget.samples_most(), looked_at, read };
         annotations.set_lacking(self.lacking.clone());
         Ok(Outcome { value, annotations, usage })
     }

@@ -47,13 +47,13 @@ pub struct Outcome {
 /// What a query took.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// How many samples and steps were read; a native histogram counts as several.
-    pub samples_read: u64,
     /// The most that were in memory at the same time, read or computed.
     pub samples_most: u64,
     /// For each time, by milliseconds, how many samples were looked at: one that is in the windows of several times
     /// counts for each. Empty unless [`QueryOptions::tallied`].
     pub looked_at: Vec<(i64, u64)>,
+    /// Likewise, how many samples were read: one that is in the windows of several times counts for the first.
+    pub read: Vec<(i64, u64)>,
 }
 
 /// The times for which a query asks.
@@ -160,9 +160,8 @@ impl Engine {
         let threads = self.settings.threads;
         let limits = fragment::Limits { samples_max, bytes_max, timeout_ms };
         let common = Common { settings, as_scraped_ms, limits };
-        let samples_read = budget.samples_most();
         let lacking = notes.into_texts();
-        Ok(Loaded { plan, data, lacking, common, threads, samples_read, budget, canceled })
+        Ok(Loaded { plan, data, lacking, common, threads, budget, canceled })
     }
 
     fn grid(&self, expr: &Expr, times: Times) -> Result<Grid, QueryError> {

@@ -98,8 +98,11 @@ impl Context<'_> {
 
 /// Every value was one sample.
 pub(super) fn tally_points(points: &Points, tally: &mut Tally) {
-    points.floats().for_each(|(index, _)| tally.add(index, 1));
-    points.histograms().for_each(|(index, histogram)| tally.add(index, of_histogram(histogram).samples));
+    points.floats().for_each(|(index, _)| tally.add(index, 1, 1));
+    points.histograms().for_each(|(index, histogram)| {
+        let samples = of_histogram(histogram).samples;
+        tally.add(index, samples, samples);
+    });
 }
 
 /// The value of a sample.

@@ -16,7 +16,9 @@ pub(crate) fn evaluate<'b>(
 ) -> Result<(Partial, Counted<'b>)> {
     let context = Context::new(fragment.settings, budget);
     let mut counted = budget.held(Weight::default())?;
-    let mut tally = Tally::new(fragment.settings.tallied, fragment.leaf.count());
+    let tallied = if fragment.settings.tallied { fragment.leaf.count() } else { 0 };
+    counted.add(Tally::weight_of(tallied))?;
+    let mut tally = Tally::new(fragment.settings.tallied, tallied);
     let yields = match &fragment.fold {
         None => lines(&context, fragment, series, &mut counted, &mut tally)?,
         Some(fold) => groups(&context, fragment, fold, series, &mut counted, &mut tally)?,

@@ -51,7 +51,7 @@ impl Partial {
     /// Whether these are results for so many times, as they must be whoever computed them.
     pub(crate) fn fits(&self, count: usize) -> bool {
         let inside = |points: &Points| points.places().end <= count;
-        if self.tally.counts().len() > count {
+        if self.tally.len() > count {
             return false;
         }
         match &self.yields {

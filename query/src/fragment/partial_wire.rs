@@ -69,11 +69,14 @@ impl Wire for Yield {
 
 impl Wire for Tally {
     fn put(&self, out: &mut Vec<u8>) {
-        self.counts().to_vec().put(out);
+        let (looked_at, read) = self.counts();
+        looked_at.to_vec().put(out);
+        read.to_vec().put(out);
     }
 
     fn take(input: &mut &[u8]) -> Result<Self> {
-        Vec::take(input).map(Self::from_counts)
+        let (looked_at, read) = (Vec::take(input)?, Vec::take(input)?);
+        Self::from_counts(looked_at, read).ok_or_else(|| CodecError::broken("Tally"))
     }
 }
 

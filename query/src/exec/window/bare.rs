@@ -3,7 +3,7 @@
 use model::{Samples, Series};
 
 use super::columns::{self, Columns, Cursor};
-use crate::exec::{Executor, Result, Weight, of_histogram};
+use crate::exec::{Executor, Result, Tally, Weight, of_histogram};
 use crate::plan::{MatrixNode, Windowed};
 use crate::steps::{self, StepWindows};
 use crate::value::MatrixSeries;
@@ -15,7 +15,7 @@ impl Executor<'_> {
         let mut looked_at = 0_u64;
         let end_ms = matrix.times.at(0);
         let start_ms = end_ms.saturating_sub(matrix.range_ms);
-        self.each_bare(matrix, &mut |series, drop_name| {
+        let inner = self.each_bare(matrix, &mut |series, drop_name| {
             let samples = series.samples.len() as u64;
             self.budget.hold(Weight { samples, bytes: samples * 16 })?;
             let mut found = of_samples(&series.samples, start_ms, end_ms);
@@ -31,32 +31,35 @@ impl Executor<'_> {
             }
             Ok(())
         })?;
-        self.tally.borrow_mut().add(0, looked_at);
+        let read = if inner.is_none() { looked_at } else { 0 };
+        let mut tally = self.tally.borrow_mut();
+        tally.add(0, looked_at, read);
+        if let (Some(inner), Windowed::Subquery(node)) = (inner, &matrix.of) {
+            tally.absorb_read(&inner, node.grid, matrix.times, matrix.range_ms);
+        }
         Ok(result)
     }
 
-    /// Hands over each series that the windows are laid over, and whether its name is to go.
+    /// Hands over each series that the windows are laid over, and whether its name is to go. Gives what was counted for
+    /// the steps of a subquery.
     fn each_bare(
         &self,
         matrix: &MatrixNode,
         each: &mut dyn FnMut(&Series, bool) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<Option<Tally>> {
         match &matrix.of {
             Windowed::Selection(selection) => {
                 for series in &self.data[*selection] {
                     self.budget.check_time()?;
                     each(series, false)?;
                 }
-                Ok(())
+                Ok(None)
             }
             Windowed::Subquery(inner) => {
-                // what counts is what the windows hold
-                let inside = self.apart(false, 0, || {
-                    self.each_line(inner, &mut |line| {
-                        each(&columns::as_series(&line, inner.grid), line.drop_name)
-                    })
-                });
-                inside.map(|((), _)| ())
+                let ((), tally) = self.in_subquery(inner, &mut |line| {
+                    each(&columns::as_series(&line, inner.grid), line.drop_name)
+                })?;
+                Ok(Some(tally))
             }
         }
     }

@@ -17,11 +17,9 @@ mod series;
 mod starts;
 mod steps;
 
-use std::collections::HashSet;
-
 use super::points::{Line, Points};
 use super::scalar::Scalar;
-use super::{Counted, ExecError, Executor, Result, Sink, Tally};
+use super::{Counted, Executor, Result, Sink, Tally, names};
 use crate::fragment::Leaf;
 use crate::plan::{Node, WindowNode, Windowed};
 use crate::syntax::Function;
@@ -82,14 +80,12 @@ impl<'a> Executor<'a> {
         if windows.function == Function::AbsentOverTime {
             return self.absent_over_time(node, &parameters, sink);
         }
-        let mut seen = HashSet::new();
-        let check_same = self.may_collide(node, outer);
-        self.window_lines(node, &parameters, &mut |line| {
-            if check_same && !seen.insert(line.labels.clone()) {
-                return Err(ExecError::SameLabelset);
-            }
-            sink(line)
-        })
+        if !self.may_collide(node, outer) {
+            return self.window_lines(node, &parameters, sink);
+        }
+        let mut held = self.nothing_held();
+        self.window_lines(node, &parameters, &mut |line| self.hold(&mut held, line))?;
+        names::merge_same(std::mem::take(&mut held.lines))?.into_iter().try_for_each(sink)
     }
 
     /// Whether series may become the same by losing their names.
@@ -117,23 +113,31 @@ impl<'a> Executor<'a> {
             Windowed::Subquery(inner) => {
                 let windows = &node.windows;
                 let mut tally = Tally::new(self.tally.borrow().is_wanted(), windows.grid.count);
-                // of a subquery, what its values are made of does not count, but what windows hold of them
-                self.apart(false, 0, || {
-                    self.each_line(inner, &mut |line| {
-                        let weight = line.points.weight();
-                        self.budget.hold(weight)?;
-                        let series = columns::as_series(&line, inner.grid);
-                        let (drop_name, points) = (line.drop_name, Points::default());
-                        let line =
-                            self.window_line(&series, drop_name, windows, parameters, points, &mut tally)?;
-                        self.budget.release(weight);
-                        if line.points.is_empty() { Ok(()) } else { sink(line) }
-                    })
+                let ((), inside) = self.in_subquery(inner, &mut |line| {
+                    let weight = line.points.weight();
+                    self.budget.hold(weight)?;
+                    let series = columns::as_series(&line, inner.grid);
+                    let (drop_name, points) = (line.drop_name, Points::default());
+                    let line =
+                        self.window_line(&series, drop_name, windows, parameters, points, &mut tally)?;
+                    self.budget.release(weight);
+                    if line.points.is_empty() { Ok(()) } else { sink(line) }
                 })?;
+                tally.forget_read();
+                tally.absorb_read(&inside, inner.grid, windows.times, windows.range_ms);
                 self.tally.borrow_mut().absorb(&tally);
                 Ok(())
             }
         }
+    }
+
+    /// Hands over the lines of a subquery. What its values are made of is not looked at by the windows over them; it was
+    /// read, and is counted apart, for the steps of the subquery.
+    fn in_subquery(&self, inner: &Node, sink: &mut Sink<'_>) -> Result<((), Tally)> {
+        let wanted = self.tally.borrow().is_wanted();
+        let count = if wanted { inner.grid.count } else { 0 };
+        let _counted = self.budget.held(Tally::weight_of(count))?;
+        self.apart(wanted, count, || self.each_line(inner, sink))
     }
 
     fn absent_over_time(&self, node: &WindowNode, parameters: &[Scalar], sink: &mut Sink<'_>) -> Result<()> {

@@ -11,6 +11,7 @@ use super::moving::Moving;
 use super::{RangeFunction, RangeWindow, edges, over_samples, over_time, starts};
 use crate::exec::points::{Line, Points};
 use crate::exec::scalar::{Scalar, seconds};
+use crate::exec::tally::FirstSeen;
 use crate::exec::{Context, ExecError, Result, Tally, of_histogram, remarks};
 use crate::plan::Windows;
 use crate::steps::{StepWindow, StepWindows};
@@ -62,11 +63,11 @@ struct At<'a> {
 }
 
 impl At<'_> {
-    /// How many samples the window holds, as Prometheus counts them.
-    fn weight(&self) -> u64 {
-        let histograms = &self.columns.histograms[self.histograms.clone()];
+    /// How many samples these are, as Prometheus counts them.
+    fn weight_of(&self, floats: &Range<usize>, histograms: &Range<usize>) -> u64 {
+        let histograms = &self.columns.histograms[histograms.clone()];
         let of_histograms = histograms.iter().map(|histogram| of_histogram(histogram).samples).sum::<u64>();
-        self.floats.len() as u64 + of_histograms
+        floats.len() as u64 + of_histograms
     }
 }
 
@@ -129,6 +130,7 @@ impl Context<'_> {
         let mut floats = Cursor::over(&columns.times);
         let mut histograms = Cursor::over(&columns.histogram_times);
         let mut step_windows = StepWindows::over(&series.steps, self.settings.hold_interval_ms);
+        let [mut seen_floats, mut seen_histograms, mut seen_steps] = [FirstSeen::default(); 3];
         let places = self.places_of(series, node);
         let _room = self.budget.room(places.len())?;
         points.reserve(places.clone());
@@ -158,13 +160,16 @@ impl Context<'_> {
             let numbers = numbers(index)?;
             let value = match steps {
                 Some(steps) => {
-                    tally.add(index, (steps.end - steps.first) as u64);
+                    let inside = steps.first..steps.end;
+                    tally.add(index, inside.len() as u64, seen_steps.of(&inside).len() as u64);
                     let steps = StepWindow { eval_ms: node.grid.at(index), ..steps };
                     self.of_steps(node, at.name, steps, numbers)?
                 }
                 None => {
                     if tally.is_wanted() {
-                        tally.add(index, at.weight());
+                        let new = (seen_floats.of(&at.floats), seen_histograms.of(&at.histograms));
+                        let all = at.weight_of(&at.floats, &at.histograms);
+                        tally.add(index, all, at.weight_of(&new.0, &new.1));
                     }
                     self.of_samples(node, job, at, numbers)
                 }
@@ -205,6 +210,7 @@ impl Context<'_> {
         points.reserve(places.clone());
         let mut cursor = Cursor::over(times);
         let mut moving = Moving::of(node, columns);
+        let mut first_seen = FirstSeen::default();
         for index in places {
             if index % WINDOWS_BETWEEN_CHECKS == 0 {
                 self.budget.check_time()?;
@@ -215,7 +221,7 @@ impl Context<'_> {
             if inside.is_empty() {
                 continue;
             }
-            tally.add(index, inside.len() as u64);
+            tally.add(index, inside.len() as u64, first_seen.of(&inside).len() as u64);
             let window = RangeWindow {
                 times: &times[inside.clone()],
                 values: &values[inside.clone()],

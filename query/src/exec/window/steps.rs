@@ -4,6 +4,7 @@ use model::{Series, Value};
 
 use super::pushed;
 use super::series::{Found, WINDOWS_BETWEEN_CHECKS};
+use crate::exec::tally::FirstSeen;
 use crate::exec::{Context, ExecError, Result};
 use crate::plan::Windows;
 use crate::steps::{self, StepWindow, StepWindows};
@@ -22,6 +23,7 @@ impl Context<'_> {
         let _room = self.budget.room(places.len())?;
         points.reserve(places.clone());
         let mut windows = StepWindows::over(&series.steps, self.settings.hold_interval_ms);
+        let mut first_seen = FirstSeen::default();
         for index in places {
             if index % WINDOWS_BETWEEN_CHECKS == 0 {
                 self.budget.check_time()?;
@@ -29,7 +31,8 @@ impl Context<'_> {
             let end_ms = node.times.at(index);
             let Some(steps) = windows.at(end_ms.saturating_sub(node.range_ms), end_ms) else { continue };
             let steps = StepWindow { eval_ms: node.grid.at(index), ..steps };
-            tally.add(index, (steps.end - steps.first) as u64);
+            let inside = steps.first..steps.end;
+            tally.add(index, inside.len() as u64, first_seen.of(&inside).len() as u64);
             if let Some(value) = self.of_float_steps(node, steps, numbers(index)?)? {
                 points.push(index, value);
             }
