@@ -37,7 +37,10 @@ pub use rules::Rules;
 pub use send::{Alert, api_v2_body};
 pub use state::{STATE_BYTES_MAX, STATE_VERSION, StateError};
 pub use step::ANSWER_ELEMENTS_MAX;
-pub use template::TemplateSyntaxError;
+pub use template::{
+    ExpansionError, Form, Notification, NotificationError, NotificationTemplate, NotificationTemplates,
+    NotifiedAlert, TemplateSyntaxError,
+};
 pub use tick::{
     CLAIM_MS, Components, DELIVERIES_MAX, DELIVERY_ALERTS_MAX, Evaluator, Progress, Settings, TickError,
     TickErrorKind,

@@ -100,6 +100,17 @@ fn mistakes_have_file_line_and_column() {
 }
 
 #[test]
+fn targets_are_bounded() {
+    let with = |count: usize| {
+        let targets = vec!["a"; count].join(", ");
+        read(&format!("alerting:\n  alertmanagers:\n  - static_configs: [{{targets: [{targets}]}}]\n"))
+    };
+    assert_eq!(with(crate::TARGETS_MAX).expect("as many as there may be").alertmanagers[0].targets.len(), 1);
+    let error = with(crate::TARGETS_MAX + 1).expect_err("too many");
+    assert!(error.ends_with("more than 1000 targets"), "{error}");
+}
+
+#[test]
 fn mistakes_in_alertmanagers() {
     let check = |fields: &str, expect: &str| {
         let told = read(&entry(fields)).expect_err(fields);

@@ -179,4 +179,17 @@ mod tests {
         assert_eq!(found("b/../c/?.yml"), ["b/../c/1.yml"]);
         assert!(files(Path::new("[")).is_err());
     }
+
+    #[cfg(unix)]
+    #[test]
+    fn patterns_are_bounded() {
+        // of a folder that holds itself, each star stands for all its names again
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in 0..47 {
+            std::os::unix::fs::symlink(".", folder.path().join(name.to_string())).expect("linked");
+        }
+        assert_eq!(files(&folder.path().join("*/*")).expect("a pattern").len(), 47 * 47);
+        let error = files(&folder.path().join("*/*/*")).expect_err("too many");
+        assert_eq!(error.to_string(), "the pattern stands for more than 100000 paths");
+    }
 }

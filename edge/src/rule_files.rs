@@ -353,6 +353,33 @@ mod tests {
         assert!(matches!(files("nope", None).read().await, Err(RuleFilesError::Nothing { .. })));
     }
 
+    #[tokio::test]
+    async fn there_are_no_more_than_so_many() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        for number in 0..RULE_FILES_MAX {
+            std::fs::write(folder.path().join(format!("{number}.yml")), "").expect("written");
+            store.put(&Location::from(format!("r/{number}.yml")), "".into()).await.expect("put");
+        }
+        let place = Source::Objects {
+            store: Arc::clone(&store),
+            root: "s3://b".to_owned(),
+            place: Location::from("r"),
+            pattern: None,
+        };
+        let local = RuleFiles::at(&[folder.path().display().to_string()], None).await.expect("places");
+        let objects = RuleFiles { sources: vec![place], fetched: Mutex::default() };
+        for files in [&local, &objects] {
+            assert_eq!(files.read().await.expect("read").len(), RULE_FILES_MAX);
+        }
+        std::fs::write(folder.path().join("one.yml"), "").expect("written");
+        store.put(&Location::from("r/one.yml"), "".into()).await.expect("put");
+        for files in [&local, &objects] {
+            let error = files.read().await.expect_err("too many");
+            assert_eq!(error.to_string(), "more than 10000 rule files were found");
+        }
+    }
+
     #[test]
     fn patterns_stand_at_the_end() {
         assert_eq!(split("b/rules/"), Some(("b/rules", None)));

@@ -15,6 +15,7 @@ use crate::compact::Compact;
 use crate::delete::Delete;
 use crate::inspect::Inspect;
 use crate::query_flags::QueryFlags;
+use crate::render::Render;
 use crate::replay::Replay;
 use crate::test_rules::TestRules;
 
@@ -53,6 +54,19 @@ pub(crate) enum Command {
     /// Try alert rules.
     #[command(subcommand)]
     Rules(OfRules),
+    /// Try templates of notifications.
+    #[command(subcommand)]
+    Template(OfTemplates),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OfTemplates {
+    /// Expand a text with templates as Alertmanager would for a notification; its own definitions are there.
+    ///
+    /// Ends with 0, or with 1 if the text or a file is no template, or asks for what is not there.
+    #[command(after_help = "What would the subject of an e-mail be?\n  \
+        mayfly template render --template.text '{{ template \"email.default.subject\" . }}' --template.data notification.json")]
+    Render(Render),
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,6 +9,7 @@ mod inspect;
 mod junit;
 mod log;
 mod query_flags;
+mod render;
 mod replay;
 mod serve;
 mod storage_flags;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::cli::{Check, Cli, Command, InStore, OfRules, Serve, Test};
+use crate::cli::{Check, Cli, Command, InStore, OfRules, OfTemplates, Serve, Test};
 use crate::inspect::What;
 
 /// The error and its causes, each once, although some quote their cause in their own text.
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Command::Test(Test::Rules(flags)) => test_rules::run(&flags),
         Command::Test(Test::Promql(flags)) => test_promql::run(&flags),
         Command::Rules(OfRules::Replay(flags)) => replay::run(&flags),
+        Command::Template(OfTemplates::Render(flags)) => render::run(&flags),
     };
     match ended {
         Ok(code) => code,

@@ -1,16 +1,20 @@
-//! Points in time in UTC, printed by Go's layouts.
+//! Points in time, printed by Go's layouts.
 
 use std::fmt::Write;
 
 use super::calendar::{Date, date_of};
+use super::zone::Offset;
 
-/// A point in time: Go's `time.Time` in UTC.
+/// A point in time: Go's `time.Time`, without its time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instant {
     ns: i64,
 }
 
 const NS_PER_S: i64 = 1_000_000_000;
+
+/// The seconds of the year 1, which is Go's zero time, before 1970.
+const ZERO_S: i64 = -62_135_596_800;
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -67,6 +71,10 @@ const LAYOUT_WORDS: [&str; 34] = [
 ];
 
 impl Instant {
+    /// Go's zero time, the first of January of the year 1: it lies before all that 64 bits of nanoseconds reach, so the
+    /// least of them stands for it.
+    pub(crate) const ZERO: Self = Self { ns: i64::MIN };
+
     /// Nanoseconds since the Unix epoch.
     pub(crate) fn from_ns(ns: i64) -> Self {
         Self { ns }
@@ -82,33 +90,31 @@ impl Instant {
         self.ns
     }
 
-    fn date(self) -> Date {
-        date_of(self.seconds().div_euclid(86_400))
-    }
-
-    fn seconds(self) -> i64 {
-        self.ns.div_euclid(NS_PER_S)
+    /// Seconds since the Unix epoch.
+    pub(super) fn seconds(self) -> i64 {
+        if self == Self::ZERO { ZERO_S } else { self.ns.div_euclid(NS_PER_S) }
     }
 
     fn nanosecond(self) -> i64 {
-        self.ns.rem_euclid(NS_PER_S)
+        if self == Self::ZERO { 0 } else { self.ns.rem_euclid(NS_PER_S) }
     }
 
-    fn clock(self) -> (i64, i64, i64) {
-        let second_of_day = self.seconds().rem_euclid(86_400);
-        (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60)
-    }
-
-    /// Go's `Time.Format`.
+    /// Go's `Time.Format`, in UTC.
     pub(crate) fn format(self, layout: &str) -> String {
+        self.format_in(layout, &Offset::UTC)
+    }
+
+    /// Go's `Time.Format`, somewhere.
+    pub(crate) fn format_in(self, layout: &str, offset: &Offset) -> String {
+        let local = Local::new(self, offset);
         let mut out = String::with_capacity(layout.len() + 8);
         let mut rest = layout;
         while let Some(first) = rest.chars().next() {
             if let Some((fraction, length)) = fraction(&out, rest) {
-                out.push_str(&self.fraction(&fraction));
+                out.push_str(&local.fraction(&fraction));
                 rest = &rest[length..];
             } else if let Some(word) = layout_word(rest) {
-                self.push_word(&mut out, word);
+                local.push_word(&mut out, word);
                 rest = &rest[word.len()..];
             } else {
                 out.push(first);
@@ -118,27 +124,66 @@ impl Instant {
         out
     }
 
-    fn push_word(self, out: &mut String, word: &str) {
-        let date = self.date();
-        let (hour, minute, second) = self.clock();
+    /// Go's `Time.String`, in UTC.
+    pub(crate) fn to_go_string(self) -> String {
+        self.to_go_string_in(&Offset::UTC)
+    }
+
+    /// Go's `Time.String`, somewhere.
+    pub(crate) fn to_go_string_in(self, offset: &Offset) -> String {
+        self.format_in("2006-01-02 15:04:05.999999999 -0700 MST", offset)
+    }
+}
+
+/// What clocks and calendars show somewhere.
+struct Local<'a> {
+    date: Date,
+    clock: (i64, i64, i64),
+    nanosecond: i64,
+    offset: &'a Offset,
+}
+
+impl<'a> Local<'a> {
+    fn new(at: Instant, offset: &'a Offset) -> Self {
+        let seconds = at.seconds() + i64::from(offset.seconds);
+        let of_day = seconds.rem_euclid(86_400);
+        Self {
+            date: date_of(seconds.div_euclid(86_400)),
+            clock: (of_day / 3_600, of_day / 60 % 60, of_day % 60),
+            nanosecond: at.nanosecond(),
+            offset,
+        }
+    }
+
+    fn push_word(&self, out: &mut String, word: &str) {
+        let date = &self.date;
+        let (hour, minute, second) = self.clock;
         let hour12 = if hour % 12 == 0 { 12 } else { hour % 12 };
         let month_name = MONTHS[usize::from(date.month) - 1];
         let weekday = WEEKDAYS[usize::from(date.weekday)];
+        let (sign, away) =
+            (if self.offset.seconds < 0 { '-' } else { '+' }, self.offset.seconds.unsigned_abs());
         let _ = match word {
             "January" => write!(out, "{month_name}"),
             "Jan" => write!(out, "{}", &month_name[..3]),
             "Monday" => write!(out, "{weekday}"),
             "Mon" => write!(out, "{}", &weekday[..3]),
-            "MST" => write!(out, "UTC"),
+            "MST" => write!(out, "{}", self.offset.name),
             "2006" => write!(out, "{:04}", date.year),
             "_2006" => write!(out, "_{:04}", date.year),
             "06" => write!(out, "{:02}", date.year.rem_euclid(100)),
-            "-07:00:00" => write!(out, "+00:00:00"),
-            "-07:00" => write!(out, "+00:00"),
-            "-070000" => write!(out, "+000000"),
-            "-0700" => write!(out, "+0000"),
-            "-07" => write!(out, "+00"),
-            "Z07:00:00" | "Z07:00" | "Z070000" | "Z0700" | "Z07" => write!(out, "Z"),
+            "Z07:00:00" | "Z07:00" | "Z070000" | "Z0700" | "Z07" if self.offset.seconds == 0 => {
+                write!(out, "Z")
+            }
+            "Z07:00:00" | "-07:00:00" => {
+                write!(out, "{sign}{:02}:{:02}:{:02}", away / 3_600, away / 60 % 60, away % 60)
+            }
+            "Z07:00" | "-07:00" => write!(out, "{sign}{:02}:{:02}", away / 3_600, away / 60 % 60),
+            "Z070000" | "-070000" => {
+                write!(out, "{sign}{:02}{:02}{:02}", away / 3_600, away / 60 % 60, away % 60)
+            }
+            "Z0700" | "-0700" => write!(out, "{sign}{:02}{:02}", away / 3_600, away / 60 % 60),
+            "Z07" | "-07" => write!(out, "{sign}{:02}", away / 3_600),
             "002" => write!(out, "{:03}", date.day_of_year),
             "__2" => write!(out, "{:3}", date.day_of_year),
             "01" => write!(out, "{:02}", date.month),
@@ -158,16 +203,11 @@ impl Instant {
         };
     }
 
-    fn fraction(self, fraction: &Fraction) -> String {
-        let digits = format!("{:09}", self.nanosecond());
+    fn fraction(&self, fraction: &Fraction) -> String {
+        let digits = format!("{:09}", self.nanosecond);
         let kept = &digits[..fraction.digits.min(9)];
         let kept = if fraction.trims { kept.trim_end_matches('0') } else { kept };
         if kept.is_empty() { String::new() } else { format!("{}{kept}", fraction.point) }
-    }
-
-    /// Go's `Time.String`, in UTC.
-    pub(crate) fn to_go_string(self) -> String {
-        self.format("2006-01-02 15:04:05.999999999 -0700 MST")
     }
 }
 
@@ -241,6 +281,7 @@ pub(crate) fn format_duration_ns(ns: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::go::Zone;
 
     #[test]
     fn layouts() {
@@ -252,6 +293,12 @@ mod tests {
         check("15:04:05.000000Z07:00", "13:19:44.128000Z");
         check("002 at _2006", "174 at _2015");
         check("Janet", "Janet");
+        let winter = Zone::named("America/St_Johns").expect("known").offset_at(Instant::from_ms(0));
+        assert_eq!(
+            Instant::from_ms(0).format_in("15:04 MST -0700 Z07:00:00", &winter),
+            "20:30 NST -0330 -03:30:00"
+        );
+        assert_eq!(Instant::ZERO.to_go_string(), "0001-01-01 00:00:00 +0000 UTC");
         assert_eq!(rfc3339_millis(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(rfc3339_nano(1_500), "1970-01-01T00:00:01.5Z");
     }

@@ -3,8 +3,8 @@
 use gotmpl::TemplateError;
 use gotmpl::parse::{BranchNode, CommandNode, DefineNode, Expr, ListNode, Node, Parser, PipeNode, Pos};
 
-use super::TemplateSyntaxError;
 use super::functions;
+use super::{Dialect, TemplateSyntaxError};
 use crate::go::quote;
 
 /// Put behind a text to see whether its blocks are balanced: unless it comes out at the end of the top level, they are
@@ -20,7 +20,7 @@ pub(super) struct Parsed {
 }
 
 /// Parses a text, or says in Go's words what is wrong with it.
-pub(super) fn parse(name: &str, text: &str) -> Result<Parsed, TemplateSyntaxError> {
+pub(super) fn parse(dialect: Dialect, name: &str, text: &str) -> Result<Parsed, TemplateSyntaxError> {
     let error = |line: usize, reason: String| TemplateSyntaxError { name: name.to_owned(), line, reason };
     let parse = |text: &str| {
         Parser::with_name(Some(name), text, "{{", "}}").and_then(Parser::parse).map_err(|found| {
@@ -39,12 +39,11 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Parsed, TemplateSyntaxErro
         };
         return Err(error(text.matches('\n').count() + 1, reason));
     }
-    let mut scope = Scope { variables: vec!["$".to_owned()], loops: 0 };
+    let scope = || Scope { dialect, variables: vec!["$".to_owned()], loops: 0 };
     for define in &defines {
-        let mut inner = Scope { variables: vec!["$".to_owned()], loops: 0 };
-        inner.list(&define.body).map_err(|(line, reason)| error(line, reason))?;
+        scope().list(&define.body).map_err(|(line, reason)| error(line, reason))?;
     }
-    scope.list(&body).map_err(|(line, reason)| error(line, reason))?;
+    scope().list(&body).map_err(|(line, reason)| error(line, reason))?;
     Ok(Parsed { body, defines })
 }
 
@@ -93,7 +92,7 @@ fn in_words_of_go(error: &TemplateError, text: &str) -> (usize, String) {
                 if first { "command" } else { "operand" }
             )
         }
-        None if message == "empty command" => "missing value for command".to_owned(),
+        None if message == "empty command" => format!("missing value for {}", clause(text, *line, *col)),
         None if message == "unterminated string" => "unterminated quoted string".to_owned(),
         None if message.starts_with("expected RightParen") => "unclosed left paren".to_owned(),
         None => message.clone(),
@@ -101,10 +100,25 @@ fn in_words_of_go(error: &TemplateError, text: &str) -> (usize, String) {
     (*line, reason)
 }
 
+/// What begins the action at a place: `if` and the like, or any command.
+fn clause(text: &str, line: usize, column: usize) -> &'static str {
+    let lines: String = text.split_inclusive('\n').take(line).collect();
+    let in_line = lines.lines().last().unwrap_or("").chars().count();
+    let read: String = lines
+        .chars()
+        .take(lines.trim_end_matches('\n').chars().count() - in_line.saturating_sub(column))
+        .collect();
+    let action = read.rsplit("{{").next().unwrap_or("").trim_start_matches('-');
+    let mut words = action.split_whitespace().map(|word| word.trim_end_matches(['}', '-']));
+    let first = words.next().filter(|word| *word != "else").or_else(|| words.next());
+    ["if", "range", "with"].into_iter().find(|word| first == Some(word)).unwrap_or("command")
+}
+
 type Found = Result<(), (usize, String)>;
 
 /// The variables that are declared, as far as the text was read.
 struct Scope {
+    dialect: Dialect,
     variables: Vec<String>,
     loops: usize,
 }
@@ -166,7 +180,7 @@ impl Scope {
 
     fn expr(&mut self, expr: &Expr) -> Found {
         match expr {
-            Expr::Identifier(pos, name) => known_function(*pos, name),
+            Expr::Identifier(pos, name) => known_function(self.dialect, *pos, name),
             Expr::Variable(pos, name, _) if !self.variables.iter().any(|known| known == name.as_str()) => {
                 Err((pos.line, format!("undefined variable {}", quote(name))))
             }
@@ -177,8 +191,8 @@ impl Scope {
     }
 }
 
-fn known_function(pos: Pos, name: &str) -> Found {
-    if functions::is_known(name) {
+fn known_function(dialect: Dialect, pos: Pos, name: &str) -> Found {
+    if functions::is_known(dialect, name) {
         Ok(())
     } else {
         Err((pos.line, format!("function {} not defined", quote(name))))

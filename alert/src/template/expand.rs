@@ -4,19 +4,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gotmpl::{Template, TemplateError, Value};
+use gotmpl::{TemplateError, Value};
 use model::Labels;
 
-use super::TemplateSyntaxError;
-use super::check;
+use super::check::{self, Parsed};
+use super::engine::{Bound, Engine, TEXT};
 use super::functions::{self, Failure};
 use super::rewrite::{Call, Rewriter};
 use super::site::Source;
+use super::{Dialect, Form, TemplateSyntaxError};
 
 /// The longest text that a template may expand to.
 pub(crate) const EXPANDED_BYTES_MAX: usize = 1 << 20;
-/// How often loops may run in one expansion.
-const ITERATIONS_MAX: u64 = 100_000;
 
 /// What templates see besides the alert.
 #[derive(Clone, Debug, Default)]
@@ -44,13 +43,29 @@ pub(crate) enum Expansion {
     Needs(String),
 }
 
-/// A template that is ready to run.
+/// Definitions, ready to be called by texts.
+pub(super) struct Library {
+    dialect: Dialect,
+    engine: Engine,
+    /// The names of all definitions.
+    names: Vec<String>,
+    /// How many functions the engine has been given.
+    calls: usize,
+    machine: Arc<Machine>,
+}
+
+/// A text that is ready to be expanded.
 pub(super) struct Compiled {
     name: String,
-    template: Template,
-    /// Shared with the functions of the template; one run at a time.
-    run: Arc<Mutex<Run>>,
+    engine: Engine,
+    machine: Arc<Machine>,
+}
+
+/// What the functions of templates share: one run at a time.
+#[derive(Default)]
+struct Machine {
     running: Mutex<()>,
+    run: Mutex<Run>,
 }
 
 /// What the functions of a template need while it runs, and what went wrong in them.
@@ -65,72 +80,125 @@ enum Stop {
     Needs(String),
 }
 
+impl fmt::Debug for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Library").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Compiled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Compiled").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-impl Compiled {
-    pub(super) fn new(name: &str, text: &str) -> Result<Self, TemplateSyntaxError> {
-        let parsed = check::parse(name, text)?;
+impl Library {
+    /// No definitions.
+    pub(super) fn empty(dialect: Dialect, form: Form) -> Self {
+        let engine = Engine::new(form);
+        Self { dialect, engine, names: Vec::new(), calls: 0, machine: Arc::default() }
+    }
+
+    /// The definitions of files, given as names and texts. Of two with one name the later one counts.
+    pub(super) fn new(
+        dialect: Dialect,
+        form: Form,
+        files: &[(&str, &str)],
+    ) -> Result<Self, TemplateSyntaxError> {
+        let mut library = Self::empty(dialect, form);
+        let parsed: Result<Vec<_>, _> =
+            files.iter().map(|(name, text)| check::parse(dialect, name, text)).collect();
+        let parsed = parsed?;
+        // they may call each other
+        library.names.extend(parsed.iter().flat_map(names));
+        for ((name, text), parsed) in files.iter().zip(&parsed) {
+            let engine = std::mem::replace(&mut library.engine, Engine::new(form));
+            (library.engine, library.calls) =
+                library.defined(engine, library.calls, Source { name, text }, parsed);
+        }
+        Ok(library)
+    }
+
+    /// A text that may call the definitions, and has some of its own; `name` is what messages call it.
+    pub(super) fn parse(&self, name: &str, text: &str) -> Result<Compiled, TemplateSyntaxError> {
+        let parsed = check::parse(self.dialect, name, text)?;
+        let (engine, _) = self.defined(self.engine.clone(), self.calls, Source { name, text }, &parsed);
+        Ok(Compiled { name: name.to_owned(), engine, machine: Arc::clone(&self.machine) })
+    }
+
+    /// An engine that has a text and its definitions too, and how many functions it then has.
+    fn defined(
+        &self,
+        mut engine: Engine,
+        calls: usize,
+        source: Source<'_>,
+        parsed: &Parsed,
+    ) -> (Engine, usize) {
         let mut rewriter = Rewriter {
-            source: Source { name, text },
-            templates: parsed
-                .defines
+            dialect: self.dialect,
+            source,
+            templates: self
+                .names
                 .iter()
-                .map(|define| define.name.to_string())
-                .chain([name.to_owned()])
+                .cloned()
+                .chain(names(parsed))
+                .chain([source.name.to_owned()])
                 .collect(),
-            executing: name.to_owned(),
+            executing: source.name.to_owned(),
+            first: calls,
             calls: Vec::new(),
         };
-        let mut trees = vec![(name.to_owned(), rewriter.list(&parsed.body))];
+        let mut trees = vec![(TEXT.to_owned(), rewriter.list(&parsed.body))];
         for define in &parsed.defines {
             rewriter.executing = define.name.to_string();
             trees.push((define.name.to_string(), rewriter.list(&define.body)));
         }
-        let run = Arc::new(Mutex::new(Run::default()));
-        let mut template = Template::new(name).max_range_iters(ITERATIONS_MAX);
+        let calls = calls + rewriter.calls.len();
         for call in rewriter.calls {
-            let (alias, function) = bind(call, Arc::clone(&run));
-            template = template.func(&alias, function);
+            let (alias, function) = bind(self.dialect, call, Arc::clone(&self.machine));
+            engine = engine.with_function(&alias, function);
         }
         for (name, tree) in trees {
-            template = template.add_parse_tree(&name, tree);
+            engine = engine.with_tree(&name, tree);
         }
-        Ok(Self { name: name.to_owned(), template, run, running: Mutex::new(()) })
+        (engine, calls)
     }
+}
 
+fn names(parsed: &Parsed) -> impl Iterator<Item = String> {
+    parsed.defines.iter().map(|define| define.name.to_string())
+}
+
+impl Compiled {
     pub(super) fn expand(&self, data: &Value, environment: &Arc<Environment>) -> Expansion {
-        let _running = lock(&self.running);
-        *lock(&self.run) = Run { environment: Arc::clone(environment), stopped: None };
+        let _running = lock(&self.machine.running);
+        *lock(&self.machine.run) = Run { environment: Arc::clone(environment), stopped: None };
         let mut out = Bounded(String::new());
-        let result = self.template.execute_template_fmt(&mut out, &self.name, data);
-        let stopped = std::mem::take(&mut *lock(&self.run)).stopped;
-        let failed =
-            |reason: &str| Expansion::Failed(format!("error executing template {}: {reason}", self.name));
+        let result = self.engine.execute(&mut out, data);
+        let stopped = std::mem::take(&mut *lock(&self.machine.run)).stopped;
+        let failed = |reason: String| Expansion::Failed(format!("template: {}: {reason}", self.name));
         match (result, stopped) {
             (_, Some(Stop::Needs(query))) => Expansion::Needs(query),
-            (_, Some(Stop::Failed(reason))) => failed(&reason),
+            (_, Some(Stop::Failed(reason))) => Expansion::Failed(reason),
             (Ok(()), None) => Expansion::Text(out.0),
-            (Err(TemplateError::Write), None) => failed(&format!(
-                "template: {}: the text is longer than {EXPANDED_BYTES_MAX} bytes",
-                self.name
-            )),
-            (Err(error), None) => failed(&format!("template: {}: {error}", self.name)),
+            (Err(TemplateError::Write), None) => {
+                failed(format!("the text is longer than {EXPANDED_BYTES_MAX} bytes"))
+            }
+            // Go says no more of where it is
+            (Err(TemplateError::Escape { description, .. }), None) => {
+                Expansion::Failed(format!("html/template: {description}"))
+            }
+            (Err(error), None) => failed(error.to_string()),
         }
     }
 }
 
-type Bound = Box<dyn Fn(&[Value]) -> gotmpl::Result<Value> + Send + Sync>;
-
 /// The function of a call, which leaves word in the run when it fails: the engine's own errors know no place.
-fn bind(call: Call, run: Arc<Mutex<Run>>) -> (String, Bound) {
+fn bind(dialect: Dialect, call: Call, machine: Arc<Machine>) -> (String, Bound) {
     let Call { alias, function, site } = call;
     let bound = move |args: &[Value]| {
-        let environment = Arc::clone(&lock(&run).environment);
-        functions::call(&function, args, &environment).map_err(|failure| {
+        let environment = Arc::clone(&lock(&machine.run).environment);
+        functions::call(dialect, &function, args, &environment).map_err(|failure| {
             let stop = match failure {
                 Failure::Needs(query) => Stop::Needs(query),
                 Failure::Misuse(reason) => Stop::Failed(site.failure(&reason)),
@@ -138,7 +206,7 @@ fn bind(call: Call, run: Arc<Mutex<Run>>) -> (String, Bound) {
                     Stop::Failed(site.failure(&format!("error calling {function}: {reason}")))
                 }
             };
-            lock(&run).stopped.get_or_insert(stop);
+            lock(&machine.run).stopped.get_or_insert(stop);
             TemplateError::Exec("stopped".to_owned())
         })
     };

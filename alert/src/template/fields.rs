@@ -1,18 +1,15 @@
 //! Fields, methods, and what is inside of containers.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use gotmpl::Value;
 
-use super::functions::{Failure, expect_count};
-use super::value::{self, Kind, ns, text, type_name};
+use super::Dialect;
+use super::functions::{Failure, expect_count, wrong_type};
+use super::notification::methods;
+use super::value::{self, Kind, Map, ns, text, type_name};
 use crate::go::{Instant, format_duration_ns};
 
-type Map = BTreeMap<Arc<str>, Value>;
-
 /// Base, path, and arguments of a method at its end.
-pub(super) fn read(args: &[Value]) -> Result<Value, Failure> {
+pub(super) fn read(dialect: Dialect, args: &[Value]) -> Result<Value, Failure> {
     let [base, Value::String(path), arguments @ ..] = args else {
         return Err(Failure::Misuse("missing field".to_owned()));
     };
@@ -20,27 +17,34 @@ pub(super) fn read(args: &[Value]) -> Result<Value, Failure> {
     let mut names = path.split('.').peekable();
     while let Some(name) = names.next() {
         let arguments = if names.peek().is_none() { arguments } else { &[] };
-        current = field(&current, name, arguments)?;
+        current = field(dialect, &current, name, arguments)?;
     }
     Ok(current)
 }
 
-fn field(base: &Value, name: &str, arguments: &[Value]) -> Result<Value, Failure> {
+fn field(dialect: Dialect, base: &Value, name: &str, arguments: &[Value]) -> Result<Value, Failure> {
+    if dialect == Dialect::Notifications
+        && let Some(answer) = methods::call(base, name, arguments)
+    {
+        return answer;
+    }
     let no_field = || Failure::Misuse(format!("can't evaluate field {name} in type {}", type_name(base)));
     let found = match base {
         Value::Map(map) => match Kind::of(map) {
             Kind::Time => {
-                return time_method(Instant::from_ns(ns(map)), name, arguments)
-                    .unwrap_or_else(|| Err(no_field()));
+                return time_method(map, name, arguments).unwrap_or_else(|| Err(no_field()));
             }
             Kind::Duration => {
                 return duration_method(ns(map), name, arguments).unwrap_or_else(|| Err(no_field()));
             }
-            Kind::Strings => map.get(name).cloned().unwrap_or_else(|| text("")),
+            Kind::Strings | Kind::Pairs => map.get(name).cloned().unwrap_or_else(|| text("")),
             Kind::Any => map.get(name).cloned().unwrap_or(Value::Nil),
-            Kind::AlertData | Kind::Sample | Kind::Histogram => {
-                map.get(name).cloned().ok_or_else(no_field)?
-            }
+            Kind::AlertData
+            | Kind::Sample
+            | Kind::Histogram
+            | Kind::Pair
+            | Kind::Notification
+            | Kind::Alert => map.get(name).cloned().ok_or_else(no_field)?,
         },
         Value::Nil => {
             return Err(Failure::Misuse(format!("nil pointer evaluating interface {{}}.{name}")));
@@ -54,18 +58,20 @@ fn field(base: &Value, name: &str, arguments: &[Value]) -> Result<Value, Failure
 }
 
 /// `None` if there is no such method.
-fn time_method(at: Instant, name: &str, arguments: &[Value]) -> Option<Result<Value, Failure>> {
-    let part = |layout: &str| Value::Int(at.format(layout).trim().parse().unwrap_or(0));
+fn time_method(time: &Map, name: &str, arguments: &[Value]) -> Option<Result<Value, Failure>> {
+    let (at, offset) = (Instant::from_ns(ns(time)), value::offset(time));
+    let format = |layout: &str| at.format_in(layout, &offset);
+    let part = |layout: &str| Value::Int(format(layout).trim().parse().unwrap_or(0));
     let plain = match name {
         "Format" => {
             return Some(expect_count(name, arguments, 1).and_then(|()| match &arguments[0] {
-                Value::String(layout) => Ok(text(at.format(layout))),
+                Value::String(layout) => Ok(text(format(layout))),
                 other => Err(wrong_type("string", other)),
             }));
         }
         "Add" => {
             return Some(with_ns(name, arguments, Kind::Duration, |d| {
-                value::time(Instant::from_ns(at.ns().saturating_add(d)))
+                value::time_in(Instant::from_ns(at.ns().saturating_add(d)), &value::zone(time))
             }));
         }
         "Sub" => {
@@ -80,12 +86,12 @@ fn time_method(at: Instant, name: &str, arguments: &[Value]) -> Option<Result<Va
         "UnixMilli" => Value::Int(at.ns().div_euclid(1_000_000)),
         "UnixMicro" => Value::Int(at.ns().div_euclid(1_000)),
         "UnixNano" => Value::Int(at.ns()),
-        "String" => text(at.to_go_string()),
+        "String" => text(at.to_go_string_in(&offset)),
         "UTC" => value::time(at),
-        "IsZero" => Value::Bool(false),
+        "IsZero" => Value::Bool(at == Instant::ZERO),
         "Year" => part("2006"),
-        "Month" => text(at.format("January")),
-        "Weekday" => text(at.format("Monday")),
+        "Month" => text(format("January")),
+        "Weekday" => text(format("Monday")),
         "Day" => part("2"),
         "YearDay" => part("__2"),
         "Hour" => part("15"),
@@ -126,10 +132,6 @@ fn with_ns(
     }
 }
 
-fn wrong_type(expected: &str, got: &Value) -> Failure {
-    Failure::Misuse(format!("wrong type for value; expected {expected}; got {}", type_name(got)))
-}
-
 /// `len`, `index` and `slice`.
 pub(super) fn container(name: &str, args: &[Value]) -> Result<Value, Failure> {
     let args: Vec<Value> = args.iter().map(value::visible).collect();
@@ -151,7 +153,7 @@ pub(super) fn container(name: &str, args: &[Value]) -> Result<Value, Failure> {
 }
 
 fn is_struct(value: &Value) -> bool {
-    matches!(value, Value::Map(map) if !matches!(Kind::of(map), Kind::Strings | Kind::Any))
+    matches!(value, Value::Map(map) if !matches!(Kind::of(map), Kind::Strings | Kind::Pairs | Kind::Any))
 }
 
 fn index(base: &Value, key: &Value) -> Result<Value, Failure> {
@@ -163,11 +165,11 @@ fn index(base: &Value, key: &Value) -> Result<Value, Failure> {
         (Value::Map(map), Value::String(key)) => Ok(at_key(map, key)),
         (Value::Map(_), _) => error(format!("value has type {}; should be string", type_name(key))),
         (Value::List(items), key) => {
-            let at = position(key, items.len(), false)?;
+            let at = position("slice", key, items.len(), false)?;
             Ok(items[at].clone())
         }
         (Value::String(string), key) => {
-            let at = position(key, string.len(), false)?;
+            let at = position("string", key, string.len(), false)?;
             Ok(Value::Uint(u64::from(string.as_bytes()[at])))
         }
         (Value::Nil, _) => error("index of untyped nil".to_owned()),
@@ -194,8 +196,8 @@ fn slice(base: &Value, bounds: &[Value]) -> Result<Value, Failure> {
             _ => format!("too many slice indexes: {}", bounds.len()),
         }));
     }
-    let from = bounds.first().map_or(Ok(0), |bound| position(bound, length, true))?;
-    let to = bounds.get(1).map_or(Ok(length), |bound| position(bound, length, true))?;
+    let from = bounds.first().map_or(Ok(0), |bound| position("", bound, length, true))?;
+    let to = bounds.get(1).map_or(Ok(length), |bound| position("", bound, length, true))?;
     if from > to {
         return Err(Failure::Error(format!("invalid slice index: {from} > {to}")));
     }
@@ -206,7 +208,8 @@ fn slice(base: &Value, bounds: &[Value]) -> Result<Value, Failure> {
     }
 }
 
-fn position(key: &Value, length: usize, inclusive: bool) -> Result<usize, Failure> {
+/// A place in a `kind`. Go finds the first one behind the end only when it reads there, and says so in other words.
+fn position(kind: &str, key: &Value, length: usize, inclusive: bool) -> Result<usize, Failure> {
     let position = match key {
         Value::Int(at) => usize::try_from(*at).ok(),
         Value::Uint(at) => usize::try_from(*at).ok(),
@@ -215,7 +218,9 @@ fn position(key: &Value, length: usize, inclusive: bool) -> Result<usize, Failur
             return Err(Failure::Error(format!("cannot index slice/array with type {}", type_name(other))));
         }
     };
-    position
-        .filter(|at| *at < length || (inclusive && *at == length))
-        .ok_or_else(|| Failure::Error(format!("index out of range: {}", value::shown(key))))
+    match position {
+        Some(at) if at < length || (inclusive && at == length) => Ok(at),
+        Some(at) if at == length => Err(Failure::Error(format!("reflect: {kind} index out of range"))),
+        _ => Err(Failure::Error(format!("index out of range: {}", value::shown(key)))),
+    }
 }

@@ -1,4 +1,5 @@
-//! Templates in labels and annotations: Go's `text/template` with the functions of Prometheus.
+//! Templates in labels and annotations of rules, and in notifications: Go's `text/template` with the functions of
+//! Prometheus, or of Alertmanager.
 //!
 //! The `gotmpl` crate parses and walks templates. What it does not do like Go is put right here, from the outside: the
 //! parsed tree is checked for what Go refuses when it parses ([`check`]) and rewritten ([`rewrite`]) so that every
@@ -8,12 +9,12 @@
 //! gets the answer and expands anew.
 
 mod check;
-mod compare;
+mod dialect;
+mod engine;
 mod expand;
 mod fields;
 mod functions;
-mod hosts;
-mod humanize;
+mod notification;
 mod rewrite;
 mod site;
 mod value;
@@ -23,9 +24,23 @@ mod tests;
 
 use std::sync::Arc;
 
-use expand::Compiled;
+use dialect::Dialect;
+use expand::{Compiled, Library};
 pub(crate) use expand::{Environment, Expansion};
 use model::{Labels, Value};
+pub use notification::{
+    ExpansionError, Notification, NotificationError, NotificationTemplate, NotificationTemplates,
+    NotifiedAlert,
+};
+
+/// What a text becomes part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Anything: values stand in it as they are.
+    Plain,
+    /// HTML: values are escaped by where they stand.
+    Html,
+}
 
 /// What stands before every template, so that users can write `$labels`.
 const DEFINITIONS: &str = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$externalURL := .ExternalURL}}{{$value := .Value}}";
@@ -47,11 +62,11 @@ pub struct TemplateSyntaxError {
 pub(crate) struct RuleTemplate {
     name: String,
     text: Arc<str>,
-    form: Form,
+    body: Body,
 }
 
 #[derive(Debug)]
-enum Form {
+enum Body {
     /// Nothing to expand.
     Plain,
     Compiled(Box<Compiled>),
@@ -63,8 +78,8 @@ impl RuleTemplate {
     /// Parses the template of an alert.
     pub(crate) fn parse(alert: &str, text: &str) -> Result<Self, TemplateSyntaxError> {
         let template = Self::parse_late(alert, text);
-        match template.form {
-            Form::Broken(error) => Err(error),
+        match template.body {
+            Body::Broken(error) => Err(error),
             _ => Ok(template),
         }
     }
@@ -73,13 +88,14 @@ impl RuleTemplate {
     pub(crate) fn parse_late(alert: &str, text: &str) -> Self {
         let name = format!("__alert_{alert}");
         if !text.contains("{{") {
-            return Self { name, text: Arc::from(text), form: Form::Plain };
+            return Self { name, text: Arc::from(text), body: Body::Plain };
         }
-        let form = match Compiled::new(&name, &format!("{DEFINITIONS}{text}")) {
-            Ok(compiled) => Form::Compiled(Box::new(compiled)),
-            Err(error) => Form::Broken(error),
+        let library = Library::empty(Dialect::Rules, Form::Plain);
+        let body = match library.parse(&name, &format!("{DEFINITIONS}{text}")) {
+            Ok(compiled) => Body::Compiled(Box::new(compiled)),
+            Err(error) => Body::Broken(error),
         };
-        Self { name, text: Arc::from(text), form }
+        Self { name, text: Arc::from(text), body }
     }
 
     /// As it stands in the rule file.
@@ -89,13 +105,18 @@ impl RuleTemplate {
 
     /// Expands the template for one element of the answer to the rule's query.
     pub(crate) fn expand(&self, labels: &Labels, value: &Value, environment: &Arc<Environment>) -> Expansion {
-        match &self.form {
-            Form::Plain => Expansion::Text(self.text.to_string()),
-            Form::Broken(error) => {
+        match &self.body {
+            Body::Plain => Expansion::Text(self.text.to_string()),
+            Body::Broken(error) => {
                 Expansion::Failed(format!("error parsing template {}: {error}", self.name))
             }
-            Form::Compiled(compiled) => {
-                compiled.expand(&value::alert_data(labels, value, environment), environment)
+            Body::Compiled(compiled) => {
+                match compiled.expand(&value::alert_data(labels, value, environment), environment) {
+                    Expansion::Failed(reason) => {
+                        Expansion::Failed(format!("error executing template {}: {reason}", self.name))
+                    }
+                    expanded => expanded,
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ use gotmpl::parse::{
     ActionNode, BranchNode, CommandNode, Expr, ListNode, Node, PipeNode, Pos, SmolStr, TemplateNode,
 };
 
+use super::Dialect;
 use super::site::{Site, Source};
 
 /// Reads a field, or calls a method: base, path, arguments.
@@ -29,11 +30,14 @@ pub(super) struct Call {
 
 /// Rewrites trees and collects the calls in them.
 pub(super) struct Rewriter<'a> {
+    pub(super) dialect: Dialect,
     pub(super) source: Source<'a>,
     /// The names of all definitions.
     pub(super) templates: Vec<String>,
     /// What is being rewritten: the template, or one of its definitions.
     pub(super) executing: String,
+    /// The number of the first call: others have been collected before.
+    pub(super) first: usize,
     pub(super) calls: Vec<Call>,
 }
 
@@ -56,11 +60,34 @@ impl Rewriter<'_> {
 
     fn action(&mut self, action: &ActionNode) -> ActionNode {
         let mut pipe = self.pipe(&action.pipe);
-        if pipe.decl.is_empty() {
+        if let Some(escaper) = self.escaper_at_the_end(&action.pipe) {
+            // the same as `print ARGUMENTS | html`
+            let command = &action.pipe.commands[action.pipe.commands.len() - 1];
+            let arguments = command.args[1..].iter().map(|arg| self.expr(arg)).collect();
+            let shown = self.source.command(command);
+            pipe.commands.pop();
+            pipe.commands.push(self.call("print", command.pos, command.pos.offset, &shown, arguments));
+            pipe.commands.push(CommandNode { pos: command.pos, args: vec![escaper] });
+        } else if pipe.decl.is_empty() {
             let shown = action.pipe.commands.first().map(|c| self.source.command(c)).unwrap_or_default();
             pipe.commands.push(self.call(PRINT, action.pos, action.pos.offset, &shown, Vec::new()));
         }
         ActionNode { pos: action.pos, pipe }
+    }
+
+    /// The escaper at the end of what is printed. In notifications, which may be HTML, the engine itself has to see it: what
+    /// is escaped already it does not escape again.
+    fn escaper_at_the_end(&self, pipe: &PipeNode) -> Option<Expr> {
+        if self.dialect == Dialect::Rules || !pipe.decl.is_empty() {
+            return None;
+        }
+        let function = pipe.commands.last()?.args.first()?;
+        match function {
+            Expr::Identifier(_, name) if matches!(name.as_str(), "html" | "urlquery") => {
+                Some(function.clone())
+            }
+            _ => None,
+        }
     }
 
     fn branch(&mut self, branch: &BranchNode, last: Option<&str>) -> BranchNode {
@@ -92,7 +119,8 @@ impl Rewriter<'_> {
             });
         }
         let name = Expr::String(call.pos, call.name.as_str().into());
-        let shown = format!("{{{{template {}}}}}", crate::go::quote(&call.name));
+        let data = call.pipe.as_ref().map_or_else(String::new, |pipe| format!(" {}", self.source.pipe(pipe)));
+        let shown = format!("{{{{template {}{data}}}}}", crate::go::quote(&call.name));
         let offset =
             self.source.text[call.pos.offset..].find(['"', '`']).map_or(0, |at| at + call.pos.offset);
         let command = self.call(NO_TEMPLATE, call.pos, offset, &shown, vec![name]);
@@ -157,9 +185,6 @@ impl Rewriter<'_> {
 
     fn expr(&mut self, expr: &Expr) -> Expr {
         let pos = expr.pos();
-        let nested = |command: CommandNode| {
-            Expr::Pipe(pos, PipeNode { pos, decl: Vec::new(), commands: vec![command], is_assign: false })
-        };
         match expr {
             Expr::Pipe(_, pipe) => Expr::Pipe(pos, self.pipe(pipe)),
             Expr::Identifier(_, name) => {
@@ -181,10 +206,16 @@ impl Rewriter<'_> {
         shown: &str,
         arguments: Vec<Expr>,
     ) -> CommandNode {
-        let alias = format!("{function}@{}", self.calls.len());
+        let alias = format!("{function}@{}", self.first + self.calls.len());
         let site = self.source.site(&self.executing, offset, shown);
         let name = Expr::Identifier(pos, SmolStr::from(alias.as_str()));
         self.calls.push(Call { alias, function: function.to_owned(), site });
         CommandNode { pos, args: std::iter::once(name).chain(arguments).collect() }
     }
+}
+
+/// A command as an expression.
+fn nested(command: CommandNode) -> Expr {
+    let pos = command.pos;
+    Expr::Pipe(pos, PipeNode { pos, decl: Vec::new(), commands: vec![command], is_assign: false })
 }

@@ -46,7 +46,8 @@ impl Source<'_> {
         command.args.iter().map(|arg| self.expr(arg)).collect::<Vec<_>>().join(" ")
     }
 
-    fn pipe(self, pipe: &PipeNode) -> String {
+    /// A pipeline as Go prints it.
+    pub(super) fn pipe(self, pipe: &PipeNode) -> String {
         let commands: Vec<_> = pipe.commands.iter().map(|command| self.command(command)).collect();
         let declared = match (pipe.decl.is_empty(), pipe.is_assign) {
             (true, _) => String::new(),

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use gotmpl::Value;
 
-use super::functions::{Failure, expect_count};
+use super::{Failure, expect_count};
 
 const INCOMPATIBLE: &str = "incompatible types for comparison";
 const NOT_BASIC: &str = "invalid type for comparison";

@@ -2,8 +2,8 @@
 
 use gotmpl::Value;
 
-use super::value::type_name;
 use crate::go::{Instant, quote, significant};
+use crate::template::value::type_name;
 
 /// A number, or a text that holds one.
 pub(super) fn number(value: &Value) -> Result<f64, String> {
