@@ -53,6 +53,9 @@ use crate::writer::ANSWERED_WITHIN;
 use merge::Kind;
 use plan::{Step, Uneven};
 
+/// Rows that a tick looks through for what is to be deleted: a minute's work.
+const SIFT_ROWS_MAX: u64 = 16 << 20;
+
 /// How compaction works.
 #[derive(Clone, Debug)]
 pub struct CompactSettings {
@@ -64,6 +67,8 @@ pub struct CompactSettings {
     pub margin: Duration,
     /// A tick merges no more than about so many rows of segments; the next one goes on.
     pub rows_max: u64,
+    /// A tick looks through no more than about so many rows of runs and frames for what is to be deleted; the next one goes on.
+    pub sift_rows_max: u64,
     /// Rows that are merged at once, of all files together.
     pub round_rows: usize,
     /// Of segments, no more are merged at once than have about so many rows, unless they are of one minute. That takes about
@@ -100,6 +105,7 @@ impl CompactSettings {
             lease: Duration::from_secs(15 * 60),
             margin: Duration::from_secs(60),
             rows_max: 4 << 20,
+            sift_rows_max: SIFT_ROWS_MAX,
             round_rows: 1 << 17,
             step_rows_max: 1 << 18,
             step_bytes_max: 64 << 20,
@@ -191,6 +197,10 @@ impl Compactor {
         progress.see(&loaded.manifest, &hot);
         let mut is_held = false;
         while let Some(step) = self.next(&loaded.manifest, &hot, sealed) {
+            if matches!(step, Step::PurgeRuns | Step::PurgeFrames) && self.sifts_enough(progress) {
+                progress.is_behind = true;
+                break;
+            }
             if !is_held {
                 match self.take_lease(&loaded, now_us).await? {
                     Some(taken) => loaded = taken,
@@ -229,6 +239,12 @@ impl Compactor {
 
     fn uneven(&self) -> MutexGuard<'_, Uneven> {
         self.uneven.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a tick has looked through so much for what is to be deleted that the rest is for the next.
+    fn sifts_enough(&self, progress: &Progress) -> bool {
+        // one object at least
+        progress.sifted >= self.settings.sift_rows_max.max(1)
     }
 
     /// Lets others work on the stream at once, and not only when the lease has ended: for who will not tick again.

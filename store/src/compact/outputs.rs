@@ -34,6 +34,7 @@ impl Compactor {
             series: series.len() as u64,
             times_us: segment.time_range().unwrap_or_default(),
             names: series.first().zip(series.last()).map(|(first, last)| (called(first), called(last))),
+            deleted: 0,
             name,
         };
         self.write(&object.name, bytes, progress).await?;

@@ -39,6 +39,8 @@ pub struct Progress {
     pub written_bytes: u64,
     /// Runs that are older than the retention.
     pub runs_dropped: u64,
+    /// Rows of runs and frames that were looked through for what is to be deleted.
+    pub sifted: u64,
     /// Rows that are in no run any more since they were asked to be deleted.
     pub deleted: u64,
     /// Objects that were deleted, since nothing needs them.
@@ -94,6 +96,7 @@ impl Progress {
         self.read_bytes += before.read_bytes;
         self.written_bytes += before.written_bytes;
         self.runs_dropped += before.runs_dropped;
+        self.sifted += before.sifted;
         self.deleted += before.deleted;
         self.swept += before.swept;
     }

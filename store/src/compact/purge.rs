@@ -1,4 +1,5 @@
-//! Takes what is deleted out of runs and frames: object by object, so that no more than one is in memory.
+//! Takes what is deleted out of runs and frames: object by object, so that no more than one is in memory, and no more of them
+//! in a tick than `sift_rows_max` says.
 
 use super::commit::hash;
 use super::inputs::{Read, Unreadable};
@@ -20,7 +21,7 @@ impl Compactor {
         let mut after = Manifest::clone(manifest);
         for run in after.runs.iter_mut().filter(|run| run.deleted < manifest.deleted) {
             let purged = self.purge_run(manifest, run, progress).await?;
-            let is_same = purged.objects == run.objects;
+            let is_same = purged.objects == run.objects && purged.deleted == manifest.deleted;
             *run = purged;
             if !is_same {
                 break;
@@ -63,11 +64,11 @@ impl Compactor {
         let rows = |objects: &[Object]| -> u64 {
             objects.iter().map(|object| object.rows.saturating_sub(object.head_rows)).sum()
         };
-        let objects = self.purge(manifest, run.deleted, &run.objects, name, progress).await?;
+        let (objects, deleted) = self.purge(manifest, run.deleted, &run.objects, name, progress).await?;
         let gone = rows(&run.objects) - rows(&objects);
         progress.deleted += gone;
         let rows_merged = run.rows_merged + gone;
-        Ok(Run { objects, rows_merged, deleted: manifest.deleted, ..run.clone() })
+        Ok(Run { objects, rows_merged, deleted, ..run.clone() })
     }
 
     async fn purge_frame(
@@ -77,11 +78,12 @@ impl Compactor {
         progress: &mut Progress,
     ) -> Result<Frame, CompactError> {
         let name = |inputs, part| frame_name(frame.at, frame.base.is_none(), manifest.epoch, inputs, part);
-        let objects = self.purge(manifest, frame.deleted, &frame.objects, name, progress).await?;
-        Ok(Frame { objects, deleted: manifest.deleted, ..frame.clone() })
+        let (objects, deleted) = self.purge(manifest, frame.deleted, &frame.objects, name, progress).await?;
+        Ok(Frame { objects, deleted, ..frame.clone() })
     }
 
-    /// The objects, written with the deletion `seen` in mind, without what was deleted since; the first stays even if
+    /// The objects, written with the deletion `seen` in mind, without what was deleted since, and the last deletion of which
+    /// nothing is left in all of them: that is `seen` where there are more than one tick looks at. The first stays even if
     /// nothing is left of it. `name` is of a hash of what a new object is made of, and its place.
     async fn purge(
         &self,
@@ -90,14 +92,19 @@ impl Compactor {
         objects: &[Object],
         name: impl Fn(u64, usize) -> String + Send + Sync,
         progress: &mut Progress,
-    ) -> Result<Vec<Object>, CompactError> {
-        let mask = Mask::of_merged(manifest, seen);
-        let mut left = Vec::with_capacity(objects.len());
+    ) -> Result<(Vec<Object>, u64), CompactError> {
+        let mut left: Vec<Object> = Vec::with_capacity(objects.len());
         for (part, object) in objects.iter().enumerate() {
+            let mask = Mask::of_merged(manifest, seen.max(object.deleted));
             let Some(mask) = mask.as_deref().filter(|mask| mask.may_touch(object)) else {
                 left.push(object.clone());
                 continue;
             };
+            if self.sifts_enough(progress) {
+                let done = left.into_iter().map(|object| Object { deleted: manifest.deleted, ..object });
+                return Ok((done.chain(objects[part..].iter().cloned()).collect(), seen));
+            }
+            progress.sifted += object.rows;
             match self.without(object, mask, progress).await? {
                 None => left.push(object.clone()),
                 Some(segment) if segment.row_count() == 0 && part > 0 => {}
@@ -107,7 +114,7 @@ impl Compactor {
                 }
             }
         }
-        Ok(left)
+        Ok((left.into_iter().map(|object| Object { deleted: 0, ..object }).collect(), manifest.deleted))
     }
 
     /// What an object holds without what is deleted; `None`: it has nothing of it.

@@ -17,11 +17,11 @@ use testkit::ManualClock;
 
 use super::*;
 use crate::layout::{Stream, Tenant};
-use crate::manifest::Manifests;
+use crate::manifest::{Manifest, Manifests, Object};
 use crate::reader::{Reader, Source};
 use crate::settings::{ReaderSettings, WriterSettings};
 use crate::writer::Writer;
-use crate::{CompactSettings, Compactor, Entry, SampleBatch};
+use crate::{CompactSettings, Compactor, Entry, Progress, SampleBatch};
 
 /// 2030-11-23T10:00:30Z: what the memory has is always old.
 const T0_MS: i64 = 1_921_658_430_000;
@@ -34,6 +34,7 @@ struct World {
     clock: Arc<ManualClock>,
     reader: Reader,
     writers: u64,
+    settings: CompactSettings,
 }
 
 fn pushes() -> Stream {
@@ -55,7 +56,7 @@ impl World {
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let clock = Arc::new(ManualClock::at_ms(T0_MS));
         let reader = reader(&store);
-        Self { store, clock, reader, writers: 0 }
+        Self { store, clock, reader, writers: 0, settings: CompactSettings::of_holder(7) }
     }
 
     async fn write<E: Entry>(&mut self, stream: Stream, entry: E) {
@@ -89,23 +90,17 @@ impl World {
         self.write(super::tests::samples(), SampleBatch { series: vec![series] }).await;
     }
 
-    async fn tick(&self) {
-        for compactor in [
-            Compactor::of_pushes(
-                Arc::clone(&self.store),
-                pushes(),
-                CompactSettings::of_holder(7),
-                Arc::clone(&self.clock) as _,
-            ),
-            Compactor::of_samples(
-                Arc::clone(&self.store),
-                samples(),
-                CompactSettings::of_holder(7),
-                Arc::clone(&self.clock) as _,
-            ),
-        ] {
-            compactor.tick().await.expect("ticks");
-        }
+    /// Ticks of both streams, as by processes that know nothing of earlier ones.
+    async fn tick(&self) -> [Progress; 2] {
+        let (store, clock) = (|| Arc::clone(&self.store), || Arc::clone(&self.clock) as _);
+        let pushes = Compactor::of_pushes(store(), pushes(), self.settings.clone(), clock());
+        let samples = Compactor::of_samples(store(), samples(), self.settings.clone(), clock());
+        [pushes.tick().await.expect("ticks"), samples.tick().await.expect("ticks")]
+    }
+
+    async fn manifest(&self, stream: &Stream) -> Arc<Manifest> {
+        let manifests = Manifests::new(Arc::clone(&self.store), stream.manifest());
+        manifests.load(None).await.expect("loads").manifest
     }
 
     async fn delete(&self, matcher: Matcher, start_ms: Option<i64>, end_ms: Option<i64>) {
@@ -203,7 +198,11 @@ async fn seen(reader: &Reader, needed: &NeededLabels) -> BTreeMap<String, String
 
 /// Three days of pushes and samples of two users, all of them merged but the last.
 async fn three_days() -> World {
-    let mut world = World::new();
+    three_days_of(CompactSettings::of_holder(7)).await
+}
+
+async fn three_days_of(settings: CompactSettings) -> World {
+    let mut world = World { settings, ..World::new() };
     for day in 0..3 {
         for user in ["alice-in-chains", "bob"] {
             let value = f64::from(day);
@@ -285,8 +284,51 @@ async fn of_a_time_what_was_pushed_in_it_is_deleted_and_sums_begin_again() {
         world.clock.advance_ms(10 * MINUTE_MS);
         world.tick().await;
     }
-    let frames = Manifests::new(Arc::clone(&world.store), pushes().manifest()).load(None).await;
-    assert!(frames.expect("loads").manifest.frames.len() > 1);
+    assert!(world.manifest(&pushes()).await.frames.len() > 1);
+}
+
+/// Runs and frames of many objects, of which a tick looks at one.
+#[tokio::test]
+async fn a_tick_looks_through_no_more_than_its_limit_and_the_next_goes_on() {
+    let one = CompactSettings { file_rows_max: 1, sift_rows_max: 1, ..CompactSettings::of_holder(7) };
+    let world = three_days_of(one).await;
+    let mut expect = world.seen().await;
+    let (mut ticks, mut sifted, mut were_half_done) = (0, 0, 0);
+    for metric in ["leaky_metric", "kept_metric"] {
+        // the second while the first is under way
+        let matchers = vec![Matcher::equal("user", "bob"), Matcher::equal("__name__", metric)];
+        let deletion = Deletion { matchers, start_ms: None, end_ms: None };
+        world.deleter().delete(&[deletion]).await.expect("is recorded");
+        expect.retain(|series, _| !series.contains("bob") || !series.contains(metric));
+        loop {
+            let manifest = world.manifest(&pushes()).await;
+            let runs = manifest.runs.iter().map(|run| (run.deleted, &run.objects));
+            let all = runs.chain(manifest.frames.iter().map(|frame| (frame.deleted, &frame.objects)));
+            let is_half_done = |(deleted, objects): (u64, &Vec<Object>)| {
+                objects.iter().any(|object| object.deleted > deleted)
+                    && objects.iter().any(|object| object.deleted < manifest.deleted)
+            };
+            were_half_done += usize::from(all.clone().any(is_half_done));
+            let most = all.flat_map(|(_, objects)| objects).map(|object| object.rows).max().expect("some");
+            assert_eq!(world.seen().await, expect);
+            let [of_pushes, of_samples] = world.tick().await;
+            assert!(of_pushes.sifted <= most, "{} rows, and an object has {most}", of_pushes.sifted);
+            (ticks, sifted) = (ticks + 1, sifted + of_pushes.sifted);
+            let is_behind = of_pushes.is_behind || of_samples.is_behind;
+            if !is_behind || metric == "leaky_metric" && were_half_done == 2 {
+                break;
+            }
+        }
+    }
+    assert!(were_half_done > 4 && ticks > 10 && sifted > 10, "{were_half_done}, {ticks}, {sifted}");
+    for _ in 0..BOUND_MS / (10 * MINUTE_MS) {
+        world.clock.advance_ms(10 * MINUTE_MS);
+        while world.tick().await.iter().any(|progress| progress.is_behind) {}
+        assert_eq!(world.seen().await, expect);
+    }
+    let mut holding = world.holding("bob").await;
+    holding.retain(|object| object.contains("pushes"));
+    assert_eq!((world.deleter().pending().await.expect("loads"), holding), (0, Vec::new()));
 }
 
 /// Each day one of many values changes, so that frames say what differs from the one before.
@@ -303,8 +345,7 @@ async fn what_a_frame_says_is_held_no_more_the_one_before_does_not_show() {
     world.clock.advance_ms(DAY_MS);
     world.tick().await;
     let frames = || async {
-        let loaded = Manifests::new(Arc::clone(&world.store), pushes().manifest()).load(None).await;
-        let frames = loaded.expect("loads").manifest.frames.clone();
+        let frames = world.manifest(&pushes()).await.frames.clone();
         frames.iter().map(|frame| frame.base.is_some()).collect::<Vec<_>>()
     };
     assert_eq!(frames().await, [false, true]);
@@ -338,8 +379,7 @@ async fn where_nothing_is_left_compaction_goes_on() {
         assert_eq!(world.seen().await, BTreeMap::new());
     }
     assert_eq!(world.holding("alice-in-chains").await, Vec::<String>::new());
-    let manifest = Manifests::new(Arc::clone(&world.store), samples().manifest()).load(None).await;
-    let runs = &manifest.expect("loads").manifest.runs;
+    let runs = &world.manifest(&samples()).await.runs;
     assert!(runs.len() == 1 && runs[0].ids.is_some(), "what was here is still known: {runs:?}");
 }
 

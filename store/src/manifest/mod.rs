@@ -177,6 +177,9 @@ pub(crate) struct Object {
     pub(crate) times_us: (i64, i64),
     /// First and last metric name; `None`: it has only a head.
     pub(crate) names: Option<(String, String)>,
+    /// As in [`Run::deleted`], where a tick has got as far as this object and not to the end of its run or frame; else 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) deleted: u64,
 }
 
 impl Default for Manifest {

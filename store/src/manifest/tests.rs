@@ -27,6 +27,7 @@ fn run(level: Level, from: &str, to: &str, rows: u64) -> Run {
         series: 1,
         times_us: (minute(from).start_us(), minute(to).start_us() - 1),
         names: Some(("a".to_owned(), "b".to_owned())),
+        deleted: 0,
     };
     Run {
         level,

@@ -340,23 +340,29 @@ impl Masks {
     }
 
     fn of_run<'m>(&self, run: &'m Run) -> impl Iterator<Item = (&'m Object, Option<Arc<Mask>>)> + use<'m> {
-        Self::each(&run.objects, Mask::of_merged(&self.0, run.deleted))
+        self.each(&run.objects, run.deleted)
     }
 
     fn of_frame<'m>(
         &self,
         frame: &'m Frame,
     ) -> impl Iterator<Item = (&'m Object, Option<Arc<Mask>>)> + use<'m> {
-        Self::each(&frame.objects, Mask::of_merged(&self.0, frame.deleted))
+        self.each(&frame.objects, frame.deleted)
     }
 
-    fn each(
-        objects: &[Object],
-        mask: Option<Arc<Mask>>,
-    ) -> impl Iterator<Item = (&Object, Option<Arc<Mask>>)> {
+    /// `deleted`: the last deletion of which nothing is in all of them.
+    fn each<'m>(
+        &self,
+        objects: &'m [Object],
+        deleted: u64,
+    ) -> impl Iterator<Item = (&'m Object, Option<Arc<Mask>>)> + use<'m> {
+        let (manifest, of_all) = (Arc::clone(&self.0), Mask::of_merged(&self.0, deleted));
         objects.iter().map(move |object| {
-            let mask = mask.as_ref().filter(|mask| mask.may_touch(object));
-            (object, mask.cloned())
+            let mask = match object.deleted > deleted {
+                true => Mask::of_merged(&manifest, object.deleted),
+                false => of_all.clone(),
+            };
+            (object, mask.filter(|mask| mask.may_touch(object)))
         })
     }
 

@@ -207,6 +207,7 @@ pub(crate) fn compact_settings(seed: u64) -> CompactSettings {
         // of a minute all is sorted by parts first, and of what is over some stays apart
         group_bytes_max: chance.pick(&[128 << 20, 128 << 20, 2_000, 1]),
         limits: MergeLimits { runs_max: chance.pick(&[64, 64, 64, 2]), ..MergeLimits::default() },
+        sift_rows_max: chance.pick(&[16 << 20, 1]),
         ..CompactSettings::of_holder(0)
     }
 }
