@@ -24,6 +24,10 @@ const END_PART: u64 = 256;
 const END_BYTES_MIN: u64 = 16 << 10;
 const END_BYTES_MAX: u64 = 512 << 10;
 
+/// Where all that may be wanted of a file is no more than this, it is fetched at once, and not first what matchers look at and then
+/// what they find: that comes later than bytes that nobody wants.
+const AT_ONCE_BYTES_MAX: u64 = 1 << 20;
+
 /// A segment of which rows can be read.
 #[derive(Clone, Debug)]
 pub(super) enum Opened {
@@ -213,6 +217,14 @@ impl Reader {
             Ok(partial) => partial,
             Err(error) => return Ok(Err(error)),
         };
+        let mut at_once = BTreeMap::new();
+        let may_need = partial.may_need();
+        if may_need.iter().map(|range| range.end - range.start).sum::<u64>() <= AT_ONCE_BYTES_MAX {
+            match self.pages(fetch, &found.object, sealed, may_need, &at_once).await? {
+                Ok(pages) => at_once = pages,
+                Err(error) => return Ok(Err(error)),
+            }
+        }
         loop {
             let stepped = decode(move || partial.step().map(|step| (partial, step))).await?;
             let (mut waiting, needs) = match stepped {
@@ -220,8 +232,8 @@ impl Reader {
                 Ok((partial, Step::Needs(needs))) => (partial, needs),
                 Err(error) => return Ok(Err(error)),
             };
-            let given = match self.parts(fetch, &found.object, sealed, &needs).await? {
-                Ok(parts) => waiting.give(parts),
+            let given = match self.pages(fetch, &found.object, sealed, &needs, &at_once).await? {
+                Ok(pages) => waiting.give(parts(&pages, &needs)),
                 Err(error) => Err(error),
             };
             match given {
@@ -231,14 +243,15 @@ impl Reader {
         }
     }
 
-    /// The bytes of ranges of whole pages.
-    async fn parts(
+    /// The pages that ranges consist of, by where they begin. Some are `there` already.
+    async fn pages(
         &self,
         fetch: &Fetch,
         object: &Path,
         sealed: &Sealed,
         ranges: &[Range<u64>],
-    ) -> Read<Vec<(Range<u64>, Bytes)>> {
+        there: &BTreeMap<u64, Bytes>,
+    ) -> Read<BTreeMap<u64, Bytes>> {
         let mut pages: BTreeMap<u64, Bytes> = BTreeMap::new();
         let mut missing = BTreeMap::new();
         for range in ranges {
@@ -251,7 +264,9 @@ impl Reader {
                 if pages.contains_key(&start) || missing.contains_key(&start) {
                     continue;
                 }
-                if let Some(Kept::Page(bytes)) = self.memory.get(&Key::Page(object.clone(), start)) {
+                if let Some(bytes) = there.get(&start) {
+                    pages.insert(start, bytes.clone());
+                } else if let Some(Kept::Page(bytes)) = self.memory.get(&Key::Page(object.clone(), start)) {
                     fetch.count_cached(bytes.len());
                     pages.insert(start, bytes);
                 } else {
@@ -284,7 +299,7 @@ impl Reader {
             }
         }
         self.keep(fetched);
-        Ok(Ok(ranges.iter().map(|range| (range.clone(), joined(&pages, range))).collect()))
+        Ok(Ok(pages))
     }
 }
 
@@ -338,6 +353,11 @@ async fn decode<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SegmentError> + Send + 'static,
 ) -> Read<T> {
     Ok(decoded(compute(work).await)?)
+}
+
+/// Ranges and their bytes.
+fn parts(pages: &BTreeMap<u64, Bytes>, ranges: &[Range<u64>]) -> Vec<(Range<u64>, Bytes)> {
+    ranges.iter().map(|range| (range.clone(), joined(pages, range))).collect()
 }
 
 /// The pages of a range, as one.

@@ -10,6 +10,7 @@ mod footer;
 mod head;
 mod histogram;
 mod hybrid;
+mod needs;
 mod pages;
 mod partial;
 mod prune;

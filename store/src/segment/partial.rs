@@ -19,6 +19,7 @@ use parquet::schema::types::SchemaDescriptor;
 use super::columns;
 use super::decode::{BATCH_ROWS, Columns, read_batch};
 use super::filter::{LabelFilter, SpanFilter, TimeFilter};
+use super::needs::Needed;
 use super::prune::{self, Kept};
 use super::seal::Sealed;
 use super::span::Span;
@@ -50,6 +51,7 @@ pub(crate) struct Partial {
     dictionaries: Dictionaries,
     rows_seen: usize,
     segment: Segment,
+    may_need: Vec<Range<u64>>,
 }
 
 /// What a [`Partial`] comes to.
@@ -65,11 +67,17 @@ impl Partial {
         let footer = &sealed.footer;
         let segment = Segment { writer: footer.writer, aggregates: footer.aggregates, ..Segment::default() };
         let first_group = usize::from(footer.head_rows > 0);
-        let mut decoders = Vec::new();
+        let (mut decoders, mut may_need) = (Vec::new(), Vec::new());
         if first_group > 0 {
-            decoders.push(head_decoder(&sealed)?);
+            let columns = head_columns(&sealed);
+            let needed = Needed { columns: columns.clone(), filtered: columns.clone() };
+            may_need.extend(needed.of_group(&sealed, 0, None));
+            decoders.push(head_decoder(&sealed, columns)?);
         }
-        decoders.extend(rows_decoder(&sealed, first_group, wanted)?);
+        if let Some(rows) = rows_decoder(&sealed, first_group, wanted)? {
+            may_need.extend(rows.may_need);
+            decoders.push(rows.decoder);
+        }
         Ok(Self {
             sealed,
             decoders,
@@ -77,7 +85,13 @@ impl Partial {
             dictionaries: Dictionaries::default(),
             rows_seen: 0,
             segment,
+            may_need,
         })
+    }
+
+    /// All bytes that it may come to need: as ranges of whole pages, in any order.
+    pub(crate) fn may_need(&self) -> &[Range<u64>] {
+        &self.may_need
     }
 
     /// Decodes as far as the bytes that are there go.
@@ -125,11 +139,21 @@ impl Partial {
     }
 }
 
-fn head_decoder(sealed: &Sealed) -> Result<ParquetPushDecoder, SegmentError> {
-    // no row of the head has labels
-    let columns = mask(sealed, |name| name.starts_with("__") && name != columns::LABELS);
+/// No row of the head has labels.
+fn head_columns(sealed: &Sealed) -> ProjectionMask {
+    mask(sealed, |name| name.starts_with("__") && name != columns::LABELS)
+}
+
+fn head_decoder(sealed: &Sealed, columns: ProjectionMask) -> Result<ParquetPushDecoder, SegmentError> {
     let builder = ParquetPushDecoderBuilder::new_with_metadata(sealed.metadata.clone());
     Ok(builder.with_row_groups(vec![0]).with_projection(columns).with_batch_size(BATCH_ROWS).build()?)
+}
+
+/// Of rows that may be wanted.
+struct RowsDecoder {
+    decoder: ParquetPushDecoder,
+    /// The pages that it may come to need.
+    may_need: Vec<Range<u64>>,
 }
 
 /// `None` if no row can be wanted.
@@ -137,7 +161,7 @@ fn rows_decoder(
     sealed: &Sealed,
     first_group: usize,
     wanted: &Wanted,
-) -> Result<Option<ParquetPushDecoder>, SegmentError> {
+) -> Result<Option<RowsDecoder>, SegmentError> {
     let Some(Kept { groups, rows, times_are_within }) = prune::kept(sealed, first_group, wanted) else {
         return Ok(None);
     };
@@ -163,6 +187,11 @@ fn rows_decoder(
     if !times_are_within {
         filters.push(TimeFilter::of(mask(sealed, |name| name == columns::TS), wanted.times_us));
     }
+    let mut filtered = mask(sealed, |_| false);
+    filters.iter().for_each(|filter| filtered.union(filter.projection()));
+    let mut columns = projection.clone();
+    columns.union(&filtered);
+    let may_need = Needed { columns, filtered }.of_groups(sealed, &groups, rows.clone());
     let mut builder = ParquetPushDecoderBuilder::new_with_metadata(sealed.metadata.clone())
         .with_row_groups(groups)
         .with_projection(projection)
@@ -171,7 +200,7 @@ fn rows_decoder(
     if let Some(rows) = rows {
         builder = builder.with_row_selection(rows);
     }
-    Ok(Some(builder.build()?))
+    Ok(Some(RowsDecoder { decoder: builder.build()?, may_need }))
 }
 
 /// Where the labels that are wanted stand.

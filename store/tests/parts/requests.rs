@@ -1,15 +1,19 @@
 //! How many requests and bytes a query takes. These figures are promises: they may become smaller.
 
 use std::sync::Arc;
-
-use model::MatchOp::Equal;
-use model::{NeededLabels, Selection};
-use object_store::ObjectStore;
-use object_store::memory::InMemory;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::TryStreamExt;
+use mayfly_store::{CompactSettings, Compactor, ReaderSettings};
+use model::MatchOp::{Equal, Regex};
+use model::{NeededLabels, Selection};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use testkit::{Fault, FaultyStore, ManualClock};
+use tokio::sync::Semaphore;
 
-use crate::world::{T0, reader, selection, write};
+use crate::world::{T0, reader, reader_with, selection, streams, write};
 
 async fn written() -> (Arc<dyn ObjectStore>, u64) {
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
@@ -74,4 +78,97 @@ async fn labels_take_no_samples() {
     let of_series = reader(&store, SMALL, 0).select(&one[0]).await.expect("reads").usage;
     assert!(labels.usage.bytes < all.bytes * 3 / 4, "{:?} and {all:?} of {bytes}", labels.usage);
     assert!(of_one.bytes < of_series.bytes * 3 / 4, "{of_one:?} and {of_series:?}");
+}
+
+/// How often a reader of the store waits for answers, of all that it asks for at once, until it has its first series.
+async fn round_trips(store: &Arc<dyn ObjectStore>, settings: ReaderSettings, of: Selection) -> usize {
+    let (asked, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let held = {
+        let (asked, gate) = (Arc::clone(&asked), Arc::clone(&gate));
+        move |_, _: &Path| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            Fault::Wait(Arc::clone(&gate))
+        }
+    };
+    let held: Arc<dyn ObjectStore> = Arc::new(FaultyStore::new(Arc::clone(store), held));
+    let reading = tokio::spawn(async move {
+        let reader = reader_with(&held, settings);
+        let mut stream = reader.stream(&of, &NeededLabels::All);
+        let first = stream.next().await.expect("there are some").expect("reads");
+        assert!(!first.is_empty());
+    });
+    for trips in 0.. {
+        let answered = asked.load(Ordering::SeqCst);
+        let waiting = loop {
+            let waiting = asked.load(Ordering::SeqCst) - answered;
+            settle(&asked).await;
+            if reading.is_finished() {
+                reading.await.expect("reads");
+                return trips;
+            }
+            if waiting > 0 && asked.load(Ordering::SeqCst) == answered + waiting {
+                break waiting;
+            }
+        };
+        gate.add_permits(waiting);
+    }
+    unreachable!("it ends")
+}
+
+/// Until nothing is computed any more, or something is asked for: one thread computes, in order.
+async fn settle(asked: &AtomicUsize) {
+    let before = asked.load(Ordering::SeqCst);
+    for _ in 0..20 {
+        tokio::task::spawn_blocking(|| ()).await.expect("works");
+        tokio::task::yield_now().await;
+        if asked.load(Ordering::SeqCst) > before {
+            return;
+        }
+    }
+}
+
+/// The manifest with the listing, the ends of files, the pages.
+const TRIPS_MAX: usize = 3;
+
+#[test]
+fn the_first_series_of_a_merged_day_are_there_after_three_answers() {
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build();
+    runtime.expect("a runtime").block_on(async {
+        let (store, _) = written().await;
+        let clock = Arc::new(ManualClock::at_ms(T0 + 48 * 3_600_000));
+        let (pushes, samples) = streams();
+        let settings = CompactSettings::of_holder(1);
+        let compactors = [
+            Compactor::of_pushes(Arc::clone(&store), pushes, settings.clone(), Arc::clone(&clock) as _),
+            Compactor::of_samples(Arc::clone(&store), samples, settings, clock),
+        ];
+        for compactor in compactors {
+            assert!(compactor.tick().await.expect("ticks").segments > 0);
+        }
+        let data: Vec<_> = store.list(Some(&Path::from("default"))).try_collect().await.expect("lists");
+        let is_large = |object: &&object_store::ObjectMeta| {
+            object.size > 64 << 10 && object.location.as_ref().contains("/data/")
+        };
+        assert!(data.iter().filter(is_large).count() >= 2, "{data:?}");
+        for meta in data.iter().filter(|object| object.location.as_ref().contains("/hot/")) {
+            store.delete(&meta.location).await.expect("goes");
+        }
+        // what is small is read whole
+        let in_parts = ReaderSettings { whole_bytes_max: SMALL, ..ReaderSettings::default() };
+        let metric = ("__name__", Equal, "metric_3");
+        for matchers in [
+            vec![metric],
+            vec![metric, ("job", Equal, "job-3")],
+            vec![metric, ("job", Regex, "job-[34]"), ("Zone", Equal, "z1")],
+            vec![("job", Equal, "job-3"), ("region", Equal, "eu")],
+        ] {
+            let of = selection(&matchers);
+            let trips = round_trips(&store, in_parts.clone(), of.clone()).await;
+            assert!(trips <= TRIPS_MAX, "{trips} for {matchers:?}");
+            // part of the time
+            let later = Selection { start_ms: T0 + 100_000, end_ms: T0 + 150_000, ..of };
+            let trips = round_trips(&store, in_parts.clone(), later).await;
+            assert!(trips <= TRIPS_MAX, "{trips} for {matchers:?}");
+        }
+    });
 }

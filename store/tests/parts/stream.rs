@@ -54,7 +54,7 @@ async fn batches_together_are_the_answer() {
 }
 
 #[tokio::test]
-async fn one_metric_is_cut_where_its_pages_are_and_each_page_is_read_once() {
+async fn one_metric_is_cut_where_its_pages_are_and_most_pages_are_read_once() {
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     write(&store).await;
     let one = selection(&[("__name__", model::MatchOp::Equal, "metric_3")]);
@@ -65,8 +65,8 @@ async fn one_metric_is_cut_where_its_pages_are_and_each_page_is_read_once() {
         batch.expect("reads");
     }
     let (of_stream, of_all) = (stream.finish().usage, at_once.select(&one).await.expect("reads").usage);
-    // names, fingerprints and heads are looked at for each batch, and values for one
-    assert!(of_stream.bytes < 3 * of_all.bytes, "{of_stream:?} {of_all:?}");
+    // names, fingerprints and heads are read for each batch, and values for those that have some of their page
+    assert!(of_stream.bytes < 4 * of_all.bytes, "{of_stream:?} {of_all:?}");
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ fn push(job: usize, change: Change, count: usize) -> Push {
     Push::new(group, change, families.collect())
 }
 
-fn streams() -> (Stream, Stream) {
+pub(crate) fn streams() -> (Stream, Stream) {
     let (prefix, tenant) = (Path::default(), Tenant::default());
     (Stream::pushes(&prefix, &tenant), Stream::samples(&prefix, &tenant))
 }
