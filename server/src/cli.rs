@@ -10,6 +10,7 @@ use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use edge::{CompactSettings, Kept, Retention};
 
 use crate::check_config::CheckConfig;
+use crate::check_health::CheckHealth;
 use crate::check_rules::CheckRules;
 use crate::compact::Compact;
 use crate::delete::Delete;
@@ -107,6 +108,14 @@ pub(crate) enum Check {
     ///
     /// Ends with 0 if all are well, with 1 if one is not, and with 3 if only lint was found and --lint-fatal is given.
     Config(CheckConfig),
+    /// Ask a server whether it is healthy, as `promtool check healthy` does.
+    ///
+    /// Ends with 0 if it is, else with 1. For containers, which have no curl.
+    Healthy(CheckHealth),
+    /// Ask a server whether it is ready, as `promtool check ready` does: whether it takes pushes and answers queries.
+    ///
+    /// Ends with 0 if it is, else with 1.
+    Ready(CheckHealth),
     /// Check rule files, as `promtool check rules` does; without a file, what comes on standard input.
     ///
     /// Ends with 0 if all are well, with 1 if one is not, and with 3 if only lint was found and --lint-fatal is given.
@@ -388,7 +397,7 @@ fn at_most(text: &str, max: Duration) -> Result<Duration, String> {
 }
 
 /// A size in bytes: `65536`, `64KiB`, `8MiB`, `1GiB`; not 0.
-fn bytes(text: &str) -> Result<usize, String> {
+pub(crate) fn bytes(text: &str) -> Result<usize, String> {
     let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("", 1)];
     let parsed =
         units.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?.parse::<usize>(), *size)));

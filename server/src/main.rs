@@ -1,6 +1,7 @@
 //! The `mayfly` binary: every role in one process, and the command line.
 
 mod check_config;
+mod check_health;
 mod check_rules;
 mod cli;
 mod compact;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
+use crate::check_health::Question;
 use crate::cli::{Check, Cli, Command, InStore, OfRules, OfTemplates, Serve, Test};
 use crate::inspect::What;
 
@@ -54,6 +56,8 @@ fn main() -> ExitCode {
         Command::Store(InStore::Verify(flags)) => inspect::run(&flags, What::Problems),
         Command::Store(InStore::Delete(flags)) => delete::run(&flags),
         Command::Check(Check::Config(flags)) => check_config::run(&flags),
+        Command::Check(Check::Healthy(flags)) => check_health::run(&flags, Question::Healthy),
+        Command::Check(Check::Ready(flags)) => check_health::run(&flags, Question::Ready),
         Command::Check(Check::Rules(flags)) => check_rules::run(&flags),
         Command::Test(Test::Rules(flags)) => test_rules::run(&flags),
         Command::Test(Test::Promql(flags)) => test_promql::run(&flags),

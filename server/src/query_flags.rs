@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use query::Settings;
 
-use crate::cli::duration;
+use crate::cli::{bytes, duration};
 
 #[derive(Args, Debug)]
 pub(crate) struct QueryFlags {
@@ -48,7 +48,7 @@ pub(crate) struct QueryFlags {
     pub(crate) series_max: usize,
 
     /// How many bytes of samples, results and labels a query may hold in memory
-    #[arg(long = "query.max-bytes", value_name = "BYTES", default_value_t = 4 << 30)]
+    #[arg(long = "query.max-bytes", value_name = "BYTES", default_value = "4GiB", value_parser = size)]
     pub(crate) bytes_max: u64,
 
     /// A folder on a local disk, for this process alone, in which queries keep what they read of the storage, so that it
@@ -57,7 +57,7 @@ pub(crate) struct QueryFlags {
     pub(crate) cache_folder: Option<PathBuf>,
 
     /// How many bytes that folder may take
-    #[arg(long = "query.cache-size", value_name = "BYTES", default_value_t = 1 << 30)]
+    #[arg(long = "query.cache-size", value_name = "BYTES", default_value = "1GiB", value_parser = size)]
     pub(crate) cache_bytes_max: u64,
 }
 
@@ -100,6 +100,10 @@ pub(crate) fn switch_on(features: &[String], settings: &mut Settings) {
 /// What a flag about features takes.
 pub(crate) fn features() -> PossibleValuesParser {
     PossibleValuesParser::new(edge::FEATURES.map(|(name, what)| PossibleValue::new(name).help(what)))
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    bytes(text).map(|size| size as u64)
 }
 
 fn milliseconds(duration: Duration) -> i64 {
