@@ -62,7 +62,7 @@ pub(crate) fn run(flags: &Delete) -> anyhow::Result<ExitCode> {
 
 async fn delete(flags: &Delete) -> anyhow::Result<()> {
     let url = || flags.storage.told();
-    let storage = flags.storage.open_existing().await?;
+    let storage = flags.storage.open().await?;
     if !storage.tenants().await.with_context(url)?.contains(&flags.tenant) {
         bail!("{}: nothing is stored there for the tenant {}", url(), flags.tenant);
     }

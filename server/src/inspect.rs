@@ -58,7 +58,7 @@ pub(crate) fn run(flags: &Inspect, what: What) -> anyhow::Result<ExitCode> {
 /// Whether all is well.
 async fn inspect(flags: &Inspect, what: What) -> anyhow::Result<bool> {
     let url = || flags.storage.told();
-    let storage = flags.storage.open_existing().await?;
+    let storage = flags.storage.open().await?;
     let (mut is_well, mut is_empty) = (true, true);
     for tenant in storage.tenants().await.with_context(url)? {
         for (stream, inspector) in storage.of_tenant(tenant).inspectors() {

@@ -27,17 +27,12 @@ impl StorageFlags {
         self.s3_endpoint.as_deref()
     }
 
-    /// Opens it; a folder that is not there is made.
+    /// Opens it, if it is there: a folder that is not would be a mistake in its name.
     pub(crate) async fn open(&self) -> anyhow::Result<Storage> {
-        Storage::open(&self.storage, self.s3_endpoint()).await.with_context(|| self.told())
-    }
-
-    /// Opens it, if it is there.
-    pub(crate) async fn open_existing(&self) -> anyhow::Result<Storage> {
         let is_folder = !self.storage.contains("://") && self.storage != "memory:";
         if is_folder && !Path::new(&self.storage).is_dir() {
             bail!("{}: there is no such folder", self.told());
         }
-        self.open().await
+        Storage::open(&self.storage, self.s3_endpoint()).await.with_context(|| self.told())
     }
 }

@@ -55,6 +55,10 @@ fn the_past_under_new_rules() {
     write(RULES);
     let (start, end) = ((at(0) / 1_000).to_string(), (at(15) / 1_000).to_string());
     let range = ["--start", &start, "--end", &end, "rules.yml"];
+    let missing = folder.path().join("missing");
+    let (code, _, err) = replay(folder.path(), &missing, &range);
+    assert!(code == Some(1) && err.contains("there is no such folder"), "{err}");
+    assert!(!missing.exists());
     let (code, out, err) = replay(folder.path(), &fixture.storage(), &range);
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
     let lines: Vec<&str> = out.lines().collect();
