@@ -11,6 +11,7 @@ use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
 use super::SegmentError;
+use super::compressor::Compressor;
 use super::hybrid::Hybrid;
 
 /// Where the pages of a row group end.
@@ -34,9 +35,6 @@ const METRIC_BYTES_MIN: usize = PAGE_BYTES_MAX / 4;
 /// And with as many rows in the column that says which metric: its pages take next to no bytes, and are what a file is
 /// divided by.
 const METRIC_ROWS_MIN: usize = 1 << 10;
-
-/// How hard pages are compressed.
-const LEVEL: i32 = 1;
 
 impl Layout {
     /// How many rows a page that has so many may still take.
@@ -83,7 +81,7 @@ pub(super) type Bounds<'a> = Option<(&'a [u8], &'a [u8])>;
 /// A chunk that is being made.
 pub(super) struct Chunk {
     column: ColumnDescPtr,
-    compressor: zstd::bulk::Compressor<'static>,
+    compressor: Compressor,
     sink: TrackedWrite<Vec<u8>>,
     rows: usize,
     uncompressed_bytes: usize,
@@ -98,7 +96,7 @@ impl Chunk {
         let bounds = ColumnIndexBuilder::new(column.physical_type());
         Ok(Self {
             column,
-            compressor: zstd::bulk::Compressor::new(LEVEL)?,
+            compressor: Compressor::new()?,
             sink: TrackedWrite::new(Vec::new()),
             rows: 0,
             uncompressed_bytes: 0,
@@ -116,8 +114,18 @@ impl Chunk {
 
     /// Compresses a page.
     pub(super) fn body(&mut self, encoding: Encoding, bytes: &[u8]) -> Result<Body, SegmentError> {
-        let compressed = self.compressor.compress(bytes)?;
+        let compressed = self.compressor.whole(bytes)?;
         Ok(Body { encoding, compressed, uncompressed_bytes: bytes.len() })
+    }
+
+    /// Compresses a page of parts that are not alike.
+    pub(super) fn body_of_parts<'a>(
+        &mut self,
+        encoding: Encoding,
+        parts: impl Iterator<Item = &'a [u8]> + Clone,
+    ) -> Result<Body, SegmentError> {
+        let uncompressed_bytes = parts.clone().map(<[u8]>::len).sum();
+        Ok(Body { encoding, compressed: self.compressor.blocks(parts)?, uncompressed_bytes })
     }
 
     /// Takes the dictionary, which comes before all pages.

@@ -2,6 +2,7 @@
 
 mod chunk;
 mod columns;
+mod compressor;
 mod decode;
 mod encode;
 mod error;

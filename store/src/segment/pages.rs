@@ -216,10 +216,14 @@ const WORD: usize = 8;
 pub(super) enum Numbers {
     /// They are integers, with statistics of each page.
     Bounded,
-    /// They are floats, which may be kept as all first bytes, all second bytes, and so on, page by page, where that is
-    /// shorter.
+    /// They are floats, which are kept as all first bytes, all second bytes, and so on, page by page, unless they are
+    /// much shorter as they are.
     Split,
 }
+
+/// Pages of plain floats take twice as long to decompress, since they are made of many short repetitions: they have to
+/// be so much shorter, in hundredths.
+const PLAIN_IN_100: usize = 90;
 
 /// A column of a number for each row.
 pub(super) fn numbers(
@@ -251,8 +255,10 @@ pub(super) fn numbers(
         let mut body: Body = chunk.body(Encoding::PLAIN, &plain)?;
         if kind == Numbers::Split {
             split_streams(&plain[head..], &mut streams);
-            let of_streams = chunk.body(Encoding::BYTE_STREAM_SPLIT, &streams)?;
-            if of_streams.len() < body.len() {
+            let (levels, bytes) = streams.split_at(head);
+            let parts = [levels].into_iter().chain(bytes.chunks(count));
+            let of_streams = chunk.body_of_parts(Encoding::BYTE_STREAM_SPLIT, parts)?;
+            if of_streams.len() * PLAIN_IN_100 <= body.len() * 100 {
                 body = of_streams;
             }
         }
