@@ -102,6 +102,23 @@ impl World {
         Ok(())
     }
 
+    /// Pushes so many distinct values of one label to one group, evenly over a day, each in a series of `of_values`.
+    ///
+    /// # Errors
+    /// If something is not stored.
+    pub async fn push_values(&self, segments: u64, values: u64) -> anyhow::Result<()> {
+        for segment in 0..segments {
+            let settings = WriterSettings::of_writer(self.writers.fetch_add(1, Ordering::Relaxed));
+            let store = Arc::clone(&self.store) as Arc<dyn ObjectStore>;
+            let writer: Writer<Push> = Writer::start(store, stream(), Arc::clone(&self.clock) as _, settings);
+            let numbers = (segment..values).step_by(usize::try_from(segments)?);
+            writer.push(values_push(numbers)).await?;
+            writer.close().await;
+            self.clock.advance_ms(DAY_MS / i64::try_from(segments)?);
+        }
+        Ok(())
+    }
+
     /// Compacts what is due, as if nobody had done it before.
     ///
     /// # Errors
@@ -131,26 +148,40 @@ impl World {
         })
     }
 
-    /// Selects a metric over the day with nothing in memory: how many series, what it took, and how long.
+    /// Selects what has these labels over the day with nothing in memory: how many series, what it took, and how long.
     ///
     /// # Errors
     /// If it cannot be read.
-    pub async fn query(&self, name: &str) -> anyhow::Result<(usize, store::Usage, Duration)> {
-        let samples: Source<SampleBatch> =
-            Source::new(Stream::samples(&Path::default(), &Tenant::default()), None);
-        let settings = ReaderSettings { cache_bytes_max: 0, ..ReaderSettings::default() };
-        let store = Arc::clone(&self.store) as Arc<dyn ObjectStore>;
-        let reader = Reader::new(store, Source::new(stream(), None), samples, settings);
-        let selection = Selection {
-            matchers: vec![Matcher::equal("__name__", name), Matcher::equal("job", "batch-7")],
-            start_ms: START_MS,
-            end_ms: self.clock.now_ms(),
-        };
+    pub async fn query(&self, labels: &[(&str, &str)]) -> anyhow::Result<(usize, store::Usage, Duration)> {
+        let (reader, selection) = (self.reader(), self.selection(labels));
         #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
         let start = Instant::now();
         let answer = reader.select_labels(&selection, &NeededLabels::All).await?;
         anyhow::ensure!(answer.left_out.is_empty(), "something was left out");
         Ok((answer.found.len(), answer.usage, start.elapsed()))
+    }
+
+    /// How many values a label has in the day, with nothing in memory, and how long that takes.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn count_values(&self, label: &str) -> anyhow::Result<(usize, Duration)> {
+        let (reader, start) = (self.reader(), cpu_time());
+        let answer = reader.label_values(label, &[self.selection(&[])]).await?;
+        Ok((answer.found.len(), cpu_time() - start))
+    }
+
+    fn reader(&self) -> Reader {
+        let samples: Source<SampleBatch> =
+            Source::new(Stream::samples(&Path::default(), &Tenant::default()), None);
+        let settings = ReaderSettings { cache_bytes_max: 0, ..ReaderSettings::default() };
+        let store = Arc::clone(&self.store) as Arc<dyn ObjectStore>;
+        Reader::new(store, Source::new(stream(), None), samples, settings)
+    }
+
+    fn selection(&self, labels: &[(&str, &str)]) -> Selection {
+        let matchers = labels.iter().map(|(name, value)| Matcher::equal(*name, *value)).collect();
+        Selection { matchers, start_ms: START_MS, end_ms: self.clock.now_ms() }
     }
 
     /// Bytes of all files in a folder of the stream.
@@ -188,4 +219,21 @@ fn push(day: Day, number: u64) -> Push {
     };
     let families = (0..day.series_per_push).map(family).collect();
     Push::new(GroupKey::of(&grouping), Change::ReplaceGroup, families)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "values")]
+fn values_push(numbers: impl Iterator<Item = u64>) -> Push {
+    let series = numbers.map(|number| {
+        let labels =
+            [("__name__", "of_values".to_owned()), ("job", "j".to_owned()), ("id", format!("v{number}"))];
+        PushedSeries::float(Labels::from_pairs(labels), number as f64)
+    });
+    let family = PushedFamily {
+        name: "of_values".into(),
+        r#type: MetricType::Gauge,
+        series: series.collect(),
+        ..PushedFamily::default()
+    };
+    // what earlier segments have pushed stays
+    Push::new(GroupKey::of(&Labels::from_pairs([("job", "j")])), Change::Merge, vec![family])
 }

@@ -70,7 +70,9 @@ impl Labels {
 
     /// The metric name; empty if there is none.
     pub fn metric_name(&self) -> &str {
-        self.get(Self::NAME).unwrap_or("")
+        // mostly the first
+        let first = self.0.first().filter(|label| &*label.name == Self::NAME);
+        first.map_or_else(|| self.get(Self::NAME).unwrap_or(""), |label| &label.value)
     }
 
     /// All labels, by name.

@@ -67,6 +67,9 @@ async fn main() -> anyhow::Result<()> {
     if is_wanted("held") {
         held().await.context("held")?;
     }
+    if is_wanted("values") {
+        values().await.context("values")?;
+    }
     Ok(())
 }
 
@@ -84,7 +87,8 @@ async fn compaction(day: Day) -> anyhow::Result<()> {
     let mut uncompacted = 0;
     for segments in [1_000, 3_000, day.segments] {
         world.push_until(day, &mut uncompacted, segments).await?;
-        let (series, usage, time) = world.query("batch_metric_03").await?;
+        let (series, usage, time) =
+            world.query(&[("__name__", "batch_metric_03"), ("job", "batch-7")]).await?;
         row(
             &format!("query over {segments} segments, cold"),
             format!("{series} series, {} requests, {:.0} ms", usage.requests, time.as_secs_f64() * 1e3),
@@ -131,7 +135,7 @@ async fn compaction(day: Day) -> anyhow::Result<()> {
         amplification <= AMPLIFICATION_MAX,
         "more than {AMPLIFICATION_MAX} times the segments written"
     );
-    let (series, usage, time) = world.query("batch_metric_03").await?;
+    let (series, usage, time) = world.query(&[("__name__", "batch_metric_03"), ("job", "batch-7")]).await?;
     row(
         "query over the compacted day, cold",
         format!("{series} series, {} requests, {:.0} ms", usage.requests, time.as_secs_f64() * 1e3),
@@ -189,6 +193,52 @@ async fn held() -> anyhow::Result<()> {
         took.peak_bytes <= COMPACTION_BYTES_MAX,
         "more than {COMPACTION_BYTES_MAX} bytes of memory"
     );
+    world.close()
+}
+
+/// A day with very many values of one label.
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+async fn values() -> anyhow::Result<()> {
+    const VALUES: u64 = 2_000_000;
+    let row = |what: &str, figure: String| println!("| values | {what} | {figure} |");
+    let world = World::new().await?;
+    world.push_values(200, VALUES).await?;
+    world.clock.advance_ms(3_600_000);
+    let took = world.compact(&MEMORY).await?;
+    row(
+        "the day compacted",
+        format!(
+            "{VALUES} values, {:.1} MB written, {:.1} s, {} MiB of memory",
+            took.progress.written_bytes as f64 / 1e6,
+            took.cpu.as_secs_f64(),
+            took.peak_bytes >> 20
+        ),
+    );
+    anyhow::ensure!(
+        took.peak_bytes <= COMPACTION_BYTES_MAX,
+        "more than {COMPACTION_BYTES_MAX} bytes of memory"
+    );
+    let held = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let (found, usage, time) = world.query(&[("__name__", "of_values"), ("id", "v1234567")]).await?;
+    let peak = MEMORY.peak_usage() - held;
+    row(
+        "one value, cold",
+        format!(
+            "{found} series, {} requests, {:.1} MB, {:.0} ms, {} MiB of memory",
+            usage.requests,
+            usage.bytes as f64 / 1e6,
+            time.as_secs_f64() * 1e3,
+            peak >> 20
+        ),
+    );
+    anyhow::ensure!(found == 1, "{found} series have one value");
+    anyhow::ensure!(peak <= COMPACTION_BYTES_MAX, "more than {COMPACTION_BYTES_MAX} bytes of memory");
+    MEMORY.reset_peak_usage();
+    let (found, cpu) = world.count_values("id").await?;
+    let peak = MEMORY.peak_usage() - held;
+    row("all values, cold", format!("{found}, {:.1} s, {} MiB of memory", cpu.as_secs_f64(), peak >> 20));
+    anyhow::ensure!(found as u64 == VALUES, "{found} values of {VALUES}");
     world.close()
 }
 

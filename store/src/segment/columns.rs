@@ -60,6 +60,8 @@ const LABEL_COLUMNS_MAX: usize = 48;
 pub(super) struct LabelPlan {
     /// Sorted.
     pub(super) columns: Vec<Arc<str>>,
+    /// Columns that no series has a value in; sorted.
+    empty: Vec<Arc<str>>,
     /// Sorted.
     pub(super) map_names: Vec<Arc<str>>,
 }
@@ -91,6 +93,10 @@ impl LabelPlan {
         let mut by_frequency: Vec<(&Arc<str>, usize)> = series_with.into_iter().collect();
         by_frequency.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         let mut columns: BTreeSet<Arc<str>> = ALWAYS.into_iter().map(Arc::from).collect();
+        let mut empty = columns.clone();
+        for (name, _) in &by_frequency {
+            empty.remove(*name);
+        }
         let mut map_names = BTreeSet::new();
         for (name, _) in by_frequency {
             if columns.contains(name) {
@@ -102,7 +108,16 @@ impl LabelPlan {
                 map_names.insert(Arc::clone(name));
             }
         }
-        Self { columns: columns.into_iter().collect(), map_names: map_names.into_iter().collect() }
+        Self {
+            columns: columns.into_iter().collect(),
+            empty: empty.into_iter().collect(),
+            map_names: map_names.into_iter().collect(),
+        }
+    }
+
+    /// Whether no series has a value in a column of labels.
+    pub(super) fn is_empty(&self, name: &str) -> bool {
+        self.empty.iter().any(|empty| **empty == *name)
     }
 
     pub(super) fn is_column(&self, name: &str) -> bool {

@@ -86,7 +86,9 @@ struct Filling<'a> {
     nulls: usize,
     levels: Hybrid,
     values: Values,
+    /// Of the values, if anybody asks for them.
     bounds: Option<(&'a [u8], &'a [u8])>,
+    bounded: bool,
 }
 
 enum Values {
@@ -96,13 +98,13 @@ enum Values {
 
 impl<'a> Filling<'a> {
     /// `width`: of the codes, if there is a dictionary.
-    fn new(width: Option<usize>) -> Self {
+    fn new(width: Option<usize>, bounded: bool) -> Self {
         let values = match width {
             #[expect(clippy::cast_possible_truncation, reason = "at most 32")]
             Some(width) => Values::Codes(Hybrid::new(width, vec![width as u8])),
             None => Values::Plain(Vec::new()),
         };
-        Self { rows: 0, nulls: 0, levels: Hybrid::new(1, vec![0; 4]), values, bounds: None }
+        Self { rows: 0, nulls: 0, levels: Hybrid::new(1, vec![0; 4]), values, bounds: None, bounded }
     }
 
     fn len(&self) -> usize {
@@ -126,8 +128,10 @@ impl<'a> Filling<'a> {
             self.nulls += rows;
             return Ok(());
         };
-        self.bounds =
-            Some(self.bounds.map_or((value, value), |(least, most)| (least.min(value), most.max(value))));
+        if self.bounded {
+            self.bounds =
+                Some(self.bounds.map_or((value, value), |(least, most)| (least.min(value), most.max(value))));
+        }
         match &mut self.values {
             Values::Codes(codes) => codes.push(code, rows),
             Values::Plain(bytes) => {
@@ -171,7 +175,7 @@ pub(super) fn runs<'a>(
         width = Some(width_of(dictionary.count.saturating_sub(1) as usize));
     }
     let codes = dictionary.map_or_else(Vec::new, |dictionary| dictionary.codes);
-    let (mut page, mut row, mut nulls) = (Filling::new(width), 0, 0);
+    let (mut page, mut row, mut nulls) = (Filling::new(width, bounded), 0, 0);
     let mut bounds: Option<(&[u8], &[u8])> = None;
     for (run, (value, rows)) in runs.enumerate() {
         let code = codes.get(run).copied().unwrap_or(NO_CODE);
@@ -186,7 +190,7 @@ pub(super) fn runs<'a>(
             if layout.ends(page.rows, row, page.len(), bounded) {
                 nulls += page.nulls;
                 bounds = wider(bounds, page.bounds);
-                std::mem::replace(&mut page, Filling::new(width)).finish(&mut chunk)?;
+                std::mem::replace(&mut page, Filling::new(width, bounded)).finish(&mut chunk)?;
             }
         }
     }

@@ -16,7 +16,7 @@ use parquet::schema::types::ColumnDescPtr;
 use super::chunk::{Chunk, Layout};
 use super::columns::{self, LabelPlan, event};
 use super::encode::{ROW_GROUP_ROWS_MAX, binaries, map, times};
-use super::pages::{Form, Numbers, numbers, runs};
+use super::pages::{Form, Numbers, Run, numbers, runs};
 use super::rows::NO_START_US;
 use super::{Lost, Segment, SegmentError, SeriesRows, histogram};
 
@@ -37,14 +37,15 @@ impl<'a> RowGroup<'a> {
         let start = series.first()?.range.start + *done;
         let mut group =
             Self { parts: Vec::new(), rows: start..start, layout: Layout { metrics: Vec::new(), indexed } };
+        let mut last = None;
         while let Some((first, rest)) = series.split_first() {
             let space = ROW_GROUP_ROWS_MAX - group.rows.len();
             let rows = (first.range.len() - *done).min(space);
             if rows == 0 && space == 0 {
                 break;
             }
-            let last = group.parts.last().map(|(last, _)| last.labels.metric_name());
-            if last.is_some_and(|last| last != first.labels.metric_name()) {
+            let name = first.labels.metric_name();
+            if last.replace(name).is_some_and(|last| last != name) {
                 group.layout.metrics.push(group.rows.len());
             }
             group.parts.push((first, rows));
@@ -86,7 +87,7 @@ impl<'a> RowGroup<'a> {
             }
             let mut writers: Vec<_> = writers.by_ref().take(leaves.len()).collect();
             if let [leaf] = &leaves[..]
-                && let Some((bytes, close)) = self.chunk(leaf, segment)?
+                && let Some((bytes, close)) = self.chunk(leaf, segment, plan)?
             {
                 group.append_column(&bytes, close)?;
                 continue;
@@ -112,6 +113,7 @@ impl<'a> RowGroup<'a> {
         &self,
         column: &ColumnDescPtr,
         segment: &Segment,
+        plan: &LabelPlan,
     ) -> Result<Option<(Bytes, ColumnCloseResult)>, SegmentError> {
         let (rows, layout) = (&segment.rows, &self.layout);
         let chunk = || Chunk::new(Arc::clone(column));
@@ -138,7 +140,11 @@ impl<'a> RowGroup<'a> {
                 let all = rows.values[self.rows.clone()].iter().map(|value| value.to_le_bytes());
                 numbers(chunk()?, layout, all, self.rows.len(), Numbers::Split)?
             }
-            label if !label.starts_with("__") => self.texts(chunk()?, false, |s| s.labels.get(label))?,
+            label if plan.is_empty(label) => self.texts(chunk()?, false, |_| None)?,
+            label if !label.starts_with("__") => {
+                let mut at = 0;
+                self.texts(chunk()?, false, |series| value(&series.labels, label, &mut at))?
+            }
             _ => return Ok(None),
         }))
     }
@@ -147,11 +153,22 @@ impl<'a> RowGroup<'a> {
         &self,
         chunk: Chunk,
         bounded: bool,
-        text: impl Fn(&'a SeriesRows) -> Option<&'a str> + Clone,
+        mut text: impl FnMut(&'a SeriesRows) -> Option<&'a str>,
     ) -> Result<(Bytes, ColumnCloseResult), SegmentError> {
-        let of_series = self.parts.iter().map(|(series, rows)| (text(series).map(str::as_bytes), *rows));
-        runs(chunk, &self.layout, of_series, Form::Text, bounded)
+        // series are looked at once: where they are many, none is in a processor's cache
+        let of_series: Vec<Run<'a>> =
+            self.parts.iter().map(|(series, rows)| (text(series).map(str::as_bytes), *rows)).collect();
+        runs(chunk, &self.layout, of_series.iter().copied(), Form::Text, bounded)
     }
+}
+
+/// The value of a label, which mostly stands where it stood in the series before.
+fn value<'a>(labels: &'a Labels, name: &str, at: &mut usize) -> Option<&'a str> {
+    let all = labels.iter().as_slice();
+    if all.get(*at).is_none_or(|label| &*label.name != name) {
+        *at = all.binary_search_by(|label| (*label.name).cmp(name)).ok()?;
+    }
+    Some(&all[*at].value)
 }
 
 /// What `__event__` says of the rows of a series.
