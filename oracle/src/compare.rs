@@ -2,7 +2,7 @@
 
 use query::Value;
 
-use crate::Row;
+use crate::{Native, Row, Sample};
 
 /// How far apart two numbers may be, as a share of the larger.
 const TOLERANCE: f64 = 1e-9;
@@ -11,18 +11,30 @@ const NOTHING: f64 = 1e-9;
 
 /// A result of the engine as rows, sorted by labels; a scalar is a series without labels.
 pub fn rows(value: &Value) -> Vec<Row> {
-    let float = |value: &model::Value| match value {
-        model::Value::Float(value) => *value,
-        model::Value::Histogram(_) => f64::NAN,
+    let sample = |value: &model::Value| match value {
+        model::Value::Float(value) => Sample::Float(*value),
+        model::Value::Histogram(histogram) => Sample::Histogram(Native::from(&**histogram)),
     };
     let mut rows: Vec<Row> = match value {
-        Value::Scalar { at_ms, value } => vec![(model::Labels::empty(), vec![(*at_ms, *value)])],
+        Value::Scalar { at_ms, value } => {
+            vec![(model::Labels::empty(), vec![(*at_ms, Sample::Float(*value))])]
+        }
         Value::Vector(samples) => samples
             .iter()
-            .map(|sample| (sample.labels.clone(), vec![(sample.at_ms, float(&sample.value))]))
+            .map(|element| (element.labels.clone(), vec![(element.at_ms, sample(&element.value))]))
             .collect(),
         Value::Matrix(all) => {
-            all.iter().map(|series| (series.labels.clone(), series.floats.clone())).collect()
+            let points = |series: &query::MatrixSeries| {
+                let floats = series.floats.iter().map(|(at_ms, value)| (*at_ms, Sample::Float(*value)));
+                let histograms = series
+                    .histograms
+                    .iter()
+                    .map(|(at_ms, histogram)| (*at_ms, Sample::Histogram(Native::from(&**histogram))));
+                let mut points: Vec<(i64, Sample)> = floats.chain(histograms).collect();
+                points.sort_by_key(|(at_ms, _)| *at_ms);
+                points
+            };
+            all.iter().map(|series| (series.labels.clone(), points(series))).collect()
         }
         Value::String { .. } => Vec::new(),
     };
@@ -41,13 +53,20 @@ pub fn difference(engine: &[Row], oracle: &[Row]) -> Option<String> {
         let Some((_, found)) = engine.iter().find(|(other, _)| other == labels) else {
             return Some(format!("only the oracle has {labels}"));
         };
-        let times = |points: &[(i64, f64)]| points.iter().map(|(time, _)| *time).collect::<Vec<_>>();
+        let times = |points: &[(i64, Sample)]| points.iter().map(|(time, _)| *time).collect::<Vec<_>>();
         if times(found) != times(points) {
             return Some(format!("{labels}: engine at {:?}, oracle at {:?}", times(found), times(points)));
         }
         for ((time, found), (_, expected)) in found.iter().zip(points) {
-            if !same(*found, *expected) {
-                return Some(format!("{labels} at {time} ms: engine {found:?}, oracle {expected:?}"));
+            let different = match (found, expected) {
+                (Sample::Float(found), Sample::Float(expected)) => {
+                    (!same(*found, *expected)).then(String::new)
+                }
+                (Sample::Histogram(found), Sample::Histogram(expected)) => found.difference(expected, same),
+                _ => Some("one is a number".to_owned()),
+            };
+            if let Some(what) = different {
+                return Some(format!("{labels} at {time} ms: {what}: engine {found:?}, oracle {expected:?}"));
             }
         }
     }

@@ -3,6 +3,8 @@
 use fastrand::Rng;
 use model::{Labels, OPEN_END_MS, Series, stale_nan};
 
+use crate::native_data;
+
 /// What the data are to be like.
 #[derive(Clone, Copy, Debug)]
 pub struct Data {
@@ -14,6 +16,8 @@ pub struct Data {
     pub stale_markers: bool,
     /// Whether there are pushed series, `p` and `p_total`.
     pub pushed: bool,
+    /// Whether there are native histograms: counters `n` and `nhcb`, gauges `n_gauge`, and `mixed` with numbers between them.
+    pub native: bool,
     /// Whether there are `target_info`, whose version changes, and `build_info`.
     pub infos: bool,
 }
@@ -43,6 +47,9 @@ pub fn generate(rng: &mut Rng, data: Data) -> Vec<Series> {
             if data.infos && rng.u8(..6) > 0 {
                 all.extend(infos(rng, data, &|name, more| labels(name, more)));
             }
+            if data.native {
+                all.extend(native_data::generate(rng, data, &|name| labels(name, &[])));
+            }
             if data.pushed {
                 all.push(steps(rng, data, labels("p", &[]), false));
                 all.push(steps(rng, data, labels("p_total", &[]), true));
@@ -53,7 +60,7 @@ pub fn generate(rng: &mut Rng, data: Data) -> Vec<Series> {
 }
 
 /// Times of scrapes: regular, or with some jitter, with gaps; on round times, or not.
-fn times(rng: &mut Rng, data: Data) -> Vec<i64> {
+pub(crate) fn times(rng: &mut Rng, data: Data) -> Vec<i64> {
     let interval_ms = *rng.choice(&[10_000, 15_000, 30_000, 60_000]).unwrap_or(&15_000);
     let jitter_ms = if rng.bool() { 0 } else { interval_ms / 3 };
     let offset_ms = if rng.bool() { 0 } else { rng.i64(0..interval_ms) };

@@ -15,6 +15,8 @@ pub struct Dialect {
     pub extended: bool,
     /// The pushed series `p` and `p_total`.
     pub pushed: bool,
+    /// Native histograms, what is computed of them, and names of metrics that are looked at late.
+    pub native: bool,
     /// Where the data begin, for `@`.
     pub start_ms: i64,
     /// How long they are.
@@ -109,7 +111,20 @@ impl Queries {
         ALL[self.rng.usize(..ALL.len())]
     }
 
+    /// Now and then one of native histograms, where there are some.
     fn metric(&mut self) -> &'static str {
+        match self.dialect.native && self.rng.u8(..4) == 0 {
+            true => self.native_metric(),
+            false => self.float_metric(),
+        }
+    }
+
+    fn native_metric(&mut self) -> &'static str {
+        const ALL: [&str; 7] = ["n", "n", "n", "nhcb", "nhcb", "n_gauge", "mixed"];
+        ALL[self.rng.usize(..ALL.len())]
+    }
+
+    fn float_metric(&mut self) -> &'static str {
         let pushed = self.dialect.pushed;
         match self.rng.u8(..if pushed { 16 } else { 10 }) {
             0..3 => "g",
@@ -129,6 +144,10 @@ impl Queries {
             return "{__name__=~\"g2?\",job=\"a\"}".to_owned();
         }
         format!("{}{}", self.metric(), self.matchers())
+    }
+
+    fn float_selector(&mut self) -> String {
+        format!("{}{}", self.float_metric(), self.matchers())
     }
 
     /// `@` and `offset`, in either order; mostly neither.
@@ -187,11 +206,14 @@ impl Queries {
         if depth == 0 {
             return match self.rng.u8(..8) {
                 0 => format!("vector({})", self.number()),
-                1 if self.dialect.extended => format!("{} smoothed{}", self.selector(), self.shift()),
+                1 if self.dialect.extended => format!("{} smoothed{}", self.float_selector(), self.shift()),
                 _ => self.exact(0),
             };
         }
         let next = depth - 1;
+        if self.dialect.native && self.rng.u8(..6) == 0 {
+            return self.of_native(next);
+        }
         match self.rng.u8(..24) {
             0..7 => self.window(next),
             7 => format!("{}({})", self.one(&SMOOTH), self.vector(next)),
@@ -248,7 +270,7 @@ impl Queries {
                 format!("predict_linear({}, {})", self.matrix(0, true), self.one(&["60", "-30", "3600"]))
             }
             8 if self.dialect.extended => {
-                let (selector, range, shift) = (self.selector(), self.one(&RANGES), self.shift());
+                let (selector, range, shift) = (self.float_selector(), self.one(&RANGES), self.shift());
                 match self.rng.bool() {
                     true => {
                         let function = self.one(&["rate", "increase", "delta", "changes", "resets"]);
@@ -273,6 +295,10 @@ impl Queries {
         match self.rng.u8(..4) {
             0 => {
                 format!("quantile {grouping} ({}, {})", self.one(&["0.3", "0.5", "0.9"]), self.vector(depth))
+            }
+            // the text of a histogram is no matter of its meaning
+            1 if self.dialect.native => {
+                format!("count_values {grouping} (\"value\", {})", self.float_selector())
             }
             1 => format!("count_values {grouping} (\"value\", {})", self.exact(depth)),
             2 if self.dialect.extended && self.rng.bool() => {
@@ -319,6 +345,88 @@ impl Queries {
         }
     }
 
+    /// Native histograms, mostly.
+    fn native(&mut self, depth: u8) -> String {
+        let selector = format!("{}{}", self.native_metric(), self.matchers());
+        if depth == 0 {
+            return format!("{selector}{}", self.shift());
+        }
+        let next = depth - 1;
+        match self.rng.u8(..9) {
+            0..3 => {
+                let function = self.one(&[
+                    "rate",
+                    "increase",
+                    "delta",
+                    "irate",
+                    "idelta",
+                    "avg_over_time",
+                    "sum_over_time",
+                ]);
+                match self.rng.u8(..4) {
+                    0 => format!(
+                        "{function}(({selector})[{}:{}])",
+                        self.one(&RANGES),
+                        self.one(&["30s", "17s"])
+                    ),
+                    _ => format!("{function}({selector}[{}]{})", self.one(&RANGES), self.shift()),
+                }
+            }
+            3 => format!("{} {} ({})", self.one(&["sum", "avg"]), self.one(&GROUPINGS), self.native(next)),
+            4 => format!("({}) {} {}", self.native(next), self.one(&["*", "/", "*"]), self.number()),
+            5 => {
+                let at = self.one(&["0", "0.3", "1", "-0.7", "2", "0.0005", "7", "+Inf", "-Inf"]);
+                // of differences nothing may be left but the last digits
+                let (function, sign) =
+                    (self.one(&["rate", "increase", "sum_over_time"]), self.one(&["", "", "-"]));
+                let histograms = match self.rng.bool() {
+                    true => format!("{sign}{function}({selector}[{}]{})", self.one(&RANGES), self.shift()),
+                    false => format!("{sign}{selector}{}", self.shift()),
+                };
+                format!("({histograms}) {} {at}", self.one(&["</", ">/"]))
+            }
+            6 => {
+                let matching = self.one(&["on (job, instance)", "ignoring (mode)", ""]);
+                let other = format!("{}{}", self.native_metric(), self.matchers());
+                format!(
+                    "{selector} {} {matching} {other}",
+                    self.one(&["+", "-", "==", "!=", "and", "or", ">", "+ "])
+                )
+            }
+            7 => format!("-({})", self.native(next)),
+            _ => format!("{selector}{}", self.shift()),
+        }
+    }
+
+    /// What functions make of native histograms.
+    fn of_native(&mut self, depth: u8) -> String {
+        let histograms = self.native(depth.min(2));
+        match self.rng.u8(..8) {
+            0 | 1 => {
+                // not where ranks meet bounds of buckets, between which empty ones may lie
+                let phi = self.one(&["0.371", "0.9113", "0.123", "0.687", "0", "1", "-1", "2"]);
+                format!("histogram_quantile({phi}, {histograms})")
+            }
+            2 => {
+                let lower = self.one(&["-Inf", "-1", "0", "0.1", "0.3", "2"]);
+                let upper = self.one(&["0.05", "0.5", "0.7", "3", "7", "+Inf", "NaN"]);
+                format!("histogram_fraction({lower}, {upper}, {histograms})")
+            }
+            3 | 4 => {
+                let function = self.one(&[
+                    "histogram_count",
+                    "histogram_sum",
+                    "histogram_avg",
+                    "histogram_stddev",
+                    "histogram_stdvar",
+                ]);
+                format!("{function}({histograms})")
+            }
+            5 => format!("label_replace({histograms}, \"was\", \"$1\", \"__name__\", \"(.*)\")"),
+            _ => histograms,
+        }
+    }
+
     fn extended(&mut self) -> String {
         match self.rng.u8(..8) {
             0..3 => {
@@ -362,6 +470,12 @@ impl Queries {
 
     fn labels(&mut self, depth: u8) -> String {
         let inner = self.vector(depth);
+        // names that go away late are still there
+        match self.rng.u8(..if self.dialect.native { 6 } else { 4 }) {
+            4 => return format!("label_replace({inner}, \"was\", \"$1\", \"__name__\", \"(.*)\")"),
+            5 => return format!("count by (__name__, job) ({inner})"),
+            _ => {}
+        }
         match self.rng.u8(..4) {
             0 => format!("label_replace({inner}, \"to\", \"x-$1\", \"instance\", \"(.)\")"),
             1 => format!("label_replace({inner}, \"job\", \"\", \"mode\", \"r.*\")"),

@@ -27,8 +27,9 @@ impl Histogram {
         let (mut count, mut sum, mut changed) = (0.0, 0.0, false);
         let mut keep = |bucket: Bucket| {
             let rest = self.rest(&bucket, trim, value);
-            changed |= rest.count < bucket.count;
-            if rest.count > 0.0 {
+            // histograms that were subtracted may have less than nothing in a bucket
+            changed |= rest.count.abs() < bucket.count.abs();
+            if rest.count != 0.0 {
                 count += rest.count;
                 sum += rest.count * rest.middle;
             }
@@ -38,7 +39,7 @@ impl Histogram {
             .map(|(index, count)| (index, keep(self.negative(index, count))))
             .collect();
         let mut zero_count = self.zero_count;
-        if zero_count > 0.0 && !self.has_custom_bounds() {
+        if zero_count != 0.0 && !self.has_custom_bounds() {
             zero_count = keep(Bucket {
                 lower: -self.zero_threshold,
                 upper: self.zero_threshold,

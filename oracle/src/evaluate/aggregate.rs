@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use model::{Labels, LabelsBuilder};
 use query::syntax::{Aggregate, AggregateOp};
 
+use super::native::{mean_of, sum_of};
 use super::windows::{extreme, mean, quantile, variance};
-use super::{Failed, Moment, Result, Vector, count};
+use super::{Element, Failed, Moment, Native, Result, Sample, Vector, count};
 
 impl Moment<'_> {
     pub(super) fn aggregate(&self, aggregate: &Aggregate) -> Result<Vector> {
         let operand = self.vector(&aggregate.operand)?;
         let mut groups: BTreeMap<Labels, Vector> = BTreeMap::new();
-        for (labels, value) in operand {
-            groups.entry(group_of(aggregate, &labels)).or_default().push((labels, value));
+        for element in operand {
+            groups.entry(group_of(aggregate, &element.labels)).or_default().push(element);
         }
         if aggregate.op == AggregateOp::CountValues {
             return self.count_values(aggregate, groups);
@@ -27,15 +28,46 @@ impl Moment<'_> {
             return Err(Failed("Ratio value is NaN".to_owned()));
         }
         let mut result = Vec::new();
-        for (group, members) in groups {
-            let values: Vec<f64> = members.iter().map(|(_, value)| *value).collect();
+        for (labels, members) in groups {
+            // a name that is to go from one of them goes from all
+            let drops_name = members.iter().any(|member| member.drops_name);
+            let values: Vec<f64> = members.iter().filter_map(Element::float).collect();
+            let histograms: Vec<&Native> = members
+                .iter()
+                .filter_map(|member| match &member.value {
+                    Sample::Histogram(histogram) => Some(histogram),
+                    Sample::Float(_) => None,
+                })
+                .collect();
+            let all = histograms.iter().copied();
+            let added = match aggregate.op {
+                _ if histograms.is_empty() => None,
+                // histograms and numbers do not add up, nor do histograms of different kinds
+                AggregateOp::Sum | AggregateOp::Avg if !values.is_empty() => continue,
+                AggregateOp::Sum => Some(sum_of(all)),
+                AggregateOp::Avg => Some(mean_of(all)),
+                _ => None,
+            };
+            if let Some(added) = added {
+                if let Ok(Some(histogram)) = added {
+                    result.push(Element { labels, drops_name, value: Sample::Histogram(histogram) });
+                }
+                continue;
+            }
+            let counts_all = matches!(
+                aggregate.op,
+                AggregateOp::Group | AggregateOp::Count | AggregateOp::Limitk | AggregateOp::LimitRatio
+            );
+            if values.is_empty() && !counts_all {
+                continue;
+            }
             let value = match aggregate.op {
                 AggregateOp::Sum => values.iter().sum(),
                 AggregateOp::Avg => mean(&values),
                 AggregateOp::Min => extreme(&values, |value, least| value < least),
                 AggregateOp::Max => extreme(&values, |value, most| value > most),
                 AggregateOp::Group => 1.0,
-                AggregateOp::Count => count(values.len()),
+                AggregateOp::Count => count(members.len()),
                 AggregateOp::Stdvar => variance(&values),
                 AggregateOp::Stddev => variance(&values).sqrt(),
                 AggregateOp::Quantile => quantile(parameter, &values),
@@ -52,7 +84,8 @@ impl Moment<'_> {
                     continue;
                 }
                 AggregateOp::LimitRatio => {
-                    result.extend(members.into_iter().filter(|(labels, _)| is_in_share(labels, parameter)));
+                    result
+                        .extend(members.into_iter().filter(|member| is_in_share(&member.labels, parameter)));
                     continue;
                 }
                 AggregateOp::Bottomk => {
@@ -61,7 +94,7 @@ impl Moment<'_> {
                 }
                 other => return Err(Failed(format!("no such aggregation: {other:?}"))),
             };
-            result.push((group, value));
+            result.push(Element { labels, drops_name, value: Sample::Float(value) });
         }
         Ok(result)
     }
@@ -71,12 +104,13 @@ impl Moment<'_> {
         let label = self.text(parameter)?;
         let mut counts: BTreeMap<Labels, f64> = BTreeMap::new();
         for (group, members) in groups {
-            for (_, value) in members {
+            for value in members.iter().filter_map(Element::float) {
                 let labels = group.to_builder().set(label.as_str(), decimal(value)).build();
                 *counts.entry(labels).or_default() += 1.0;
             }
         }
-        Ok(counts.into_iter().collect())
+        let element = |(labels, count)| Element { labels, drops_name: false, value: Sample::Float(count) };
+        Ok(counts.into_iter().map(element).collect())
     }
 }
 
@@ -106,7 +140,7 @@ fn group_of(aggregate: &Aggregate, labels: &Labels) -> Labels {
     builder.build()
 }
 
-/// The so many best members; NaN is worse than all numbers.
+/// The so many best numbers among the members; NaN is worse than all others.
 fn best(mut members: Vector, wanted: f64, better: fn(f64, f64) -> bool) -> Result<Vector> {
     if wanted.is_nan() {
         return Err(Failed("Parameter value is NaN".to_owned()));
@@ -116,7 +150,9 @@ fn best(mut members: Vector, wanted: f64, better: fn(f64, f64) -> bool) -> Resul
         (false, false) if better(b, a) => std::cmp::Ordering::Greater,
         (a_nan, b_nan) => a_nan.cmp(&b_nan),
     };
-    members.sort_by(|a, b| order(a.1, b.1));
+    members.retain(|member| member.float().is_some());
+    let value = |member: &Element| member.float().unwrap_or(f64::NAN);
+    members.sort_by(|a, b| order(value(a), value(b)));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
     members.truncate(wanted.max(0.0) as usize);
     Ok(members)

@@ -5,79 +5,121 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::Labels;
 use query::syntax::{Binary, BinaryOp, Matching, Side};
 
-use super::{Failed, Moment, Result, Value, Vector, distinct};
+use super::native::Cut;
+use super::{Element, Failed, Moment, Result, Sample, Value, Vector};
 
 impl Moment<'_> {
     pub(super) fn binary(&self, binary: &Binary) -> Result<Value> {
         let (op, left, right) = (binary.op, self.eval(&binary.left)?, self.eval(&binary.right)?);
-        let drops_name = !op.is_comparison() || binary.return_bool;
+        let drops_name = !(op.is_comparison() || op.is_trim()) || binary.return_bool;
         let result = match (left, right) {
             (Value::Scalar(left), Value::Scalar(right)) => {
-                let value = operate(op, left, right);
-                return Ok(Value::Scalar(value.number(binary.return_bool).unwrap_or(f64::NAN)));
+                let answer = operate(op, &Sample::Float(left), &Sample::Float(right));
+                let value = answer.value(binary.return_bool);
+                return Ok(Value::Scalar(value.and_then(|value| value.float()).unwrap_or(f64::NAN)));
             }
-            (Value::Vector(left), Value::Scalar(right)) => {
-                each(left, drops_name, |left| operate(op, left, right).kept(left, binary.return_bool))
-            }
-            (Value::Scalar(left), Value::Vector(right)) => {
-                each(right, drops_name, |right| operate(op, left, right).kept(right, binary.return_bool))
-            }
+            (Value::Vector(left), Value::Scalar(right)) => self.each_of(left, drops_name, |left| {
+                operate(op, left, &Sample::Float(right)).kept(left, binary.return_bool)
+            }),
+            (Value::Scalar(left), Value::Vector(right)) => self.each_of(right, drops_name, |right| {
+                operate(op, &Sample::Float(left), right).kept(right, binary.return_bool)
+            }),
             (Value::Vector(left), Value::Vector(right)) if op.is_set() => Ok(sets(binary, left, right)),
-            (Value::Vector(left), Value::Vector(right)) => join(binary, left, right, drops_name),
+            (Value::Vector(left), Value::Vector(right)) => self.join(binary, left, right, drops_name),
             _ => Err(Failed("an operation with a text".to_owned())),
         };
         result.map(Value::Vector)
     }
+
+    fn each_of(
+        &self,
+        vector: Vector,
+        drops_name: bool,
+        of: impl Fn(&Sample) -> Option<Sample>,
+    ) -> Result<Vector> {
+        let elements = vector.into_iter().filter_map(|element| {
+            let value = of(&element.value)?;
+            Some(if drops_name { self.renamed(element, value) } else { Element { value, ..element } })
+        });
+        self.distinct(elements.collect())
+    }
 }
 
-/// What an operator says about two numbers.
+/// What an operator says about two values.
 enum Answer {
-    Number(f64),
+    Value(Sample),
     Holds(bool),
+    /// They are of kinds that it does not know.
+    Nothing,
 }
 
 impl Answer {
     /// The value of the result; a comparison without `bool` filters the value given.
-    fn kept(self, compared: f64, return_bool: bool) -> Option<f64> {
+    fn kept(self, compared: &Sample, return_bool: bool) -> Option<Sample> {
         match self {
-            Self::Holds(holds) if !return_bool => holds.then_some(compared),
-            answer => answer.number(true),
+            Self::Holds(holds) if !return_bool => holds.then(|| compared.clone()),
+            answer => answer.value(return_bool),
         }
     }
 
-    fn number(self, return_bool: bool) -> Option<f64> {
+    fn value(self, return_bool: bool) -> Option<Sample> {
         match self {
-            Self::Number(value) => Some(value),
-            Self::Holds(holds) => return_bool.then_some(f64::from(u8::from(holds))),
+            Self::Value(value) => Some(value),
+            Self::Holds(holds) => return_bool.then_some(Sample::Float(f64::from(u8::from(holds)))),
+            Self::Nothing => None,
         }
     }
 }
 
+fn operate(op: BinaryOp, left: &Sample, right: &Sample) -> Answer {
+    let added = |sum: std::result::Result<_, _>| {
+        sum.map_or(Answer::Nothing, |sum| Answer::Value(Sample::Histogram(sum)))
+    };
+    match (left, right) {
+        (Sample::Float(left), Sample::Float(right)) => of_numbers(op, *left, *right),
+        (Sample::Float(number), Sample::Histogram(histogram)) if op == BinaryOp::Mul => {
+            Answer::Value(Sample::Histogram(histogram.clone().times(*number)))
+        }
+        (Sample::Histogram(histogram), Sample::Float(number)) => {
+            let histogram = match op {
+                BinaryOp::Mul => histogram.clone().times(*number),
+                BinaryOp::Div => histogram.clone().divided(*number),
+                BinaryOp::TrimUpper => histogram.trimmed(Cut::Above, *number),
+                BinaryOp::TrimLower => histogram.trimmed(Cut::Below, *number),
+                _ => return Answer::Nothing,
+            };
+            Answer::Value(Sample::Histogram(histogram))
+        }
+        (Sample::Histogram(left), Sample::Histogram(right)) => match op {
+            BinaryOp::Add => added(left.plus(right)),
+            BinaryOp::Sub => added(left.minus(right)),
+            BinaryOp::Equal => Answer::Holds(left.same(right)),
+            BinaryOp::NotEqual => Answer::Holds(!left.same(right)),
+            _ => Answer::Nothing,
+        },
+        _ => Answer::Nothing,
+    }
+}
+
 #[expect(clippy::float_cmp, reason = "that is what the operators mean")]
-fn operate(op: BinaryOp, left: f64, right: f64) -> Answer {
+fn of_numbers(op: BinaryOp, left: f64, right: f64) -> Answer {
+    let number = |value| Answer::Value(Sample::Float(value));
     match op {
-        BinaryOp::Add => Answer::Number(left + right),
-        BinaryOp::Sub => Answer::Number(left - right),
-        BinaryOp::Mul => Answer::Number(left * right),
-        BinaryOp::Div => Answer::Number(left / right),
-        BinaryOp::Mod => Answer::Number(left % right),
-        BinaryOp::Pow => Answer::Number(left.powf(right)),
-        BinaryOp::Atan2 => Answer::Number(left.atan2(right)),
+        BinaryOp::Add => number(left + right),
+        BinaryOp::Sub => number(left - right),
+        BinaryOp::Mul => number(left * right),
+        BinaryOp::Div => number(left / right),
+        BinaryOp::Mod => number(left % right),
+        BinaryOp::Pow => number(left.powf(right)),
+        BinaryOp::Atan2 => number(left.atan2(right)),
         BinaryOp::Equal => Answer::Holds(left == right),
         BinaryOp::NotEqual => Answer::Holds(left != right),
         BinaryOp::Greater => Answer::Holds(left > right),
         BinaryOp::Less => Answer::Holds(left < right),
         BinaryOp::GreaterEqual => Answer::Holds(left >= right),
         BinaryOp::LessEqual => Answer::Holds(left <= right),
-        _ => Answer::Number(f64::NAN),
+        _ => Answer::Nothing,
     }
-}
-
-fn each(vector: Vector, drops_name: bool, mut of: impl FnMut(f64) -> Option<f64>) -> Result<Vector> {
-    let rows = vector.into_iter().filter_map(|(labels, value)| {
-        Some((if drops_name { labels.without_metric_name() } else { labels }, of(value)?))
-    });
-    distinct(rows.collect())
 }
 
 /// The labels by which series of the two sides find each other.
@@ -94,15 +136,17 @@ fn signature(matching: &Matching, labels: &Labels) -> Labels {
 
 fn sets(binary: &Binary, left: Vector, right: Vector) -> Vector {
     let of = |vector: &Vector| -> BTreeSet<Labels> {
-        vector.iter().map(|(labels, _)| signature(&binary.matching, labels)).collect()
+        vector.iter().map(|element| signature(&binary.matching, &element.labels)).collect()
     };
     let (in_left, in_right) = (of(&left), of(&right));
-    let is_in = |set: &BTreeSet<Labels>, labels: &Labels| set.contains(&signature(&binary.matching, labels));
+    let is_in = |set: &BTreeSet<Labels>, element: &Element| {
+        set.contains(&signature(&binary.matching, &element.labels))
+    };
     match binary.op {
-        BinaryOp::And => left.into_iter().filter(|(labels, _)| is_in(&in_right, labels)).collect(),
-        BinaryOp::Unless => left.into_iter().filter(|(labels, _)| !is_in(&in_right, labels)).collect(),
+        BinaryOp::And => left.into_iter().filter(|element| is_in(&in_right, element)).collect(),
+        BinaryOp::Unless => left.into_iter().filter(|element| !is_in(&in_right, element)).collect(),
         _ => {
-            let more = right.into_iter().filter(|(labels, _)| !is_in(&in_left, labels));
+            let more = right.into_iter().filter(|element| !is_in(&in_left, element));
             left.into_iter().chain(more).collect()
         }
     }
@@ -111,44 +155,52 @@ fn sets(binary: &Binary, left: Vector, right: Vector) -> Vector {
 /// What stands in for partners that are missing on a side: a value with the labels by which it would be found.
 fn fill(matching: &Matching, side: &Vector, other: &Vector, value: Option<f64>) -> Vector {
     let of = |vector: &Vector| -> BTreeSet<Labels> {
-        vector.iter().map(|(labels, _)| signature(matching, labels)).collect()
+        vector.iter().map(|element| signature(matching, &element.labels)).collect()
     };
     let Some(value) = value else { return Vec::new() };
-    of(other).difference(&of(side)).map(|labels| (labels.clone(), value)).collect()
+    let missing: Vec<Labels> = of(other).difference(&of(side)).cloned().collect();
+    let element = |labels| Element { labels, drops_name: false, value: Sample::Float(value) };
+    missing.into_iter().map(element).collect()
 }
 
-fn join(binary: &Binary, mut left: Vector, mut right: Vector, drops_name: bool) -> Result<Vector> {
-    let missing_left = fill(&binary.matching, &left, &right, binary.matching.fill_left);
-    let missing_right = fill(&binary.matching, &right, &left, binary.matching.fill_right);
-    left.extend(missing_left);
-    right.extend(missing_right);
-    if left.is_empty() || right.is_empty() {
-        return Ok(Vec::new());
-    }
-    let matching = &binary.matching;
-    let swapped = matching.group.as_ref().is_some_and(|group| group.many == Side::Right);
-    let (many, one) = if swapped { (right, left) } else { (left, right) };
-    let mut partners: BTreeMap<Labels, (Labels, f64)> = BTreeMap::new();
-    for (labels, value) in one {
-        if partners.insert(signature(matching, &labels), (labels, value)).is_some() {
-            return Err(Failed("found duplicate series for the match group".to_owned()));
+impl Moment<'_> {
+    fn join(&self, binary: &Binary, mut left: Vector, mut right: Vector, drops_name: bool) -> Result<Vector> {
+        let missing_left = fill(&binary.matching, &left, &right, binary.matching.fill_left);
+        let missing_right = fill(&binary.matching, &right, &left, binary.matching.fill_right);
+        left.extend(missing_left);
+        right.extend(missing_right);
+        if left.is_empty() || right.is_empty() {
+            return Ok(Vec::new());
         }
-    }
-    let (mut result, mut used) = (Vec::new(), BTreeSet::new());
-    for (labels, value) in many {
-        let signature = signature(matching, &labels);
-        let Some((partner, other)) = partners.get(&signature) else { continue };
-        let (a, b) = if swapped { (*other, value) } else { (value, *other) };
-        let labels = labels_of_result(matching, &labels, partner, drops_name);
-        // also where the comparison leaves nothing
-        let key = if matching.group.is_some() { labels.clone() } else { signature };
-        if !used.insert(key) {
-            return Err(Failed("multiple matches for labels".to_owned()));
+        let matching = &binary.matching;
+        let swapped = matching.group.as_ref().is_some_and(|group| group.many == Side::Right);
+        let (many, one) = if swapped { (right, left) } else { (left, right) };
+        let mut partners: BTreeMap<Labels, Element> = BTreeMap::new();
+        for element in one {
+            if partners.insert(signature(matching, &element.labels), element).is_some() {
+                return Err(Failed("found duplicate series for the match group".to_owned()));
+            }
         }
-        let Some(value) = operate(binary.op, a, b).kept(a, binary.return_bool) else { continue };
-        result.push((labels, value));
+        // arithmetic takes names away at once, `bool` does it with all others at the end
+        let drops_at_once = drops_name && !(self.oracle.delayed_names && binary.return_bool);
+        let (mut result, mut used) = (Vec::new(), BTreeSet::new());
+        for element in many {
+            let signature = signature(matching, &element.labels);
+            let Some(partner) = partners.get(&signature) else { continue };
+            let (a, b) =
+                if swapped { (&partner.value, &element.value) } else { (&element.value, &partner.value) };
+            let labels = labels_of_result(matching, &element.labels, &partner.labels, drops_at_once);
+            // also where the comparison leaves nothing
+            let key = if matching.group.is_some() { labels.clone() } else { signature };
+            if !used.insert(key) {
+                return Err(Failed("multiple matches for labels".to_owned()));
+            }
+            let Some(value) = operate(binary.op, a, b).kept(a, binary.return_bool) else { continue };
+            let drops_name = self.oracle.delayed_names && binary.return_bool;
+            result.push(Element { labels, drops_name, value });
+        }
+        self.distinct(result)
     }
-    distinct(result)
 }
 
 fn labels_of_result(matching: &Matching, labels: &Labels, partner: &Labels, drops_name: bool) -> Labels {

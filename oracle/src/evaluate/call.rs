@@ -4,7 +4,9 @@ use chrono::{DateTime, Datelike, Days, Timelike, Utc};
 use model::{Labels, MatchOp};
 use query::syntax::{Call, Expr, ExprKind, Function, ValueType};
 
-use super::{Failed, Moment, Result, Value, Vector, classic, distinct, name_of, seconds};
+use super::{
+    Element, Failed, Moment, Native, Result, Sample, Value, Vector, classic, distinct, name_of, seconds,
+};
 
 impl Moment<'_> {
     pub(super) fn call(&self, call: &Call) -> Result<Value> {
@@ -19,38 +21,54 @@ impl Moment<'_> {
             Function::Pi => return Ok(Value::Scalar(std::f64::consts::PI)),
             Function::Scalar => {
                 let vector = self.vector(&arguments[0])?;
-                let value = if let [(_, value)] = vector.as_slice() { *value } else { f64::NAN };
+                let numbers: Vec<f64> = vector.iter().filter_map(Element::float).collect();
+                let value = if let [value] = numbers.as_slice() { *value } else { f64::NAN };
                 return Ok(Value::Scalar(value));
             }
-            Function::Vector => vec![(Labels::empty(), self.scalar(&arguments[0])?)],
+            Function::Vector => vec![Element::unnamed(self.scalar(&arguments[0])?)],
             Function::Absent => match self.vector(&arguments[0])?.is_empty() {
-                true => vec![(absent_labels(&arguments[0]), 1.0)],
+                true => vec![Element { labels: absent_labels(&arguments[0]), ..Element::unnamed(1.0) }],
                 false => Vec::new(),
             },
             Function::Timestamp => match &arguments[0].without_parens().kind {
-                ExprKind::Selector(selector) => distinct(self.times_of(selector)?)?,
-                _ => self.each(&arguments[0], |_| seconds(self.at_ms))?,
+                ExprKind::Selector(selector) => self.distinct(self.times_of(selector)?)?,
+                _ => {
+                    let now = |element| self.renamed(element, Sample::Float(seconds(self.at_ms)));
+                    self.distinct(self.vector(&arguments[0])?.into_iter().map(now).collect())?
+                }
             },
             Function::Sort | Function::SortDesc | Function::SortByLabel | Function::SortByLabelDesc => {
                 self.vector(&arguments[0])?
+            }
+            Function::HistogramCount => self.of_native(self.vector(&arguments[0])?, Native::count),
+            Function::HistogramSum => self.of_native(self.vector(&arguments[0])?, Native::sum),
+            Function::HistogramAvg => self.of_native(self.vector(&arguments[0])?, Native::mean),
+            Function::HistogramStdvar => self.of_native(self.vector(&arguments[0])?, Native::variance),
+            Function::HistogramStddev => {
+                self.of_native(self.vector(&arguments[0])?, |histogram| histogram.variance().sqrt())
             }
             Function::Info => self.info(arguments)?,
             Function::LabelReplace => self.label_replace(arguments)?,
             Function::LabelJoin => self.label_join(arguments)?,
             Function::HistogramQuantile => {
                 let phi = self.scalar(&arguments[0])?;
-                classic::each(&self.vector(&arguments[1])?, |buckets| classic::quantile(phi, buckets))?
+                self.quantiles(self.vector(&arguments[1])?, phi)?
             }
             Function::HistogramFraction => {
                 let (lower, upper) = (self.scalar(&arguments[0])?, self.scalar(&arguments[1])?);
+                let vector = self.vector(&arguments[2])?;
                 let share = |buckets: &[(f64, f64)]| classic::fraction(lower, upper, buckets);
-                classic::each(&self.vector(&arguments[2])?, share)?
+                let mut shares = self.each_classic(&vector, share)?;
+                shares.extend(self.of_native(vector, |histogram| histogram.fraction(lower, upper)));
+                self.distinct(shares)?
             }
             Function::HistogramQuantiles => self.histogram_quantiles(arguments)?,
             Function::Clamp => {
                 let (least, most) = (self.scalar(&arguments[1])?, self.scalar(&arguments[2])?);
-                let clamped = self.each(&arguments[0], |value| at_least(at_most(value, most), least))?;
-                if least > most { Vec::new() } else { clamped }
+                match least > most {
+                    true => self.vector(&arguments[0]).map(|_| Vec::new())?,
+                    false => self.each(&arguments[0], |value| at_least(at_most(value, most), least))?,
+                }
             }
             Function::ClampMin => {
                 let least = self.scalar(&arguments[1])?;
@@ -64,7 +82,7 @@ impl Moment<'_> {
                 let to = arguments.get(1).map_or(Ok(1.0), |to| self.scalar(to))?;
                 self.each(&arguments[0], |value| (value * (1.0 / to) + 0.5).floor() / (1.0 / to))?
             }
-            _ if arguments.is_empty() => vec![(Labels::empty(), of_number(function, seconds(self.at_ms))?)],
+            _ if arguments.is_empty() => vec![Element::unnamed(of_number(function, seconds(self.at_ms))?)],
             _ => {
                 of_number(function, 0.0)?;
                 self.each(&arguments[0], |value| of_number(function, value).unwrap_or(f64::NAN))?
@@ -73,11 +91,32 @@ impl Moment<'_> {
         Ok(Value::Vector(vector))
     }
 
+    /// What a function makes of every number; histograms it leaves out.
     fn each(&self, argument: &Expr, of: impl Fn(f64) -> f64) -> Result<Vector> {
-        let vector = self.vector(argument)?;
-        distinct(
-            vector.into_iter().map(|(labels, value)| (labels.without_metric_name(), of(value))).collect(),
-        )
+        let elements = self.vector(argument)?.into_iter().filter_map(|element| {
+            let value = Sample::Float(of(element.float()?));
+            Some(self.renamed(element, value))
+        });
+        self.distinct(elements.collect())
+    }
+
+    /// A number for every native histogram; numbers are left out.
+    fn of_native(&self, vector: Vector, of: impl Fn(&Native) -> f64) -> Vector {
+        let number = |element: Element| match &element.value {
+            Sample::Float(_) => None,
+            Sample::Histogram(histogram) => {
+                let value = Sample::Float(of(histogram));
+                Some(self.renamed(element, value))
+            }
+        };
+        vector.into_iter().filter_map(number).collect()
+    }
+
+    /// A quantile of every histogram, classic or native.
+    fn quantiles(&self, vector: Vector, phi: f64) -> Result<Vector> {
+        let mut quantiles = self.each_classic(&vector, |buckets| classic::quantile(phi, buckets))?;
+        quantiles.extend(self.of_native(vector, |histogram| histogram.quantile(phi)));
+        self.distinct(quantiles)
     }
 
     fn histogram_quantiles(&self, arguments: &[Expr]) -> Result<Vector> {
@@ -86,13 +125,13 @@ impl Moment<'_> {
         let mut result = Vec::new();
         for share in shares {
             let share = self.scalar(share)?;
-            let quantiles = classic::each(&vector, |buckets| classic::quantile(share, buckets))?;
-            let labelled = quantiles.into_iter().map(|(labels, value)| {
-                (labels.to_builder().set(label.as_str(), open_metrics(share)).build(), value)
+            let labelled = self.quantiles(vector.clone(), share)?.into_iter().map(|element| Element {
+                labels: element.labels.to_builder().set(label.as_str(), open_metrics(share)).build(),
+                ..element
             });
             result.extend(labelled);
         }
-        distinct(result)
+        self.distinct(result)
     }
 
     fn label_replace(&self, arguments: &[Expr]) -> Result<Vector> {
@@ -102,26 +141,33 @@ impl Moment<'_> {
         let (to, template, from) = (self.text(to)?, self.text(template)?, self.text(from)?);
         let pattern = regex::Regex::new(&format!("^(?s:{})$", self.text(pattern)?))
             .map_err(|error| Failed(error.to_string()))?;
-        let rows = self.vector(vector)?.into_iter().map(|(labels, value)| {
-            let Some(captures) = pattern.captures(labels.get(&from).unwrap_or("")) else {
-                return (labels, value);
+        let elements = self.vector(vector)?.into_iter().map(|element| {
+            let Some(captures) = pattern.captures(element.labels.get(&from).unwrap_or("")) else {
+                return element;
             };
             let mut replaced = String::new();
             captures.expand(&template, &mut replaced);
-            (labels.to_builder().set(to.as_str(), replaced).build(), value)
+            relabelled(element, &to, replaced)
         });
-        distinct(rows.collect())
+        distinct(elements.collect())
     }
 
     fn label_join(&self, arguments: &[Expr]) -> Result<Vector> {
         let texts: Vec<String> = arguments[1..].iter().map(|text| self.text(text)).collect::<Result<_>>()?;
         let [to, separator, from @ ..] = texts.as_slice() else { return Err(Failed("arguments".to_owned())) };
-        let rows = self.vector(&arguments[0])?.into_iter().map(|(labels, value)| {
-            let parts: Vec<&str> = from.iter().map(|name| labels.get(name).unwrap_or("")).collect();
-            (labels.to_builder().set(to.as_str(), parts.join(separator)).build(), value)
+        let elements = self.vector(&arguments[0])?.into_iter().map(|element| {
+            let parts: Vec<&str> = from.iter().map(|name| element.labels.get(name).unwrap_or("")).collect();
+            let joined = parts.join(separator);
+            relabelled(element, to, joined)
         });
-        distinct(rows.collect())
+        distinct(elements.collect())
     }
+}
+
+/// With another value of a label. A name that is given anew stays.
+fn relabelled(element: Element, name: &str, value: String) -> Element {
+    let drops_name = element.drops_name && name != Labels::NAME;
+    Element { labels: element.labels.to_builder().set(name, value).build(), drops_name, ..element }
 }
 
 /// As a number stands in OpenMetrics: a whole one with a zero behind its point.
@@ -129,12 +175,17 @@ fn open_metrics(value: f64) -> String {
     format!("{value:?}")
 }
 
+/// Infinity counts even beside NaN.
 fn at_least(value: f64, least: f64) -> f64 {
-    if value.is_nan() || least.is_nan() { f64::NAN } else { value.max(least) }
+    match value == f64::INFINITY || least == f64::INFINITY {
+        true => f64::INFINITY,
+        false if value.is_nan() || least.is_nan() => f64::NAN,
+        false => value.max(least),
+    }
 }
 
 fn at_most(value: f64, most: f64) -> f64 {
-    if value.is_nan() || most.is_nan() { f64::NAN } else { value.min(most) }
+    -at_least(-value, -most)
 }
 
 fn of_number(function: Function, value: f64) -> Result<f64> {

@@ -4,22 +4,28 @@ use std::collections::BTreeMap;
 
 use model::Labels;
 
-use super::{Result, Vector, distinct};
+use super::{Element, Moment, Result, Sample, Vector};
 
-/// Applies `of` to the buckets of each histogram: ascending bounds, equal ones joined, with the counts up to them.
-pub(super) fn each(vector: &Vector, of: impl Fn(&[(f64, f64)]) -> f64) -> Result<Vector> {
-    let mut histograms: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
-    for (labels, value) in vector {
-        let Some(bound) = labels.get("le").and_then(|le| le.parse::<f64>().ok()) else { continue };
-        let histogram = labels.to_builder().remove("le").remove(Labels::NAME).build();
-        histograms.entry(histogram).or_default().push((bound, *value));
+impl Moment<'_> {
+    /// Applies `of` to the buckets of each histogram: ascending bounds, equal ones joined, with the counts up to them.
+    pub(super) fn each_classic(&self, vector: &Vector, of: impl Fn(&[(f64, f64)]) -> f64) -> Result<Vector> {
+        let mut histograms: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
+        for element in vector {
+            let Some(value) = element.float() else { continue };
+            let Some(bound) = element.labels.get("le").and_then(|le| le.parse::<f64>().ok()) else {
+                continue;
+            };
+            let histogram = element.labels.to_builder().remove("le").build();
+            histograms.entry(histogram).or_default().push((bound, value));
+        }
+        let mut result = Vec::new();
+        for (labels, mut buckets) in histograms {
+            buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let element = Element { labels, drops_name: false, value: Sample::Float(0.0) };
+            result.push(self.renamed(element, Sample::Float(of(&buckets))));
+        }
+        Ok(result)
     }
-    let mut result = Vec::new();
-    for (labels, mut buckets) in histograms {
-        buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
-        result.push((labels, of(&buckets)));
-    }
-    distinct(result)
 }
 
 /// The share of observations between two values.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{Labels, MatchOp, Matcher, Selection, Series};
 use query::syntax::{Expr, ExprKind};
 
-use super::{Failed, Moment, Result, Vector, distinct};
+use super::{Element, Failed, Moment, Result, Vector};
 
 const IDENTIFYING: [&str; 2] = ["instance", "job"];
 
@@ -27,12 +27,12 @@ impl Moment<'_> {
         };
         let there = Moment { at_ms, ..*self };
         let mut result = Vec::new();
-        for (labels, value) in self.vector(&arguments[0])? {
-            if let Some(labels) = there.enriched(labels, &matchers)? {
-                result.push((labels, value));
+        for element in self.vector(&arguments[0])? {
+            if let Some(labels) = there.enriched(element.labels.clone(), &matchers)? {
+                result.push(Element { labels, ..element });
             }
         }
-        distinct(result)
+        self.distinct(result)
     }
 
     /// The labels with those of the info series; `None` if there must be one and is none.

@@ -6,11 +6,14 @@ mod call;
 mod classic;
 mod edges;
 mod info;
+mod native;
 mod select;
 mod steps;
 mod windows;
 
 use std::collections::BTreeMap;
+
+pub use native::Native;
 
 use model::{Labels, Series};
 use query::syntax::{At, Duration, Expr, ExprKind, Function, Shift};
@@ -26,6 +29,35 @@ pub struct Oracle<'a> {
     pub hold_interval_ms: i64,
     /// The step of subqueries that state none.
     pub subquery_step_ms: i64,
+    /// Whether names go away at the end of the query only.
+    pub delayed_names: bool,
+}
+
+/// The value of a series at a time.
+#[derive(Clone, Debug)]
+pub enum Sample {
+    /// A number.
+    Float(f64),
+    /// A native histogram.
+    Histogram(Native),
+}
+
+impl Sample {
+    fn float(&self) -> Option<f64> {
+        match self {
+            Self::Float(value) => Some(*value),
+            Self::Histogram(_) => None,
+        }
+    }
+}
+
+/// One series of a vector.
+#[derive(Clone, Debug)]
+struct Element {
+    labels: Labels,
+    /// Whether its name is to go away at the end of the query.
+    drops_name: bool,
+    value: Sample,
 }
 
 /// Why there is no value.
@@ -33,12 +65,12 @@ pub struct Oracle<'a> {
 pub struct Failed(pub String);
 
 /// The values of a series, by time in milliseconds.
-pub type Row = (Labels, Vec<(i64, f64)>);
+pub type Row = (Labels, Vec<(i64, Sample)>);
 
 type Result<T> = std::result::Result<T, Failed>;
 
-/// A set of series with one number each.
-type Vector = Vec<(Labels, f64)>;
+/// A set of series with one value each.
+type Vector = Vec<Element>;
 
 /// What an expression yields at one time.
 #[derive(Clone, Debug)]
@@ -71,21 +103,35 @@ impl Oracle<'_> {
     /// # Errors
     /// If the query cannot be evaluated on these data.
     pub fn range(&self, expr: &Expr, start_ms: i64, end_ms: i64, step_ms: i64) -> Result<Vec<Row>> {
-        let mut rows: BTreeMap<Labels, Vec<(i64, f64)>> = BTreeMap::new();
+        let mut rows: BTreeMap<Labels, Vec<(i64, Sample)>> = BTreeMap::new();
         let mut at_ms = start_ms;
         while at_ms <= end_ms {
             let moment = Moment { oracle: self, at_ms, query: (start_ms, end_ms) };
-            let vector = match moment.eval(expr)? {
-                Value::Scalar(value) => vec![(Labels::empty(), value)],
+            let mut vector = match moment.eval(expr)? {
+                Value::Scalar(value) => vec![Element::unnamed(value)],
                 Value::Vector(vector) => vector,
                 Value::Text(text) => return Err(Failed(format!("a text: {text}"))),
             };
-            for (labels, value) in vector {
+            for element in vector.iter_mut().filter(|element| element.drops_name) {
+                element.labels = element.labels.without_metric_name();
+            }
+            for Element { labels, value, .. } in distinct(vector)? {
                 rows.entry(labels).or_default().push((at_ms, value));
             }
             at_ms += step_ms;
         }
         Ok(rows.into_iter().collect())
+    }
+}
+
+impl Element {
+    /// A number of no series.
+    fn unnamed(value: f64) -> Self {
+        Self { labels: Labels::empty(), drops_name: false, value: Sample::Float(value) }
+    }
+
+    fn float(&self) -> Option<f64> {
+        self.value.float()
     }
 }
 
@@ -99,9 +145,14 @@ impl Moment<'_> {
                 (false, value) => Ok(value),
                 (true, Value::Scalar(value)) => Ok(Value::Scalar(-value)),
                 (true, Value::Vector(vector)) => {
-                    let negated =
-                        vector.into_iter().map(|(labels, value)| (labels.without_metric_name(), -value));
-                    distinct(negated.collect()).map(Value::Vector)
+                    let negated = vector.into_iter().map(|element| {
+                        let value = match &element.value {
+                            Sample::Float(value) => Sample::Float(-value),
+                            Sample::Histogram(histogram) => Sample::Histogram(histogram.clone().times(-1.0)),
+                        };
+                        self.renamed(element, value)
+                    });
+                    self.distinct(negated.collect()).map(Value::Vector)
                 }
                 (true, Value::Text(_)) => Err(Failed("the negative of a text".to_owned())),
             },
@@ -111,6 +162,19 @@ impl Moment<'_> {
             ExprKind::Selector(selector) => Ok(Value::Vector(self.instant_selector(selector)?)),
             ExprKind::Range(_) | ExprKind::Subquery(_) => Err(Failed("a bare range vector".to_owned())),
         }
+    }
+
+    /// Something that was computed of an element, which is no longer what its name says.
+    fn renamed(&self, element: Element, value: Sample) -> Element {
+        match self.oracle.delayed_names {
+            true => Element { drops_name: true, value, ..element },
+            false => Element { labels: element.labels.without_metric_name(), drops_name: false, value },
+        }
+    }
+
+    /// The vector, unless a label set is in it twice. While names stay, that is not looked at.
+    fn distinct(&self, vector: Vector) -> Result<Vector> {
+        if self.oracle.delayed_names { Ok(vector) } else { distinct(vector) }
     }
 
     fn vector(&self, expr: &Expr) -> Result<Vector> {
@@ -155,7 +219,7 @@ fn milliseconds(duration: &Duration) -> Result<i64> {
 
 /// The vector, unless a label set is in it twice.
 fn distinct(vector: Vector) -> Result<Vector> {
-    let mut labels: Vec<&Labels> = vector.iter().map(|(labels, _)| labels).collect();
+    let mut labels: Vec<&Labels> = vector.iter().map(|element| &element.labels).collect();
     labels.sort();
     match labels.windows(2).any(|pair| pair[0] == pair[1]) {
         true => Err(Failed("vector cannot contain metrics with the same labelset".to_owned())),

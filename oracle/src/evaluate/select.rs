@@ -4,11 +4,13 @@ use model::{Labels, Selection, Series, is_stale_nan};
 use query::syntax::{Edges, Expr, ExprKind, Selector};
 
 use super::edges::Edged;
-use super::{Failed, Moment, Result, Vector, milliseconds, seconds};
+use super::{Element, Failed, Moment, Native, Result, Sample, Vector, milliseconds, seconds};
 
 /// What a range selector or a subquery finds of one series: the window is `(start_ms, end_ms]`.
 pub(super) struct Window<'a> {
     pub(super) labels: Labels,
+    /// Whether the name is to go away at the end of the query.
+    pub(super) drops_name: bool,
     pub(super) found: Found<'a>,
     pub(super) start_ms: i64,
     pub(super) end_ms: i64,
@@ -16,7 +18,7 @@ pub(super) struct Window<'a> {
 
 pub(super) enum Found<'a> {
     /// Times and values, at least one.
-    Samples(Vec<(i64, f64)>),
+    Samples(Vec<(i64, Sample)>),
     /// Values whose first and last count as they are.
     Edged(Edged),
     /// A pushed series, of which something may hold in the window.
@@ -24,13 +26,13 @@ pub(super) enum Found<'a> {
 }
 
 impl<'a> Moment<'a> {
-    /// All samples of a series that are not stale, in `(after_ms, last_ms]`; of a pushed one, the virtual ones.
+    /// All numbers of a series, in `(after_ms, last_ms]`; of a pushed one, the virtual ones.
     pub(super) fn seen(&self, series: &Series, after_ms: i64, last_ms: i64) -> Vec<(i64, f64)> {
         if !series.steps.is_empty() {
             return self.virtual_samples(series, after_ms, last_ms);
         }
-        let samples = series.samples.timestamps_ms.iter().copied().zip(series.samples.values.iter().copied());
-        samples.filter(|(at, value)| *at > after_ms && *at <= last_ms && !is_stale_nan(*value)).collect()
+        let inside = samples_of(series).filter(|(at_ms, _)| *at_ms > after_ms && *at_ms <= last_ms);
+        inside.filter_map(|(at_ms, sample)| Some((at_ms, sample?.float()?))).collect()
     }
 
     fn matching(&self, selector: &Selector) -> impl Iterator<Item = &'a Series> + use<'a> {
@@ -41,7 +43,10 @@ impl<'a> Moment<'a> {
     pub(super) fn instant_selector(&self, selector: &Selector) -> Result<Vector> {
         let at_ms = self.shifted(&selector.shift)?;
         if selector.edges == Edges::Smoothed {
-            let between = |series: &'a Series| Some((series.labels.clone(), self.between(series, at_ms)?));
+            let between = |series: &'a Series| {
+                let value = Sample::Float(self.between(series, at_ms)?);
+                Some(Element { labels: series.labels.clone(), drops_name: false, value })
+            };
             return Ok(self.matching(selector).filter_map(between).collect());
         }
         let found = self.matching(selector).filter_map(|series| {
@@ -49,9 +54,9 @@ impl<'a> Moment<'a> {
                 let (_, value) = self.newest(series, at_ms)?;
                 value
             } else {
-                series.steps.values[holding(series, at_ms)?]
+                Sample::Float(series.steps.values[holding(series, at_ms)?])
             };
-            Some((series.labels.clone(), value))
+            Some(Element { labels: series.labels.clone(), drops_name: false, value })
         });
         Ok(found.collect())
     }
@@ -68,17 +73,17 @@ impl<'a> Moment<'a> {
                     (0..interval).map(|back| at_ms - back).find(|ms| ms.rem_euclid(interval) == 0)?;
                 scrape.max(series.steps.from_ms[holding(series, at_ms)?])
             };
-            Some((series.labels.without_metric_name(), seconds(time)))
+            let element = Element { labels: series.labels.clone(), ..Element::unnamed(0.0) };
+            Some(self.renamed(element, Sample::Float(seconds(time))))
         });
         Ok(found.collect())
     }
 
     /// The newest sample that is not too old, unless the series has ended with it.
-    pub(super) fn newest(&self, series: &Series, at_ms: i64) -> Option<(i64, f64)> {
-        let mut samples =
-            series.samples.timestamps_ms.iter().copied().zip(series.samples.values.iter().copied());
-        let newest = samples.rfind(|(time, _)| *time <= at_ms && *time > at_ms - self.oracle.lookback_ms);
-        newest.filter(|(_, value)| !is_stale_nan(*value))
+    pub(super) fn newest(&self, series: &Series, at_ms: i64) -> Option<(i64, Sample)> {
+        let newest = samples_of(series).filter(|(time, _)| *time <= at_ms).last();
+        let (time, sample) = newest.filter(|(time, _)| *time > at_ms - self.oracle.lookback_ms)?;
+        Some((time, sample?))
     }
 
     /// The windows of all series. Whether they hold counters matters to lines between samples only.
@@ -96,15 +101,12 @@ impl<'a> Moment<'a> {
                     } else if is_anchored && series.steps.is_empty() {
                         Found::Edged(self.anchored(series, start_ms, end_ms))
                     } else if series.steps.is_empty() {
-                        let samples = series.samples.timestamps_ms.iter().zip(&series.samples.values);
-                        let inside = samples.filter(|(time, value)| {
-                            **time > start_ms && **time <= end_ms && !is_stale_nan(**value)
-                        });
-                        Found::Samples(inside.map(|(time, value)| (*time, *value)).collect())
+                        let inside = samples_of(series).filter(|(at, _)| *at > start_ms && *at <= end_ms);
+                        Found::Samples(inside.filter_map(|(at, sample)| Some((at, sample?))).collect())
                     } else {
                         Found::Steps(series)
                     };
-                    Window { labels: series.labels.clone(), found, start_ms, end_ms }
+                    Window { labels: series.labels.clone(), drops_name: false, found, start_ms, end_ms }
                 };
                 Ok(self.matching(&range.selector).map(window).filter(Window::has_any).collect())
             }
@@ -119,18 +121,22 @@ impl<'a> Moment<'a> {
                 for at_ms in multiples(step_ms, start_ms, end_ms) {
                     let value = Moment { at_ms, ..*self }.eval(&subquery.operand)?;
                     let vector = match value {
-                        super::Value::Scalar(value) => vec![(Labels::empty(), value)],
+                        super::Value::Scalar(value) => vec![Element::unnamed(value)],
                         super::Value::Vector(vector) => vector,
                         super::Value::Text(_) => return Err(Failed("a subquery of a text".to_owned())),
                     };
-                    for (labels, value) in vector {
+                    for Element { labels, drops_name, value } in vector {
+                        let value = match value {
+                            Sample::Float(value) => Sample::Float(value),
+                            Sample::Histogram(histogram) => Sample::Histogram(histogram.without_reset()),
+                        };
                         match windows.iter_mut().find(|window| window.labels == labels) {
                             Some(Window { found: Found::Samples(samples), .. }) => {
                                 samples.push((at_ms, value));
                             }
                             _ => {
                                 let found = Found::Samples(vec![(at_ms, value)]);
-                                windows.push(Window { labels, found, start_ms, end_ms });
+                                windows.push(Window { labels, drops_name, found, start_ms, end_ms });
                             }
                         }
                     }
@@ -140,6 +146,20 @@ impl<'a> Moment<'a> {
             _ => Err(Failed("no range vector".to_owned())),
         }
     }
+}
+
+/// The times and values of all samples; `None` where the series ends.
+fn samples_of(series: &Series) -> impl Iterator<Item = (i64, Option<Sample>)> {
+    let samples = &series.samples;
+    (0..samples.timestamps_ms.len()).map(|index| {
+        let sample = match samples.histograms.get(index) {
+            Some(Some(histogram)) if is_stale_nan(histogram.sum) => None,
+            Some(Some(histogram)) => Some(Sample::Histogram(Native::from(&**histogram))),
+            _ if is_stale_nan(samples.values[index]) => None,
+            _ => Some(Sample::Float(samples.values[index])),
+        };
+        (samples.timestamps_ms[index], sample)
+    })
 }
 
 impl Window<'_> {

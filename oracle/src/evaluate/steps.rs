@@ -82,7 +82,7 @@ impl Moment<'_> {
                 let samples = self.virtual_samples(series, start_ms, end_ms);
                 return match samples.is_empty() {
                     true => Ok(None),
-                    false => self.over_samples(function, &samples, window, parameters),
+                    false => self.over_numbers(function, &samples, window, parameters),
                 };
             }
         }))

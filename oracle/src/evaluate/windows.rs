@@ -1,11 +1,11 @@
 //! Functions over windows of samples, as Prometheus defines them.
 
-use model::Labels;
 use query::syntax::{Call, Function};
 
 use super::edges::Edged;
+use super::native::{mean_of, sum_of};
 use super::select::{Found, Window};
-use super::{Failed, Moment, Result, Vector, count, distinct, name_of, seconds};
+use super::{Element, Failed, Moment, Native, Result, Sample, Vector, count, name_of, seconds};
 
 impl Moment<'_> {
     /// A call of a function whose argument `position` is a range vector.
@@ -25,29 +25,119 @@ impl Moment<'_> {
         let windows = self.windows(&call.arguments[position], function != Function::Delta)?;
         if function == Function::AbsentOverTime {
             let labels = super::call::absent_labels(&call.arguments[position]);
-            return Ok(if windows.is_empty() { vec![(labels, 1.0)] } else { Vec::new() });
+            return Ok(if windows.is_empty() {
+                vec![Element { labels, ..Element::unnamed(1.0) }]
+            } else {
+                Vec::new()
+            });
         }
         let keeps_name = matches!(function, Function::LastOverTime | Function::FirstOverTime);
         let mut result = Vec::new();
         for window in windows {
+            let number = |value: Option<f64>| value.map(Sample::Float);
             let value = match &window.found {
                 Found::Samples(samples) => self.over_samples(function, samples, &window, &parameters)?,
                 Found::Edged(Edged { values }) => {
-                    Self::over_edges(function, values, window.end_ms - window.start_ms)?
+                    number(Self::over_edges(function, values, window.end_ms - window.start_ms)?)
                 }
-                Found::Steps(series) => self.over_steps(function, series, &window, &parameters)?,
+                Found::Steps(series) => number(self.over_steps(function, series, &window, &parameters)?),
             };
             if let Some(value) = value {
-                let labels: Labels =
-                    if keeps_name { window.labels } else { window.labels.without_metric_name() };
-                result.push((labels, value));
+                let element = Element {
+                    labels: window.labels,
+                    drops_name: window.drops_name,
+                    value: Sample::Float(0.0),
+                };
+                result.push(match keeps_name {
+                    true => Element { value, ..element },
+                    false => self.renamed(element, value),
+                });
             }
         }
-        distinct(result)
+        self.distinct(result)
     }
 
-    /// What a function makes of the samples of a window, at least one.
-    pub(super) fn over_samples(
+    /// What a function makes of the samples of a window, at least one, of which some may be native histograms.
+    fn over_samples(
+        &self,
+        function: Function,
+        samples: &[(i64, Sample)],
+        window: &Window<'_>,
+        parameters: &[f64],
+    ) -> Result<Option<Sample>> {
+        let numbers: Vec<(i64, f64)> =
+            samples.iter().filter_map(|(at, sample)| Some((*at, sample.float()?))).collect();
+        let histograms: Vec<(i64, &Native)> = samples
+            .iter()
+            .filter_map(|(at, sample)| match sample {
+                Sample::Histogram(histogram) => Some((*at, histogram)),
+                Sample::Float(_) => None,
+            })
+            .collect();
+        let (first, last) = (&samples[0], &samples[samples.len() - 1]);
+        let value = match function {
+            _ if histograms.is_empty() => {
+                return Ok(self.over_numbers(function, &numbers, window, parameters)?.map(Sample::Float));
+            }
+            Function::CountOverTime => Sample::Float(count(samples.len())),
+            Function::PresentOverTime => Sample::Float(1.0),
+            Function::LastOverTime => last.1.clone(),
+            Function::FirstOverTime => first.1.clone(),
+            Function::TsOfFirstOverTime => Sample::Float(seconds(first.0)),
+            Function::TsOfLastOverTime => Sample::Float(seconds(last.0)),
+            Function::Changes => Sample::Float(count(samples.windows(2).filter(|pair| !same(pair)).count())),
+            Function::Resets => Sample::Float(count(samples.windows(2).filter(anew).count())),
+            Function::Irate | Function::Idelta => {
+                let [.., (before_ms, before), (last_ms, last)] = samples else { return Ok(None) };
+                match (before, last) {
+                    (Sample::Float(_), Sample::Float(_)) => {
+                        return Ok(self
+                            .over_numbers(function, &numbers, window, parameters)?
+                            .map(Sample::Float));
+                    }
+                    (Sample::Histogram(before), Sample::Histogram(last)) => {
+                        let per_s = function == Function::Irate;
+                        let change = match per_s && last.starts_anew_after(before) {
+                            true => Ok(last.clone()),
+                            false => last.minus(before),
+                        };
+                        let Ok(change) = change else { return Ok(None) };
+                        let elapsed_s = if per_s { seconds(last_ms - before_ms) } else { 1.0 };
+                        Sample::Histogram(change.divided(elapsed_s).into_gauge())
+                    }
+                    _ => return Ok(None),
+                }
+            }
+            Function::Rate | Function::Increase | Function::Delta if numbers.is_empty() => {
+                let counter = function != Function::Delta;
+                let range_s = seconds(window.end_ms - window.start_ms);
+                let per_s = if function == Function::Rate { range_s } else { 1.0 };
+                let Some((change, factor)) = grown(&histograms, window, counter) else { return Ok(None) };
+                Sample::Histogram(change.times(factor / per_s).into_gauge())
+            }
+            Function::SumOverTime | Function::AvgOverTime if numbers.is_empty() => {
+                let all = histograms.iter().map(|(_, histogram)| *histogram);
+                let added = if function == Function::SumOverTime { sum_of(all) } else { mean_of(all) };
+                let Ok(Some(added)) = added else { return Ok(None) };
+                Sample::Histogram(added)
+            }
+            // numbers and histograms together are nothing
+            Function::Rate
+            | Function::Increase
+            | Function::Delta
+            | Function::SumOverTime
+            | Function::AvgOverTime => {
+                return Ok(None);
+            }
+            // all others look at numbers only
+            _ if numbers.is_empty() => return Ok(None),
+            _ => return Ok(self.over_numbers(function, &numbers, window, parameters)?.map(Sample::Float)),
+        };
+        Ok(Some(value))
+    }
+
+    /// What a function makes of the numbers of a window, at least one.
+    pub(super) fn over_numbers(
         &self,
         function: Function,
         samples: &[(i64, f64)],
@@ -137,6 +227,57 @@ pub(super) fn changes(values: &[f64]) -> f64 {
 
 pub(super) fn resets(values: &[f64]) -> f64 {
     count(values.windows(2).filter(|pair| pair[1] < pair[0]).count())
+}
+
+fn same(pair: &&[(i64, Sample)]) -> bool {
+    match (&pair[0].1, &pair[1].1) {
+        (Sample::Float(a), Sample::Float(b)) => changes(&[*a, *b]) == 0.0,
+        (Sample::Histogram(a), Sample::Histogram(b)) => a.same(b),
+        _ => false,
+    }
+}
+
+/// Whether something starts anew between two samples; it does where its kind changes.
+fn anew(pair: &&[(i64, Sample)]) -> bool {
+    match (&pair[0].1, &pair[1].1) {
+        (Sample::Float(before), Sample::Float(now)) => now < before,
+        (Sample::Histogram(before), Sample::Histogram(now)) => now.starts_anew_after(before),
+        _ => true,
+    }
+}
+
+/// How much histograms grew, and by how much that is to be stretched to the edges of the window. `None` if they are too few or of
+/// different kinds. The first does not matter if what comes next starts anew.
+fn grown(histograms: &[(i64, &Native)], window: &Window<'_>, counter: bool) -> Option<(Native, f64)> {
+    let [(first_ms, first), .., (last_ms, last)] = histograms else { return None };
+    let pairs = || histograms.windows(2).map(|pair| (pair[0].1, pair[1].1));
+    let anew = |(before, now): (&Native, &Native)| counter && now.starts_anew_after(before);
+    let skips_first = anew((first, histograms[1].1));
+    let matter = if skips_first { &histograms[1..] } else { histograms };
+    // of gauges only the first and the last matter
+    let kinds: Vec<&Native> = match counter {
+        true => matter.iter().map(|(_, histogram)| *histogram).collect(),
+        false => vec![first, last],
+    };
+    let finest_of_all = sum_of(kinds.iter().copied()).ok()??;
+    let mut change = last.like(&finest_of_all);
+    if !skips_first {
+        change = change.minus(first).ok()?;
+    }
+    for (place, (before, now)) in pairs().enumerate() {
+        if anew((before, now)) && !(skips_first && place == 0) {
+            change = change.plus(before).ok()?;
+        }
+    }
+    let span_s = seconds(last_ms - first_ms);
+    let gap_s = span_s / count(histograms.len() - 1);
+    let edge = |distance_s: f64| if distance_s >= gap_s * 1.1 { gap_s / 2.0 } else { distance_s };
+    let mut to_start_s = edge(seconds(first_ms - window.start_ms));
+    if counter && change.count() > 0.0 && first.count() >= 0.0 {
+        to_start_s = to_start_s.min(span_s * (first.count() / change.count()));
+    }
+    let to_end_s = edge(seconds(window.end_ms - last_ms));
+    Some((change, (span_s + to_start_s + to_end_s) / span_s))
 }
 
 /// How much the values grew, stretched to the edges of the window.

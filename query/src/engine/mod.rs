@@ -138,7 +138,11 @@ impl Engine {
             subquery_step_ms: self.settings.subquery_step_ms,
             subquery_steps_max: usize::try_from(self.settings.samples_max).unwrap_or(usize::MAX),
         };
-        let plan = plan::plan(expr, grid, limits)?;
+        let end_ms = match times {
+            Times::At(at_ms) => at_ms,
+            Times::Range { end_ms, .. } => end_ms,
+        };
+        let plan = plan::plan(expr, grid, end_ms, limits)?;
         let timeout_ms = options.timeout_ms.unwrap_or(i64::MAX).min(self.settings.timeout_ms);
         let deadline_ms = self.clock.now_ms().saturating_add(timeout_ms);
         let canceled = Arc::new(AtomicBool::new(false));

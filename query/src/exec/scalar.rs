@@ -147,14 +147,16 @@ pub(super) fn seconds(ms: i64) -> f64 {
     ms as f64 / 1_000.0
 }
 
-/// Go's `math.Max`: NaN if either is.
+/// Go's `math.Max`: infinite if either is, else NaN if either is.
 pub(super) fn go_max(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+    let most = a.max(b);
+    if most < f64::INFINITY && (a.is_nan() || b.is_nan()) { f64::NAN } else { most }
 }
 
-/// Go's `math.Min`: NaN if either is.
+/// Go's `math.Min`: infinite if either is, else NaN if either is.
 pub(super) fn go_min(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+    let least = a.min(b);
+    if least > f64::NEG_INFINITY && (a.is_nan() || b.is_nan()) { f64::NAN } else { least }
 }
 
 /// An operation on two scalars; comparisons give 1 or 0.

@@ -109,7 +109,7 @@ fn results_do_not_depend_on_where_fragments_run() {
         "max_over_time(sum(x)[2m:30s])",
     ] {
         let expr = parse(text, &Options::stable()).expect(text);
-        let plan = plan::plan(&expr, grid, limits).expect(text);
+        let plan = plan::plan(&expr, grid, grid.end_ms(), limits).expect(text);
         let data: Vec<Vec<Series>> = plan
             .selections
             .iter()
@@ -163,7 +163,7 @@ fn results_for_other_times_are_refused() {
     let limits = plan::Limits { lookback_ms: 300_000, subquery_step_ms: 60_000, subquery_steps_max: 10_000 };
     for text in ["x", "rate(x[1m])", "sum(x)", "count by (group) (rate(x[1m]))"] {
         let expr = parse(text, &Options::stable()).expect(text);
-        let plan = plan::plan(&expr, grid, limits).expect(text);
+        let plan = plan::plan(&expr, grid, grid.end_ms(), limits).expect(text);
         let data = [series()];
         let Limits { samples_max, bytes_max, .. } = LIMITS;
         let allowance = Allowance { samples_max, bytes_max, deadline_ms: 0 };

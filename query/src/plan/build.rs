@@ -27,15 +27,16 @@ pub(crate) struct Limits {
     pub(crate) subquery_steps_max: usize,
 }
 
-/// Plans the evaluation of an expression at the times of a grid.
-pub(crate) fn plan(expr: &Expr, grid: Grid, limits: Limits) -> Result<Plan, PlanError> {
+/// Plans the evaluation of an expression at the times of a grid. `end_ms` is what the query says to be its end, which may lie
+/// behind the last of them.
+pub(crate) fn plan(expr: &Expr, grid: Grid, end_ms: i64, limits: Limits) -> Result<Plan, PlanError> {
     #[expect(clippy::cast_precision_loss, reason = "queries span far less than 2^53 ms")]
     let times = QueryTimes {
         step_s: grid.step_ms as f64 / 1_000.0,
-        range_s: grid.end_ms().saturating_sub(grid.start_ms) as f64 / 1_000.0,
+        range_s: end_ms.saturating_sub(grid.start_ms) as f64 / 1_000.0,
     };
     let mut builder = Builder {
-        query: grid,
+        query: (grid.start_ms, end_ms),
         times,
         limits,
         selections: Vec::new(),
@@ -52,7 +53,8 @@ pub(crate) fn plan(expr: &Expr, grid: Grid, limits: Limits) -> Result<Plan, Plan
 }
 
 pub(super) struct Builder {
-    query: Grid,
+    /// The start and the end of the query.
+    query: (i64, i64),
     times: QueryTimes,
     pub(super) limits: Limits,
     selections: Vec<Selection>,
@@ -232,8 +234,8 @@ impl Builder {
     fn constant(&self, function: Function) -> Option<f64> {
         match function {
             Function::Pi => Some(std::f64::consts::PI),
-            Function::Start => Some(self.query.start_ms as f64 / 1_000.0),
-            Function::End => Some(self.query.end_ms() as f64 / 1_000.0),
+            Function::Start => Some(self.query.0 as f64 / 1_000.0),
+            Function::End => Some(self.query.1 as f64 / 1_000.0),
             Function::Step => Some(self.times.step_s),
             Function::Range => Some(self.times.range_s),
             _ => None,
@@ -338,8 +340,8 @@ impl Builder {
         let base = match shift.at {
             None => grid,
             Some(At::Time(at_ms)) => grid.pinned(at_ms),
-            Some(At::Start) => grid.pinned(self.query.start_ms),
-            Some(At::End) => grid.pinned(self.query.end_ms()),
+            Some(At::Start) => grid.pinned(self.query.0),
+            Some(At::End) => grid.pinned(self.query.1),
         };
         Ok(base.earlier(offset_ms))
     }

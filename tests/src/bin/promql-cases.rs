@@ -30,7 +30,14 @@ fn main() -> anyhow::Result<()> {
     let folder = Path::new(folder);
 
     let mut rng = fastrand::Rng::with_seed(seed);
-    let data = Data { start_ms, length_ms: LENGTH_MS, stale_markers: false, pushed: false, infos: false };
+    let data = Data {
+        start_ms,
+        length_ms: LENGTH_MS,
+        stale_markers: false,
+        pushed: false,
+        native: false,
+        infos: false,
+    };
     let mut series = generate(&mut rng, data);
     series.sort_by(|a, b| a.labels.cmp(&b.labels));
     std::fs::write(folder.join("data.om"), openmetrics(&series)?)?;
@@ -51,8 +58,14 @@ async fn store(folder: &Path, series: Vec<Series>) -> anyhow::Result<()> {
 
 /// Every query at one time or at several, in and around the time of the data.
 fn queries(rng: &mut fastrand::Rng, start_ms: i64, count: usize) -> Vec<Value> {
-    let dialect =
-        Dialect { experimental: true, extended: false, pushed: false, start_ms, length_ms: LENGTH_MS };
+    let dialect = Dialect {
+        experimental: true,
+        extended: false,
+        pushed: false,
+        native: false,
+        start_ms,
+        length_ms: LENGTH_MS,
+    };
     let mut queries = Queries::new(rng.u64(..), dialect);
     (0..count)
         .map(|number| {

@@ -52,8 +52,8 @@ impl Executor<'_> {
     }
 }
 
-/// About 30 million years: further away there are no dates.
-const LIMIT_S: i64 = 1_000_000_000_000_000;
+/// About 285 billion years: further away there are no dates.
+const LIMIT_S: i64 = 9_000_000_000_000_000_000;
 
 fn days_in_month(year: i64, month: i64) -> i64 {
     let (next_year, next) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };

@@ -228,10 +228,11 @@ impl Executor<'_> {
             let mut named = line.clone_without_points();
             let name = named.labels.metric_name().to_owned();
             named.labels = named.labels.to_builder().remove(BOUND).build();
-            self.drop_name(&mut named);
             let next = families.len();
+            // histograms of several names are several, also if they become the same then
             let place = *places.entry(named.labels.clone()).or_insert(next);
             if place == next {
+                self.drop_name(&mut named);
                 families.push(Family { line: named, name, buckets: Vec::new(), natives: Vec::new() });
             }
             if let (true, Some(bound)) = (is_bucket, bound) {

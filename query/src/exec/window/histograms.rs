@@ -174,6 +174,10 @@ impl Context<'_> {
             return None;
         }
         let mut change = HistogramSum::of(last);
+        // before zero buckets are made the same: how far one reaches depends on the buckets that it meets
+        for one in between {
+            change.coarsen_to(one.schema);
+        }
         let (mut subtracted, mut added) = (false, false);
         if !skip_first && !counting.from_zero {
             subtracted = change.subtract(first).ok()?.bounds_reconciled;
@@ -181,9 +185,6 @@ impl Context<'_> {
         if counter {
             for index in (skipped + 1..histograms.len()).filter(|&index| (counting.anew)(index)) {
                 added |= change.add(&histograms[index - 1]).ok()?.bounds_reconciled;
-            }
-            for one in relevant {
-                change.coarsen_to(one.schema);
             }
         }
         if subtracted {
