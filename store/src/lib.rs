@@ -35,8 +35,9 @@ pub use inspect::{Holds, InspectError, Inspector, Inventory, Partition, Place, P
 pub use layout::{LayoutError, Stream, Tenant};
 pub use log::{LogError, Replayed};
 pub use reader::{
-    Answer, Deletable, DiskCache, DiskCacheError, DiskCacheStats, HeldFamily, HeldPart, HeldStream, LeftOut,
-    LiveFamily, LiveGroup, ReadError, ReadErrorKind, Reader, SeriesStream, Source, Usage,
+    Answer, Deletable, DiskCache, DiskCacheError, DiskCacheStats, Found, HeldFamily, HeldPart, HeldStream,
+    LeftOut, LiveFamily, LiveGroup, Prepared, ReadError, ReadErrorKind, Reader, SeriesStream, Source, Usage,
+    View,
 };
 pub use segment::SegmentError;
 pub use settings::{LogSettings, ReaderSettings, WriterSettings};

@@ -67,6 +67,8 @@ pub struct ReaderStats {
     pub(crate) selections: AtomicU64,
     pub(crate) segments_fetched: AtomicU64,
     pub(crate) segments_cached: AtomicU64,
+    pub(crate) names_decoded: AtomicU64,
+    pub(crate) names_cached: AtomicU64,
     pub(crate) incomplete: AtomicU64,
     pub(crate) failures: AtomicU64,
 }
@@ -85,6 +87,16 @@ impl ReaderStats {
     /// Segments that were found in memory.
     pub fn segments_cached(&self) -> u64 {
         self.segments_cached.load(Ordering::Relaxed)
+    }
+
+    /// Metric names of segments that were decoded to be kept.
+    pub fn names_decoded(&self) -> u64 {
+        self.names_decoded.load(Ordering::Relaxed)
+    }
+
+    /// Metric names of segments that were found decoded in memory.
+    pub fn names_cached(&self) -> u64 {
+        self.names_cached.load(Ordering::Relaxed)
     }
 
     /// Selections answered without an object that cannot be read.

@@ -30,7 +30,7 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct FrameHeads {
     at_us: i64,
-    pub(super) ends: Ends,
+    pub(super) ends: Arc<Ends>,
     condensed: Condensed,
     descriptions: BTreeMap<Arc<str>, Description>,
     before: State,

@@ -10,18 +10,17 @@ use super::fetch::Fetch;
 use super::gather::Pushes;
 use super::kept::{self, KeptFrom};
 use super::listing::Found;
+use super::look::{Look, Looks};
 use super::open::Opened;
 use super::request::Request;
 use super::unreadable::LeftOut;
-use super::{ReadError, Reader, Source};
+use super::{ReadError, Reader};
 use crate::compute::compute;
 use crate::deletion::{Condition, Mask};
-use crate::entry::Entry;
 use crate::fold::widened;
 use crate::layout::{Minute, SegmentName};
 use crate::manifest::{Frame, Manifest, Object, Run};
 use crate::segment::{Mark, Segment, Span, Wanted};
-use crate::tail::Snapshot;
 
 /// A file of which, perhaps, only what it says of a time and later counts: what it says of before is in a run.
 #[derive(Clone, Debug)]
@@ -51,6 +50,8 @@ struct Files {
     opened: Vec<Since<Opened>>,
     tail: Vec<Arc<Segment>>,
     tail_mask: Option<Arc<Mask>>,
+    /// What was written after all of it.
+    added: Vec<Arc<Segment>>,
     /// What says what is deleted: labels that have to be read besides.
     masking: Vec<Arc<str>>,
     left_out: Vec<LeftOut>,
@@ -67,6 +68,7 @@ impl Default for Files {
             opened: Vec::new(),
             tail: Vec::new(),
             tail_mask: None,
+            added: Vec::new(),
             masking: Vec::new(),
             left_out: Vec::new(),
             keyed_runs: Vec::new(),
@@ -83,7 +85,8 @@ impl Files {
     /// Where rows stand that may be wanted.
     fn marks<'a>(&'a self, wanted: &'a Wanted) -> impl Iterator<Item = Mark> + 'a {
         let of_files = self.all().flat_map(|opened| opened.marks(wanted));
-        of_files.chain(self.tail.iter().flat_map(|segment| segment.marks(&wanted.matching)))
+        let in_memory = self.tail.iter().chain(&self.added);
+        of_files.chain(in_memory.flat_map(|segment| segment.marks(&wanted.matching)))
     }
 }
 
@@ -96,14 +99,48 @@ pub(super) struct Plan {
     of_samples: Wanted,
     /// Whether something was pushed to be added up.
     pub(super) aggregates: bool,
+    /// Whether only all of their labels tell series apart.
+    pub(super) all_labels: bool,
     /// The labels that all rows will have that have any.
     pub(super) labels: NeededLabels,
 }
 
 impl Plan {
+    fn new(request: &Request, pushes: Files, samples: Files) -> Self {
+        let aggregates =
+            pushes.all().any(Opened::aggregates) || pushes.tail.iter().any(|segment| segment.aggregates);
+        let collides = pushes.all().chain(samples.all()).any(Opened::has_collision);
+        // histograms that add up are told apart by their labels, and read with all of their buckets
+        let all_labels = aggregates || collides;
+        let labels = if all_labels { NeededLabels::All } else { request.labels.clone() };
+        let masking = pushes.masking.iter().chain(&samples.masking).cloned().collect();
+        let of_samples = Wanted {
+            matching: request.matching.clone(),
+            labels: labels.clone().and(NeededLabels::These(masking)),
+            values: request.values,
+            times_us: request.sample_times_us(),
+            span: Span::default(),
+            whole_name: request.whole_name.clone(),
+        };
+        let mut of_pushes = Wanted { times_us: request.push_times_us(), ..of_samples.clone() };
+        if aggregates {
+            of_pushes.matching = of_pushes.matching.iter().map(widened).collect();
+            // what adds up is read with the rest of its histogram, which has other names
+            of_pushes.whole_name = None;
+        }
+        Self { pushes, samples, of_pushes, of_samples, aggregates, all_labels, labels }
+    }
+
     /// Where rows stand that may be wanted.
     pub(super) fn marks(&self) -> Vec<Mark> {
         self.pushes.marks(&self.of_pushes).chain(self.samples.marks(&self.of_samples)).collect()
+    }
+
+    /// How many rows of files are to be decoded that are not in memory, at the most.
+    pub(super) fn rows_to_decode(&self) -> usize {
+        let of_files =
+            |files: &Files, wanted| files.all().map(|opened| opened.rows_to_decode(wanted)).sum::<usize>();
+        of_files(&self.pushes, &self.of_pushes) + of_files(&self.samples, &self.of_samples)
     }
 
     /// What is known to be missing before any row is read.
@@ -132,35 +169,45 @@ pub(super) struct Streams {
     pub(super) kept_from: KeptFrom,
 }
 
+impl Streams {
+    /// All that was read, in memory.
+    pub(super) fn segments(&self) -> impl Iterator<Item = &Arc<Segment>> {
+        self.pushes.frames.iter().chain(&self.pushes.segments).chain(&self.samples)
+    }
+}
+
 impl Reader {
     /// Lists and opens the files of a request.
     pub(super) async fn plan(&self, fetch: &Fetch, request: &Request) -> Result<Plan, ReadError> {
-        let (pushes, samples) = futures::try_join!(self.open_pushes(fetch, request), async {
+        let of_pushes = async {
+            let look = self.look(fetch, &self.pushes).await?;
+            self.open_pushes(fetch, request, &look).await
+        };
+        let of_samples = async {
             match request.samples {
-                true => self.open_samples(fetch, request).await,
+                true => self.open_samples(fetch, request, &self.look(fetch, &self.samples).await?).await,
                 false => Ok(Files::default()),
             }
-        },)?;
-        let aggregates =
-            pushes.all().any(Opened::aggregates) || pushes.tail.iter().any(|segment| segment.aggregates);
-        let collides = pushes.all().chain(samples.all()).any(Opened::has_collision);
-        // histograms that add up are told apart by their labels, and read with all of their buckets
-        let labels = if aggregates || collides { NeededLabels::All } else { request.labels.clone() };
-        let masking = pushes.masking.iter().chain(&samples.masking).cloned().collect();
-        let of_samples = Wanted {
-            matching: request.matching.clone(),
-            labels: labels.clone().and(NeededLabels::These(masking)),
-            values: request.values,
-            times_us: request.sample_times_us(),
-            span: Span::default(),
         };
-        let mut of_pushes = Wanted { times_us: request.push_times_us(), ..of_samples.clone() };
-        if aggregates {
-            of_pushes.matching = of_pushes.matching.iter().map(widened).collect();
-        }
-        Ok(Plan { pushes, samples, of_pushes, of_samples, aggregates, labels })
+        let (pushes, samples) = futures::try_join!(of_pushes, of_samples)?;
+        Ok(Plan::new(request, pushes, samples))
     }
 
+    /// Opens the files of a request among those that were listed before. `added` was written since.
+    pub(super) async fn plan_of(
+        &self,
+        fetch: &Fetch,
+        request: &Request,
+        looks: &Looks,
+        added: &[Arc<Segment>],
+    ) -> Result<Plan, ReadError> {
+        let (pushes, mut samples) = futures::try_join!(
+            self.open_pushes(fetch, request, &looks.pushes),
+            self.open_samples(fetch, request, &looks.samples),
+        )?;
+        samples.added = added.to_vec();
+        Ok(Plan::new(request, pushes, samples))
+    }
     /// Reads the series of a span.
     pub(super) async fn read(
         &self,
@@ -189,14 +236,10 @@ impl Reader {
     }
 
     /// The frames before the time, the runs and segments since them, and the tail.
-    async fn open_pushes(&self, fetch: &Fetch, request: &Request) -> Result<Files, ReadError> {
-        let source = &self.pushes;
-        // the tail first: what leaves it between this line and the next is listed, and then left out again below
-        let tail = source.tail.as_ref().map(|(writer, tail)| (*writer, tail.snapshot()));
-        let mut listed = self.list(fetch, &source.stream, &source.manifest).await?;
-        let manifest = Arc::clone(&listed.manifest);
+    async fn open_pushes(&self, fetch: &Fetch, request: &Request, look: &Look) -> Result<Files, ReadError> {
+        let (source, listed, manifest) = (&self.pushes, &look.listed, &look.listed.manifest);
         let (from_us, to_us) = request.push_times_us();
-        let kept_from_ms = kept::from_ms(&manifest);
+        let kept_from_ms = kept::from_ms(manifest);
         let frames = match request.pushed_from_ms {
             i64::MIN => manifest.frames_before(request.start_ms.max(kept_from_ms).saturating_mul(1_000)),
             // what was held before is not asked for
@@ -204,7 +247,7 @@ impl Reader {
         };
         let since = frames.last().map(|frame| frame.at);
         let is_after = |run: &&Run| since.is_none_or(|since| run.from >= since);
-        let masks = Masks::of(&manifest);
+        let masks = Masks::of(manifest);
         let of_runs = manifest.runs.iter().filter(is_after).flat_map(|run| masks.of_run(run));
         let is_wanted = |(object, _): &(&Object, Option<Arc<Mask>>)| {
             let is_in_time = object.times_us.0 <= to_us && object.times_us.1 >= from_us;
@@ -215,31 +258,27 @@ impl Reader {
         let is_named = |(object, _): &(&Object, _)| object.head_rows > 0 || request.may_match(object);
         let of_frames = frames.iter().flat_map(|frame| masks.of_frame(frame)).filter(is_named).map(merged);
         let since_us = manifest.watermark.map(Minute::start_us);
-        let reaching = listed.take_reaching().map(|file| {
+        let reaching = listed.reaching.iter().cloned().map(|file| {
             let mask = masks.of_segment(&file);
             Since { file, since_us, mask }
         });
         let mut files: Vec<Since<Found>> = of_runs.filter(is_wanted).map(merged).chain(reaching).collect();
-        let hot = listed.take_hot(&tail, (from_us, to_us));
-        files.extend(hot.map(|file| {
+        files.extend(listed.hot((from_us, to_us)).map(|file| {
             let mask = masks.of_segment(&file);
             Since::ever(file, mask)
         }));
         let keyed_runs = manifest.runs.iter().filter_map(|run| Some((run.to, run.keys.clone()?)));
         let keyed_runs = keyed_runs.map(|(to, keys)| (to, source.stream.below(&keys))).collect();
-        let opened = self.open_all(fetch, source, of_frames.collect(), files, (tail, &masks)).await?;
-        let left_out = [listed.left_out, opened.left_out].concat();
+        let opened = self.open_all(fetch, of_frames.collect(), files, look, &masks).await?;
+        let left_out = [&listed.left_out[..], &opened.left_out].concat();
         Ok(Files { left_out, keyed_runs, kept_from_ms, ..opened })
     }
 
     /// The runs and segments with samples of the time, in the order in which they were written, and the tail.
-    async fn open_samples(&self, fetch: &Fetch, request: &Request) -> Result<Files, ReadError> {
-        let source = &self.samples;
-        let tail = source.tail.as_ref().map(|(writer, tail)| (*writer, tail.snapshot()));
-        let mut listed = self.list(fetch, &source.stream, &source.manifest).await?;
-        let manifest = Arc::clone(&listed.manifest);
+    async fn open_samples(&self, fetch: &Fetch, request: &Request, look: &Look) -> Result<Files, ReadError> {
+        let (source, listed, manifest) = (&self.samples, &look.listed, &look.listed.manifest);
         let times_us = request.sample_times_us();
-        let masks = Masks::of(&manifest);
+        let masks = Masks::of(manifest);
         let of_runs = manifest.runs.iter().flat_map(|run| masks.of_run(run));
         let is_wanted = |(object, _): &(&Object, Option<Arc<Mask>>)| {
             let is_in_time = object.times_us.0 <= times_us.1 && object.times_us.1 >= times_us.0;
@@ -247,23 +286,23 @@ impl Reader {
         };
         let merged = |(object, mask)| Since::ever(Found::merged(&source.stream, object), mask);
         let mut files: Vec<Since<Found>> = of_runs.filter(is_wanted).map(merged).collect();
-        files.extend(listed.take_hot(&tail, times_us).map(|file| {
+        files.extend(listed.hot(times_us).map(|file| {
             let mask = masks.of_segment(&file);
             Since::ever(file, mask)
         }));
-        let opened = self.open_all(fetch, source, Vec::new(), files, (tail, &masks)).await?;
-        let left_out = [listed.left_out, opened.left_out].concat();
-        Ok(Files { left_out, kept_from_ms: kept::from_ms(&manifest), ..opened })
+        let opened = self.open_all(fetch, Vec::new(), files, look, &masks).await?;
+        let left_out = [&listed.left_out[..], &opened.left_out].concat();
+        Ok(Files { left_out, kept_from_ms: kept::from_ms(manifest), ..opened })
     }
 
     /// Opens files, in their order.
-    async fn open_all<E: Entry>(
+    async fn open_all(
         &self,
         fetch: &Fetch,
-        source: &Source<E>,
         frames: Vec<Since<Found>>,
         files: Vec<Since<Found>>,
-        (tail, masks): (Option<(u64, Snapshot<E>)>, &Masks),
+        look: &Look,
+        masks: &Masks,
     ) -> Result<Files, ReadError> {
         let found = frames.len() + files.len();
         if found > self.settings.segments_max {
@@ -284,12 +323,8 @@ impl Reader {
                 Err(object) => all.left_out.push(object),
             }
         }
-        if let Some((writer, tail)) = tail {
-            let sorted = Arc::clone(&source.sorted);
-            all.tail_mask =
-                tail.entries.first().and_then(|first| masks.of_minute(Minute::of(first.stamp.at_us)));
-            all.tail = compute(move || sorted.of(writer, &tail.entries)).await?;
-        }
+        all.tail_mask = look.tail_from.and_then(|minute| masks.of_minute(minute));
+        all.tail.clone_from(&look.tail);
         Ok(all)
     }
 
@@ -321,6 +356,7 @@ impl Reader {
                 None => segment,
             });
         }
+        segments.files.extend(all.added.iter().cloned());
         Ok(segments)
     }
 }

@@ -55,7 +55,7 @@ pub(crate) struct Pushes {
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     pub(crate) series: HashMap<Identity, SeriesEvents>,
-    pub(crate) ends: Ends,
+    pub(crate) ends: Arc<Ends>,
     /// From which these follow.
     pub(crate) heads: Heads,
     /// By family: the latest description and when it was given.
@@ -70,10 +70,14 @@ impl Gathered {
 
     /// The same for the series of a span, which divides no metric name if any of the segments aggregates.
     pub(crate) fn within(pushed: &Pushes, selection: &Selection, needed: &NeededLabels, span: &Span) -> Self {
+        let mut gathered = Self::heads_of(pushed, selection.end_ms);
+        gathered.add_all(pushed, selection, needed, span);
+        gathered
+    }
+
+    /// What is there for whatever selection ends then, before any row is read.
+    pub(super) fn heads_of(pushed: &Pushes, end_ms: i64) -> Self {
         let Pushes { frames, segments, counted } = pushed;
-        let aggregates = frames.iter().chain(segments).any(|segment| segment.aggregates);
-        let to_read = if aggregates { &widened(selection) } else { selection };
-        let end_ms = selection.end_ms;
         let mut gathered = Self::default();
         let mut heads = Heads::default();
         counted.iter().for_each(|(stamp, retry)| heads.counted(retry.key, *stamp));
@@ -87,21 +91,34 @@ impl Gathered {
         for segment in segments {
             gathered.add_head(&mut heads, segment, end_ms, |_| true);
         }
-        gathered.ends = heads.ends();
+        gathered.ends = Arc::new(heads.ends());
         gathered.heads = heads;
+        gathered
+    }
+
+    /// Takes the rows of a selection whose heads are known.
+    pub(super) fn add_all(
+        &mut self,
+        pushed: &Pushes,
+        selection: &Selection,
+        needed: &NeededLabels,
+        span: &Span,
+    ) {
+        let Pushes { frames, segments, .. } = pushed;
+        let aggregates = frames.iter().chain(segments).any(|segment| segment.aggregates);
+        let to_read = if aggregates { &widened(selection) } else { selection };
         for segment in frames.iter().chain(segments) {
             for series in segment.matching(to_read, span) {
-                gathered.add_rows(segment, series, needed, end_ms);
+                self.add_rows(segment, series, needed, selection.end_ms);
             }
         }
         if aggregates {
-            let all = std::mem::take(&mut gathered.series).into_iter();
+            let all = std::mem::take(&mut self.series).into_iter();
             let mut by_labels = all.map(|(identity, events)| (identity.labels, events)).collect();
             complete(&mut by_labels);
             let selected = by_labels.into_iter().filter(|(labels, _)| selection.matches(labels));
-            gathered.series = selected.map(|(labels, events)| (Identity::of_all(labels), events)).collect();
+            self.series = selected.map(|(labels, events)| (Identity::of_all(labels), events)).collect();
         }
-        gathered
     }
 
     /// Takes what the head of a segment says up to a time, of the groups that are asked for.

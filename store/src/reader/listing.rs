@@ -13,7 +13,6 @@ use crate::compact::{ids, sealed_list};
 use crate::hot;
 use crate::layout::{Minute, SegmentName, Stream};
 use crate::manifest::{Loaded, Manifest, Manifests, Object, Reaching};
-use crate::tail::Snapshot;
 
 /// A file in the store.
 #[derive(Clone, Debug)]
@@ -44,23 +43,15 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// The segments that are in runs and go on after the watermark.
-    pub(super) fn take_reaching(&mut self) -> impl Iterator<Item = Found> + use<> {
-        std::mem::take(&mut self.reaching).into_iter()
+    /// The segments with rows of a time that are in no run.
+    pub(super) fn hot(&self, (from_us, to_us): (i64, i64)) -> impl Iterator<Item = Found> {
+        let is_wanted = move |hot: &&Hot| hot.name.from_us <= to_us && hot.name.to_us >= from_us;
+        self.hot.iter().filter(is_wanted).map(|hot| hot.found.clone())
     }
 
-    /// The segments with rows of a time that are in no run, and that the tail of this process does not hold.
-    pub(super) fn take_hot<E>(
-        &mut self,
-        tail: &Option<(u64, Snapshot<E>)>,
-        (from_us, to_us): (i64, i64),
-    ) -> impl Iterator<Item = Found> + use<E> {
-        let own = tail.as_ref().map(|(writer, tail)| (*writer, tail.first_number));
-        let is_wanted = move |Hot { name, .. }: &Hot| {
-            let is_in_tail = own.is_some_and(|(writer, first)| name.writer == writer && name.number >= first);
-            !is_in_tail && name.from_us <= to_us && name.to_us >= from_us
-        };
-        std::mem::take(&mut self.hot).into_iter().filter(is_wanted).map(|hot| hot.found)
+    /// Leaves out the segments that the tail of this process holds: those of its writer from a number on.
+    pub(super) fn leave_out(&mut self, writer: u64, first_number: u32) {
+        self.hot.retain(|Hot { name, .. }| name.writer != writer || name.number < first_number);
     }
 }
 

@@ -17,7 +17,9 @@ mod kept;
 mod labels;
 mod listing;
 mod live;
+mod look;
 mod lru;
+mod names;
 mod open;
 mod request;
 mod retry_keys;
@@ -26,7 +28,9 @@ mod select;
 mod spans;
 mod stream;
 mod tail_segments;
+mod turns;
 mod unreadable;
+mod view;
 
 use std::sync::Arc;
 
@@ -42,6 +46,7 @@ pub use groups::{HeldFamily, LiveGroup};
 pub use held::{HeldPart, HeldStream};
 pub use stream::SeriesStream;
 pub use unreadable::LeftOut;
+pub use view::{Found, Prepared, View};
 
 use crate::entry::{Entry, SampleBatch};
 use crate::layout::Stream;
@@ -52,10 +57,12 @@ use crate::writer::Writer;
 pub(crate) use gather::{Gathered, Pushes};
 use listing::KnownManifest;
 use lru::Lru;
+use names::Names;
 use open::{Kept, Key};
 #[cfg(test)]
 pub(crate) use stream::pushed;
 use tail_segments::TailSegments;
+use turns::Turns;
 use unreadable::Unreadable;
 
 /// Reads the pushes and samples of one tenant.
@@ -66,6 +73,8 @@ pub struct Reader {
     pushes: Source<Push>,
     samples: Source<SampleBatch>,
     memory: Lru<Key, Kept>,
+    names: Names,
+    turns: Turns,
     unreadable: Unreadable,
     stats: ReaderStats,
 }
@@ -113,7 +122,8 @@ impl Reader {
     ) -> Self {
         let (memory, store) = (Lru::new(settings.cache_bytes_max), pushes.stream.confine(store));
         let unreadable = Unreadable::default();
-        Self { store, settings, pushes, samples, memory, unreadable, stats: ReaderStats::default() }
+        let (names, turns, stats) = (Names::default(), Turns::default(), ReaderStats::default());
+        Self { store, settings, pushes, samples, memory, names, turns, unreadable, stats }
     }
 
     /// What it has counted.

@@ -28,6 +28,9 @@ const END_BYTES_MAX: u64 = 512 << 10;
 /// what they find: that comes later than bytes that nobody wants.
 const AT_ONCE_BYTES_MAX: u64 = 1 << 20;
 
+/// What an object has of one metric name is kept whole if it takes no more than this part of what may be kept.
+const SHARE_OF_NAME: usize = 16;
+
 /// A segment of which rows can be read.
 #[derive(Clone, Debug)]
 pub(super) enum Opened {
@@ -44,6 +47,8 @@ pub(super) enum Key {
     Opened(Path),
     /// The page of an object that begins there.
     Page(Path, u64),
+    /// All that an object has of a metric name.
+    Name(Path, Arc<str>),
 }
 
 /// See [`Key`].
@@ -75,6 +80,14 @@ impl Opened {
         }
     }
 
+    /// How many rows are to be decoded that are not in memory, at the most.
+    pub(super) fn rows_to_decode(&self, wanted: &Wanted) -> usize {
+        match self {
+            Self::Whole(_) => 0,
+            Self::Parts(_, sealed) => sealed.rows(wanted),
+        }
+    }
+
     pub(super) fn has_collision(&self) -> bool {
         match self {
             // what is whole has all of its labels
@@ -92,16 +105,13 @@ impl Reader {
         found: Found,
     ) -> Result<Result<Opened, LeftOut>, ReadError> {
         fetch.count_segment();
-        match self.memory.get(&Key::Opened(found.object.clone())) {
-            Some(Kept::Whole(segment)) => {
-                count(&self.stats.segments_cached, 1);
-                return Ok(Ok(Opened::Whole(segment)));
-            }
-            Some(Kept::Sealed(sealed)) => {
-                count(&self.stats.segments_cached, 1);
-                return Ok(Ok(Opened::Parts(found, sealed)));
-            }
-            _ => {}
+        let key = Key::Opened(found.object.clone());
+        if let Some(opened) = self.opened(&key, &found) {
+            return Ok(Ok(opened));
+        }
+        let _turn = self.turns.of(&key).await;
+        if let Some(opened) = self.opened(&key, &found) {
+            return Ok(Ok(opened));
         }
         if let Some(reason) = self.unreadable.reason(&found.object, &found.version) {
             return Ok(Err(LeftOut { object: found.object, reason }));
@@ -121,11 +131,22 @@ impl Reader {
                     Opened::Parts(_, sealed) => (Kept::Sealed(Arc::clone(sealed)), sealed.memory_bytes()),
                 };
                 let bytes = bytes + found.object.as_ref().len();
-                self.memory.put(Key::Opened(found.object), kept, bytes);
+                self.memory.put(key, kept, bytes);
                 Ok(Ok(opened))
             }
             Err(error) => Ok(Err(self.leave_out(&found, &error))),
         }
+    }
+
+    /// A segment that is in memory.
+    fn opened(&self, key: &Key, found: &Found) -> Option<Opened> {
+        let opened = match self.memory.get(key)? {
+            Kept::Whole(segment) => Opened::Whole(segment),
+            Kept::Sealed(sealed) => Opened::Parts(found.clone(), sealed),
+            Kept::Page(_) | Kept::Counted(_) => return None,
+        };
+        count(&self.stats.segments_cached, 1);
+        Some(opened)
     }
 
     fn leave_out(&self, found: &Found, error: &SegmentError) -> LeftOut {
@@ -200,10 +221,58 @@ impl Reader {
             Opened::Whole(segment) => return Ok(Ok(segment)),
             Opened::Parts(found, sealed) => (found, sealed),
         };
+        if let Some(name) = &wanted.whole_name
+            && let Some(whole) = self.whole_name(fetch, &found, &sealed, name).await?
+        {
+            return Ok(whole.map_err(|error| self.leave_out(&found, &error)));
+        }
         match self.try_rows(fetch, &found, &sealed, wanted).await? {
             Ok(segment) => Ok(Ok(Arc::new(segment))),
             Err(error) => Ok(Err(self.leave_out(&found, &error))),
         }
+    }
+
+    /// All that an open segment has of a metric name, which is kept; `None` if that is much.
+    async fn whole_name(
+        &self,
+        fetch: &Fetch,
+        found: &Found,
+        sealed: &Arc<Sealed>,
+        name: &Arc<str>,
+    ) -> Result<Option<Result<Arc<Segment>, SegmentError>>, ReadError> {
+        let key = Key::Name(found.object.clone(), Arc::clone(name));
+        if let Some(segment) = self.kept_name(&key) {
+            return Ok(Some(Ok(segment)));
+        }
+        let wanted = Wanted::all_of(name);
+        let bytes = sealed.rows(&wanted) * segment::ROW_BYTES;
+        if bytes > self.settings.cache_bytes_max / SHARE_OF_NAME {
+            return Ok(None);
+        }
+        let _turn = self.turns.of(&key).await;
+        if let Some(segment) = self.kept_name(&key) {
+            return Ok(Some(Ok(segment)));
+        }
+        count(&self.stats.names_decoded, 1);
+        let mut segment = match self.try_rows(fetch, found, sealed, &wanted).await? {
+            Ok(segment) => segment,
+            Err(error) => return Ok(Some(Err(error))),
+        };
+        let mut bytes = segment.memory_bytes() + found.object.as_ref().len() + name.len();
+        // the same series stand in many files
+        if let Some(before) = self.names.get(name) {
+            bytes -= segment.share_labels(&before);
+        }
+        let segment = Arc::new(segment);
+        self.names.set(name, &segment);
+        self.memory.put(key, Kept::Whole(Arc::clone(&segment)), bytes);
+        Ok(Some(Ok(segment)))
+    }
+
+    fn kept_name(&self, key: &Key) -> Option<Arc<Segment>> {
+        let Some(Kept::Whole(segment)) = self.memory.get(key) else { return None };
+        count(&self.stats.names_cached, 1);
+        Some(segment)
     }
 
     async fn try_rows(

@@ -1,5 +1,7 @@
 //! What is read for an answer.
 
+use std::sync::Arc;
+
 use model::{NeededLabels, Selection};
 
 use crate::manifest::Object;
@@ -17,6 +19,8 @@ pub(super) struct Request {
     pub(super) end_ms: i64,
     /// Whether samples are asked for too, and not just what was pushed.
     pub(super) samples: bool,
+    /// All rows of this metric name may be read instead, where they are few, and are kept then.
+    pub(super) whole_name: Option<Arc<str>>,
 }
 
 impl Request {
@@ -30,6 +34,7 @@ impl Request {
             start_ms: at_ms,
             end_ms: at_ms,
             samples: false,
+            whole_name: None,
         }
     }
 

@@ -12,8 +12,8 @@ use crate::segment::{Segment, Span};
 
 /// The series of a span that have a sample within the selection's time. Segments are given in the order in which they were written:
 /// of samples of one series with the same time, the one of the later segment counts.
-pub(super) fn gather(
-    segments: &[Arc<Segment>],
+pub(super) fn gather<'a>(
+    segments: impl IntoIterator<Item = &'a Arc<Segment>>,
     selection: &Selection,
     needed: &NeededLabels,
     span: &Span,

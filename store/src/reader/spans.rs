@@ -10,7 +10,7 @@ use super::fetch::{Fetch, Usage};
 use super::files::{Plan, Streams};
 use super::request::Request;
 use super::unreadable::LeftOut;
-use super::{Answer, ReadError, Reader};
+use super::{Answer, ReadError, Reader, View};
 use crate::segment::{Place, Span};
 use crate::stats::count;
 
@@ -18,6 +18,8 @@ use crate::stats::count;
 #[derive(Debug)]
 pub(super) struct Spans<'a> {
     reader: &'a Reader,
+    /// What was listed before.
+    view: Option<&'a View>,
     fetch: Fetch,
     request: Request,
     /// About how many rows a span has.
@@ -41,6 +43,7 @@ impl<'a> Spans<'a> {
         Self {
             fetch: reader.fetch(),
             reader,
+            view: None,
             request,
             rows_max,
             plan: None,
@@ -51,6 +54,12 @@ impl<'a> Spans<'a> {
             is_over: false,
             left_out: Vec::new(),
         }
+    }
+
+    /// The same, among what a view has listed.
+    pub(super) fn in_view(view: &'a View, request: Request) -> Self {
+        let reader = view.reader();
+        Self { view: Some(view), ..Self::new(reader, request, reader.settings.batch_rows) }
     }
 
     /// What the next span holds; `None` when there are no more, or after an error.
@@ -110,7 +119,10 @@ impl<'a> Spans<'a> {
     }
 
     async fn open(&mut self) -> Result<Plan, ReadError> {
-        let plan = self.reader.plan(&self.fetch, &self.request).await?;
+        let plan = match self.view {
+            Some(view) if self.attempt == 1 => view.plan(&self.fetch, &self.request).await?,
+            _ => self.reader.plan(&self.fetch, &self.request).await?,
+        };
         // series that were given with few labels cannot be followed by others with all
         if self.reached.is_some() && self.labels.as_ref().is_some_and(|labels| *labels != plan.labels) {
             return Err(ReadError::Changed);

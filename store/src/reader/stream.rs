@@ -7,10 +7,9 @@ use super::files::Streams;
 use super::gather::{Gathered, Identified, Pushes};
 use super::request::Request;
 use super::spans::Spans;
-use super::{Answer, ReadError, Reader, expired, failure, kept, samples};
+use super::{Answer, ReadError, Reader, View, expired, failure, kept, samples};
 use crate::compute::compute;
 use crate::segment::Span;
-use crate::stats::count;
 
 /// The series of a selection, in batches. A batch holds all series of a span of metric names and fingerprints, each with
 /// all of its samples and steps, in order of labels; the next batch those of the span behind it.
@@ -34,12 +33,30 @@ impl Reader {
         needed: &NeededLabels,
         values: bool,
     ) -> SeriesStream<'_> {
-        count(&self.stats.selections, 1);
+        let request = Request::of(selection, needed, values);
+        SeriesStream {
+            spans: Spans::new(self, request, self.settings.batch_rows),
+            selection: selection.clone(),
+        }
+    }
+}
+
+impl View {
+    /// The same as [`Reader::stream`], among what is listed, which it is at the first question.
+    pub fn stream(&self, selection: &Selection, needed: &NeededLabels) -> SeriesStream<'_> {
+        let request = Request::of(selection, needed, true);
+        SeriesStream { spans: Spans::in_view(self, request), selection: selection.clone() }
+    }
+}
+
+impl Request {
+    /// What is read for the series of a selection.
+    pub(super) fn of(selection: &Selection, needed: &NeededLabels, values: bool) -> Self {
         let push_times = failure::also_needed(selection);
         let expired = expired::needed(selection);
         // what is added about groups has no fingerprint but that of its labels
         let is_about_groups = push_times.is_some() || expired.is_some();
-        let request = Request {
+        Self {
             matching: [selection].into_iter().chain(&push_times).chain(&expired).cloned().collect(),
             labels: if is_about_groups { NeededLabels::All } else { needed.clone() },
             values,
@@ -48,10 +65,7 @@ impl Reader {
             start_ms: selection.start_ms,
             end_ms: selection.end_ms,
             samples: true,
-        };
-        SeriesStream {
-            spans: Spans::new(self, request, self.settings.batch_rows),
-            selection: selection.clone(),
+            whole_name: None,
         }
     }
 }
@@ -73,7 +87,7 @@ impl SeriesStream<'_> {
                 Err(error) => return Some(Err(error)),
             };
             let selection = self.selection.clone();
-            match compute(move || series(streams, &selection)).await {
+            match compute(move || series(&streams, &selection)).await {
                 Ok(batch) if batch.is_empty() => {}
                 batch => return Some(batch.inspect_err(|_| self.spans.end()).map_err(ReadError::from)),
             }
@@ -92,13 +106,13 @@ impl SeriesStream<'_> {
 }
 
 /// What was read of a span, as series.
-fn series(streams: Streams, selection: &Selection) -> Vec<Identified> {
+fn series(streams: &Streams, selection: &Selection) -> Vec<Identified> {
     let Streams { pushes, samples, labels, span, kept_from } = streams;
     let of_pushes = kept::seen(selection, kept_from.pushes_ms);
     let of_samples = kept::seen(selection, kept_from.samples_ms);
-    let mut stepped = of_pushes.map(|seen| pushed(&pushes, &seen, &labels, &span)).unwrap_or_default();
+    let mut stepped = of_pushes.map(|seen| pushed(pushes, &seen, labels, span)).unwrap_or_default();
     kept::hide(&mut stepped, kept_from.pushes_ms);
-    let sampled = of_samples.map(|seen| samples::gather(&samples, &seen, &labels, &span));
+    let sampled = of_samples.map(|seen| samples::gather(samples, &seen, labels, span));
     join(stepped, sampled.unwrap_or_default())
 }
 
@@ -123,7 +137,7 @@ pub(crate) fn pushed(
 }
 
 /// One list of both, in order of labels and fingerprints. A series that was pushed and has samples too is one series.
-fn join(stepped: Vec<Identified>, sampled: Vec<Identified>) -> Vec<Identified> {
+pub(super) fn join(stepped: Vec<Identified>, sampled: Vec<Identified>) -> Vec<Identified> {
     let mut all = stepped;
     all.extend(sampled);
     sort(&mut all);

@@ -11,6 +11,7 @@ mod footer;
 mod head;
 mod histogram;
 mod hybrid;
+mod index;
 mod needs;
 mod pages;
 mod partial;
@@ -28,7 +29,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use model::{Change, GroupKey, Labels, Metadata, Push, RetryKey, Samples, Selection, Stamp, Value};
+use model::{Change, GroupKey, Labels, MatchOp, Metadata, Push, RetryKey, Samples, Selection, Stamp, Value};
 
 pub(crate) use decode::decode;
 pub(crate) use encode::{checksum, encode};
@@ -49,6 +50,15 @@ pub(crate) const FORMAT: u32 = 2;
 
 /// The version of what writers write.
 const FORMAT_OF_SEGMENTS: u32 = 1;
+
+/// Fewer series are looked through without an index.
+const INDEXED_SERIES_MIN: usize = 32;
+
+/// About what a label takes in memory.
+const LABEL_BYTES: usize = 64;
+
+/// About what a row of a series that has no other takes in memory.
+pub(crate) const ROW_BYTES: usize = 512;
 
 /// About how many rows of a segment in memory have a mark.
 const MARK_ROWS: usize = 4_096;
@@ -73,6 +83,8 @@ pub struct Segment {
     pub(crate) series: Vec<SeriesRows>,
     /// What is set, added or sampled.
     pub(crate) rows: Rows,
+    /// For questions about some of the series.
+    pub(crate) index: index::LabelIndex,
 }
 
 /// At this time, what the scope holds ends.
@@ -358,37 +370,101 @@ impl Segment {
         selection: &'a Selection,
         span: &Span,
     ) -> impl Iterator<Item = &'a SeriesRows> + use<'a> {
-        let of_name = self.named(selection.metric_name());
+        let (indexed, others) = self.candidates(selection, span);
+        let indexed = indexed.iter().filter_map(|&place| self.series.get(place as usize));
+        indexed.chain(others).filter(|series| selection.matches(&series.labels))
+    }
+
+    /// How many series have to be looked at to know which ones a selection asks for.
+    pub(crate) fn candidate_count(&self, selection: &Selection) -> usize {
+        let (indexed, others) = self.candidates(selection, &Span::default());
+        indexed.len() + others.len()
+    }
+
+    /// Says that many selections will ask for some of the series each.
+    pub(crate) fn expect_many(&self, selections: &[Selection]) {
+        self.index.expect_many();
+        if let Some(selection) = selections.first() {
+            self.candidate_count(selection);
+        }
+    }
+
+    /// The series of a span among which a selection finds its own: by their places, or in a row.
+    fn candidates(&self, selection: &Selection, span: &Span) -> (&[u32], &[SeriesRows]) {
+        let range = self.range(selection.metric_name(), span);
+        if range.len() < INDEXED_SERIES_MIN || !self.index.is_worth_it() {
+            return (&[], &self.series[range]);
+        }
+        let exact = selection.matchers.iter().filter(|matcher| {
+            matcher.op == MatchOp::Equal && !matcher.value.is_empty() && *matcher.name != *Labels::NAME
+        });
+        let places = exact.filter_map(|m| self.index.places(&self.series, &m.name, &m.value));
+        match places.min_by_key(|places| places.len()) {
+            Some(places) => {
+                let start = places.partition_point(|&place| (place as usize) < range.start);
+                let end = places.partition_point(|&place| (place as usize) < range.end);
+                (&places[start..end], &[])
+            }
+            None => (&[], &self.series[range]),
+        }
+    }
+
+    /// Where the series of a metric name, or all, stand that are in a span.
+    fn range(&self, name: Option<&str>, span: &Span) -> Range<usize> {
+        let of_name = self.named(name);
+        let series = &self.series[of_name.clone()];
         // sorted by metric name and fingerprint
         let is_after = |series: &SeriesRows| span.is_after(series.labels.metric_name(), series.fingerprint);
         let start = match span.from {
-            Some(_) => of_name.partition_point(is_after),
+            Some(_) => series.partition_point(is_after),
             None => 0,
         };
         let end = match span.to {
-            Some(_) => of_name.partition_point(|series| {
+            Some(_) => series.partition_point(|series| {
                 let (name, fingerprint) = (series.labels.metric_name(), series.fingerprint);
                 !span.is_before(name, fingerprint)
             }),
-            None => of_name.len(),
+            None => series.len(),
         };
-        of_name[start.min(end)..end].iter().filter(|series| selection.matches(&series.labels))
+        let first = of_name.start;
+        first + start.min(end)..first + end
     }
 
-    /// The series of a metric name, or all.
-    fn named(&self, name: Option<&str>) -> &[SeriesRows] {
-        let Some(name) = name else { return &self.series };
+    /// Where the series of a metric name stand, or all.
+    fn named(&self, name: Option<&str>) -> Range<usize> {
+        let (Some(name), Some(first), Some(last)) = (name, self.series.first(), self.series.last()) else {
+            return 0..self.series.len();
+        };
+        if first.labels.metric_name() == name && last.labels.metric_name() == name {
+            return 0..self.series.len();
+        }
         // sorted by metric name
         let start = self.series.partition_point(|series| series.labels.metric_name() < name);
         let length = self.series[start..].partition_point(|series| series.labels.metric_name() == name);
-        &self.series[start..start + length]
+        start..start + length
+    }
+
+    /// Takes label sets from another segment where they are the same, so that they are in memory once. Says about how many
+    /// bytes that spares.
+    pub(crate) fn share_labels(&mut self, other: &Self) -> usize {
+        let mut others = other.series.iter().peekable();
+        let mut shared = 0;
+        for series in &mut self.series {
+            let at = (series.labels.metric_name(), series.fingerprint);
+            while others.next_if(|other| (other.labels.metric_name(), other.fingerprint) < at).is_some() {}
+            if let Some(other) = others.peek().filter(|other| other.labels == series.labels) {
+                series.labels = other.labels.clone();
+                shared += series.labels.len() * LABEL_BYTES;
+            }
+        }
+        shared
     }
 
     /// Where rows stand that may match one of some selections, by name.
     pub(crate) fn marks(&self, matching: &[Selection]) -> Vec<Mark> {
         let mut marks: Vec<Mark> = Vec::new();
         for selection in matching {
-            let mut rest = self.named(selection.metric_name());
+            let mut rest = &self.series[self.named(selection.metric_name())];
             while let Some(first) = rest.first() {
                 // a mark costs more than a row
                 let enough = first.range.start + MARK_ROWS;
@@ -440,7 +516,9 @@ impl Segment {
     /// About how much memory it takes.
     pub(crate) fn memory_bytes(&self) -> usize {
         // texts are shared, so this is on the safe side
-        let of_series = |series: &SeriesRows| size_of::<SeriesRows>() + series.labels.len() * 64 + 16;
+        let of_series = |series: &SeriesRows| {
+            size_of::<SeriesRows>() + series.labels.len() * LABEL_BYTES + 16 + index::INDEX_BYTES
+        };
         let histograms: usize = self
             .rows
             .histograms

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
-use model::{Labels, NeededLabels, Selection};
+use model::{Labels, Matcher, NeededLabels, Selection};
 use parquet::DecodeResult;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowPredicate, RowFilter};
@@ -39,6 +39,23 @@ pub(crate) struct Wanted {
     pub(crate) times_us: (i64, i64),
     /// Rows of these series.
     pub(crate) span: Span,
+    /// All rows of this metric name may be read instead, where they are few.
+    pub(crate) whole_name: Option<Arc<str>>,
+}
+
+impl Wanted {
+    /// Everything about a metric name.
+    pub(crate) fn all_of(name: &str) -> Self {
+        let matchers = vec![Matcher::equal(Labels::NAME, name)];
+        Self {
+            matching: vec![Selection { matchers, start_ms: i64::MIN, end_ms: i64::MAX }],
+            labels: NeededLabels::All,
+            values: true,
+            times_us: (i64::MIN, i64::MAX),
+            span: Span::default(),
+            whole_name: None,
+        }
+    }
 }
 
 /// A file on its way to a segment of what is wanted.

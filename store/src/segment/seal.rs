@@ -145,6 +145,11 @@ impl Page {
 }
 
 impl Sealed {
+    /// How many rows may be wanted, the head's included.
+    pub(crate) fn rows(&self, wanted: &Wanted) -> usize {
+        self.footer.head_rows + self.marks(wanted).iter().map(|(_, rows)| rows).sum::<usize>()
+    }
+
     /// Where rows stand that may be wanted.
     pub(crate) fn marks(&self, wanted: &Wanted) -> Vec<Mark> {
         prune::marks(self, usize::from(self.footer.head_rows > 0), wanted)

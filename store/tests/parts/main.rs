@@ -4,4 +4,5 @@ mod damage;
 mod requests;
 mod same;
 mod stream;
+mod view;
 mod world;
