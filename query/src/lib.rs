@@ -23,7 +23,8 @@ pub mod api;
 
 pub use annotations::{Annotation, Annotations, Severity};
 pub use engine::{
-    CancelOnDrop, Engine, ErrorKind, Loaded, Outcome, QueryError, QueryOptions, Settings, Times, Usage,
+    CancelOnDrop, Engine, ErrorKind, Loaded, Outcome, Planned, QueryError, QueryOptions, Settings, Times,
+    Usage,
 };
 pub use exec::ExecError;
 pub use fragment::{CodecError, Fragment, FragmentRunner, Partial};

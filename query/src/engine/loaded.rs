@@ -51,7 +51,17 @@ impl Drop for CancelOnDrop {
     }
 }
 
+/// A query over no more samples than this, each time that they are looked at, is evaluated in no time.
+const QUICK_SAMPLES_MAX: u64 = 10_000;
+
 impl Loaded {
+    /// Whether evaluating it takes less than handing it to another thread would be worth.
+    pub fn is_quick(&self) -> bool {
+        let times = self.plan.steps_most as u64;
+        // nothing is computed yet, so these are those that were read
+        self.budget.samples_most().max(1).saturating_mul(times) <= QUICK_SAMPLES_MAX
+    }
+
     /// Something to hold while the answer is wanted.
     pub fn cancel_on_drop(&self) -> CancelOnDrop {
         CancelOnDrop(Arc::clone(&self.canceled))

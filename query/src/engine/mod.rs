@@ -6,6 +6,7 @@
 
 mod error;
 mod loaded;
+mod planned;
 mod read;
 mod settings;
 
@@ -24,6 +25,7 @@ use crate::value::Value;
 
 pub use error::{ErrorKind, QueryError};
 pub use loaded::{CancelOnDrop, Loaded};
+pub use planned::Planned;
 pub use settings::{QueryOptions, Settings};
 
 /// Evaluates expressions. Cheap to clone.
@@ -131,6 +133,14 @@ impl Engine {
         times: Times,
         options: QueryOptions,
     ) -> Result<Loaded, QueryError> {
+        self.read(source, self.plan(expr, times, options)?).await
+    }
+
+    /// Plans a query: after that, what it needs is known.
+    ///
+    /// # Errors
+    /// If it cannot be evaluated.
+    pub fn plan(&self, expr: &Expr, times: Times, options: QueryOptions) -> Result<Planned, QueryError> {
         let grid = self.grid(expr, times)?;
         let lookback_ms = options.lookback_ms.unwrap_or(self.settings.lookback_ms);
         let limits = Limits {
@@ -143,6 +153,15 @@ impl Engine {
             Times::Range { end_ms, .. } => end_ms,
         };
         let plan = plan::plan(expr, grid, end_ms, limits)?;
+        Ok(Planned { plan, instant: matches!(times, Times::At(_)), lookback_ms, options })
+    }
+
+    /// Reads what a query needs.
+    ///
+    /// # Errors
+    /// If the source does not answer, or it is more than may be read.
+    pub async fn read(&self, source: &dyn SeriesSource, planned: Planned) -> Result<Loaded, QueryError> {
+        let Planned { plan, instant, lookback_ms, options } = planned;
         let timeout_ms = options.timeout_ms.unwrap_or(i64::MAX).min(self.settings.timeout_ms);
         let deadline_ms = self.clock.now_ms().saturating_add(timeout_ms);
         let canceled = Arc::new(AtomicBool::new(false));
@@ -159,7 +178,7 @@ impl Engine {
             start_timestamps: self.settings.start_timestamps,
             type_labels: self.settings.type_labels,
             tallied: options.tallied,
-            instant: matches!(times, Times::At(_)),
+            instant,
         };
         let threads = self.settings.threads;
         let limits = fragment::Limits { samples_max, bytes_max, timeout_ms };

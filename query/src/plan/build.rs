@@ -42,14 +42,15 @@ pub(crate) fn plan(expr: &Expr, grid: Grid, end_ms: i64, limits: Limits) -> Resu
         selections: Vec::new(),
         totals_only: Vec::new(),
         needed: Vec::new(),
+        steps_most: grid.count,
         labels: NeededLabels::All,
         known: HashMap::new(),
         buckets: Buckets::Needed,
     };
     let Built { node, steady } = builder.expr(expr, grid)?;
     let root = if steady { node.held() } else { node };
-    let Builder { selections, totals_only, needed, .. } = builder;
-    Ok(Plan { root, selections, totals_only, needed })
+    let Builder { selections, totals_only, needed, steps_most, .. } = builder;
+    Ok(Plan { root, selections, totals_only, needed, steps_most })
 }
 
 pub(super) struct Builder {
@@ -60,6 +61,7 @@ pub(super) struct Builder {
     selections: Vec<Selection>,
     totals_only: Vec<bool>,
     needed: Vec<NeededLabels>,
+    steps_most: usize,
     /// The labels that matter of what is selected where the builder is.
     labels: NeededLabels,
     known: HashMap<(String, i64, i64, bool), usize>,
@@ -313,6 +315,7 @@ impl Builder {
             return Err(PlanError::TooManySteps);
         }
         let buckets = std::mem::replace(&mut self.buckets, Buckets::AlwaysNeeded);
+        self.steps_most = self.steps_most.max(inner_grid.count);
         let inner = self.expr(&subquery.operand, inner_grid)?.part();
         self.buckets = buckets;
         let of = Windowed::Subquery(inner);

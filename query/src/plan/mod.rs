@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) totals_only: Vec<bool>,
     /// Which labels of them matter.
     pub(crate) needed: Vec<NeededLabels>,
+    /// How many times a piece of the query is evaluated at, where they are most.
+    pub(crate) steps_most: usize,
 }
 
 /// Why an expression that parses cannot be evaluated.
