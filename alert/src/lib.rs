@@ -24,8 +24,8 @@ pub use duration::{DurationError, parse as parse_duration};
 pub use http::{Selector, router};
 pub use metrics::{GroupCounts, ReceiverCounts, Snapshot};
 pub use ports::{
-    Cause, InstantQuery, LoadError, Notifier, NotifyError, QueryError, QueryValue, RuleSample, SampleSink,
-    SinkError, StateStore, SwapError, Version,
+    Cause, InstantQuery, LoadError, Loaded, Notifier, NotifyError, QueryError, QueryValue, RuleSample,
+    SampleSink, SinkError, StateStore, SwapError, TickQuery, Version,
 };
 pub use rehearsal::{FiringAlert, Rehearsal, RuleFailure};
 pub use replay::{REPLAY_SLOTS_MAX, ReplayError, ReplaySummary, ReplayedAlert};

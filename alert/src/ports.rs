@@ -1,5 +1,7 @@
 //! What rules need from the outside: queries, a place for state, a way out for alerts and samples.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use model::{Labels, Value};
 
@@ -22,6 +24,23 @@ pub trait InstantQuery: Send + Sync {
     /// # Errors
     /// If the expression fails, or storage does not answer.
     async fn query(&self, expr: &str, at_ms: i64) -> Result<QueryValue, QueryError>;
+
+    /// What the rules of one tick ask instead, so that storage need not be looked at anew for each of them. `None`: each
+    /// query looks for itself.
+    fn of_tick(&self) -> Option<Arc<dyn TickQuery>> {
+        None
+    }
+}
+
+/// Answers the queries of one tick: from what was stored when the first of them came, and what the tick itself has written.
+#[async_trait]
+pub trait TickQuery: InstantQuery {
+    /// Says what will be asked soon, so that what several queries need can be read at once. What was not said can be asked
+    /// too, and mistakes in what was said are told to who asks.
+    async fn prepare(&self, queries: &[(&str, i64)]) -> Box<dyn InstantQuery>;
+
+    /// Says what the tick has written: later queries see it.
+    async fn wrote(&self, samples: &[RuleSample]);
 }
 
 /// What an instant query answers.
@@ -81,11 +100,11 @@ pub enum NotifyError {
 /// Where the state of all rules lies: one object that is swapped whole.
 #[async_trait]
 pub trait StateStore: Send + Sync {
-    /// The newest state, or `None` if there never was one.
+    /// The newest state, unless it is of the version that is known.
     ///
     /// # Errors
     /// If the store does not answer.
-    async fn load(&self) -> Result<Option<(Vec<u8>, Version)>, LoadError>;
+    async fn load(&self, known: Option<&Version>) -> Result<Loaded, LoadError>;
 
     /// Replaces the state of version `expected` (`None`: only if there is no state yet), and is durable when it
     /// returns. Of several writers that expect the same version, one wins.
@@ -93,6 +112,17 @@ pub trait StateStore: Send + Sync {
     /// # Errors
     /// [`SwapError::Conflict`] if another version is there.
     async fn swap(&self, bytes: Vec<u8>, expected: Option<&Version>) -> Result<Version, SwapError>;
+}
+
+/// What a store of state answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loaded {
+    /// There never was a state.
+    Nothing,
+    /// It is still the one of the version that is known.
+    Same,
+    /// It is this one.
+    State(Vec<u8>, Version),
 }
 
 /// Names one version of the state: an ETag, or whatever the store compares.

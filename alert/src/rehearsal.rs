@@ -100,6 +100,7 @@ impl Rehearsal {
     ) -> (Vec<Alert>, Vec<RuleFailure>) {
         let evaluation = Evaluation {
             query: &*self.query,
+            tick: None,
             sink: Some(&*self.sink),
             clock: &*self.clock,
             settings: &self.settings,

@@ -9,7 +9,7 @@ use model::{Labels, Value};
 use testkit::ManualClock;
 
 use crate::ports::{
-    InstantQuery, LoadError, Notifier, NotifyError, QueryError, QueryValue, RuleSample, SampleSink,
+    InstantQuery, LoadError, Loaded, Notifier, NotifyError, QueryError, QueryValue, RuleSample, SampleSink,
     SinkError, StateStore, SwapError, Version,
 };
 use crate::send::Alert;
@@ -72,9 +72,14 @@ pub(crate) struct MemoryState {
 
 #[async_trait]
 impl StateStore for MemoryState {
-    async fn load(&self) -> Result<Option<(Vec<u8>, Version)>, LoadError> {
+    async fn load(&self, known: Option<&Version>) -> Result<Loaded, LoadError> {
         let state = self.state.lock().expect("lock").clone();
-        Ok(state.map(|(bytes, version)| (bytes, Version(version.to_string()))))
+        let state = state.map(|(bytes, version)| (bytes, Version(version.to_string())));
+        Ok(match state {
+            None => Loaded::Nothing,
+            Some((_, version)) if Some(&version) == known => Loaded::Same,
+            Some((bytes, version)) => Loaded::State(bytes, version),
+        })
     }
 
     async fn swap(&self, bytes: Vec<u8>, expected: Option<&Version>) -> Result<Version, SwapError> {

@@ -21,7 +21,7 @@ use crate::stored_series::StoredSeries;
 pub fn queries(reader: Arc<Reader>, settings: Settings, clock: Arc<dyn Clock>) -> (Api, RuleQueries) {
     let series = Arc::new(StoredSeries::new(reader));
     let api = Api::new(settings, Arc::clone(&series) as _, clock, build_information());
-    let queries = RuleQueries::new(api.engine().clone(), series);
+    let queries = RuleQueries::of_stored(api.engine().clone(), series);
     (api, queries)
 }
 

@@ -32,7 +32,8 @@ impl SampleSink for RuleSamples {
     }
 }
 
-fn batch(samples: &[RuleSample]) -> SampleBatch {
+/// Samples by series, each in order of time.
+pub(crate) fn batch(samples: &[RuleSample]) -> SampleBatch {
     let mut series: BTreeMap<&Labels, BTreeMap<i64, &Value>> = BTreeMap::new();
     for sample in samples {
         series.entry(&sample.labels).or_default().insert(sample.timestamp_ms, &sample.value);

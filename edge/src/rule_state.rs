@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use alert::{LoadError, StateStore, SwapError, Version};
+use alert::{LoadError, Loaded, StateStore, SwapError, Version};
 use async_trait::async_trait;
 use object_store::path::Path;
-use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
+use object_store::{Error, GetOptions, ObjectStore, PutMode, PutOptions, UpdateVersion};
 
 /// An object that is swapped whole.
 #[derive(Debug)]
@@ -28,15 +28,18 @@ struct NoETag(Path);
 
 #[async_trait]
 impl StateStore for RuleState {
-    async fn load(&self) -> Result<Option<(Vec<u8>, Version)>, LoadError> {
-        let found = match self.store.get(&self.object).await {
+    async fn load(&self, known: Option<&Version>) -> Result<Loaded, LoadError> {
+        let options =
+            GetOptions { if_none_match: known.map(|Version(etag)| etag.clone()), ..GetOptions::default() };
+        let found = match self.store.get_opts(&self.object, options).await {
             Ok(found) => found,
-            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(Error::NotFound { .. }) => return Ok(Loaded::Nothing),
+            Err(Error::NotModified { .. }) => return Ok(Loaded::Same),
             Err(error) => return Err(LoadError(error.into())),
         };
         let etag = found.meta.e_tag.clone().ok_or_else(|| LoadError(NoETag(self.object.clone()).into()))?;
         let bytes = found.bytes().await.map_err(|error| LoadError(error.into()))?;
-        Ok(Some((bytes.to_vec(), Version(etag))))
+        Ok(Loaded::State(bytes.to_vec(), Version(etag)))
     }
 
     async fn swap(&self, bytes: Vec<u8>, expected: Option<&Version>) -> Result<Version, SwapError> {
@@ -67,12 +70,14 @@ mod tests {
     async fn of_two_writers_one_wins() {
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let state = RuleState::new(store, Path::from("alerts/state"));
-        assert!(state.load().await.expect("answers").is_none());
+        assert_eq!(state.load(None).await.expect("answers"), Loaded::Nothing);
         let first = state.swap(b"1".to_vec(), None).await.expect("swapped");
         assert!(matches!(state.swap(b"x".to_vec(), None).await, Err(SwapError::Conflict)));
         let second = state.swap(b"2".to_vec(), Some(&first)).await.expect("swapped");
         assert!(matches!(state.swap(b"x".to_vec(), Some(&first)).await, Err(SwapError::Conflict)));
-        let (bytes, version) = state.load().await.expect("answers").expect("is there");
-        assert_eq!((bytes, version), (b"2".to_vec(), second));
+        let loaded = async |known| state.load(known).await.expect("answers");
+        assert_eq!(loaded(None).await, Loaded::State(b"2".to_vec(), second.clone()));
+        assert_eq!(loaded(Some(&first)).await, Loaded::State(b"2".to_vec(), second.clone()));
+        assert_eq!(loaded(Some(&second)).await, Loaded::Same);
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt, TryStreamExt};
 use model::{Labels, Metadata, NeededLabels, Selection, Series};
 use query::{SeriesSource, SourceError, SourceErrorKind, SourceNotes};
-use store::{Answer, LeftOut, ReadError, ReadErrorKind, Reader};
+use store::{Answer, Found, LeftOut, Prepared, ReadError, ReadErrorKind, Reader, SeriesStream, View};
 
 /// The series of one tenant, as its reader sees them.
 #[derive(Debug)]
@@ -20,6 +20,47 @@ impl StoredSeries {
     pub fn new(reader: Arc<Reader>) -> Self {
         Self { reader }
     }
+
+    /// The same as it is at the first question from now on.
+    pub(crate) fn view(&self) -> View {
+        View::new(Arc::clone(&self.reader))
+    }
+}
+
+/// The series that a view sees, some of which may be in memory.
+#[derive(Debug)]
+pub(crate) struct ViewedSeries {
+    pub(crate) view: Arc<View>,
+    pub(crate) prepared: Arc<Prepared>,
+}
+
+#[async_trait]
+impl SeriesSource for ViewedSeries {
+    async fn select(&self, selection: &Selection, notes: &SourceNotes) -> Result<Vec<Series>, SourceError> {
+        let batches: Vec<_> = self.batches(selection, &NeededLabels::All, notes).try_collect().await?;
+        let mut all: Vec<Series> = batches.into_iter().flatten().collect();
+        all.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(all)
+    }
+
+    fn batches<'a>(
+        &'a self,
+        selection: &'a Selection,
+        needed: &'a NeededLabels,
+        notes: &'a SourceNotes,
+    ) -> BoxStream<'a, Result<Vec<Series>, SourceError>> {
+        let batches = async move {
+            match self.view.find(&self.prepared, selection, needed).await {
+                Ok(Some(Found { series, left_out })) => {
+                    note(&left_out, notes);
+                    stream::iter([Ok(series)]).left_stream()
+                }
+                Ok(None) => streamed(self.view.stream(selection, needed), notes).right_stream(),
+                Err(error) => stream::iter([Err(unreadable(error))]).left_stream(),
+            }
+        };
+        stream::once(batches).flatten().boxed()
+    }
 }
 
 /// What was found; `notes` say what is missing.
@@ -31,6 +72,24 @@ pub(crate) fn noted<T>(answer: Result<Answer<T>, ReadError>, notes: &SourceNotes
 
 fn note(left_out: &[LeftOut], notes: &SourceNotes) {
     left_out.iter().for_each(|object| notes.note(object.to_string()));
+}
+
+/// The batches of a stream; at its end `notes` say what is missing.
+fn streamed<'a>(
+    read: SeriesStream<'a>,
+    notes: &'a SourceNotes,
+) -> impl Stream<Item = Result<Vec<Series>, SourceError>> + Send + 'a {
+    stream::unfold(Some(read), async move |read| {
+        let mut read = read?;
+        match read.next().await {
+            Some(Ok(batch)) => Some((Ok(batch), Some(read))),
+            Some(Err(error)) => Some((Err(unreadable(error)), None)),
+            None => {
+                note(&read.finish().left_out, notes);
+                None
+            }
+        }
+    })
 }
 
 fn unreadable(error: ReadError) -> SourceError {
@@ -62,19 +121,7 @@ impl SeriesSource for StoredSeries {
         needed: &'a NeededLabels,
         notes: &'a SourceNotes,
     ) -> BoxStream<'a, Result<Vec<Series>, SourceError>> {
-        let read = self.reader.stream(selection, needed);
-        stream::unfold(Some(read), async move |read| {
-            let mut read = read?;
-            match read.next().await {
-                Some(Ok(batch)) => Some((Ok(batch), Some(read))),
-                Some(Err(error)) => Some((Err(unreadable(error)), None)),
-                None => {
-                    note(&read.finish().left_out, notes);
-                    None
-                }
-            }
-        })
-        .boxed()
+        streamed(self.reader.stream(selection, needed), notes).boxed()
     }
 
     async fn series(

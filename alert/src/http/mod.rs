@@ -40,13 +40,13 @@ async fn rules(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let filter = Filter::parse(query.as_deref().unwrap_or(""), selector)?;
-    let (state, _) = evaluator.load().await?;
+    let state = evaluator.load().await?;
     let default_ms = evaluator.settings().evaluation_interval_ms;
     Ok(success(&view::rules(&evaluator.rules(), &state, default_ms, &filter)?))
 }
 
 async fn alerts(State(Served { evaluator, .. }): State<Served>) -> Result<Response, ApiError> {
-    let (state, _) = evaluator.load().await?;
+    let state = evaluator.load().await?;
     Ok(success(&view::alerts(&evaluator.rules(), &state)))
 }
 

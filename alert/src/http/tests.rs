@@ -71,7 +71,7 @@ async fn after_a_tick() {
     world.clock.advance_ms(600_500);
     evaluator.tick(600_500).await.expect("ticks");
     let (_, body) = get(&evaluator, "/api/v1/alerts").await;
-    let (state, _) = evaluator.load().await.expect("loads");
+    let state = evaluator.load().await.expect("loads");
     let active_at = crate::go::rfc3339_nano(state.groups["f.yml;b"].last_slot_ms.expect("evaluated"));
     assert_eq!(
         body,

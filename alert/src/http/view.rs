@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::filter::{Filter, FilterError};
 use crate::go::{rfc3339_nano, scientific};
 use crate::rules::{Group, Rule, RuleKind, Rules};
-use crate::state::{ActiveAlert, AlertState, GroupState, Health, Identity, RuleState, State};
+use crate::state::{ActiveAlert, AlertState, GroupState, Health, RuleState, State};
 
 /// How Go prints a time that was never set.
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -128,7 +128,14 @@ pub(super) fn rules(
     let mut groups = groups
         .into_iter()
         .filter(|group| filter.takes_group(&group.file, &group.name))
-        .map(|group| group_view(group, state.groups.get(&group.key()), default_interval_ms, filter))
+        .map(|group| {
+            group_view(
+                group,
+                state.groups.get(&group.key()).map(|state| &**state),
+                default_interval_ms,
+                filter,
+            )
+        })
         .filter(|group| !group.rules.is_empty());
     let taken = groups.by_ref().take(filter.group_limit.unwrap_or(usize::MAX)).collect();
     let group_next_token = groups.next().map(|next| next_token(&next.file, &next.name)).unwrap_or_default();
@@ -188,11 +195,7 @@ fn group_view(
 /// The state of each rule of a group; the state may be of other rules than we have, if they have just been replaced.
 fn rule_states(group: &Group, state: Option<&GroupState>) -> Vec<RuleState> {
     let mut state = state.cloned().unwrap_or_default();
-    let fits = state.rules.len() == group.rules.len()
-        && state.rules.iter().zip(&group.rules).all(|(state, rule)| state.identity == Identity::of(rule));
-    if !fits {
-        state.adopt(group);
-    }
+    state.adopt(group);
     state.rules
 }
 
@@ -243,7 +246,10 @@ fn rule_state(state: &RuleState) -> &'static str {
 
 /// All alerts that are pending or firing.
 pub(super) fn alerts(rules: &Rules, state: &State) -> AlertsView {
-    let alerts = rules.groups.iter().flat_map(|group| rule_states(group, state.groups.get(&group.key())));
+    let alerts = rules
+        .groups
+        .iter()
+        .flat_map(|group| rule_states(group, state.groups.get(&group.key()).map(|state| &**state)));
     AlertsView {
         alerts: alerts.flat_map(|rule| active(&rule.alerts).map(alert_view).collect::<Vec<_>>()).collect(),
     }

@@ -5,10 +5,11 @@ mod labels;
 
 pub(crate) use labels::map as labels_map;
 
+pub(crate) use codec::{Encoded, decode};
 pub use codec::{STATE_BYTES_MAX, STATE_VERSION, StateError};
-pub(crate) use codec::{decode, encode};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::Labels;
 use serde::{Deserialize, Serialize};
@@ -16,11 +17,12 @@ use serde::{Deserialize, Serialize};
 use crate::rules::{Group, Rule};
 use crate::send::Alert;
 
-/// The state of all rules.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The state of all rules. Cheap to clone: what a tick leaves as it is, is shared.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub(crate) struct State {
     /// By [`Group::key`].
-    pub(crate) groups: BTreeMap<String, GroupState>,
+    #[serde(deserialize_with = "codec::groups")]
+    pub(crate) groups: BTreeMap<String, Arc<GroupState>>,
     /// Alerts that are to be sent and for which no receiver has answered yet.
     pub(crate) outbox: Vec<Delivery>,
     /// The id of the next delivery.
@@ -39,6 +41,7 @@ pub(crate) struct GroupState {
     /// For removed groups: how long to wait before their series end.
     pub(crate) interval_ms: i64,
     /// In the order of the file.
+    #[serde(with = "codec::rules")]
     pub(crate) rules: Vec<RuleState>,
 }
 
@@ -135,15 +138,51 @@ pub(crate) struct Orphan {
     pub(crate) ends_at_ms: i64,
 }
 
+impl State {
+    /// Whether nothing has changed. What is shared is not compared.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let Self { groups, outbox, next_delivery, orphans } = self;
+        (outbox, next_delivery, orphans) == (&other.outbox, &other.next_delivery, &other.orphans)
+            && groups.len() == other.groups.len()
+            && groups
+                .iter()
+                .zip(&other.groups)
+                .all(|((a_key, a), (b_key, b))| a_key == b_key && (Arc::ptr_eq(a, b) || a == b))
+    }
+}
+
+impl RuleState {
+    /// Whether there is nothing to tell but that it was evaluated.
+    fn is_quiet(&self) -> bool {
+        self.health == Health::Ok
+            && self.last_error.is_empty()
+            && self.alerts.is_empty()
+            && self.series.is_empty()
+    }
+}
+
 impl Identity {
     pub(crate) fn of(rule: &Rule) -> Self {
         Self { alerting: rule.is_alerting(), name: rule.name.to_string(), labels: rule.labels.clone() }
     }
+
+    fn is_of(&self, rule: &Rule) -> bool {
+        self.alerting == rule.is_alerting() && *self.name == *rule.name && self.labels == rule.labels
+    }
 }
 
 impl GroupState {
+    /// Whether the rules are those of `group`, in its order.
+    pub(crate) fn fits(&self, group: &Group) -> bool {
+        self.rules.len() == group.rules.len()
+            && self.rules.iter().zip(&group.rules).all(|(state, rule)| state.identity.is_of(rule))
+    }
+
     /// Gives each rule of `group` the state that it had before, and returns the series of rules that are gone.
     pub(crate) fn adopt(&mut self, group: &Group) -> Vec<Labels> {
+        if self.fits(group) {
+            return Vec::new();
+        }
         let mut known: BTreeMap<Identity, std::collections::VecDeque<RuleState>> = BTreeMap::new();
         for rule in std::mem::take(&mut self.rules) {
             known.entry(rule.identity.clone()).or_default().push_back(rule);

@@ -23,10 +23,29 @@ fn what_is_written_is_read() {
         series: vec![Labels::from_pairs([("__name__", "x"), ("a", "b")])],
         ..RuleState::default()
     };
-    let group = GroupState { last_slot_ms: Some(7), rules: vec![rule], ..GroupState::default() };
-    let state = State { groups: [("f;g".to_owned(), group)].into(), ..State::default() };
-    let bytes = encode(&state).expect("encodes");
+    let identity = Identity {
+        alerting: true,
+        name: "quiet \"one\"".to_owned(),
+        labels: Labels::from_pairs([("a", "b")]),
+    };
+    let quiet =
+        RuleState { identity, health: Health::Ok, last_evaluation_ms: Some(5), ..RuleState::default() };
+    let unknown = RuleState { health: Health::Unknown, ..quiet.clone() };
+    let rules = vec![rule, quiet, unknown];
+    let group = Arc::new(GroupState { last_slot_ms: Some(7), rules, ..GroupState::default() });
+    let keys = ["f;g", "f;\"quoted\"", "g;g"].map(str::to_owned);
+    let mut state = State { groups: keys.clone().map(|key| (key, group.clone())).into(), ..State::default() };
+    let mut encoded = Encoded::default();
+    let bytes = encoded.encode(&state).expect("encodes");
     assert_eq!(decode(&bytes).expect("decodes"), state);
+    // what was encoded before is not taken for what has changed
+    state.groups.remove(&keys[0]);
+    state.groups.insert(keys[1].clone(), Arc::new(GroupState { last_slot_ms: Some(8), ..(*group).clone() }));
+    let bytes = encoded.encode(&state).expect("encodes");
+    assert_eq!(bytes, Encoded::default().encode(&state).expect("encodes"));
+    assert_eq!(decode(&bytes).expect("decodes"), state);
+    let empty = State::default();
+    assert_eq!(decode(&encoded.encode(&empty).expect("encodes")).expect("decodes"), empty);
 }
 
 #[test]
@@ -38,8 +57,8 @@ fn nan_survives() {
 
 #[test]
 fn a_newer_version_is_refused() {
-    let error = decode(br#"{"version":2,"state":{"something":"else"}}"#).expect_err("newer");
-    assert_eq!(error.to_string(), "the rule state has version 2; this program reads versions up to 1");
+    let error = decode(br#"{"version":3,"state":{"something":"else"}}"#).expect_err("newer");
+    assert_eq!(error.to_string(), "the rule state has version 3; this program reads versions up to 2");
     assert!(matches!(decode(b"{}"), Err(StateError::Damaged(_))));
 }
 

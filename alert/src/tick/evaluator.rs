@@ -12,10 +12,11 @@ use super::deliver::deliver;
 use super::group::{Evaluated, Evaluation};
 use super::outbox::{self, Outcome, Receipt};
 use super::progress::{Progress, TickError};
+use super::remembered::{Known, Remembered};
 use crate::metrics::{Counters, GroupCounts, Snapshot};
 use crate::ports::{InstantQuery, Notifier, SampleSink, StateStore, SwapError, Version};
 use crate::rules::Rules;
-use crate::state::{self, Orphan, State};
+use crate::state::{GroupState, Orphan, State};
 use crate::step::stale;
 
 /// How many groups are evaluated at once.
@@ -83,6 +84,7 @@ impl fmt::Debug for Components {
 pub struct Evaluator {
     in_force: RwLock<Arc<InForce>>,
     components: Components,
+    state: Remembered,
     counters: Counters,
 }
 
@@ -112,7 +114,8 @@ impl Evaluator {
     pub fn new(rules: Rules, components: Components, settings: Settings) -> Self {
         let notifiers = components.notifiers.clone();
         let in_force = InForce { rules: Arc::new(rules), settings: tidy(settings), notifiers };
-        Self { in_force: RwLock::new(Arc::new(in_force)), components, counters: Counters::default() }
+        let state = Remembered::of(Arc::clone(&components.state));
+        Self { in_force: RwLock::new(Arc::new(in_force)), components, state, counters: Counters::default() }
     }
 
     /// Takes other rules from the next tick on. Rules that stay keep their alerts.
@@ -167,22 +170,24 @@ impl Evaluator {
     /// # Errors
     /// If the state cannot be read or written; nothing was sent then, or it will be sent again.
     pub async fn tick(&self, now_ms: i64) -> Result<Progress, TickError> {
-        let (before, version) = self.load().await?;
+        let Known { state: before, version, rules } = self.state.load().await?;
         let in_force = self.in_force();
         let mut progress = Progress::default();
         let mut after = before.clone();
         let mut counts = BTreeMap::new();
-        let notices = self.evaluate(&in_force, &mut after, now_ms, &mut progress, &mut counts).await;
+        let is_of_these = rules.is_some_and(|rules| Arc::ptr_eq(&rules, &in_force.rules));
+        let notices =
+            self.evaluate(&in_force, is_of_these, &mut after, now_ms, &mut progress, &mut counts).await;
         self.end_orphans(&mut after, now_ms).await;
         let receivers = in_force.receivers();
         let (claimed, dropped) =
             outbox::fill(&mut after, notices, &receivers, self.components.clock.now_ms());
         progress.alerts_dropped += dropped;
-        if after == before {
+        if after.is_same(&before) {
             self.count(counts, &[]);
             return Ok(progress);
         }
-        let version = match self.swap(&after, version.as_ref()).await {
+        let version = match self.state.swap(&after, version.as_ref(), Some(&in_force.rules)).await {
             Ok(version) => version,
             Err(TickError::Swap(SwapError::Conflict)) => {
                 return Ok(Progress {
@@ -198,7 +203,7 @@ impl Evaluator {
         let mut receipts = Vec::new();
         if !deliveries.is_empty() {
             receipts = deliver(&in_force.notifiers, &deliveries, &mut progress).await;
-            self.settle(after, version, &receipts).await?;
+            self.settle(after, version, &in_force.rules, &receipts).await?;
         }
         self.count(counts, &receipts);
         Ok(progress)
@@ -241,65 +246,52 @@ impl Evaluator {
     }
 
     /// The newest state.
-    pub(crate) async fn load(&self) -> Result<(State, Option<Version>), TickError> {
-        match self.components.state.load().await? {
-            Some((bytes, version)) => Ok((state::decode(&bytes)?, Some(version))),
-            None => Ok((State::default(), None)),
-        }
+    pub(crate) async fn load(&self) -> Result<State, TickError> {
+        Ok(self.state.load().await?.state)
     }
 
-    async fn swap(&self, state: &State, expected: Option<&Version>) -> Result<Version, TickError> {
-        let bytes = state::encode(state)?;
-        self.components.state.swap(bytes, expected).await.map_err(TickError::Swap)
-    }
-
-    /// Evaluates all groups, and forgets those that are gone.
+    /// Evaluates all groups, and forgets those that are gone. `is_of_these`: the state was written by a tick of the same rules,
+    /// so that what is not due stays as it is.
     async fn evaluate(
         &self,
         in_force: &InForce,
+        is_of_these: bool,
         state: &mut State,
         now_ms: i64,
         progress: &mut Progress,
         counts: &mut BTreeMap<String, GroupCounts>,
     ) -> Vec<crate::send::Alert> {
-        let evaluation = Evaluation::new(&self.components, &in_force.settings);
+        let tick = self.components.query.of_tick();
+        let evaluation = Evaluation::new(&self.components, tick.as_deref(), &in_force.settings);
         let mut known = std::mem::take(&mut state.groups);
         // boxed: the compiler does not see that a closure over borrowed groups can go to another thread
         let mut evaluations: Vec<BoxFuture<'_, (String, Evaluated)>> = Vec::new();
         for group in &in_force.rules.groups {
-            let before = known.remove(&group.key()).unwrap_or_default();
-            evaluations
-                .push(async move { (group.key(), evaluation.group(group, before, now_ms).await) }.boxed());
+            let key = group.key();
+            let before = known.remove(&key).unwrap_or_default();
+            let due = evaluation.due(group, &before, now_ms);
+            if is_of_these && due.slots_ms.is_empty() {
+                counts.insert(key.clone(), counted(&before, &Evaluated::default()));
+                state.groups.insert(key, before);
+                continue;
+            }
+            evaluations.push(async move { (key, evaluation.group(group, &before, due).await) }.boxed());
         }
         let mut results = futures::stream::iter(evaluations).buffered(GROUPS_AT_ONCE);
         let mut notices = Vec::new();
-        while let Some((key, evaluated)) = results.next().await {
-            let Evaluated { state: group, notices: its_notices, slots, slots_skipped, rules_failed } =
-                evaluated;
-            counts.insert(
-                key.clone(),
-                GroupCounts {
-                    rules: group.rules.len(),
-                    interval_ms: group.interval_ms,
-                    iterations: slots as u64 + slots_skipped.unsigned_abs(),
-                    missed: slots_skipped.unsigned_abs(),
-                    evaluations: (slots * group.rules.len()) as u64,
-                    failures: rules_failed as u64,
-                    last_evaluation_ms: group.last_slot_ms,
-                    last_duration_ms: group.evaluation_ms,
-                    last_samples: group.rules.iter().map(|rule| rule.series.len()).sum(),
-                },
-            );
-            state.groups.insert(key, group);
-            notices.extend(its_notices);
-            progress.slots += slots;
-            progress.slots_skipped += slots_skipped;
-            progress.rules_failed += rules_failed;
+        while let Some((key, mut evaluated)) = results.next().await {
+            let group = std::mem::take(&mut evaluated.state);
+            counts.insert(key.clone(), counted(&group, &evaluated));
+            state.groups.insert(key, Arc::new(group));
+            notices.extend(evaluated.notices);
+            progress.slots += evaluated.slots;
+            progress.slots_skipped += evaluated.slots_skipped;
+            progress.rules_failed += evaluated.rules_failed;
         }
         for group in known.into_values() {
             // As in Prometheus: a group that was renamed has the time to write its series anew.
             let ends_at_ms = group.last_slot_ms.unwrap_or(now_ms) + 2 * group.interval_ms;
-            let series = group.rules.into_iter().flat_map(|rule| rule.series);
+            let series = group.rules.iter().flat_map(|rule| rule.series.iter().cloned());
             state.orphans.extend(series.map(|labels| Orphan { labels, ends_at_ms }));
         }
         notices
@@ -307,6 +299,9 @@ impl Evaluator {
 
     /// Ends the series of groups that are gone, once nobody has taken them over.
     async fn end_orphans(&self, state: &mut State, now_ms: i64) {
+        if state.orphans.is_empty() {
+            return;
+        }
         let alive: BTreeSet<&Labels> =
             state.groups.values().flat_map(|group| &group.rules).flat_map(|rule| &rule.series).collect();
         let orphans = std::mem::take(&mut state.orphans);
@@ -327,21 +322,39 @@ impl Evaluator {
         &self,
         mut state: State,
         mut version: Version,
+        rules: &Arc<Rules>,
         receipts: &[Receipt],
     ) -> Result<(), TickError> {
+        let mut rules = Some(Arc::clone(rules));
         for _ in 0..SETTLE_ATTEMPTS {
             outbox::settle(&mut state, receipts);
-            match self.swap(&state, Some(&version)).await {
+            match self.state.swap(&state, Some(&version), rules.as_ref()).await {
                 Ok(_) => return Ok(()),
                 Err(TickError::Swap(SwapError::Conflict)) => {}
                 Err(error) => return Err(error),
             }
-            let (newer, newer_version) = self.load().await?;
-            let Some(newer_version) = newer_version else { return Ok(()) };
-            (state, version) = (newer, newer_version);
+            let newer = self.state.load().await?;
+            let Some(newer_version) = newer.version else { return Ok(()) };
+            (state, version, rules) = (newer.state, newer_version, newer.rules);
         }
         tracing::warn!("too many writers of the rule state: receivers may get alerts twice");
         Ok(())
+    }
+}
+
+/// What is counted of a group.
+fn counted(group: &GroupState, evaluated: &Evaluated) -> GroupCounts {
+    let &Evaluated { slots, slots_skipped, rules_failed, .. } = evaluated;
+    GroupCounts {
+        rules: group.rules.len(),
+        interval_ms: group.interval_ms,
+        iterations: slots as u64 + slots_skipped.unsigned_abs(),
+        missed: slots_skipped.unsigned_abs(),
+        evaluations: (slots * group.rules.len()) as u64,
+        failures: rules_failed as u64,
+        last_evaluation_ms: group.last_slot_ms,
+        last_duration_ms: group.evaluation_ms,
+        last_samples: group.rules.iter().map(|rule| rule.series.len()).sum(),
     }
 }
 

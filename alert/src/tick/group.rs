@@ -5,9 +5,9 @@ use std::sync::Arc;
 use model::{Clock, Labels};
 
 use super::evaluator::{Components, Settings};
-use crate::ports::{InstantQuery, QueryError, QueryValue, RuleSample, SampleSink};
+use crate::ports::{InstantQuery, QueryError, QueryValue, RuleSample, SampleSink, TickQuery};
 use crate::rules::{Group, Rule};
-use crate::schedule::Schedule;
+use crate::schedule::{Due, Schedule};
 use crate::send::Alert;
 use crate::state::{GroupState, Health, RuleState};
 use crate::step::{At, Sending, Step, notices, skip_downtime, stale, step, vector};
@@ -34,23 +34,38 @@ pub(super) struct Evaluated {
 #[derive(Clone, Copy)]
 pub(crate) struct Evaluation<'a> {
     pub(crate) query: &'a dyn InstantQuery,
+    /// What may know of all queries of a tick.
+    pub(crate) tick: Option<&'a dyn TickQuery>,
     pub(crate) sink: Option<&'a dyn SampleSink>,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) settings: &'a Settings,
 }
 
 impl<'a> Evaluation<'a> {
-    pub(super) fn new(components: &'a Components, settings: &'a Settings) -> Self {
+    pub(super) fn new(
+        components: &'a Components,
+        tick: Option<&'a dyn TickQuery>,
+        settings: &'a Settings,
+    ) -> Self {
         let Components { query, sink, clock, .. } = components;
-        Self { query: &**query, sink: sink.as_deref(), clock: &**clock, settings }
+        Self { query: &**query, tick, sink: sink.as_deref(), clock: &**clock, settings }
     }
 }
 
 impl Evaluation<'_> {
-    /// Evaluates the slots of a group that are due at `now_ms`.
-    pub(super) async fn group(self, group: &Group, mut state: GroupState, now_ms: i64) -> Evaluated {
-        let interval_ms = group.interval_ms.unwrap_or(self.settings.evaluation_interval_ms);
-        let due = Schedule::new(&group.file, &group.name, interval_ms).due(state.last_slot_ms, now_ms);
+    fn interval_ms(self, group: &Group) -> i64 {
+        group.interval_ms.unwrap_or(self.settings.evaluation_interval_ms)
+    }
+
+    /// What of a group is due at `now_ms`.
+    pub(super) fn due(self, group: &Group, state: &GroupState, now_ms: i64) -> Due {
+        let schedule = Schedule::new(&group.file, &group.name, self.interval_ms(group));
+        schedule.due(state.last_slot_ms, now_ms)
+    }
+
+    /// Evaluates the slots of a group that are due.
+    pub(super) async fn group(self, group: &Group, before: &GroupState, due: Due) -> Evaluated {
+        let (interval_ms, mut state) = (self.interval_ms(group), before.clone());
         let gone = state.adopt(group);
         state.interval_ms = interval_ms;
         let pause_ms = due.skipped * interval_ms;
@@ -64,8 +79,16 @@ impl Evaluation<'_> {
         for slot_ms in due.slots_ms {
             let started_ms = self.clock.now_ms();
             let at = At { slot_ms, query_offset_ms };
+            let prepared = match self.tick {
+                Some(tick) => {
+                    let queries = group.rules.iter().map(|rule| (&*rule.expr, at.sample_ms()));
+                    Some(tick.prepare(&queries.collect::<Vec<_>>()).await)
+                }
+                None => None,
+            };
+            let evaluation = Evaluation { query: prepared.as_deref().unwrap_or(self.query), ..self };
             for (rule, state) in group.rules.iter().zip(&mut state.rules) {
-                evaluated.notices.extend(self.rule(group, rule, state, at, interval_ms).await);
+                evaluated.notices.extend(evaluation.rule(group, rule, state, at, interval_ms).await);
                 evaluated.rules_failed += usize::from(state.health == Health::Err);
             }
             state.last_slot_ms = Some(slot_ms);
@@ -164,6 +187,8 @@ impl Evaluation<'_> {
             tracing::warn!(rule = &*rule.name, %error, "rule samples not written");
             state.health = Health::Err;
             state.last_error = error.to_string();
+        } else if let Some(tick) = self.tick {
+            tick.wrote(samples).await;
         }
     }
 
@@ -176,6 +201,8 @@ impl Evaluation<'_> {
         let samples: Vec<RuleSample> = ended.map(|labels| stale(labels, at_ms)).collect();
         if let Err(error) = sink.write(&samples).await {
             tracing::warn!(%error, "series of removed rules not ended");
+        } else if let Some(tick) = self.tick {
+            tick.wrote(&samples).await;
         }
     }
 }

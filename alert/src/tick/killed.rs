@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::*;
 use crate::Rules;
 use crate::ports::{
-    InstantQuery, LoadError, Notifier, NotifyError, QueryError, QueryValue, RuleSample, SampleSink,
+    InstantQuery, LoadError, Loaded, Notifier, NotifyError, QueryError, QueryValue, RuleSample, SampleSink,
     SinkError, StateStore, SwapError, Version,
 };
 use crate::send::Alert;
@@ -81,9 +81,9 @@ impl InstantQuery for Fused<FakeQuery> {
 
 #[async_trait]
 impl StateStore for Fused<crate::testing::MemoryState> {
-    async fn load(&self) -> Result<Option<(Vec<u8>, Version)>, LoadError> {
+    async fn load(&self, known: Option<&Version>) -> Result<Loaded, LoadError> {
         self.fuse.pass().await;
-        self.inner.load().await
+        self.inner.load(known).await
     }
 
     async fn swap(&self, bytes: Vec<u8>, expected: Option<&Version>) -> Result<Version, SwapError> {

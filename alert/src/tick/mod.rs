@@ -18,6 +18,7 @@ mod evaluator;
 mod group;
 mod outbox;
 mod progress;
+mod remembered;
 
 #[cfg(test)]
 mod killed;

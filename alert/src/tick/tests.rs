@@ -71,7 +71,7 @@ async fn an_alert_is_sent_when_it_fires_and_when_it_is_over() {
     world.down(&[]);
     world.tick(&evaluator, 11 * MINUTE).await;
     assert_eq!(world.got(), [over("a")]);
-    let (state, _) = evaluator.load().await.expect("loads");
+    let state = evaluator.load().await.expect("loads");
     assert!(state.outbox.is_empty());
 }
 
@@ -97,11 +97,11 @@ async fn samples_go_to_the_sink_rule_by_rule() {
     world.tick(&evaluator, 10 * MINUTE).await;
     let (_, at_ms) = world.query.asked.lock().expect("lock")[0];
     assert_eq!(world.samples.take(), [("r".to_owned(), at_ms, "3".to_owned())]);
-    let (state, _) = evaluator.load().await.expect("loads");
+    let state = evaluator.load().await.expect("loads");
     assert_eq!(state.groups["f.yml;g"].last_slot_ms, Some(at_ms + 10_000));
     *world.samples.fails.lock().expect("lock") = true;
     assert_eq!(world.tick(&evaluator, 11 * MINUTE).await.rules_failed, 1);
-    let (state, _) = evaluator.load().await.expect("loads");
+    let state = evaluator.load().await.expect("loads");
     assert_eq!(state.groups["f.yml;g"].rules[0].last_error, "write rule samples: disk full");
 }
 
@@ -117,7 +117,7 @@ async fn a_failed_query_keeps_alerts_and_sends_nothing() {
         assert_eq!(world.tick(&evaluator, minute * MINUTE).await.rules_failed, 1);
         assert_eq!(world.got(), []);
     }
-    let (state, _) = evaluator.load().await.expect("loads");
+    let state = evaluator.load().await.expect("loads");
     let rule = &state.groups["f.yml;g"].rules[0];
     assert_eq!((&*rule.last_error, rule.alerts.len()), ("storage is slow", 1));
     world.down(&["a"]);
@@ -136,7 +136,7 @@ async fn missed_slots_are_made_up_for_within_bounds() {
     let progress = world.tick(&evaluator, 34 * MINUTE).await;
     assert_eq!((progress.slots, progress.slots_skipped), (10, 10));
     // 10 minutes were skipped, and do not count towards `for`.
-    let (state, _) = evaluator.load().await.expect("loads");
+    let state = evaluator.load().await.expect("loads");
     let group = &state.groups["f.yml;g"];
     let held_ms = group.last_slot_ms.expect("evaluated") - group.rules[0].alerts[0].active_at_ms;
     assert_eq!(held_ms, 14 * MINUTE);

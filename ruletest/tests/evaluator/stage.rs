@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use alert::{
-    Alert, Components, Evaluator, LoadError, Notifier, NotifyError, RuleSample, Rules, SampleSink, Settings,
-    SinkError, StateStore, SwapError, Version, router,
+    Alert, Components, Evaluator, LoadError, Loaded, Notifier, NotifyError, RuleSample, Rules, SampleSink,
+    Settings, SinkError, StateStore, SwapError, Version, router,
 };
 use async_trait::async_trait;
 use axum::body::Body;
@@ -209,9 +209,14 @@ struct OneObject(Mutex<Option<(Vec<u8>, u64)>>);
 
 #[async_trait]
 impl StateStore for OneObject {
-    async fn load(&self) -> Result<Option<(Vec<u8>, Version)>, LoadError> {
+    async fn load(&self, known: Option<&Version>) -> Result<Loaded, LoadError> {
         let state = self.0.lock().expect("lock").clone();
-        Ok(state.map(|(bytes, version)| (bytes, Version(version.to_string()))))
+        let state = state.map(|(bytes, version)| (bytes, Version(version.to_string())));
+        Ok(match state {
+            None => Loaded::Nothing,
+            Some((_, version)) if Some(&version) == known => Loaded::Same,
+            Some((bytes, version)) => Loaded::State(bytes, version),
+        })
     }
 
     async fn swap(&self, bytes: Vec<u8>, expected: Option<&Version>) -> Result<Version, SwapError> {
