@@ -96,6 +96,16 @@ fn families(sources: &Sources) -> Vec<Family> {
         ),
         ("mayfly_segments_fetched_total", "Segments read from the object store.", read.segments_fetched()),
         ("mayfly_segments_cached_total", "Segments found in memory instead.", read.segments_cached()),
+        (
+            "mayfly_segment_names_decoded_total",
+            "Metric names of segments decoded for rules, to be kept in memory.",
+            read.names_decoded(),
+        ),
+        (
+            "mayfly_segment_names_cached_total",
+            "Metric names of segments found decoded in memory instead.",
+            read.names_cached(),
+        ),
     ];
     let stored = sources.storage.counts();
     let storage = [

@@ -41,8 +41,6 @@ pub(super) async fn evaluate(
     clock: Arc<dyn Clock>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    /// What did not work is tried again after this long.
-    const RETRY_MS: i64 = 5_000;
     /// While there is no group, series of those that are gone still have to end.
     const IDLE_MS: i64 = 60_000;
     // a start without rule files is no order to forget what is known about them
@@ -51,7 +49,8 @@ pub(super) async fn evaluate(
     }
     let mut failing = false;
     loop {
-        let ticked = evaluator.tick(clock.now_ms()).await;
+        let started_ms = clock.now_ms();
+        let ticked = evaluator.tick(started_ms).await;
         let again = match &ticked {
             Ok(progress) => progress.superseded || progress.alerts_waiting > 0,
             Err(_) => true,
@@ -62,7 +61,7 @@ pub(super) async fn evaluate(
         failing = told(ticked, failing);
         let now_ms = clock.now_ms();
         let slot_ms = evaluator.next_slot_ms(now_ms).unwrap_or(now_ms + IDLE_MS);
-        let next_ms = if again { slot_ms.min(now_ms + RETRY_MS) } else { slot_ms };
+        let next_ms = next_tick_ms(slot_ms, started_ms, now_ms, again);
         let pause = Duration::from_millis(u64::try_from(next_ms - now_ms).unwrap_or(0));
         let asked = async {
             tokio::select! {
@@ -74,6 +73,19 @@ pub(super) async fn evaluate(
             return;
         }
     }
+}
+
+/// Groups whose slots lie closer together are evaluated by one tick: it lists the store once and writes the state once, and a
+/// slot is the same a moment later.
+const APART_MS: i64 = 1_000;
+
+/// What did not work is tried again after this long.
+const RETRY_MS: i64 = 5_000;
+
+/// When to tick next: at the next slot, or `again` before that, but not too soon after the last tick began.
+fn next_tick_ms(slot_ms: i64, started_ms: i64, now_ms: i64, again: bool) -> i64 {
+    let wanted_ms = if again { slot_ms.min(now_ms + RETRY_MS) } else { slot_ms };
+    wanted_ms.max(started_ms + APART_MS)
 }
 
 /// Logs what is worth it; a failure that lasts is told once.
@@ -101,5 +113,19 @@ fn told(ticked: Result<Progress, TickError>, was_failing: bool) -> bool {
             }
             true
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_tick_ms;
+
+    #[test]
+    fn ticks_come_at_slots_and_not_too_close_together() {
+        assert_eq!(next_tick_ms(30_000, 0, 5, false), 30_000);
+        assert_eq!(next_tick_ms(300, 0, 5, false), 1_000, "with all slots until then");
+        assert_eq!(next_tick_ms(30_000, 0, 5, true), 5_005);
+        assert_eq!(next_tick_ms(4_000, 0, 5, true), 4_000);
+        assert_eq!(next_tick_ms(9_001, 0, 9_000, false), 9_001, "after a tick that took long");
     }
 }
