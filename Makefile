@@ -4,7 +4,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # cargo-nextest where it is installed
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: check fmt clippy docs deny build test test-peers simulate soak mutants demo bench-store bench-promql bench-gateway bench-alert fuzz
+.PHONY: check fmt clippy docs deny build test test-peers simulate soak mutants demo bench-store bench-promql bench-gateway bench-alert bench-ticks fuzz
 
 # what CI runs
 check: fmt clippy docs test simulate test-peers
@@ -85,6 +85,10 @@ bench-alert:
 	$(CARGO) build --release --locked -p mayfly --bin mayfly
 	$(CARGO) run --release --locked -p mayfly-bench --bin bench-alert -- \
 	  "$(TARGET)/release/mayfly" .peers/debian/usr/bin/prometheus
+
+# the same rules in one process, tick after tick: processor time and requests
+bench-ticks:
+	$(CARGO) run --release --locked -p mayfly-bench --bin bench-ticks
 
 # a batch job, its metrics, a question, an alert; ONCE=1 ends after the story, DEMO_INPUT=FOLDER is what the job reads
 demo: build

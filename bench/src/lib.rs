@@ -5,3 +5,4 @@ pub mod datasets;
 pub mod gateway;
 pub mod measure;
 pub mod queries;
+pub mod rules;

@@ -4,7 +4,6 @@
 //! next three are counted, by what the program says that it has evaluated: one that does not keep up is seen by its share.
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "figures of real time, for people")]
 
-use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,17 +11,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail, ensure};
 use mayfly_bench::gateway::program::Scratch;
+use mayfly_bench::rules::{GROUPS, INSTANCES, INTERVAL, RULES, rule_file, samples};
 use testkit::http::{self, Request};
 use testkit::remote_write::{V1, request_v1, series_v1};
 
-const GROUPS: usize = 100;
-const RULES: usize = 10_000;
-/// Of each service, which one rule looks at.
-const INSTANCES: usize = 10;
-const METRICS: usize = 10;
-/// Every hundredth rule has something to tell.
-const QUIET: usize = 100;
-const INTERVAL: Duration = Duration::from_secs(30);
 const INTERVALS: u32 = 3;
 
 fn main() -> anyhow::Result<()> {
@@ -67,41 +59,13 @@ fn measure(running: &Running) -> anyhow::Result<Figures> {
     })
 }
 
-/// One rule for each service.
-fn rules() -> String {
-    let mut text = String::from("groups:\n");
-    for group in 0..GROUPS {
-        // writing to a string cannot fail
-        let _ = writeln!(text, "- name: g{group}\n  interval: {}s\n  rules:", INTERVAL.as_secs());
-        for service in (group..RULES).step_by(GROUPS) {
-            let metric = service % METRICS;
-            let _ = writeln!(
-                text,
-                "  - alert: Load{service}\n    expr: avg by (service) (load_{metric}{{service=\"s{service}\"}}) > 90\n    \
-                 labels: {{severity: page}}\n    annotations: {{summary: '{{{{ $labels.service }}}} is at {{{{ $value | humanize }}}}'}}"
-            );
-        }
-    }
-    text
-}
-
 /// A sample of now for every series.
 fn write_samples(url: &str) -> anyhow::Result<()> {
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
-    for services in (0..RULES).collect::<Vec<_>>().chunks(1_000) {
-        let series = services.iter().flat_map(|service| {
-            (0..INSTANCES).map(move |instance| {
-                let value = if service % QUIET == 0 { 95.0 } else { (service % 80) as f64 };
-                let metric = format!("load_{}", service % METRICS);
-                let (service, instance) = (format!("s{service}"), format!("i{instance}"));
-                let labels = [
-                    ("__name__", metric.as_str()),
-                    ("instance", &instance),
-                    ("job", "bench"),
-                    ("service", &service),
-                ];
-                series_v1(&labels, &[(now_ms, value)])
-            })
+    for samples in samples(1_000) {
+        let series = samples.iter().map(|(labels, value)| {
+            let labels = labels.each_ref().map(|(name, value)| (*name, value.as_str()));
+            series_v1(&labels, &[(now_ms, *value)])
         });
         let body = snap::raw::Encoder::new().compress_vec(&request_v1(series))?;
         let request = Request::new("POST", "/api/v1/write")
@@ -123,7 +87,7 @@ struct Running {
 
 impl Running {
     fn start(name: &str, file: &Path, folder: &Path) -> anyhow::Result<Self> {
-        std::fs::write(folder.join("rules.yml"), rules())?;
+        std::fs::write(folder.join("rules.yml"), rule_file())?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = Command::new(std::path::absolute(file)?);
         if name == "Mayfly" {
