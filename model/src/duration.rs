@@ -80,7 +80,7 @@ fn split(text: &str, wanted: impl Fn(u8) -> bool) -> (&str, &str) {
     text.split_at(text.bytes().take_while(|byte| wanted(*byte)).count())
 }
 
-/// A duration as Prometheus prints it: `1h30m`, `0s`; weeks, days and years only if nothing smaller remains.
+/// A duration as Prometheus prints it: `1h30m`, `0s`; weeks and years only if nothing smaller remains.
 pub fn format(ms: i64) -> String {
     if ms == 0 {
         return "0s".to_owned();
@@ -89,7 +89,7 @@ pub fn format(ms: i64) -> String {
     let mut rest = ms.unsigned_abs();
     for (unit, ms) in UNITS {
         let size = ms.unsigned_abs();
-        let whole_only = matches!(unit, "y" | "w" | "d");
+        let whole_only = matches!(unit, "y" | "w");
         if (whole_only && !rest.is_multiple_of(size)) || rest < size {
             continue;
         }
@@ -149,7 +149,7 @@ mod tests {
         check(300_000, "5m");
         check(5_400_000, "1h30m");
         check(86_400_000, "1d");
-        check(90_000_000, "25h");
+        check(90_000_000, "1d1h");
         check(7 * 86_400_000, "1w");
         check(8 * 86_400_000, "8d");
         check(365 * 86_400_000, "1y");

@@ -217,7 +217,9 @@ impl<'a> Translator<'a> {
         let end = flags_end.unwrap_or(rest.len());
         let flags = flags_end.and_then(|end| effective_flags(&rest[2..end]));
         let Some(flags) = flags else {
-            let piece = rest[..end].find(|c| !"(?imsU-".contains(c)).map_or(end + 1, |bad| bad + 1);
+            let mut flags = rest[2..end].char_indices();
+            let bad = flags.find(|(_, flag)| !"imsU-".contains(*flag));
+            let piece = bad.map_or(end + 1, |(at, flag)| 2 + at + flag.len_utf8());
             return self.mistake("invalid or unsupported Perl syntax", rest.get(..piece).unwrap_or(rest));
         };
         let only_flags = rest.as_bytes()[end] == b')';

@@ -19,6 +19,10 @@ fn indent(level: usize) -> String {
 
 fn at_level(expr: &Expr, level: usize) -> String {
     let line = expr.to_string();
+    if let (ExprKind::Subquery(_), true) = (&expr.kind, line.len() <= WIDTH_MAX) {
+        // as Prometheus has it, at whatever level
+        return line;
+    }
     if line.len() <= WIDTH_MAX {
         return format!("{}{line}", indent(level));
     }

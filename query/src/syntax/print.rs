@@ -202,8 +202,8 @@ impl Shift {
 
     fn write_offset(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.offset {
+            Some(Duration::Ms(0)) | None => Ok(()),
             Some(offset) => write!(f, " offset {offset}"),
-            None => Ok(()),
         }
     }
 }

@@ -57,7 +57,8 @@ impl Executor<'_> {
         let (many, one) = if side_of_many == Some(Side::Right) { (right, left) } else { (left, right) };
         let signature = Signature::new(&link.matching);
         let groups = Groups::of(one, &signature);
-        groups.check_unique(one, many, side_of_many, count)?;
+        // the mistake at the first time is told, of those of one time the one about the side that may have one only
+        let mut mistake = groups.first_conflict(one, many, side_of_many, count);
 
         let mut outputs: Vec<Output> = Vec::new();
         let mut places: HashMap<Labels, usize> = HashMap::new();
@@ -94,8 +95,15 @@ impl Executor<'_> {
                 if let Some(pairs) = &mut pairs {
                     pairs.cover(both);
                 }
-                self.pair((link, node.range), many_line, one_line, group, output, pairs)?;
+                if let Err(found) = self.pair((link, node.range), many_line, one_line, group, output, pairs)
+                    && mistake.as_ref().is_none_or(|known| found.index < known.index)
+                {
+                    mistake = Some(found);
+                }
             }
+        }
+        if let Some(Mistake { error, .. }) = mistake {
+            return Err(error);
         }
         Ok(outputs.into_iter().map(|output| output.line).filter(|line| !line.points.is_empty()).collect())
     }
@@ -109,7 +117,7 @@ impl Executor<'_> {
         group: usize,
         output: &mut Output,
         pairs: Option<&mut Flags>,
-    ) -> Result<()> {
+    ) -> Result<(), Mistake> {
         let swapped = matches!(&link.matching.group, Some(group) if group.many == Side::Right);
         let mut found = Found { group, output, pairs };
         let only_floats = !many.points.has_histograms() && !one.points.has_histograms();
@@ -132,12 +140,18 @@ impl Executor<'_> {
                 (false, false) => continue,
             };
             if found.output.line.points.has(index) {
-                return Err(ExecError::SameLabelset);
+                return Err(Mistake { index, error: ExecError::SameLabelset });
             }
             found.output.line.points.set(index, value);
         }
         Ok(())
     }
+}
+
+/// Why series cannot be joined at a place of the grid.
+struct Mistake {
+    index: usize,
+    error: ExecError,
 }
 
 /// What is known about where series have found each other.
@@ -150,13 +164,13 @@ struct Found<'o> {
 
 impl Found<'_> {
     /// Notes that a pair was found.
-    fn note(&mut self, index: usize) -> Result<()> {
+    fn note(&mut self, index: usize) -> Result<(), Mistake> {
         if let Some(pairs) = &mut self.pairs {
             if pairs.mark(index) {
-                return Err(ExecError::ManyToOneNotExplicit);
+                return Err(Mistake { index, error: ExecError::ManyToOneNotExplicit });
             }
         } else if self.output.matched.has(index) && self.output.group == self.group {
-            return Err(ExecError::GroupingNotUnique);
+            return Err(Mistake { index, error: ExecError::GroupingNotUnique });
         }
         self.output.matched.mark(index);
         Ok(())
@@ -168,12 +182,12 @@ impl Found<'_> {
         many: &Line,
         one: &Line,
         operation: impl Fn(f64, f64) -> Option<f64>,
-    ) -> Result<()> {
+    ) -> Result<(), Mistake> {
         for (index, a, b) in many.points.floats_beside(&one.points) {
             self.note(index)?;
             let Some(value) = operation(a, b) else { continue };
             if self.output.line.points.has(index) {
-                return Err(ExecError::SameLabelset);
+                return Err(Mistake { index, error: ExecError::SameLabelset });
             }
             self.output.line.points.set_float(index, value);
         }
@@ -202,16 +216,16 @@ impl Groups {
     }
 
     /// No group may have two series at the same time, if there is anything on the other side then.
-    fn check_unique(
+    fn first_conflict(
         &self,
         one: &[Line],
         many: &[Line],
         side_of_many: Option<Side>,
         count: usize,
-    ) -> Result<()> {
+    ) -> Option<Mistake> {
         let shared: Vec<_> = self.ids.iter().filter(|(_, id)| self.members[**id].len() > 1).collect();
         if shared.is_empty() {
-            return Ok(());
+            return None;
         }
         let other_side = presence(many.iter().map(|line| &line.points), count);
         // of several at the first time, the one that going through the series in order meets first
@@ -231,9 +245,10 @@ impl Groups {
                 }
             }
         }
-        let Some((_, second, first, group)) = first_conflict else { return Ok(()) };
+        let (index, second, first, group) = first_conflict?;
         let side = if side_of_many == Some(Side::Right) { "left" } else { "right" };
-        Err(ExecError::duplicate(group, side, &one[second].labels, &one[first].labels))
+        let error = ExecError::duplicate(group, side, &one[second].labels, &one[first].labels);
+        Some(Mistake { index, error })
     }
 }
 

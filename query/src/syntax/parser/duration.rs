@@ -16,6 +16,12 @@ impl Parser<'_> {
     pub(super) fn positive_duration(&mut self, expected: Option<&str>) -> Result<Duration> {
         let expr = self.duration_expression(0, "subquery selector", expected.unwrap_or(EXPECTED))?;
         let range = expr.range;
+        let behind = self.peek();
+        let is_letter = self.text(behind).starts_with(|first: char| first.is_ascii_alphabetic());
+        if behind.kind == Kind::Error && !is_letter {
+            // what stands behind the duration has been read before it is looked at
+            return Err(self.unexpected("", ""));
+        }
         if literal(&expr).is_some_and(|seconds| seconds <= 0.0) {
             return Err(self.error(range, "duration must be greater than 0"));
         }
@@ -72,7 +78,15 @@ impl Parser<'_> {
                     false => self.nested(|parser| parser.duration_operand(context, expected, false))?,
                 };
                 let range = token.range.to(operand.range);
-                let kind = DurationKind::Sign(sign == BinaryOp::Sub, Box::new(operand));
+                let kind = match (sign, operand.kind) {
+                    (BinaryOp::Sub, DurationKind::Number(number)) => {
+                        DurationKind::Number(Number { value: -number.value, ..number })
+                    }
+                    (BinaryOp::Sub, kind) => {
+                        DurationKind::Sign(true, Box::new(DurationExpr { kind, range: operand.range }))
+                    }
+                    (_, kind) => kind,
+                };
                 Ok(DurationExpr { kind, range })
             }
             Kind::Number | Kind::Duration => {
@@ -85,10 +99,12 @@ impl Parser<'_> {
                 self.advance();
                 let inner = self.duration_expression(0, context, expected)?;
                 let close = self.expect(Kind::RightParen, context, expected)?;
-                Ok(DurationExpr {
-                    kind: DurationKind::Paren(Box::new(inner)),
-                    range: token.range.to(close.range),
-                })
+                let kind = match inner.kind {
+                    // one pair is enough, and a number needs none
+                    kind @ (DurationKind::Number(_) | DurationKind::Paren(_)) => kind,
+                    _ => DurationKind::Paren(Box::new(inner)),
+                };
+                Ok(DurationExpr { kind, range: token.range.to(close.range) })
             }
             Kind::TimeWord => self.duration_call(context, expected),
             _ => Err(self.unexpected(context, expected)),
@@ -156,7 +172,7 @@ fn duration(expr: DurationExpr) -> Duration {
     };
     match literal {
         #[expect(clippy::cast_possible_truncation, reason = "checked when the number was read")]
-        Some(seconds) => Duration::Ms((seconds * 1_000.0).round() as i64),
+        Some(seconds) => Duration::Ms((seconds * 1e9).round() as i64 / 1_000_000),
         None => Duration::Computed(Box::new(expr)),
     }
 }
