@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt;
@@ -140,7 +141,8 @@ impl View {
     }
 
     /// Reads what these ask for, as far as they pin a metric name and that is worth while. Whatever cannot be read now, and
-    /// whatever is too much to be held, is not prepared: who asks for it then reads it, or is told why not.
+    /// whatever is more than the rows of one batch of a stream ([`ReaderSettings::batch_rows`](crate::ReaderSettings)), all metrics
+    /// together, is not prepared: who asks for it then reads it, or is told why not.
     pub async fn prepare(&self, asked: impl IntoIterator<Item = (Selection, NeededLabels)>) -> Prepared {
         let mut by_part: HashMap<PartKey, Asked> = HashMap::new();
         for (selection, needed) in asked {
@@ -152,14 +154,16 @@ impl View {
             let part = by_part.entry((name.into(), selection.start_ms, selection.end_ms)).or_default();
             part.add(selection, needed);
         }
+        let room = Room(AtomicUsize::new(self.reader.settings.batch_rows));
         // an error is told to who asks
-        let parts =
-            by_part.into_iter().map(async |(key, asked)| Some((self.read(&key, asked).await.ok()??, key)));
+        let parts = by_part
+            .into_iter()
+            .map(async |(key, asked)| Some((self.read(&key, asked, &room).await.ok()??, key)));
         let parts: Vec<_> = stream::iter(parts).buffer_unordered(PARTS_AT_ONCE).collect().await;
         Prepared { parts: parts.into_iter().flatten().map(|(part, key)| (key, part)).collect() }
     }
 
-    async fn read(&self, key: &PartKey, asked: Asked) -> Result<Option<Part>, ReadError> {
+    async fn read(&self, key: &PartKey, asked: Asked, room: &Room) -> Result<Option<Part>, ReadError> {
         let (name, start_ms, end_ms) = key;
         let matching = (asked.selections.len() <= SELECTIONS_MAX).then_some(asked.selections);
         let all_of_name = || {
@@ -178,7 +182,7 @@ impl View {
         };
         let fetch = self.reader.fetch();
         let plan = self.plan_with(&fetch, &request, &[]).await?;
-        if plan.rows_to_decode() > self.reader.settings.batch_rows {
+        if !room.take(plan.rows_to_decode()) {
             return Ok(None);
         }
         let (streams, left_out) = self.reader.read(&fetch, &request, &plan, Span::default()).await?;
@@ -222,6 +226,17 @@ impl View {
         };
         let series = found.into_iter().map(|identified| identified.series).collect();
         Ok(Some(Found { series, left_out }))
+    }
+}
+
+/// How many more rows may be held.
+struct Room(AtomicUsize);
+
+impl Room {
+    /// Takes so many, if they are there.
+    fn take(&self, rows: usize) -> bool {
+        let less = |left: usize| left.checked_sub(rows);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 }
 

@@ -164,6 +164,31 @@ async fn what_is_more_than_may_be_read_at_once_is_not_prepared() {
 }
 
 #[tokio::test]
+async fn metrics_share_the_rows_that_may_be_read_at_once() {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    write(&store).await;
+    let metrics = ["metric_2", "metric_4"].map(|name| selection(&[("__name__", Equal, name)]));
+    let prepared = async |batch_rows, asked: &[Selection]| {
+        let settings = ReaderSettings { whole_bytes_max: 0, batch_rows, ..ReaderSettings::default() };
+        let view = View::new(Arc::new(reader_with(&store, settings)));
+        let asked = asked.iter().map(|selection| (selection.clone(), NeededLabels::All));
+        let prepared = Arc::new(view.prepare(asked).await);
+        let mut count = 0;
+        for selection in &metrics {
+            let found = view.find(&prepared, selection, &NeededLabels::All).await.expect("reads");
+            count += usize::from(found.is_some());
+        }
+        count
+    };
+    let mut batch_rows = 1_000;
+    while prepared(batch_rows, &metrics[..1]).await + prepared(batch_rows, &metrics[1..]).await < 2 {
+        batch_rows *= 2;
+    }
+    assert_eq!(prepared(batch_rows, &metrics).await, 1, "{batch_rows} rows");
+    assert_eq!(prepared(4 * batch_rows, &metrics).await, 2);
+}
+
+#[tokio::test]
 async fn what_is_added_is_seen_and_counts_last() {
     let reader = readable(64 << 20).await;
     let view = View::new(Arc::clone(&reader));
