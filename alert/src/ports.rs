@@ -39,7 +39,7 @@ pub trait TickQuery: InstantQuery {
     /// too, and mistakes in what was said are told to who asks.
     async fn prepare(&self, queries: &[(&str, i64)]) -> Box<dyn InstantQuery>;
 
-    /// Says what the tick has written: later queries see it.
+    /// Says what the tick has written, or is about to write: later queries see it.
     async fn wrote(&self, samples: &[RuleSample]);
 }
 
@@ -148,8 +148,8 @@ pub enum SwapError {
 /// Takes the samples that rules make: recordings, `ALERTS`, `ALERTS_FOR_STATE`, and stale markers.
 #[async_trait]
 pub trait SampleSink: Send + Sync {
-    /// Writes the samples of one rule; they must be visible to queries when this returns, because the next rule of the
-    /// group may ask for them. The same samples may come again after a crash.
+    /// Writes the samples of one rule, or of several rules that come after each other: of two of one series and time the later
+    /// counts. They must be visible to queries when this returns, because the next rule of the group may ask for them. The same samples may come again after a crash.
     ///
     /// # Errors
     /// If the samples were not written.

@@ -157,6 +157,7 @@ impl Notifier for Receiver {
 #[derive(Default)]
 pub(crate) struct Samples {
     pub(crate) written: Mutex<Vec<RuleSample>>,
+    pub(crate) writes: Mutex<usize>,
     pub(crate) fails: Mutex<bool>,
 }
 
@@ -183,6 +184,7 @@ impl SampleSink for Samples {
             return Err(SinkError("disk full".into()));
         }
         self.written.lock().expect("lock").extend_from_slice(samples);
+        *self.writes.lock().expect("lock") += 1;
         Ok(())
     }
 }

@@ -128,7 +128,12 @@ groups:
     let evaluator = house.evaluator(file);
     for minute in 0..3 {
         house.clock.advance_ms(MINUTE);
-        house.tick(&evaluator).await;
+        let counts = house.tick(&evaluator).await;
+        assert_eq!(
+            (counts.lists, counts.puts),
+            (2, 2),
+            "one for all samples and one for the state: {counts:?}"
+        );
         for (expr, expect) in [("twice", 6.0), ("ups{more=\"yes\"}", 30.0), ("all", 33.0), ("ALERTS", 1.0)] {
             assert_eq!(house.value(expr).await.to_bits(), f64::to_bits(expect), "{expr} at {minute}m");
         }

@@ -20,6 +20,17 @@ const TEMPLATE_QUERIES_MAX: usize = 1_000;
 /// A pause up to this long is treated like missed evaluations; a longer one does not count towards `for`.
 const PAUSE_TOLERATED_MS: i64 = 5 * 60_000;
 
+/// Samples of rules are written together, but no more than these where they are of several rules.
+const WAITING_SAMPLES_MAX: usize = 10_000;
+
+/// Samples that rules have made and that are not written yet, although later rules see them.
+#[derive(Debug, Default)]
+struct Waiting {
+    samples: Vec<RuleSample>,
+    /// The places of the rules.
+    rules: Vec<usize>,
+}
+
 /// What came of one group.
 #[derive(Debug, Default)]
 pub(super) struct Evaluated {
@@ -87,10 +98,15 @@ impl Evaluation<'_> {
                 None => None,
             };
             let evaluation = Evaluation { query: prepared.as_deref().unwrap_or(self.query), ..self };
-            for (rule, state) in group.rules.iter().zip(&mut state.rules) {
-                evaluated.notices.extend(evaluation.rule(group, rule, state, at, interval_ms).await);
-                evaluated.rules_failed += usize::from(state.health == Health::Err);
+            let mut waiting = Waiting::default();
+            for (place, rule) in group.rules.iter().enumerate() {
+                let (notices, samples) =
+                    evaluation.rule(group, rule, &mut state.rules[place], at, interval_ms).await;
+                evaluated.notices.extend(notices);
+                self.wait(place, samples, &mut waiting, &mut state).await;
             }
+            self.write_waiting(&mut waiting, &mut state).await;
+            evaluated.rules_failed += state.rules.iter().filter(|rule| rule.health == Health::Err).count();
             state.last_slot_ms = Some(slot_ms);
             state.evaluation_ms = self.clock.now_ms() - started_ms;
         }
@@ -100,7 +116,8 @@ impl Evaluation<'_> {
         Evaluated { state, ..evaluated }
     }
 
-    /// Evaluates one rule, and says which alerts are to be sent.
+    /// Evaluates one rule, and says which alerts are to be sent. Its samples are written, unless later queries see them anyway:
+    /// then they are still to be written.
     pub(crate) async fn rule(
         self,
         group: &Group,
@@ -108,7 +125,7 @@ impl Evaluation<'_> {
         state: &mut RuleState,
         at: At,
         interval_ms: i64,
-    ) -> Vec<Alert> {
+    ) -> (Vec<Alert>, Vec<RuleSample>) {
         let started_ms = self.clock.now_ms();
         let (after, samples) = self.step(group, rule, state, at).await;
         *state = after;
@@ -125,7 +142,38 @@ impl Evaluation<'_> {
         let due = if failed { Vec::new() } else { notices(rule, &mut state.alerts, at.slot_ms, &sending) };
         state.last_evaluation_ms = Some(started_ms);
         state.evaluation_ms = self.clock.now_ms() - started_ms;
-        due
+        (due, if self.tick.is_some() { samples } else { Vec::new() })
+    }
+
+    /// Lets samples of the rule at a place wait for those of the rules after it.
+    async fn wait(
+        self,
+        place: usize,
+        samples: Vec<RuleSample>,
+        waiting: &mut Waiting,
+        state: &mut GroupState,
+    ) {
+        if self.sink.is_none() || samples.is_empty() {
+            return;
+        }
+        if waiting.samples.len() + samples.len() > WAITING_SAMPLES_MAX {
+            self.write_waiting(waiting, state).await;
+        }
+        waiting.samples.extend(samples);
+        waiting.rules.push(place);
+    }
+
+    /// Writes what waits; if that fails, it fails all of the rules, but not their alerts.
+    async fn write_waiting(self, waiting: &mut Waiting, state: &mut GroupState) {
+        let Waiting { samples, rules } = std::mem::take(waiting);
+        let Some(sink) = self.sink.filter(|_| !samples.is_empty()) else { return };
+        if let Err(error) = sink.write(&samples).await {
+            tracing::warn!(rules = rules.len(), %error, "rule samples not written");
+            for place in rules {
+                let rule = &mut state.rules[place];
+                (rule.health, rule.last_error) = (Health::Err, error.to_string());
+            }
+        }
     }
 
     /// Asks the rule's query, and what its templates ask, until the step can be taken.
@@ -183,12 +231,12 @@ impl Evaluation<'_> {
         if samples.is_empty() {
             return;
         }
-        if let Err(error) = sink.write(samples).await {
+        if let Some(tick) = self.tick {
+            tick.wrote(samples).await;
+        } else if let Err(error) = sink.write(samples).await {
             tracing::warn!(rule = &*rule.name, %error, "rule samples not written");
             state.health = Health::Err;
             state.last_error = error.to_string();
-        } else if let Some(tick) = self.tick {
-            tick.wrote(samples).await;
         }
     }
 

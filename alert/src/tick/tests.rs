@@ -1,7 +1,10 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
 
 use super::*;
 use crate::Rules;
+use crate::ports::{InstantQuery, QueryError, QueryValue, RuleSample, TickQuery};
 use crate::testing::{FakeQuery, MemoryState, Mood, Receiver, World, vector};
 
 const MINUTE: i64 = 60_000;
@@ -354,4 +357,56 @@ async fn a_tick_without_work_writes_nothing() {
     world.down(&["a"]);
     world.tick(&evaluator, 11 * MINUTE).await;
     assert_eq!(writes(&world.state), 3, "what is to be sent, and that it was sent");
+}
+
+/// A query whose ticks see what rules write before it is written.
+struct Foreseeing(Arc<FakeQuery>, Arc<Mutex<Vec<usize>>>);
+
+#[async_trait]
+impl InstantQuery for Foreseeing {
+    fn check(&self, expr: &str) -> Result<String, String> {
+        self.0.check(expr)
+    }
+
+    async fn query(&self, expr: &str, at_ms: i64) -> Result<QueryValue, QueryError> {
+        self.0.query(expr, at_ms).await
+    }
+
+    fn of_tick(&self) -> Option<Arc<dyn TickQuery>> {
+        Some(Arc::new(Self(Arc::clone(&self.0), Arc::clone(&self.1))))
+    }
+}
+
+#[async_trait]
+impl TickQuery for Foreseeing {
+    async fn prepare(&self, _: &[(&str, i64)]) -> Box<dyn InstantQuery> {
+        Box::new(Self(Arc::clone(&self.0), Arc::clone(&self.1)))
+    }
+
+    async fn wrote(&self, samples: &[RuleSample]) {
+        self.1.lock().expect("lock").push(samples.len());
+    }
+}
+
+#[tokio::test]
+async fn samples_of_a_slot_are_written_together() {
+    let world = World::new();
+    let seen = Arc::default();
+    let query = Arc::new(Foreseeing(Arc::clone(&world.query), Arc::clone(&seen)));
+    let components = Components { query, ..world.components() };
+    let evaluator = Evaluator::new(rules(FILE), components, Settings::default());
+    world.down(&["a", "b"]);
+    world.query.answer("count(up)", vector(&[(&[], 3.0)]));
+    world.tick(&evaluator, 10 * MINUTE).await;
+    assert_eq!(*seen.lock().expect("lock"), [4, 1], "two alerts of two series each, and what is recorded");
+    assert_eq!(world.samples.take().len(), 5);
+    assert_eq!(*world.samples.writes.lock().expect("lock"), 1);
+    world.got();
+    *world.samples.fails.lock().expect("lock") = true;
+    world.down(&["c"]);
+    assert_eq!(world.tick(&evaluator, 11 * MINUTE).await.rules_failed, 2);
+    assert_eq!(world.got(), [over("a"), over("b"), fired("c")], "alerts are right all the same");
+    let state = evaluator.load().await.expect("loads");
+    let told = state.groups["f.yml;g"].rules.iter().map(|rule| rule.last_error.as_str());
+    assert_eq!(told.collect::<Vec<_>>(), ["write rule samples: disk full"; 2]);
 }
