@@ -7,6 +7,7 @@ mod exemplars;
 mod features;
 mod json;
 mod metadata;
+mod page;
 mod parameters;
 mod queries;
 mod queue;
@@ -130,6 +131,9 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/api/v1/status/walreplay", get(status::log_replay))
         .route("/api/v1/notifications", get(status::notifications))
         .route("/version", get(status::version))
+        .route("/", get(page::root))
+        .route("/graph", get(page::graph))
+        .route("/graph.js", get(page::script))
         .route("/api/v1/features", get(features::features))
         .route("/api/v1/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
         .route(
