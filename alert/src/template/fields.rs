@@ -59,8 +59,8 @@ fn field(dialect: Dialect, base: &Value, name: &str, arguments: &[Value]) -> Res
 
 /// `None` if there is no such method.
 fn time_method(time: &Map, name: &str, arguments: &[Value]) -> Option<Result<Value, Failure>> {
-    let (at, offset) = (Instant::from_ns(ns(time)), value::offset(time));
-    let format = |layout: &str| at.format_in(layout, &offset);
+    let at = Instant::from_ns(ns(time));
+    let format = |layout: &str| value::format_time(time, layout);
     let part = |layout: &str| Value::Int(format(layout).trim().parse().unwrap_or(0));
     let plain = match name {
         "Format" => {
@@ -86,7 +86,7 @@ fn time_method(time: &Map, name: &str, arguments: &[Value]) -> Option<Result<Val
         "UnixMilli" => Value::Int(at.ns().div_euclid(1_000_000)),
         "UnixMicro" => Value::Int(at.ns().div_euclid(1_000)),
         "UnixNano" => Value::Int(at.ns()),
-        "String" => text(at.to_go_string_in(&offset)),
+        "String" => text(value::shown_time(time)),
         "UTC" => value::time(at),
         "IsZero" => Value::Bool(at == Instant::ZERO),
         "Year" => part("2006"),

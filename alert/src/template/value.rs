@@ -226,8 +226,18 @@ pub(super) fn zone(map: &Map) -> Zone {
 }
 
 /// How far the clocks are ahead of UTC at a time, where it is.
-pub(super) fn offset(map: &Map) -> Offset {
+fn offset(map: &Map) -> Offset {
     zone(map).offset_at(Instant::from_ns(ns(map)))
+}
+
+/// A time by a layout of Go's, in its zone.
+pub(super) fn format_time(map: &Map, layout: &str) -> String {
+    Instant::from_ns(ns(map)).format_in(layout, &offset(map))
+}
+
+/// A time as Go prints it, in its zone.
+pub(super) fn shown_time(map: &Map) -> String {
+    Instant::from_ns(ns(map)).to_go_string_in(&offset(map))
 }
 
 pub(super) fn duration(ns: i64) -> Value {
@@ -316,7 +326,7 @@ fn shown_map(map: &Map) -> String {
         entries.collect::<Vec<_>>().join(separator)
     };
     match Kind::of(map) {
-        Kind::Time => Instant::from_ns(ns(map)).to_go_string_in(&offset(map)),
+        Kind::Time => shown_time(map),
         Kind::Duration => format_duration_ns(ns(map)),
         Kind::Histogram => field(map, "text"),
         Kind::Strings | Kind::Any => format!("map[{}]", joined(":", " ")),

@@ -208,6 +208,7 @@ impl Reader {
         samples.added = added.to_vec();
         Ok(Plan::new(request, pushes, samples))
     }
+
     /// Reads the series of a span.
     pub(super) async fn read(
         &self,

@@ -57,8 +57,7 @@ pub(super) fn call(name: &str, args: &[Value], environment: &Environment) -> Ans
         }
         "date" => {
             expect_count(name, args, 2)?;
-            let at = time(args, 1)?;
-            Ok(text(Instant::from_ns(ns(at)).format_in(&string(args, 0)?, &value::offset(at))))
+            Ok(text(value::format_time(time(args, 1)?, &string(args, 0)?)))
         }
         "tz" => {
             expect_count(name, args, 2)?;

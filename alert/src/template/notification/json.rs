@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use gotmpl::Value;
 
-use crate::go::Instant;
 use crate::template::value::{self, Kind, ns};
 
 /// The JSON of a value.
@@ -35,9 +34,7 @@ fn push(out: &mut String, value: &Value) -> Result<(), String> {
         Value::List(items) => return push_list(out, items),
         Value::Map(map) => match Kind::of(map) {
             Kind::Time => {
-                let at = Instant::from_ns(ns(map));
-                let offset = value::offset(map);
-                write!(out, "\"{}\"", at.format_in("2006-01-02T15:04:05.999999999Z07:00", &offset))
+                write!(out, "\"{}\"", value::format_time(map, "2006-01-02T15:04:05.999999999Z07:00"))
             }
             Kind::Duration => write!(out, "{}", ns(map)),
             kind => return push_fields(out, kind, map),
@@ -110,6 +107,7 @@ fn push_text(out: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::go::Instant;
     use crate::template::value::{any_map, text};
 
     #[test]
