@@ -49,23 +49,22 @@ pub struct Accepted {
 impl Accepted {
     /// The best that an `Accept` header asks for and that is on offer; text if it asks for nothing on offer. OpenMetrics is on
     /// offer if asked to be: it calls a counter `a` `a_total`.
+    ///
+    /// The escaping that was asked for last holds, also where it stood beside a better format that is not on offer: that is how
+    /// Prometheus, which names it beside OpenMetrics only, gets its names from a Pushgateway.
     pub fn of_header(accept: Option<&str>, with_openmetrics: bool) -> Self {
         let mut ranges: Vec<_> = accept.unwrap_or("").split(',').map(MediaRange::parse).collect();
+        ranges.retain(|range| range.quality() > 0.0);
         ranges.sort_by(|a, b| b.quality().total_cmp(&a.quality()));
-        let mut offered = ranges.iter().filter(|range| range.quality() > 0.0).filter_map(|range| {
-            let format = if range.is_delimited_protobuf() {
-                PageFormat::ProtobufDelimited
-            } else if range.is_text() {
-                PageFormat::Text
-            } else if let Some(version) = range.openmetrics().filter(|_| with_openmetrics) {
-                PageFormat::OpenMetrics(version)
-            } else {
-                return None;
-            };
-            let escaping = range.parameter("escaping").and_then(|word| Escaping::from_word(&word));
-            Some(Self { format, escaping: escaping.unwrap_or_default() })
-        });
-        offered.next().unwrap_or(Self { format: PageFormat::Text, escaping: Escaping::default() })
+        let mut escaping = Escaping::default();
+        for range in &ranges {
+            let asked = range.parameter("escaping").and_then(|word| Escaping::from_word(&word));
+            escaping = asked.unwrap_or(escaping);
+            if let Some(format) = range.page_format(with_openmetrics) {
+                return Self { format, escaping };
+            }
+        }
+        Self { format: PageFormat::Text, escaping }
     }
 
     /// The `Content-Type` of the answer.
@@ -110,6 +109,17 @@ impl<'a> MediaRange<'a> {
         self.media == PROTOBUF
             && self.parameter("proto").as_deref() == Some(FAMILY)
             && self.parameter("encoding").as_deref() == Some("delimited")
+    }
+
+    /// The format on offer that it asks for.
+    fn page_format(&self, with_openmetrics: bool) -> Option<PageFormat> {
+        if self.is_delimited_protobuf() {
+            return Some(PageFormat::ProtobufDelimited);
+        }
+        if self.is_text() {
+            return Some(PageFormat::Text);
+        }
+        self.openmetrics().filter(|_| with_openmetrics).map(PageFormat::OpenMetrics)
     }
 
     fn is_text(&self) -> bool {
@@ -179,12 +189,13 @@ mod tests {
             encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
             text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
         check(Some(prometheus), &proto("underscores"));
-        check(Some(&prometheus.replace("q=0.6", "q=0.1")), text);
-        check(Some(&prometheus.replace("q=0.6", "q=0")), text);
-        check(
-            Some("text/plain;version=0.0.4;escaping=allow-utf-8"),
-            "text/plain; version=0.0.4; charset=utf-8; escaping=allow-utf-8",
-        );
+        // what stands beside a better format that is not on offer holds too
+        let utf8 = "text/plain; version=0.0.4; charset=utf-8; escaping=allow-utf-8";
+        check(Some(&prometheus.replace("q=0.6", "q=0.1")), utf8);
+        check(Some(&prometheus.replace("q=0.6", "q=0")), utf8);
+        check(Some("text/plain;version=0.0.4;escaping=allow-utf-8"), utf8);
+        check(Some("application/json;escaping=allow-utf-8,*/*;escaping=none"), utf8);
+        check(Some("text/plain;q=0.9,application/json;escaping=dots;q=0.1"), text);
         check(
             Some("text/plain;version=1.0.0;q=0.9,text/plain;escaping=dots;q=0.2"),
             "text/plain; version=0.0.4; charset=utf-8; escaping=dots",
