@@ -230,3 +230,14 @@ fn names_are_escaped_for_readers_who_do_not_know_utf8() {
     check(Escaping::Underscores, "# TYPE a_b gauge\na_b{x_y=\"é\"} 1\n");
     check(Escaping::AllowUtf8, "# TYPE \"a.b\" gauge\n{\"a.b\",\"x.y\"=\"é\"} 1\n");
 }
+
+#[test]
+fn there_is_one_zero_in_text() {
+    let family = Family {
+        name: "a".into(),
+        r#type: MetricType::Gauge,
+        metrics: vec![Metric::new(Vec::new(), MetricValue::Gauge(-0.0))],
+        ..Family::default()
+    };
+    assert_eq!(write_text(&[family], Escaping::Underscores), "# TYPE a gauge\na 0\n");
+}

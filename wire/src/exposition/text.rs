@@ -77,9 +77,14 @@ impl Writer<'_> {
     }
 
     fn sample(&mut self, suffix: &str, metric: &Metric, bound: Bound, value: f64) {
-        let bound = bound.map(|(name, bound)| (name, shortest(bound)));
+        let bound = bound.map(|(name, bound)| (name, number(bound)));
         let timestamp = metric.timestamp_ms.map(|ms| ms.to_string());
         let bound = bound.as_ref().map(|(name, bound)| (*name, bound.as_str()));
-        self.0.sample(suffix, metric, bound, &shortest(value), timestamp);
+        self.0.sample(suffix, metric, bound, &number(value), timestamp);
     }
+}
+
+/// As Go's writer of this format has it, which knows one zero.
+fn number(value: f64) -> String {
+    if value == 0.0 { "0".to_owned() } else { shortest(value) }
 }
