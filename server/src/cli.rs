@@ -1,7 +1,7 @@
 //! Flags of the command line.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::test_rules::TestRules;
 /// Jobs push their metrics as they would to a Pushgateway; Mayfly keeps them as Parquet in a folder or on S3, answers
 /// PromQL about them and evaluates alert rules.
 #[derive(Debug, Parser)]
-#[command(name = "mayfly", version, max_term_width = 100)]
+#[command(name = "mayfly", version, propagate_version = true, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -329,10 +329,10 @@ pub(crate) struct Pushgateway {
 
     /// Not there yet: refused, so that nobody takes a port for protected that is not
     #[arg(long = "web.config.file", value_name = "FILE", hide = true)]
-    pub(crate) config_file: Option<PathBuf>,
+    pub(crate) config_file: Option<String>,
 
-    /// Not there: refused
-    #[arg(long = "web.systemd-socket", hide = true)]
+    /// Take pushes on the sockets that systemd has opened, instead of at --gateway.listen-address
+    #[arg(long = "web.systemd-socket")]
     pub(crate) systemd_socket: bool,
 }
 
@@ -371,10 +371,14 @@ pub(crate) fn values(matches: &ArgMatches) -> BTreeMap<String, String> {
     arguments.filter_map(value).collect()
 }
 
-/// `HOST:PORT`, or `:PORT` for all addresses of the machine, as Go writes it.
+/// `HOST:PORT`, or `:PORT` for all addresses of the machine, as Go writes it. A host may be a name: of its addresses one of IPv4
+/// is taken, if there is one.
 fn address(text: &str) -> Result<SocketAddr, String> {
     let whole = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
-    whole.parse().map_err(|_| format!("{text:?} is no address: expected one like 127.0.0.1:9091 or :9091"))
+    let named = || whole.to_socket_addrs().ok()?.min_by_key(SocketAddr::is_ipv6);
+    whole.parse().ok().or_else(named).ok_or_else(|| {
+        format!("{text:?} is no address: expected one like 127.0.0.1:9091, localhost:9091 or :9091")
+    })
 }
 
 /// What stays in the log for longer could not come to the storage within its time.
@@ -460,6 +464,8 @@ mod tests {
             "--push.enable-utf8-names",
             "--log.level=warn",
             "--log.format=logfmt",
+            "--web.systemd-socket",
+            "--web.config.file=",
         ];
         let words = ["mayfly", "serve"].into_iter().chain(flags);
         let matches = Cli::command().try_get_matches_from(words).expect("they are taken");
@@ -478,6 +484,20 @@ mod tests {
         };
         let addresses: Vec<_> = serve.gateway.iter().map(ToString::to_string).collect();
         assert_eq!(addresses, ["0.0.0.0:9091", "127.0.0.1:0"]);
+    }
+
+    #[test]
+    fn addresses() {
+        let check = |text: &str, expect: Option<&str>| {
+            assert_eq!(address(text).ok().map(|address| address.to_string()).as_deref(), expect, "{text}");
+        };
+        check("127.0.0.1:9091", Some("127.0.0.1:9091"));
+        check(":9091", Some("0.0.0.0:9091"));
+        check("[::1]:9091", Some("[::1]:9091"));
+        check("localhost:9091", Some("127.0.0.1:9091"));
+        for text in ["", "9091", "localhost", "localhost:", "no such host:1", "127.0.0.1:99999"] {
+            check(text, None);
+        }
     }
 
     #[test]

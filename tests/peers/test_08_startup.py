@@ -5,7 +5,9 @@ import socket
 
 import pytest
 
-from harness.mayfly import Mayfly, run_to_end
+from harness.http import call
+from harness.mayfly import Mayfly, built, clean_environment, run_to_end
+from harness.process import Process
 
 FLAGS = [
     "--storage",
@@ -50,6 +52,26 @@ def test_a_taken_port(tmp_path, flag):
 def test_an_address_that_is_none(tmp_path):
     run = run_to_end(tmp_path, "serve", "--storage", "memory:", "--gateway.listen-address", "nonsense")
     assert run.returncode not in (0, 101) and "nonsense" in run.stderr
+
+
+def test_sockets_of_systemd(tmp_path):
+    flags = ["--storage", "memory:", "--web.systemd-socket", *FREE[2:]]
+    assert "no socket" in refused(tmp_path, *flags)
+    with contextlib.closing(socket.socket()) as opened, contextlib.closing(socket.socket()) as other:
+        for each in (opened, other):
+            each.bind(("127.0.0.1", 0))
+            each.listen()
+        # the third open file and those after it, of the process that is told so
+        passed = f"exec 3<&{opened.fileno()} 4<&{other.fileno()}; export LISTEN_FDS=2 LISTEN_PID=$$; exec \"$@\""
+        command = ["bash", "-c", passed, "bash", built("mayfly"), "serve", *flags]
+        fds = (opened.fileno(), other.fileno())
+        process = Process("mayfly", command, tmp_path / "mayfly.log", clean_environment(), pass_fds=fds)
+        process.line(lambda line: line == "ready")
+        for each in (opened, other):
+            url = f"http://127.0.0.1:{each.getsockname()[1]}"
+            assert f"gateway listening on {url}" in process.lines
+            assert call(url, "PUT", "/metrics/job/j", "a 1\n").status == 200
+        assert process.stop() == 0
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):

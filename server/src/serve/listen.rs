@@ -72,6 +72,25 @@ impl Listener {
         Ok(Self { listener, address })
     }
 
+    /// The ports that systemd has opened for this process, of which there must be one.
+    pub(super) fn of_systemd(flag: &str) -> anyhow::Result<Vec<Self>> {
+        let mut opened = listenfd::ListenFd::from_env();
+        let mut ports = Vec::new();
+        for index in 0..opened.len() {
+            let taken = opened.take_tcp_listener(index);
+            let taken = taken.with_context(|| format!("{flag}: socket {index} is no port of TCP"))?;
+            ports.extend(taken.map(Self::of_opened).transpose().with_context(|| flag.to_owned())?);
+        }
+        anyhow::ensure!(!ports.is_empty(), "{flag}: systemd has opened no socket for this process");
+        Ok(ports)
+    }
+
+    fn of_opened(listener: std::net::TcpListener) -> std::io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener: TcpListener::from_std(listener)?, address })
+    }
+
     pub(super) fn url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -13,6 +13,7 @@ mod rules;
 mod unescaped;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,10 +43,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let gateway_settings = gateway::Settings { type_labels, ..pushgateway::settings(&flags)? };
     let route_prefix = gateway_settings.web.route_prefix.clone();
     let push_ttl_ms = gateway_settings.push_ttl_ms;
-    let mut gateway_ports = Vec::new();
-    for address in &flags.gateway {
-        gateway_ports.push(Listener::bind(*address, "--gateway.listen-address")?);
-    }
+    let gateway_ports = gateway_ports(&flags)?;
     let query_port = Listener::bind(flags.query, "--query.listen-address")?;
     let storage = Storage::open(&flags.storage, flags.s3_endpoint.as_deref())
         .await
@@ -83,7 +81,8 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         ingest::Settings { push_ttl_ms, type_labels, ..ingest::Settings::default() },
     );
     let receiver = Arc::new(receiver);
-    let external_url = flags.external_url.clone().unwrap_or_else(|| query_port.url());
+    let external_url = flags.external_url.clone().filter(|url| !url.is_empty());
+    let external_url = external_url.unwrap_or_else(|| query_port.url());
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (api, queries) =
         edge::queries(Arc::clone(&reader), flags.queries.settings(threads), Arc::clone(&clock));
@@ -172,6 +171,15 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     samples.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Where jobs push.
+fn gateway_ports(flags: &Serve) -> anyhow::Result<Vec<Listener>> {
+    if flags.pushgateway.systemd_socket {
+        return Listener::of_systemd("--web.systemd-socket");
+    }
+    let bind = |address: &SocketAddr| Listener::bind(*address, "--gateway.listen-address");
+    flags.gateway.iter().map(bind).collect()
 }
 
 /// Routes with the prefix that the gateway's have.

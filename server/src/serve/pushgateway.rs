@@ -11,20 +11,18 @@ use crate::cli::Serve;
 /// What the flags say about the gateway.
 pub(super) fn settings(flags: &Serve) -> anyhow::Result<Settings> {
     let of = &flags.pushgateway;
-    if of.config_file.is_some() {
+    if of.config_file.as_deref().is_some_and(|file| !file.is_empty()) {
         bail!(
             "--web.config.file: TLS and passwords are not there yet: put something that has them before Mayfly"
         );
-    }
-    if of.systemd_socket {
-        bail!("--web.systemd-socket: sockets of systemd are not taken: use --gateway.listen-address");
     }
     if of.persistence_file.is_some() || of.persistence_interval.is_some() {
         tracing::warn!(
             "--persistence.file and --persistence.interval are ignored: what was pushed is in --storage"
         );
     }
-    let external_path = || flags.external_url.as_deref().map(path_of_url).transpose();
+    let external_url = flags.external_url.as_deref().filter(|url| !url.is_empty());
+    let external_path = || external_url.map(path_of_url).transpose();
     let route_prefix = match &of.route_prefix {
         Some(prefix) => prefix.clone(),
         None => external_path()?.unwrap_or_default(),
@@ -87,6 +85,7 @@ mod tests {
             assert_eq!(settings_of(flags).expect("settings").web.route_prefix, expect, "{flags:?}");
         };
         check(&[], "");
+        check(&["--web.external-url="], "");
         check(&["--web.external-url=http://host"], "/");
         check(&["--web.external-url=https://host:1/a/b/"], "/a/b/");
         check(&["--web.external-url=http://host/a", "--web.route-prefix=/"], "/");
@@ -95,10 +94,10 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_refused() {
-        for flags in [["--web.config.file=x"], ["--web.systemd-socket"]] {
-            let error = settings_of(&flags).expect_err("refused").to_string();
-            assert!(error.starts_with("--web."), "{error}");
-        }
+        let error = settings_of(&["--web.config.file=x"]).expect_err("refused").to_string();
+        assert!(error.starts_with("--web."), "{error}");
+        // what a Pushgateway takes for not given
+        assert!(settings_of(&["--web.config.file="]).is_ok());
         assert!(settings_of(&["--persistence.file=x", "--persistence.interval=1m"]).is_ok());
         let settings = settings_of(&["--push.disable-consistency-check", "--push.enable-utf8-names"]);
         let settings = settings.expect("settings");
