@@ -47,7 +47,7 @@ pub use rule_queries::RuleQueries;
 pub use rule_samples::RuleSamples;
 pub use rule_state::RuleState;
 pub use rules::{AlertmanagerError, RuleMistakes};
-pub use storage::{Ack, Storage, WriterError};
+pub use storage::{Ack, Storage, WriterError, identity};
 pub use store::{CompactSettings, DiskCache, RETENTION_MIN, ReaderSettings};
 pub use stored_deletions::StoredDeletions;
 pub use stored_series::StoredSeries;

@@ -228,8 +228,8 @@ impl Storage {
     }
 }
 
-/// A number that no other writer or compactor has: seeded by the operating system, anew for each.
-pub(crate) fn identity() -> u64 {
+/// A number that no other writer, compactor or sender has: seeded by the operating system, anew for each.
+pub fn identity() -> u64 {
     RandomState::new().hash_one("writer")
 }
 

@@ -165,7 +165,7 @@ impl Deltas {
 }
 
 /// By which the gateway knows the group, shows it, and lets it be deleted.
-fn push_time(group: &Labels, now_us: i64) -> PushedFamily {
+pub(crate) fn push_time(group: &Labels, now_us: i64) -> PushedFamily {
     const NAME: &str = "push_time_seconds";
     let labels = group.to_builder().set(Labels::NAME, NAME).build();
     PushedFamily {

@@ -2,7 +2,8 @@
 //! and deltas into the stream of pushes.
 //!
 //! In the order in which a request travels: [`router()`] hands it over, `body` receives it, `remote_write` or `otlp` says what it asks to
-//! write, `accept` or `export` which of that can be, [`Receiver`] has the store write it, `answer` tells the sender.
+//! write, `accept` or `export` which of that can be, [`Receiver`] has the store write it, `answer` tells the sender. [`Statsd`] takes
+//! packets and answers nobody.
 
 mod accept;
 mod body;
@@ -10,6 +11,7 @@ mod export;
 mod otlp;
 mod receiver;
 mod remote_write;
+mod statsd;
 
 mod settings;
 mod stats;
@@ -23,3 +25,4 @@ pub use receiver::Receiver;
 pub use router::router;
 pub use settings::Settings;
 pub use stats::IngestStats;
+pub use statsd::{Statsd, StatsdSettings};

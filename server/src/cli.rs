@@ -18,6 +18,7 @@ use crate::inspect::Inspect;
 use crate::query_flags::QueryFlags;
 use crate::render::Render;
 use crate::replay::Replay;
+use crate::statsd_flags::StatsdFlags;
 use crate::test_rules::TestRules;
 
 /// Prometheus for things that do not live long enough to be scraped.
@@ -250,6 +251,9 @@ pub(crate) struct Serve {
     pub(crate) external_url: Option<String>,
 
     #[command(flatten)]
+    pub(crate) statsd: StatsdFlags,
+
+    #[command(flatten)]
     pub(crate) pushgateway: Pushgateway,
 
     /// What is logged, from error (least) to debug (most)
@@ -373,7 +377,7 @@ pub(crate) fn values(matches: &ArgMatches) -> BTreeMap<String, String> {
 
 /// `HOST:PORT`, or `:PORT` for all addresses of the machine, as Go writes it. A host may be a name: of its addresses one of IPv4
 /// is taken, if there is one.
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     let whole = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
     let named = || whole.to_socket_addrs().ok()?.min_by_key(SocketAddr::is_ipv6);
     whole.parse().ok().or_else(named).ok_or_else(|| {

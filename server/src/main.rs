@@ -13,6 +13,7 @@ mod query_flags;
 mod render;
 mod replay;
 mod serve;
+mod statsd_flags;
 mod storage_flags;
 mod test_promql;
 mod test_rules;

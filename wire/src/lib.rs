@@ -3,7 +3,8 @@
 //! In the order in which a body is read: [`BodyFormat`] says what it is, [`encoding`] inflates it, [`text`] or
 //! [`protobuf`] decodes it to [`Family`] values, [`flatten()`] makes of them the series that Prometheus would scrape.
 //! [`exposition`] goes the other way. [`remote_write`] is read to series with samples of their own time, and [`otlp`] to families
-//! of metrics that have their own. Every decoder takes [`Limits`] and answers in time linear in its input.
+//! of metrics that have their own. [`statsd`] reads packets that say what was measured one by one.
+//! Every decoder takes [`Limits`] and answers in time linear in its input.
 
 mod family;
 mod fields;
@@ -17,6 +18,7 @@ mod flatten;
 pub mod otlp;
 pub mod protobuf;
 pub mod remote_write;
+pub mod statsd;
 pub mod text;
 
 pub mod name_escaping;

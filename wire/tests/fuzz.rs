@@ -9,7 +9,7 @@ use mayfly_wire::encoding::{AnswerEncoding, Encoding, gzip, inflate};
 use mayfly_wire::name_escaping::{Escaping, unescape_values};
 use mayfly_wire::otlp::{self, Format};
 use mayfly_wire::remote_write::{self, Version};
-use mayfly_wire::{Accepted, BodyFormat, Family, Limits, exposition, flatten, protobuf, text};
+use mayfly_wire::{Accepted, BodyFormat, Family, Limits, exposition, flatten, protobuf, statsd, text};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use testkit::Mutator;
 use testkit::protobuf::Message;
@@ -56,6 +56,27 @@ const HEADERS: &[&[u8]] = &[
     b"gzip;q=0.5, zstd, *;q=0",
 ];
 const HEADER_TOKENS: &[&[u8]] = &[b";", b",", b"=", b"\"", b"\\", b"q=", b"q=1e999", b"*/*"];
+
+const PACKETS: &[&[u8]] = &[
+    b"a.b:1:2.5:-3|d|@0.1|#k:v,flag,__x:1|c:id|T1656581400\nc:1|c",
+    b"a:1|c:+2|g|@0.5:x:y|s\r\n\n_e{1,1}:a|b\n_sc|a|0",
+    b"t:320|ms|@0.3\nu:ann|s",
+];
+const PACKET_TOKENS: &[&[u8]] = &[
+    b":",
+    b"|",
+    b"|@",
+    b"|#",
+    b"@1e-300",
+    b"\n",
+    b",",
+    b"|ms",
+    b"NaN",
+    b"1e308",
+    b"_e{",
+    b"\xff",
+    b"\xc3\xa9",
+];
 
 /// What a call may allocate in all, beside this much for each byte of its input.
 const BYTES: usize = 1 << 20;
@@ -224,6 +245,12 @@ fn no_decoder_panics_or_asks_for_much() {
             if let Ok(inflated) = inflate(encoding, input, 1 << 12) {
                 assert!(inflated.len() <= 1 << 12);
             }
+        }
+    });
+    check("packets", PACKETS, PACKET_TOKENS, |input| {
+        for line in statsd::lines(input) {
+            let Ok(statsd::Line::Samples { samples, .. }) = statsd::parse(line, 64) else { continue };
+            assert!(!samples.is_empty() && samples.iter().all(|sample| sample.weight >= 1.0));
         }
     });
     check("names", NAMES, NAME_TOKENS, |input| {

@@ -10,6 +10,7 @@ mod looks;
 mod own_metrics;
 mod pushgateway;
 mod rules;
+mod statsd;
 mod unescaped;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use anyhow::Context;
 use axum::Router;
 use edge::{Ack, Storage, StoredDeletions, SystemClock};
 use gateway::Gateway;
-use ingest::Receiver;
+use ingest::{Receiver, Statsd};
 use model::Clock;
 use query::api::{LastReload, Process};
 use store::WriterSettings;
@@ -32,6 +33,7 @@ use crate::cli::{AckKind, Serve};
 use compacting::Compacting;
 use listen::{Listener, PortLimits};
 use rules::{Around, ServedRules};
+use statsd::StatsdPort;
 
 /// How long requests under way may take after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -45,6 +47,10 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let push_ttl_ms = gateway_settings.push_ttl_ms;
     let gateway_ports = gateway_ports(&flags)?;
     let query_port = Listener::bind(flags.query, "--query.listen-address")?;
+    let statsd_port = match flags.statsd.address {
+        Some(address) => Some(StatsdPort::bind(address).await?),
+        None => None,
+    };
     let storage = Storage::open(&flags.storage, flags.s3_endpoint.as_deref())
         .await
         .with_context(|| format!("--storage {}", flags.storage))?
@@ -81,6 +87,11 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         ingest::Settings { push_ttl_ms, type_labels, ..ingest::Settings::default() },
     );
     let receiver = Arc::new(receiver);
+    let statsd = statsd_port.map(|port| {
+        let settings = flags.statsd.settings(push_ttl_ms, type_labels);
+        let writer = Arc::clone(&writer);
+        (port, Arc::new(Statsd::new(writer, Arc::clone(&clock), settings, edge::identity())))
+    });
     let external_url = flags.external_url.clone().filter(|url| !url.is_empty());
     let external_url = external_url.unwrap_or_else(|| query_port.url());
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -112,6 +123,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         reader,
         gateway: Arc::clone(&gateway),
         receiver: Arc::clone(&receiver),
+        statsd: statsd.as_ref().map(|(_, statsd)| Arc::clone(statsd)),
         evaluator: Arc::clone(&rules.evaluator),
         last_reload,
         compacting: compacting.clone(),
@@ -131,6 +143,10 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     tracing::info!(%storage, version = env!("CARGO_PKG_VERSION"), "storage opened");
     gateway_ports.iter().for_each(|port| port.announce("gateway"));
     query_port.announce("query");
+    let of_statsd = statsd.map(|(port, statsd)| {
+        port.announce();
+        tokio::spawn(port.serve(statsd, flags.statsd.flush_interval, stopped.clone()))
+    });
     // a tenth of the files that may be open is for the storage
     let (of_gateway, of_query) = (PortLimits::of_system(70), PortLimits::of_system(20));
     let gateway_routes =
@@ -166,6 +182,9 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     }
     if let Some(keeps_young) = keeps_young {
         keeps_young.await.context("the cache on disk ended badly")?;
+    }
+    if let Some(of_statsd) = of_statsd {
+        of_statsd.await.context("the port of StatsD ended badly")?;
     }
     writer.close().await;
     samples.close().await;

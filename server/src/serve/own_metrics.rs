@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use edge::{Counts, DiskCache, Storage};
 use gateway::Gateway;
-use ingest::Receiver;
+use ingest::{Receiver, Statsd};
 use model::{Clock, MetricType};
 use query::api::LastReload;
 use store::{Reader, Writer};
@@ -26,6 +26,8 @@ pub(super) struct Sources {
     pub(super) reader: Arc<Reader>,
     pub(super) gateway: Arc<Gateway>,
     pub(super) receiver: Arc<Receiver>,
+    /// `None`: nothing comes by StatsD.
+    pub(super) statsd: Option<Arc<Statsd>>,
     pub(super) evaluator: Arc<Evaluator>,
     pub(super) last_reload: Arc<LastReload>,
     /// `None`: this process does not compact.
@@ -167,6 +169,7 @@ fn families(sources: &Sources) -> Vec<Family> {
         .chain(process)
         .chain(sources.gateway.stats().families())
         .chain(sources.receiver.stats().families())
+        .chain(sources.statsd.iter().flat_map(|statsd| statsd.families()))
         .chain(super::rules::families(&sources.evaluator, &sources.last_reload))
         .collect()
 }
