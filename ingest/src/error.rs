@@ -2,6 +2,7 @@
 
 use store::WriteError;
 use wire::encoding::EncodingError;
+use wire::influx::InfluxError;
 use wire::otlp::OtlpError;
 use wire::remote_write::{DecodeError, VersionError};
 
@@ -26,6 +27,18 @@ pub enum IngestError {
     /// It asks for more than is allowed.
     #[error("{0}, which is samples_per_request_max")]
     OtlpTooMany(OtlpError),
+    /// No unit of time that Influx line protocol has.
+    #[error("invalid precision {0:?} (use n, u, ms, s, m or h)")]
+    Precision(String),
+    /// No compression that is taken from senders of lines.
+    #[error("unsupported compression: {0}. Only \"gzip\" or no compression supported")]
+    InfluxCompression(String),
+    /// It asks for more than is allowed.
+    #[error("{0}, which is samples_per_request_max")]
+    InfluxTooMany(InfluxError),
+    /// Queries are asked elsewhere, and in another language.
+    #[error("queries are asked in PromQL: of InfluxQL only CREATE DATABASE and SHOW DATABASES are answered")]
+    InfluxQuery,
     /// Too much at once.
     #[error("{max} writes are being worked on, which is writes_in_flight_max: try again later")]
     Busy {
@@ -94,6 +107,15 @@ impl From<OtlpError> for IngestError {
             OtlpError::TooLarge { .. } => Self::InflatesTooFar(error.to_string()),
             OtlpError::TooMany { .. } => Self::OtlpTooMany(error),
             OtlpError::Protobuf(_) | OtlpError::Json(_) => Self::Otlp(error),
+        }
+    }
+}
+
+impl From<InfluxError> for IngestError {
+    fn from(error: InfluxError) -> Self {
+        match error {
+            InfluxError::TooLarge { .. } => Self::InflatesTooFar(error.to_string()),
+            InfluxError::TooMany { .. } => Self::InfluxTooMany(error),
         }
     }
 }

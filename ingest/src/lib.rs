@@ -1,13 +1,14 @@
 //! What senders speak that do not know the Pushgateway, into the stream of samples,
 //! and deltas into the stream of pushes.
 //!
-//! In the order in which a request travels: [`router()`] hands it over, `body` receives it, `remote_write` or `otlp` says what it asks to
+//! In the order in which a request travels: [`router()`] hands it over, `body` receives it, `remote_write`, `otlp` or `influx` says what it asks to
 //! write, `accept` or `export` which of that can be, [`Receiver`] has the store write it, `answer` tells the sender. [`Statsd`] takes
 //! packets and answers nobody.
 
 mod accept;
 mod body;
 mod export;
+mod influx;
 mod otlp;
 mod receiver;
 mod remote_write;
@@ -22,7 +23,7 @@ mod router;
 
 pub use error::IngestError;
 pub use receiver::Receiver;
-pub use router::router;
+pub use router::{influx_router, router};
 pub use settings::Settings;
 pub use stats::IngestStats;
 pub use statsd::{Statsd, StatsdSettings};

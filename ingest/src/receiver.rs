@@ -12,6 +12,7 @@ use wire::remote_write::{self, Faults, Version};
 use crate::accept::{self, Accepted, Counts};
 use crate::error::IngestError;
 use crate::export;
+use crate::influx;
 use crate::otlp;
 use crate::settings::Settings;
 use crate::stats::IngestStats;
@@ -103,6 +104,32 @@ impl Receiver {
             return decode();
         }
         tokio::task::spawn_blocking(decode).await.map_err(|_| IngestError::Interrupted)?
+    }
+
+    /// Writes what of a body of lines can be written. Done when that is durable.
+    pub(crate) async fn influx(&self, kind: influx::Kind, body: Bytes) -> Result<Written, IngestError> {
+        self.samples.clock_agrees().await?;
+        let (settings, now_ms) = (Arc::clone(&self.settings), self.clock.now_ms());
+        let in_place = body.len() <= DECODED_IN_PLACE_BYTES_MAX;
+        let decode = move || -> Result<Accepted, IngestError> {
+            let body = encoding::inflate(kind.encoding, &body, settings.inflated_body_bytes_max)?;
+            let points = wire::influx::decode(&body, kind.precision, &settings.decoder_limits())?;
+            Ok(accept::accept(influx::request(points, kind.db.as_deref(), now_ms), now_ms, &settings))
+        };
+        let Accepted { batch, counts, faults } = match in_place {
+            true => decode()?,
+            false => tokio::task::spawn_blocking(decode).await.map_err(|_| IngestError::Interrupted)??,
+        };
+        if !batch.series.is_empty() {
+            self.samples.push(batch).await?;
+        }
+        self.stats.written(counts.samples, faults.len() as u64);
+        Ok(Written { counts, faults })
+    }
+
+    /// Whether what is sent now can be written.
+    pub(crate) async fn ready(&self) -> Result<(), IngestError> {
+        Ok(self.samples.ready().await?)
     }
 
     /// Writes what of an export can be written. Done when that is durable. A body that comes again is not added again.

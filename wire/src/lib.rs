@@ -3,7 +3,7 @@
 //! In the order in which a body is read: [`BodyFormat`] says what it is, [`encoding`] inflates it, [`text`] or
 //! [`protobuf`] decodes it to [`Family`] values, [`flatten()`] makes of them the series that Prometheus would scrape.
 //! [`exposition`] goes the other way. [`remote_write`] is read to series with samples of their own time, and [`otlp`] to families
-//! of metrics that have their own. [`statsd`] reads packets that say what was measured one by one.
+//! of metrics that have their own. [`influx`] reads lines, and [`statsd`] packets that say what was measured one by one.
 //! Every decoder takes [`Limits`] and answers in time linear in its input.
 
 mod family;
@@ -15,6 +15,7 @@ mod format;
 
 pub mod exposition;
 mod flatten;
+pub mod influx;
 pub mod otlp;
 pub mod protobuf;
 pub mod remote_write;

@@ -6,6 +6,7 @@ use std::alloc::System;
 use std::fmt::Write;
 
 use mayfly_wire::encoding::{AnswerEncoding, Encoding, gzip, inflate};
+use mayfly_wire::influx::{self, Precision};
 use mayfly_wire::name_escaping::{Escaping, unescape_values};
 use mayfly_wire::otlp::{self, Format};
 use mayfly_wire::remote_write::{self, Version};
@@ -76,6 +77,25 @@ const PACKET_TOKENS: &[&[u8]] = &[
     b"_e{",
     b"\xff",
     b"\xc3\xa9",
+];
+const LINES: &[&[u8]] = &[
+    b"cpu,host=a,zone=b\\ c usage=1.5,idle=2i,ok=t,s=\"x \\\" y\nz\" 1700000000000000000\n",
+    b"# comment\r\nm\\,n,k=v v=-1e3,w=18446744073709551615u\nb v=f 12",
+];
+const LINE_TOKENS: &[&[u8]] = &[
+    b",",
+    b"=",
+    b" ",
+    b"\n",
+    b"\"",
+    b"\\",
+    b"#",
+    b"i",
+    b"u",
+    b"true",
+    b"1e999",
+    b"-9223372036854775808",
+    b"\xff",
 ];
 
 /// What a call may allocate in all, beside this much for each byte of its input.
@@ -251,6 +271,13 @@ fn no_decoder_panics_or_asks_for_much() {
         for line in statsd::lines(input) {
             let Ok(statsd::Line::Samples { samples, .. }) = statsd::parse(line, 64) else { continue };
             assert!(!samples.is_empty() && samples.iter().all(|sample| sample.weight >= 1.0));
+        }
+    });
+    check("lines", LINES, LINE_TOKENS, |input| {
+        for precision in [Precision::Nanoseconds, Precision::Hours] {
+            let found = influx::decode(input, precision, &Limits::default()).expect("within the limits");
+            let numbers = found.points.iter().flat_map(|point| &point.fields);
+            assert!(numbers.into_iter().all(|(name, value)| !name.is_empty() && value.is_finite()));
         }
     });
     check("names", NAMES, NAME_TOKENS, |input| {

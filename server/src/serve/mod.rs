@@ -149,8 +149,8 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     });
     // a tenth of the files that may be open is for the storage
     let (of_gateway, of_query) = (PortLimits::of_system(70), PortLimits::of_system(20));
-    let gateway_routes =
-        below(&route_prefix, ingest::router(receiver)).merge(gateway::router(Arc::clone(&gateway)));
+    let ingested = ingest::router(Arc::clone(&receiver)).merge(ingest::influx_router(receiver));
+    let gateway_routes = below(&route_prefix, ingested).merge(gateway::router(Arc::clone(&gateway)));
     let servers = tokio::spawn(async move {
         let on_gateway = gateway_ports
             .into_iter()

@@ -16,7 +16,7 @@ from .process import Failed, Process, free_ports
 
 def missing() -> list[Path]:
     """Programs that `tools/peers.sh` should have fetched and that are not there."""
-    names = ["prometheus", "promtool", "prometheus-alertmanager", "prometheus-pushgateway", "vmagent"]
+    names = ["prometheus", "promtool", "prometheus-alertmanager", "prometheus-pushgateway", "vmagent", "victoria-metrics"]
     programs = [*(PROGRAMS / name for name in names), VENV / "weed", MINISTACK, SAM, PROVIDER_AWS / "package.json"]
     return [path for path in programs if not path.is_file()]
 
