@@ -11,16 +11,19 @@ const FAMILY: &str = "io.prometheus.client.MetricFamily";
 pub enum BodyFormat {
     /// The text format 0.0.4.
     Text,
+    /// OpenMetrics, of any version.
+    OpenMetrics,
     /// `io.prometheus.client.MetricFamily` messages, each with its length before it.
     ProtobufDelimited,
 }
 
 impl BodyFormat {
     /// What a `Content-Type` header says. As with the Pushgateway, whatever does not fully name the delimited
-    /// protobuf format is text.
+    /// protobuf format is text, but for OpenMetrics, which has a name of its own.
     pub fn of_header(content_type: Option<&str>) -> Self {
         match content_type.map(MediaRange::parse) {
             Some(media) if media.is_delimited_protobuf() => Self::ProtobufDelimited,
+            Some(media) if media.media == OPENMETRICS => Self::OpenMetrics,
             _ => Self::Text,
         }
     }
@@ -153,7 +156,8 @@ mod tests {
             |header: Option<&str>, expect| assert_eq!(BodyFormat::of_header(header), expect, "{header:?}");
         check(None, BodyFormat::Text);
         check(Some("application/json"), BodyFormat::Text);
-        check(Some("application/openmetrics-text; version=1.0.0"), BodyFormat::Text);
+        check(Some("application/openmetrics-text; version=1.0.0"), BodyFormat::OpenMetrics);
+        check(Some("Application/OpenMetrics-text"), BodyFormat::OpenMetrics);
         let full =
             "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
         check(Some(full), BodyFormat::ProtobufDelimited);

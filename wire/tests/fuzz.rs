@@ -10,7 +10,9 @@ use mayfly_wire::influx::{self, Precision};
 use mayfly_wire::name_escaping::{Escaping, unescape_values};
 use mayfly_wire::otlp::{self, Format};
 use mayfly_wire::remote_write::{self, Version};
-use mayfly_wire::{Accepted, BodyFormat, Family, Limits, exposition, flatten, protobuf, statsd, text};
+use mayfly_wire::{
+    Accepted, BodyFormat, Family, Limits, exposition, flatten, openmetrics, protobuf, statsd, text,
+};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use testkit::Mutator;
 use testkit::protobuf::Message;
@@ -48,6 +50,28 @@ const TEXT_TOKENS: &[&[u8]] = &[
     b"quantile=",
     b"99999999999999999999",
     b"\0",
+];
+const OPENMETRICS: &[&[u8]] = &[
+    b"# TYPE a_s counter\n# UNIT a_s s\n# HELP a_s Help \\n\na_s_total{x=\"1\"} 1 # {t=\"x\"} 0.5 1.25\na_s_created{x=\"1\"} 1.5\n# EOF",
+    b"# TYPE h histogram\nh_bucket{le=\"1\"} 1 # {} 0.2\nh_bucket{le=\"+Inf\"} 2\nh_sum 4\nh_count 2\nh_created 1\n# EOF\n",
+    b"# TYPE s summary\ns{quantile=\"0.5\"} NaN\ns_sum 1\ns_count 2 17.5\n# TYPE i info\ni_info{a=\"b\"} 1\n# EOF\n",
+    b"# TYPE e stateset\ne{e=\"up\"} 1\n# TYPE g gaugehistogram\ng_bucket{le=\"+Inf\"} 2\ng_gsum 1\ng_gcount 2\nplain 1\n# EOF",
+];
+const OPENMETRICS_TOKENS: &[&[u8]] = &[
+    b"# TYPE ",
+    b"# UNIT ",
+    b"# EOF",
+    b" # {",
+    b"_created",
+    b"_total",
+    b"_info",
+    b"counter",
+    b"gaugehistogram",
+    b"\n",
+    b"{",
+    b"le=",
+    b"1e300",
+    b"\xff",
 ];
 const NAMES: &[&[u8]] = &[b"U__foo_2e_bar", b"U__a__b", b"U__x_10ffff_y", b"plain", b"U__"];
 const NAME_TOKENS: &[&[u8]] = &[b"U__", b"_", b"__", b"_2e_", b"_110000_", b"_d800_", "é".as_bytes()];
@@ -223,6 +247,15 @@ fn no_decoder_panics_or_asks_for_much() {
         for utf8_names in [false, true] {
             let options = text::Options { utf8_names, ..text::Options::default() };
             let _ = text::parse(&text::with_line_feeds(input), &options);
+        }
+    });
+    check("OpenMetrics", OPENMETRICS, OPENMETRICS_TOKENS, |input| {
+        for utf8_names in [false, true] {
+            let options = text::Options { utf8_names, ..text::Options::default() };
+            let families = openmetrics::parse(input, &options).unwrap_or_default();
+            let names: std::collections::HashSet<_> = families.iter().map(|family| &family.name).collect();
+            assert_eq!(names.len(), families.len());
+            assert!(families.iter().all(|family| !family.metrics.is_empty()));
         }
     });
     let bodies = bodies();

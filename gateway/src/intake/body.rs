@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use wire::encoding::{Encoding, EncodingError, inflate};
+use wire::openmetrics::OpenMetricsError;
 use wire::protobuf::ProtobufError;
 use wire::text::{self, TextError};
-use wire::{BodyFormat, Family, protobuf};
+use wire::{BodyFormat, Family, openmetrics, protobuf};
 
 use super::error::IntakeError;
 use crate::settings::Settings;
@@ -33,12 +34,14 @@ pub(crate) fn families(body: &Body, settings: &Settings) -> Result<Vec<Family>, 
     let plain =
         inflate(body.encoding, &body.bytes, settings.inflated_body_bytes_max).map_err(encoding_error)?;
     let limits = settings.decoder_limits();
+    let options = text::Options { utf8_names: settings.utf8_names, limits };
+    let lines = || match settings.lenient_text {
+        true => text::with_line_feeds(&plain),
+        false => Cow::Borrowed(&*plain),
+    };
     match body.format {
-        BodyFormat::Text => {
-            let options = text::Options { utf8_names: settings.utf8_names, limits };
-            let fixed = settings.lenient_text.then(|| text::with_line_feeds(&plain));
-            text::parse(fixed.as_deref().unwrap_or(&plain), &options).map_err(text_error)
-        }
+        BodyFormat::Text => text::parse(&lines(), &options).map_err(text_error),
+        BodyFormat::OpenMetrics => openmetrics::parse(&lines(), &options).map_err(openmetrics_error),
         BodyFormat::ProtobufDelimited => protobuf::parse(&plain, &limits).map_err(protobuf_error),
     }
 }
@@ -58,6 +61,17 @@ fn text_error(error: TextError) -> IntakeError {
             too_many_labels(format!("the number of labels of a sample in line {line}"), labels_max)
         }
         other => IntakeError::Text(other),
+    }
+}
+
+fn openmetrics_error(error: OpenMetricsError) -> IntakeError {
+    match error {
+        OpenMetricsError::TooLarge { bytes_max } => inflated_too_large(bytes_max),
+        OpenMetricsError::TooManySamples { samples_max } => too_many_series(samples_max),
+        OpenMetricsError::TooManyLabels { line, labels_max } => {
+            too_many_labels(format!("the number of labels of a sample in line {line}"), labels_max)
+        }
+        other => IntakeError::OpenMetrics(other),
     }
 }
 

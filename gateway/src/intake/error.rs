@@ -1,6 +1,7 @@
 //! Why a body was refused.
 
 use wire::encoding::EncodingError;
+use wire::openmetrics::OpenMetricsError;
 use wire::protobuf::ProtobufError;
 use wire::text::TextError;
 
@@ -16,6 +17,9 @@ pub enum IntakeError {
     /// It is no text format.
     #[error(transparent)]
     Text(TextError),
+    /// It is no OpenMetrics.
+    #[error(transparent)]
+    OpenMetrics(OpenMetricsError),
     /// It is no protobuf.
     #[error(transparent)]
     Protobuf(ProtobufError),

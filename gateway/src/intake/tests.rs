@@ -206,6 +206,31 @@ fn when_a_counter_began_is_kept() {
 }
 
 #[test]
+fn openmetrics() {
+    let check = |text: &str, expect: Result<&str, &str>| {
+        let found = read(&body(BodyFormat::OpenMetrics, text), &group(&[("job", "j")]), &Settings::default());
+        let found = found.map(|push| show(&push)).map_err(|error| error.to_string());
+        assert_eq!(found.as_deref().map_err(|error| &**error), expect, "{text}");
+    };
+    check(
+        "# TYPE a counter\na_total 1 # {t=\"x\"} 1\na_created 7\n# EOF",
+        Ok("counter a_total: a_total{job=\"j\"} 1\n"),
+    );
+    check("# TYPE b info\nb_info{v=\"1\"} 1\n# EOF", Ok("info b_info: b_info{job=\"j\", v=\"1\"} 1\n"));
+    check("a 1\n", Err("OpenMetrics parsing error in line 2: expected # EOF at the end"));
+    check("a 1 5\n# EOF", Err(&format!("{INCONSISTENT}pushed metrics must not have timestamps")));
+    let dump = r#"collected metric "a_total" { label:{name:"instance" value:""} label:{name:"job" value:"j"}} is not a COUNTER"#;
+    check("# TYPE a counter\na_created 7\n# EOF", Err(&format!("{INCONSISTENT}{dump}")));
+    let settings = Settings { series_per_push_max: 1, ..Settings::default() };
+    let two = body(BodyFormat::OpenMetrics, "a 1\nb 1\n# EOF");
+    let error = read(&two, &group(&[("job", "j")]), &settings).expect_err("too many").to_string();
+    assert_eq!(error, "the number of series exceeds series_per_push_max = 1");
+    let body = body(BodyFormat::OpenMetrics, "# TYPE a counter\na_total 1\na_created 7\n# EOF");
+    let push = read(&body, &group(&[("job", "j")]), &Settings::default()).expect("a push");
+    assert_eq!(push.families[0].series[0].start_us, Some(7_000_000));
+}
+
+#[test]
 fn what_only_protobuf_can_say() {
     let label = |name: &str, value: &str| (name.into(), value.into());
     let gauge = |labels| Metric::new(labels, MetricValue::Gauge(2.0));

@@ -8,21 +8,29 @@ use crate::family::{Family, Histogram, Metric, MetricValue, Summary};
 use crate::name_escaping::Escaping;
 
 /// Writes families in the order given; those without metrics are left out. The sample of a counter `a` is called `a_total`,
-/// whatever it was called before. A native histogram without classic buckets shows its count and sum.
+/// and that of an info `a_info`, whatever it was called before. A native histogram without classic buckets shows its count and sum.
 pub fn write(families: &[Family], escaping: Escaping) -> String {
     let mut text = String::new();
     for family in families.iter().filter(|family| !family.metrics.is_empty()) {
         let name = escaping.metric_name(&family.name);
-        let is_counter = family.r#type == MetricType::Counter;
-        let name = if is_counter { name.strip_suffix("_total").unwrap_or(&name) } else { &name };
+        let name = name.strip_suffix(suffix(family.r#type)).unwrap_or(&name);
         let mut writer = Writer(LineWriter { text: &mut text, name, escaping });
         writer.head(family);
         for metric in &family.metrics {
-            writer.metric(metric);
+            writer.metric(family.r#type, metric);
         }
     }
     text.push_str("# EOF\n");
     text
+}
+
+/// What the samples of a family of this type are called beyond its name.
+fn suffix(r#type: MetricType) -> &'static str {
+    match r#type {
+        MetricType::Counter => "_total",
+        MetricType::Info => "_info",
+        _ => "",
+    }
 }
 
 fn type_word(r#type: MetricType) -> &'static str {
@@ -50,12 +58,11 @@ impl Writer<'_> {
         }
     }
 
-    fn metric(&mut self, metric: &Metric) {
+    fn metric(&mut self, r#type: MetricType, metric: &Metric) {
         match &metric.value {
             MetricValue::Absent => {}
-            MetricValue::Counter(value) => self.sample("_total", metric, None, &bound(*value)),
-            MetricValue::Gauge(value) | MetricValue::Untyped(value) => {
-                self.sample("", metric, None, &bound(*value));
+            MetricValue::Counter(value) | MetricValue::Gauge(value) | MetricValue::Untyped(value) => {
+                self.sample(suffix(r#type), metric, None, &bound(*value));
             }
             MetricValue::Summary(summary) => self.summary(metric, summary),
             MetricValue::Histogram(histogram) => self.histogram(metric, histogram),
@@ -124,5 +131,9 @@ mod tests {
             }
         );
         assert_eq!(write(&[], Escaping::default()), "# EOF\n");
+        let body = "# TYPE build info\nbuild_info{v=\"1\"} 1.0\n# TYPE a counter\na_total 2.0\n\
+            # TYPE s stateset\ns{s=\"up\"} 1.0\n# EOF\n";
+        let families = crate::openmetrics::parse(body.as_bytes(), &text::Options::default()).expect("parses");
+        assert_eq!(write(&families, Escaping::default()), body);
     }
 }

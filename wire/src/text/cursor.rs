@@ -2,37 +2,37 @@
 
 use std::borrow::Cow;
 
-use super::error::{Fault, Quoted};
+use super::{Fault, Quoted};
 
 /// A place in a body. Whatever wants a byte after the last one fails with [`Fault::End`].
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(body: &'a [u8]) -> Self {
+    pub(crate) fn new(body: &'a [u8]) -> Self {
         Self { rest: body }
     }
 
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.rest.is_empty()
     }
 
-    pub(super) fn peek(&self) -> Result<u8, Fault> {
+    pub(crate) fn peek(&self) -> Result<u8, Fault> {
         self.rest.first().copied().ok_or(Fault::End)
     }
 
-    pub(super) fn skip(&mut self) {
+    pub(crate) fn skip(&mut self) {
         self.rest = self.rest.get(1..).unwrap_or_default();
     }
 
-    pub(super) fn skip_blanks(&mut self) {
+    pub(crate) fn skip_blanks(&mut self) {
         let blanks = self.rest.iter().take_while(|byte| is_blank(**byte)).count();
         self.rest = &self.rest[blanks..];
     }
 
     /// The bytes before the first that satisfies `end`, which must exist.
-    pub(super) fn until(&mut self, end: impl Fn(u8) -> bool) -> Result<&'a [u8], Fault> {
+    pub(crate) fn until(&mut self, end: impl Fn(u8) -> bool) -> Result<&'a [u8], Fault> {
         let length = self.rest.iter().position(|byte| end(*byte)).ok_or(Fault::End)?;
         let (token, rest) = self.rest.split_at(length);
         self.rest = rest;
@@ -40,17 +40,17 @@ impl<'a> Cursor<'a> {
     }
 
     /// The bytes before the next blank or line feed.
-    pub(super) fn word(&mut self) -> Result<&'a [u8], Fault> {
+    pub(crate) fn word(&mut self) -> Result<&'a [u8], Fault> {
         self.until(|byte| is_blank(byte) || byte == b'\n')
     }
 
     /// The bytes before the next line feed.
-    pub(super) fn line(&mut self) -> Result<&'a [u8], Fault> {
+    pub(crate) fn line(&mut self) -> Result<&'a [u8], Fault> {
         self.until(|byte| byte == b'\n')
     }
 
     /// A name, in quotes or not; empty if none begins here.
-    pub(super) fn name(&mut self, what: Quoted) -> Result<Cow<'a, [u8]>, Fault> {
+    pub(crate) fn name(&mut self, what: Quoted) -> Result<Cow<'a, [u8]>, Fault> {
         match self.peek()? {
             b'"' => self.quoted(what),
             b'0'..=b'9' => Ok(Cow::Borrowed(b"")),
@@ -63,7 +63,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// What stands between the quote that is next and the one that closes it.
-    pub(super) fn quoted(&mut self, what: Quoted) -> Result<Cow<'a, [u8]>, Fault> {
+    pub(crate) fn quoted(&mut self, what: Quoted) -> Result<Cow<'a, [u8]>, Fault> {
         self.skip();
         let mut text = Cow::Borrowed(self.until(|byte| matches!(byte, b'"' | b'\\' | b'\n'))?);
         loop {
@@ -81,7 +81,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The rest of the line as a help text.
-    pub(super) fn help(&mut self) -> Result<Cow<'a, [u8]>, Fault> {
+    pub(crate) fn help(&mut self) -> Result<Cow<'a, [u8]>, Fault> {
         let mut text = Cow::Borrowed(self.until(|byte| matches!(byte, b'\\' | b'\n'))?);
         while self.peek()? == b'\\' {
             self.skip();
@@ -102,6 +102,6 @@ impl<'a> Cursor<'a> {
     }
 }
 
-pub(super) fn is_blank(byte: u8) -> bool {
+pub(crate) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }

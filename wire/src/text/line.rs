@@ -13,19 +13,19 @@ use super::number;
 /// A sample as it stands in its line.
 pub(super) struct Line<'a> {
     pub(super) name: Cow<'a, str>,
-    pub(super) labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    pub(super) labels: LineLabels<'a>,
     pub(super) value: f64,
     pub(super) timestamp_ms: Option<i64>,
 }
 
 /// Why a line cannot be read: its number is not known here.
-pub(super) enum LineError {
+pub(crate) enum LineError {
     Fault(Fault),
     TooManyLabels { labels_max: usize },
 }
 
 impl LineError {
-    pub(super) fn at(self, line: usize) -> TextError {
+    pub(crate) fn at(self, line: usize) -> TextError {
         match self {
             Self::Fault(fault) => TextError::Syntax { line, fault },
             Self::TooManyLabels { labels_max } => TextError::TooManyLabels { line, labels_max },
@@ -39,8 +39,22 @@ impl From<Fault> for LineError {
     }
 }
 
+/// Names and values of labels as they stand in a line.
+pub(crate) type LineLabels<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
 /// Reads a line up to its line feed.
 pub(super) fn read<'a>(cursor: &mut Cursor<'a>, options: &Options) -> Result<Line<'a>, LineError> {
+    let (name, labels) = series(cursor, options)?;
+    let value = value(cursor)?;
+    let timestamp_ms = if is_blank(cursor.peek()?) { Some(timestamp(cursor)?) } else { None };
+    Ok(Line { name, labels, value, timestamp_ms })
+}
+
+/// Reads the name and the labels of a sample.
+pub(crate) fn series<'a>(
+    cursor: &mut Cursor<'a>,
+    options: &Options,
+) -> Result<(Cow<'a, str>, LineLabels<'a>), LineError> {
     let mut braces = Braces { name: None, labels: Vec::new(), seen: HashSet::new(), options };
     if cursor.peek()? == b'{' {
         braces.read(cursor, true)?;
@@ -55,12 +69,24 @@ pub(super) fn read<'a>(cursor: &mut Cursor<'a>, options: &Options) -> Result<Lin
             braces.read(cursor, false)?;
         }
     }
-    let (Some(name), labels) = (braces.name, braces.labels) else { return Err(Fault::NoMetricName.into()) };
+    match braces.name {
+        Some(name) => Ok((name, braces.labels)),
+        None => Err(Fault::NoMetricName.into()),
+    }
+}
+
+/// Reads labels in braces, without a name.
+pub(crate) fn labels<'a>(cursor: &mut Cursor<'a>, options: &Options) -> Result<LineLabels<'a>, LineError> {
+    let mut braces = Braces { name: None, labels: Vec::new(), seen: HashSet::new(), options };
+    braces.read(cursor, false)?;
+    Ok(braces.labels)
+}
+
+/// Reads a value, behind blanks.
+pub(crate) fn value(cursor: &mut Cursor<'_>) -> Result<f64, Fault> {
     cursor.skip_blanks();
     let word = cursor.word()?;
-    let value = number::float(word).ok_or_else(|| Fault::Value(word.to_vec()))?;
-    let timestamp_ms = if is_blank(cursor.peek()?) { Some(timestamp(cursor)?) } else { None };
-    Ok(Line { name, labels, value, timestamp_ms })
+    number::float(word).ok_or_else(|| Fault::Value(word.to_vec()))
 }
 
 fn timestamp(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
@@ -74,7 +100,7 @@ fn timestamp(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
 }
 
 /// A metric name as text, checked against the character set that is allowed.
-pub(super) fn metric_name<'a>(name: Cow<'a, [u8]>, options: &Options) -> Result<Cow<'a, str>, Fault> {
+pub(crate) fn metric_name<'a>(name: Cow<'a, [u8]>, options: &Options) -> Result<Cow<'a, str>, Fault> {
     let name = utf8(name).map_err(Fault::MetricName)?;
     let allowed = options.utf8_names || name.is_empty() || is_legacy_metric_name(&name);
     if allowed { Ok(name) } else { Err(Fault::MetricName(name.as_bytes().to_vec())) }
@@ -92,7 +118,7 @@ fn utf8(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Vec<u8>> {
 /// What stands between `{` and `}`.
 struct Braces<'a, 'o> {
     name: Option<Cow<'a, str>>,
-    labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    labels: LineLabels<'a>,
     /// The names of the labels, once there are too many to compare each with each.
     seen: HashSet<Cow<'a, str>>,
     options: &'o Options,

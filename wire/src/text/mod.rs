@@ -1,10 +1,10 @@
 //! The text format 0.0.4, read as strictly as the Pushgateway does.
 
 mod assembly;
-mod cursor;
+pub(crate) mod cursor;
 mod error;
-mod line;
-mod number;
+pub(crate) mod line;
+pub(crate) mod number;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 /// A float in Go's syntax without hexadecimal and underscores: unlike Rust's, its NaN has no sign and too large a number
 /// is an error.
-pub(super) fn float(text: &[u8]) -> Option<f64> {
+pub(crate) fn float(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
     let value: f64 = text.parse().ok()?;
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);

@@ -1,0 +1,92 @@
+"""31: what the real client writes as OpenMetrics, pushed, is what the real Prometheus makes of it when it scrapes it."""
+
+import http.server
+import threading
+
+from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram, Info, Summary
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from harness.http import call, instant
+from harness.peers import Prometheus
+from harness.process import until
+
+
+def body() -> bytes:
+    registry = CollectorRegistry()
+    counter = Counter("rows", "Rows.", ["table"], registry=registry)
+    counter.labels("orders").inc(3, exemplar={"trace_id": "abc"})
+    counter.labels('it"em\\s\n').inc(2.5)
+    Gauge("depth", "Depth.", unit="meters", registry=registry).set(-0.5)
+    took = Histogram("took", "Duration.", registry=registry, buckets=(0.5, 2, 7.5))
+    for seconds in (0.1, 3, 30):
+        took.observe(seconds, exemplar={"trace_id": str(seconds)})
+    Summary("wait", "Waiting.", registry=registry).observe(7)
+    Enum("state", "State.", states=["up", "down"], registry=registry).state("down")
+    Info("build", "Build.", registry=registry).info({"version": "1.2.3"})
+    return generate_latest(registry)
+
+
+class Page:
+    """Shows a body to whoever scrapes it."""
+
+    def __init__(self, shown: bytes):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Type", CONTENT_TYPE_LATEST)
+                self.send_header("Content-Length", str(len(shown)))
+                self.end_headers()
+                self.wfile.write(shown)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_the_same_series_as_prometheus_makes(tmp_path, folder_server):
+    shown = body()
+    page = Page(shown)
+    prometheus = Prometheus.scraping(tmp_path, page.url)
+    # a created time is no series in Mayfly; the rest is what Prometheus says about its scrape
+    compared = '{__name__=~".+",__name__!~".*_created|up|scrape_.*|push_.*"}'
+    without = ("job", "instance")
+
+    def vector(base: str) -> dict:
+        found = instant(base, compared)
+        return {tuple(pair for pair in labels if pair[0] not in without): value for labels, value in found.items()}
+
+    theirs = until("scraped", lambda: vector(prometheus.url))
+    page.stop()
+    answer = call(folder_server.gateway, "PUT", "/metrics/job/om", shown, {"content-type": CONTENT_TYPE_LATEST})
+    assert (answer.status, answer.text) == (200, "")
+    assert len(theirs) == 14
+    assert vector(folder_server.query) == theirs
+    # types and help as with the other formats
+    text = call(folder_server.gateway, "GET", "/metrics").text
+    for line in ("# HELP rows_total Rows.", "# TYPE rows_total counter", "# TYPE took histogram", "# TYPE build_info gauge"):
+        assert line in text.splitlines()
+    metadata = call(folder_server.query, "GET", "/api/v1/metadata?metric=depth_meters").json()["data"]
+    assert metadata == {"depth_meters": [{"type": "gauge", "help": "Depth.", "unit": "meters"}]}
+    # the same counter pushed as text is the same family
+    pushed = call(folder_server.gateway, "POST", "/metrics/job/om", "# TYPE rows_total counter\nrows_total 9\n")
+    assert pushed.status == 200
+    assert list(instant(folder_server.query, "rows_total").values()) == [9]
+
+
+def test_what_is_refused(folder_server):
+    for text, part in [
+        (b"a 1\n", "expected # EOF at the end"),
+        (b"a 1 1700000000\n# EOF\n", "must not have timestamps"),
+        (b"# TYPE a counter\na 1\n# EOF\n", "lacks the suffix"),
+        (b"# EOF\na 1\n", "behind # EOF"),
+    ]:
+        answer = call(folder_server.gateway, "PUT", "/metrics/job/om", text, {"content-type": "application/openmetrics-text"})
+        assert answer.status == 400 and part in answer.text, answer.text
+    assert instant(folder_server.query, "a") == {}

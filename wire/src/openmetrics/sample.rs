@@ -1,0 +1,116 @@
+//! One line with a sample: name, labels, value, timestamp, exemplar.
+
+use std::borrow::Cow;
+
+use super::error::{Fault, OpenMetricsError};
+use crate::Exemplar;
+use crate::text::cursor::{Cursor, is_blank};
+use crate::text::line::{self, LineError, LineLabels};
+use crate::text::{self, Options, TextError, number};
+
+/// Characters of names and values of an exemplar's labels, as the standard has it.
+const EXEMPLAR_CHARS_MAX: usize = 128;
+
+/// A sample as it stands in its line.
+pub(super) struct Sample<'a> {
+    pub(super) name: Cow<'a, str>,
+    pub(super) labels: LineLabels<'a>,
+    pub(super) value: f64,
+    pub(super) timestamp_ms: Option<i64>,
+    pub(super) exemplar: Option<Exemplar>,
+}
+
+/// Why a line cannot be read: its number is not known here.
+pub(super) enum SampleError {
+    Fault(Fault),
+    Line(LineError),
+}
+
+impl SampleError {
+    pub(super) fn at(self, line: usize) -> OpenMetricsError {
+        let syntax = |fault| OpenMetricsError::Syntax { line, fault };
+        match self {
+            Self::Fault(fault) => syntax(fault),
+            Self::Line(error) => match error.at(line) {
+                TextError::TooManyLabels { labels_max, .. } => {
+                    OpenMetricsError::TooManyLabels { line, labels_max }
+                }
+                TextError::Syntax { fault, .. } => syntax(fault.into()),
+                TextError::TooLarge { bytes_max } => OpenMetricsError::TooLarge { bytes_max },
+                TextError::TooManySamples { samples_max } => OpenMetricsError::TooManySamples { samples_max },
+            },
+        }
+    }
+}
+
+impl From<Fault> for SampleError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<LineError> for SampleError {
+    fn from(error: LineError) -> Self {
+        Self::Line(error)
+    }
+}
+
+impl From<text::Fault> for SampleError {
+    fn from(fault: text::Fault) -> Self {
+        Self::Fault(fault.into())
+    }
+}
+
+/// Reads a line up to its line feed.
+pub(super) fn read<'a>(cursor: &mut Cursor<'a>, options: &Options) -> Result<Sample<'a>, SampleError> {
+    let (name, labels) = line::series(cursor, options)?;
+    let value = line::value(cursor)?;
+    let timestamp_ms = timestamp(cursor)?;
+    cursor.skip_blanks();
+    let exemplar = match cursor.peek()? {
+        b'#' => Some(exemplar(cursor, options)?),
+        _ => None,
+    };
+    cursor.skip_blanks();
+    match cursor.line()? {
+        b"" => Ok(Sample { name, labels, value, timestamp_ms, exemplar }),
+        more => Err(Fault::AfterSample(more.to_vec()).into()),
+    }
+}
+
+/// The time that stands behind a value, if there is one.
+fn timestamp(cursor: &mut Cursor<'_>) -> Result<Option<i64>, SampleError> {
+    if !is_blank(cursor.peek()?) {
+        return Ok(None);
+    }
+    cursor.skip_blanks();
+    if matches!(cursor.peek()?, b'#' | b'\n') {
+        return Ok(None);
+    }
+    let word = cursor.word()?;
+    let ms = number::float(word).and_then(milliseconds);
+    Ok(Some(ms.ok_or_else(|| Fault::Timestamp(word.to_vec()))?))
+}
+
+/// Seconds as whole milliseconds, if any clock shows them.
+#[expect(clippy::cast_possible_truncation, reason = "it is within the range")]
+pub(super) fn milliseconds(seconds: f64) -> Option<i64> {
+    let ms = (seconds * 1_000.0).round();
+    (ms.abs() <= 1e15).then_some(ms as i64)
+}
+
+fn exemplar(cursor: &mut Cursor<'_>, options: &Options) -> Result<Exemplar, SampleError> {
+    cursor.skip();
+    cursor.skip_blanks();
+    if cursor.peek()? != b'{' {
+        return Err(Fault::AfterSample(cursor.line()?.to_vec()).into());
+    }
+    let labels = line::labels(cursor, options)?;
+    let chars = labels.iter().map(|(name, value)| name.chars().count() + value.chars().count());
+    if chars.sum::<usize>() > EXEMPLAR_CHARS_MAX {
+        return Err(Fault::LongExemplar { max: EXEMPLAR_CHARS_MAX }.into());
+    }
+    let labels = labels.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let value = line::value(cursor)?;
+    Ok(Exemplar { labels, value, timestamp_ms: timestamp(cursor)? })
+}
