@@ -6,11 +6,12 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{Change, Clock, GroupKey, Labels, Push, RETRY_WINDOW_US, RetryKey};
 use store::{
-    ComputeError, LiveGroup, ReadError, Reader, Submitted, WriteError, WriteErrorKind, Writer, compute,
+    ComputeError, LiveGroup, ReadError, Reader, SampleBatch, Submitted, WriteError, WriteErrorKind, Writer,
+    compute,
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
-use wire::Accepted;
 use wire::encoding::AnswerEncoding;
+use wire::{Accepted, Family};
 
 use crate::about::About;
 use crate::api::{Deleted, Deletion};
@@ -27,6 +28,8 @@ use crate::terms::Terms;
 #[derive(Debug)]
 pub struct Gateway {
     writer: Arc<Writer>,
+    /// Where what has a time of its own goes; `None`: it is refused.
+    samples: Option<Arc<Writer<SampleBatch>>>,
     reader: Arc<Reader>,
     clock: Arc<dyn Clock>,
     settings: Arc<Settings>,
@@ -69,12 +72,28 @@ const ENDED_AT_ONCE: usize = 256;
 impl Gateway {
     /// A gateway over a store, which compares a push with nothing but itself and so never reads the store to take one.
     pub fn new(writer: Arc<Writer>, reader: Arc<Reader>, clock: Arc<dyn Clock>, settings: Settings) -> Self {
+        Self::with(writer, reader, clock, Settings { timestamps: false, ..settings })
+    }
+
+    /// The same, which writes by this writer what is pushed with a time of its own.
+    pub fn with_samples(
+        writer: Arc<Writer>,
+        samples: Arc<Writer<SampleBatch>>,
+        reader: Arc<Reader>,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Self {
+        Self { samples: Some(samples), ..Self::with(writer, reader, clock, settings) }
+    }
+
+    fn with(writer: Arc<Writer>, reader: Arc<Reader>, clock: Arc<dyn Clock>, settings: Settings) -> Self {
         let in_flight = Semaphore::new(settings.pushes_in_flight_max.min(Semaphore::MAX_PERMITS));
         let scrapes = Arc::new(Semaphore::new(settings.scrapes_at_once_max.min(Semaphore::MAX_PERMITS)));
         let about = About { started_us: clock.now_us(), ..About::default() };
         let retries = Arc::new(Retries::new(settings.idempotency_keys_max));
         Self {
             writer,
+            samples: None,
             reader,
             clock,
             settings: Arc::new(settings),
@@ -244,17 +263,26 @@ impl Gateway {
         result
     }
 
-    /// Writes a push if it does not contradict what is held.
-    async fn write(&self, Intake { push, families }: Intake) -> Result<(), GatewayError> {
+    /// Writes what a body holds, if it does not contradict what is held: first what is to be held, then what has a time of its own.
+    /// Where only the second fails, the same request again does all of it.
+    async fn write(&self, Intake { push, samples, families }: Intake) -> Result<(), GatewayError> {
+        self.write_push(push, &families).await?;
+        if let Some(writer) = self.samples.as_ref().filter(|_| !samples.series.is_empty()) {
+            writer.push(samples).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_push(&self, push: Push, families: &[Family]) -> Result<(), GatewayError> {
         let Some(held) = &self.held else {
             self.writer.push(push).await?;
             return Ok(());
         };
-        let compared = self.settings.consistency_check.then_some(&families[..]);
+        let compared = self.settings.consistency_check.then_some(families);
         if compared.is_some() && !held.filled(Duration::from_millis(self.settings.known_wait_ms)).await {
             tracing::warn!("push compared with this process's only: what the store holds is not known yet");
         }
-        let claims: Vec<Claim> = held.claims(&families);
+        let claims: Vec<Claim> = held.claims(families);
         let intent = Intent { group: push.group, change: push.change, claims, compared, ttl_us: push.ttl_us };
         match held.push(intent, self.clock.now_us(), || self.writer.submit(push))? {
             Claimed::Refused(faults) => Err(IntakeError::Inconsistent(faults).into()),

@@ -46,6 +46,11 @@ pub struct Settings {
     pub type_labels: bool,
     /// Whether text may have CRLF for its line ends, and none after its last line.
     pub lenient_text: bool,
+    /// Whether samples may have a time of their own, where there is somewhere to put them. They become samples of that time, which no
+    /// group holds.
+    pub timestamps: bool,
+    /// How far such a time may be ahead of the clock.
+    pub samples_ahead_max_ms: i64,
     /// How long a group lives if nobody pushes to it again, where a push does not say so itself; `None`: for ever.
     pub push_ttl_ms: Option<u64>,
     /// Pushes that are worked on at once; one more is answered 503.
@@ -92,6 +97,8 @@ impl Default for Settings {
             utf8_names: false,
             type_labels: false,
             lenient_text: false,
+            timestamps: false,
+            samples_ahead_max_ms: 600_000,
             push_ttl_ms: None,
             pushes_in_flight_max: 512,
             known_wait_ms: 10_000,

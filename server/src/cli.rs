@@ -207,6 +207,10 @@ pub(crate) struct Serve {
     #[arg(long = "gateway.enable-openmetrics")]
     pub(crate) openmetrics: bool,
 
+    /// Take pushed samples that have a time of their own: they are stored as samples of that time, and no group holds them
+    #[arg(long = "push.enable-timestamps")]
+    pub(crate) timestamps: bool,
+
     /// How long a group lives if nobody pushes to it again; a push may say so itself with a header X-Mayfly-TTL
     /// [default: for ever]
     #[arg(long = "push.ttl", value_name = "DURATION", value_parser = duration)]

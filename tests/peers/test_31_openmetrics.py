@@ -2,11 +2,13 @@
 
 import http.server
 import threading
+import time
 
 from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram, Info, Summary
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from harness.http import call, instant
+from harness.http import call, data, instant
+from harness.mayfly import Mayfly
 from harness.peers import Prometheus
 from harness.process import until
 
@@ -90,3 +92,29 @@ def test_what_is_refused(folder_server):
         answer = call(folder_server.gateway, "PUT", "/metrics/job/om", text, {"content-type": "application/openmetrics-text"})
         assert answer.status == 400 and part in answer.text, answer.text
     assert instant(folder_server.query, "a") == {}
+
+
+def test_samples_with_a_time_of_their_own(tmp_path):
+    mayfly = Mayfly(tmp_path, tmp_path / "data", flags=("--push.enable-timestamps",)).start()
+    now = int(time.time())
+    registry = CollectorRegistry()
+    Gauge("held", "Held.", registry=registry).set(1)
+    late = "".join(f"done_total {count} {now - 60 + count}.5\n" for count in range(1, 4))
+    text = f"# TYPE done counter\n{late}{generate_latest(registry).decode()}"
+    for _ in range(2):
+        answer = call(mayfly.gateway, "PUT", "/metrics/job/late", text, {"content-type": CONTENT_TYPE_LATEST})
+        assert (answer.status, answer.text) == (200, "")
+    answer = call(mayfly.gateway, "POST", "/metrics/job/late", f"old 7 {now * 1000 - 3_600_000}\n")
+    assert (answer.status, answer.text) == (200, "")
+    # samples of their own time, each once, and not on the page
+    mayfly.restart_after_kill9()
+    (series,) = data(mayfly.query, "query", query="done_total[5m]")["result"]
+    assert [(float(at), value) for at, value in series["values"]] == [(now - 60 + n + 0.5, str(n)) for n in (1, 2, 3)]
+    assert list(instant(mayfly.query, "old", time=now - 3_590).values()) == [7]
+    assert instant(mayfly.query, "old") == {}
+    page = [line for line in call(mayfly.gateway, "GET", "/metrics").text.splitlines() if line[0] != "#"]
+    assert [line.split("{")[0] for line in page] == ["held", "push_failure_time_seconds", "push_time_seconds"]
+    ahead = call(mayfly.gateway, "POST", "/metrics/job/late", f"soon 1 {now * 1000 + 3_600_000}\n")
+    assert ahead.status == 400 and "samples_ahead_max_ms" in ahead.text
+    added = call(mayfly.gateway, "POST", "/aggregate/metrics/job/late", f"soon 1 {now * 1000}\n")
+    assert added.status == 400 and "must not have timestamps" in added.text

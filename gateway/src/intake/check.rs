@@ -78,11 +78,11 @@ fn quoted(text: &str) -> String {
 /// More faults than this are not looked for: nobody reads them.
 pub(crate) const FAULTS_MAX: usize = 20;
 
-/// Checks families whose metrics have their grouping labels, in order of names. If a sample has a time of its own, that is
-/// the only fault reported.
-pub(super) fn check(families: &[Family]) -> Result<(), Vec<Inconsistency>> {
+/// Checks families whose metrics have their grouping labels, in order of names. If a sample has a time of its own where none may,
+/// that is the only fault reported.
+pub(super) fn check(families: &[Family], timestamps: bool) -> Result<(), Vec<Inconsistency>> {
     let metrics = || families.iter().flat_map(|family| &family.metrics);
-    if metrics().any(|metric| metric.timestamp_ms.is_some()) {
+    if !timestamps && metrics().any(|metric| metric.timestamp_ms.is_some()) {
         return Err(vec![Inconsistency::Timestamp]);
     }
     let by_name: HashMap<&str, &Family> = families.iter().map(|family| (&*family.name, family)).collect();
@@ -99,7 +99,7 @@ pub(super) fn check(families: &[Family]) -> Result<(), Vec<Inconsistency>> {
             }
             let fault = metric_fault(family.r#type, metric).or_else(|| {
                 let labels = Labels::from_pairs(metric.labels.iter().cloned());
-                (!seen.insert(labels)).then_some(MetricFault::Duplicate)
+                (!seen.insert((labels, metric.timestamp_ms))).then_some(MetricFault::Duplicate)
             });
             faults.extend(fault.map(|fault| Inconsistency::Metric {
                 family: family.name.to_string(),

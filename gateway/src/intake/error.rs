@@ -29,6 +29,24 @@ pub enum IntakeError {
     /// It says of a sample what nobody knows to do with it.
     #[error(transparent)]
     ClearMode(#[from] ClearModeError),
+    /// A sample is of a time to come.
+    #[error(
+        "a sample of metric {family:?} is {ahead_ms} ms ahead, which exceeds samples_ahead_max_ms = {max_ms}"
+    )]
+    Ahead {
+        /// Of which metric.
+        family: String,
+        /// How far ahead of the clock.
+        ahead_ms: i64,
+        /// The limit.
+        max_ms: i64,
+    },
+    /// A sample is older than any may be.
+    #[error("a sample of metric {family:?} is of before 1970")]
+    Before1970 {
+        /// Of which metric.
+        family: String,
+    },
     /// It is larger than allowed.
     #[error("{what} is larger than {limit} = {max} bytes")]
     TooLarge {

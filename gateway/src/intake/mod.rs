@@ -7,6 +7,7 @@ mod error;
 mod labels;
 mod limits;
 mod push;
+mod timed;
 
 #[cfg(test)]
 mod tests;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use model::{Change, GroupKey, Labels, Merge, MetricType, Push, PushedFamily, PushedSeries};
+use store::SampleBatch;
 use wire::{Family, flatten};
 
 use super::body::too_many_series;
 use super::check::check;
 use super::error::IntakeError;
-use super::{PUSH_FAILURE_TIME, PUSH_TIME, labels, limits};
+use super::{PUSH_FAILURE_TIME, PUSH_TIME, labels, limits, timed};
 use crate::aggregate::{self, Merges};
 use crate::settings::Settings;
 use crate::terms::Terms;
@@ -22,11 +23,14 @@ const PUSH_TIME_HELP: &str = "Last Unix time when changing this group in the Pus
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Intake {
     pub(crate) push: Push,
+    /// What is to be stored beside it, at times of its own.
+    pub(crate) samples: SampleBatch,
     /// The families of the body as they were checked, in order of names: metrics have the labels of their group.
     pub(crate) families: Vec<Family>,
 }
 
-/// A push of these families to a group. The two families that the gateway keeps itself are taken out of what was sent.
+/// A push of these families to a group. The two families that the gateway keeps itself are taken out of what was sent, and so is what
+/// has a time of its own, if it may have one.
 pub(crate) fn push(
     terms: &Terms,
     group: &Labels,
@@ -34,6 +38,7 @@ pub(crate) fn push(
     at_us: i64,
     settings: &Settings,
 ) -> Result<Intake, IntakeError> {
+    let timestamps = settings.timestamps && terms.change != Change::Merge;
     families.retain(|family| !matches!(&*family.name, PUSH_TIME | PUSH_FAILURE_TIME));
     families.sort_by(|a, b| a.name.cmp(&b.name));
     let mut merges: Vec<Option<Merges>> = Vec::with_capacity(families.len());
@@ -46,9 +51,13 @@ pub(crate) fn push(
             limits::check_labels(&family.name, metric, settings)?;
         }
     }
-    check(&families).map_err(IntakeError::Inconsistent)?;
+    check(&families, timestamps).map_err(IntakeError::Inconsistent)?;
+    let samples = match timestamps {
+        true => timed::take(&mut families, at_us.div_euclid(1_000), settings)?,
+        false => SampleBatch::default(),
+    };
     let mut pushed = Vec::with_capacity(families.len() + 1);
-    let mut series = 0;
+    let mut series = samples.series.len();
     for (family, merges) in families.iter().zip(&merges) {
         let family = match merges {
             Some(merges) => merged_family(family, merges),
@@ -64,7 +73,7 @@ pub(crate) fn push(
     // exact to the microsecond until the year 2255
     pushed.push(told(own_family(group, PUSH_TIME, PUSH_TIME_HELP, at_us as f64 / 1e6), settings));
     let push = Push { ttl_us: terms.ttl_us, ..Push::new(GroupKey::of(group), terms.change, pushed) };
-    Ok(Intake { push, families })
+    Ok(Intake { push, samples, families })
 }
 
 /// That a push to a group was refused. If the group `is_new`, it is there from now on, and nothing was ever pushed to it.

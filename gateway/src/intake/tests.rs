@@ -231,6 +231,68 @@ fn openmetrics() {
 }
 
 #[test]
+fn samples_with_a_time_of_their_own() {
+    let settings = Settings { timestamps: true, ..Settings::default() };
+    let now_ms = AT_US / 1_000;
+    let read = |is_aggregated: bool, format, text: &str| {
+        let terms = Terms::of(&http::Method::PUT, is_aggregated, &http::HeaderMap::new(), &settings);
+        let families = families(&body(format, text), &settings)?;
+        push(&terms.expect("terms"), &group(&[("job", "j")]), families, AT_US, &settings)
+    };
+    let check = |format, text: &str, expect: Result<(&str, &[&str]), &str>| {
+        let found = read(false, format, text).map_err(|error| error.to_string());
+        let samples = |(labels, samples): &(Labels, model::Samples)| {
+            format!("{labels} {:?} {:?} {:?}", samples.timestamps_ms, samples.values, samples.start_ms)
+        };
+        let found = found.map(|intake| {
+            (show(&intake.push), intake.samples.series.iter().map(samples).collect::<Vec<_>>())
+        });
+        let expect = expect.map(|(held, samples)| {
+            (held.to_owned(), samples.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>())
+        });
+        assert_eq!(found, expect.map_err(str::to_owned), "{text}");
+    };
+    check(
+        BodyFormat::Text,
+        "a 1 2000\na 2 1000\na{x=\"1\"} 3\nb 4 5\n",
+        Ok((
+            "untyped a: a{job=\"j\", x=\"1\"} 3\n",
+            &["a{job=\"j\"} [1000, 2000] [2.0, 1.0] []", "b{job=\"j\"} [5] [4.0] []"],
+        )),
+    );
+    check(
+        BodyFormat::OpenMetrics,
+        "# TYPE a counter\na_total 1 1\na_total 2 2\na_created 0.5\n# TYPE h histogram\nh_bucket{le=\"+Inf\"} 1 3\nh_count 1 3\nh_sum 7 3\n# EOF",
+        Ok((
+            "",
+            &[
+                "a_total{job=\"j\"} [1000, 2000] [1.0, 2.0] [0, 500]",
+                "h_bucket{job=\"j\", le=\"+Inf\"} [3000] [1.0] []",
+                "h_count{job=\"j\"} [3000] [1.0] []",
+                "h_sum{job=\"j\"} [3000] [7.0] []",
+            ],
+        )),
+    );
+    let labels =
+        r#"label:{name:"instance" value:""} label:{name:"job" value:"j"} untyped:{value:2} timestamp_ms:5}"#;
+    let twice = format!(
+        "{INCONSISTENT}collected metric \"a\" {{ {labels} was collected before with the same name and label values"
+    );
+    let found = read(false, BodyFormat::Text, "a 1 5\na 2 5\n").expect_err("twice").to_string();
+    assert_eq!(found, twice);
+    let ahead = format!("a 1 {}\n", now_ms + 600_001);
+    check(
+        BodyFormat::Text,
+        &ahead,
+        Err("a sample of metric \"a\" is 600001 ms ahead, which exceeds samples_ahead_max_ms = 600000"),
+    );
+    check(BodyFormat::Text, "a 1 -1\n", Err("a sample of metric \"a\" is of before 1970"));
+    // what is added up has no time
+    let error = read(true, BodyFormat::Text, "a 1 5\n").expect_err("added").to_string();
+    assert_eq!(error, format!("{INCONSISTENT}pushed metrics must not have timestamps"));
+}
+
+#[test]
 fn what_only_protobuf_can_say() {
     let label = |name: &str, value: &str| (name.into(), value.into());
     let gauge = |labels| Metric::new(labels, MetricValue::Gauge(2.0));

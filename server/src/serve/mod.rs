@@ -75,8 +75,13 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let samples = storage.sample_writer(Arc::clone(&clock), ack).await.context("--storage.ack")?;
     let samples = Arc::new(samples);
     let reader = Arc::new(storage.reader(Some(&writer), Some(&samples)));
-    let gateway =
-        Gateway::new(Arc::clone(&writer), Arc::clone(&reader), Arc::clone(&clock), gateway_settings);
+    let gateway = Gateway::with_samples(
+        Arc::clone(&writer),
+        Arc::clone(&samples),
+        Arc::clone(&reader),
+        Arc::clone(&clock),
+        gateway_settings,
+    );
     let process = process(values.clone(), clock.now_ms());
     let about = pushgateway::about(&edge::build_information(), values, clock.now_us());
     let gateway = Arc::new(gateway.about(about).knowing_groups());

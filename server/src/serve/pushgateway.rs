@@ -36,6 +36,7 @@ pub(super) fn settings(flags: &Serve) -> anyhow::Result<Settings> {
             openmetrics: flags.openmetrics,
         },
         lenient_text: flags.lenient_text,
+        timestamps: flags.timestamps,
         consistency_check: !of.unchecked,
         utf8_names: of.utf8_names,
         push_ttl_ms: flags.push_ttl.and_then(|ttl| u64::try_from(ttl.as_millis()).ok()),
