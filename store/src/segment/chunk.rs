@@ -1,7 +1,7 @@
 //! A column of a row group, made page by page by whoever knows what stands in it.
 
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, Type, ZstdLevel};
+use parquet::basic::{Encoding, Type};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::data_type::ByteArray;
@@ -11,7 +11,7 @@ use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
 use super::SegmentError;
-use super::compressor::Compressor;
+use super::compressor::{Compressor, Packing};
 use super::hybrid::Hybrid;
 
 /// Where the pages of a row group end.
@@ -60,18 +60,18 @@ impl Layout {
     }
 }
 
-/// What is compressed and ready to be written.
+/// What is packed and ready to be written.
 #[derive(Debug)]
 pub(super) struct Body {
     encoding: Encoding,
-    compressed: Vec<u8>,
+    packed: Vec<u8>,
     uncompressed_bytes: usize,
 }
 
 impl Body {
     /// How many bytes it will take.
     pub(super) fn len(&self) -> usize {
-        self.compressed.len()
+        self.packed.len()
     }
 }
 
@@ -81,6 +81,7 @@ pub(super) type Bounds<'a> = Option<(&'a [u8], &'a [u8])>;
 /// A chunk that is being made.
 pub(super) struct Chunk {
     column: ColumnDescPtr,
+    packing: Packing,
     compressor: Compressor,
     sink: TrackedWrite<Vec<u8>>,
     rows: usize,
@@ -92,11 +93,12 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    pub(super) fn new(column: ColumnDescPtr) -> Result<Self, SegmentError> {
+    pub(super) fn new(column: ColumnDescPtr, packing: Packing) -> Result<Self, SegmentError> {
         let bounds = ColumnIndexBuilder::new(column.physical_type());
         Ok(Self {
             column,
-            compressor: Compressor::new()?,
+            packing,
+            compressor: Compressor::new(packing)?,
             sink: TrackedWrite::new(Vec::new()),
             rows: 0,
             uncompressed_bytes: 0,
@@ -112,27 +114,27 @@ impl Chunk {
         self.column.max_def_level() > 0
     }
 
-    /// Compresses a page.
+    /// Packs a page.
     pub(super) fn body(&mut self, encoding: Encoding, bytes: &[u8]) -> Result<Body, SegmentError> {
-        let compressed = self.compressor.whole(bytes)?;
-        Ok(Body { encoding, compressed, uncompressed_bytes: bytes.len() })
+        let packed = self.compressor.whole(bytes)?;
+        Ok(Body { encoding, packed, uncompressed_bytes: bytes.len() })
     }
 
-    /// Compresses a page of parts that are not alike.
+    /// Packs a page of parts that are not alike.
     pub(super) fn body_of_parts<'a>(
         &mut self,
         encoding: Encoding,
         parts: impl Iterator<Item = &'a [u8]> + Clone,
     ) -> Result<Body, SegmentError> {
         let uncompressed_bytes = parts.clone().map(<[u8]>::len).sum();
-        Ok(Body { encoding, compressed: self.compressor.blocks(parts)?, uncompressed_bytes })
+        Ok(Body { encoding, packed: self.compressor.blocks(parts)?, uncompressed_bytes })
     }
 
     /// Takes the dictionary, which comes before all pages.
     pub(super) fn dictionary(&mut self, values: u32, bytes: &[u8]) -> Result<(), SegmentError> {
         let body = self.body(Encoding::PLAIN, bytes)?;
         let page = Page::DictionaryPage {
-            buf: body.compressed.into(),
+            buf: body.packed.into(),
             num_values: values,
             encoding: body.encoding,
             is_sorted: false,
@@ -151,7 +153,7 @@ impl Chunk {
     ) -> Result<(), SegmentError> {
         let offset = self.sink.bytes_written();
         let page = Page::DataPage {
-            buf: body.compressed.into(),
+            buf: body.packed.into(),
             num_values: rows as u32,
             encoding: body.encoding,
             def_level_encoding: Encoding::RLE,
@@ -190,7 +192,7 @@ impl Chunk {
     ) -> Result<(Bytes, ColumnCloseResult), SegmentError> {
         let (bytes, physical) = (self.sink.bytes_written(), self.column.physical_type());
         let mut metadata = ColumnChunkMetaData::builder(self.column)
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_compression(self.packing.compression())
             .set_encodings(self.encodings)
             .set_num_values(self.rows as i64)
             .set_total_compressed_size(bytes as i64)

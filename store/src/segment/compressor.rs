@@ -2,6 +2,7 @@
 
 use std::io;
 
+use parquet::basic::{Compression, ZstdLevel};
 use zstd::stream::raw::{Encoder, InBuffer, Operation, OutBuffer};
 use zstd::zstd_safe::compress_bound;
 
@@ -11,21 +12,53 @@ const LEVEL: i32 = 1;
 /// What a block takes at most beside what is in it: its head, and which bytes are frequent.
 const BLOCK_BYTES_MAX: usize = 256;
 
-/// Makes one ZSTD frame of each page.
-pub(super) struct Compressor {
+/// What becomes of the pages of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// They stay as they are.
+    Plain,
+    /// Each is a ZSTD frame.
+    Zstd,
+}
+
+impl Packing {
+    /// What the file says of it.
+    pub(super) fn compression(self) -> Compression {
+        match self {
+            Self::Plain => Compression::UNCOMPRESSED,
+            Self::Zstd => Compression::ZSTD(ZstdLevel::default()),
+        }
+    }
+}
+
+/// Makes of each page what stands in the file.
+pub(super) enum Compressor {
+    /// The same.
+    Plain,
+    /// One ZSTD frame.
+    Zstd(Zstd),
+}
+
+pub(super) struct Zstd {
     whole: zstd::bulk::Compressor<'static>,
     /// Only columns of floats need it.
     blocks: Option<Encoder<'static>>,
 }
 
 impl Compressor {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { whole: zstd::bulk::Compressor::new(LEVEL)?, blocks: None })
+    pub(super) fn new(packing: Packing) -> io::Result<Self> {
+        Ok(match packing {
+            Packing::Plain => Self::Plain,
+            Packing::Zstd => Self::Zstd(Zstd { whole: zstd::bulk::Compressor::new(LEVEL)?, blocks: None }),
+        })
     }
 
     /// As one.
     pub(super) fn whole(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
-        self.whole.compress(bytes)
+        match self {
+            Self::Plain => Ok(bytes.to_vec()),
+            Self::Zstd(zstd) => zstd.whole.compress(bytes),
+        }
     }
 
     /// With a block for each part, so that what one part is like says nothing of the next: bytes that are all the same take
@@ -34,6 +67,15 @@ impl Compressor {
         &mut self,
         parts: impl Iterator<Item = &'a [u8]> + Clone,
     ) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Plain => Ok(parts.flatten().copied().collect()),
+            Self::Zstd(zstd) => zstd.blocks(parts),
+        }
+    }
+}
+
+impl Zstd {
+    fn blocks<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]> + Clone) -> io::Result<Vec<u8>> {
         let (count, bytes) =
             parts.clone().fold((0, 0), |(count, bytes), part| (count + 1, bytes + part.len()));
         let encoder = match &mut self.blocks {
@@ -70,7 +112,9 @@ mod tests {
 
     /// As readers do it: with the size that the page's head tells.
     fn check(parts: &[&[u8]]) -> usize {
-        let mut compressor = Compressor::new().expect("is made");
+        let plain = Compressor::new(Packing::Plain).and_then(|mut plain| plain.blocks(parts.iter().copied()));
+        assert_eq!(plain.expect("is no work"), parts.concat());
+        let mut compressor = Compressor::new(Packing::Zstd).expect("is made");
         for _ in 0..2 {
             let all = parts.concat();
             let compressed = compressor.blocks(parts.iter().copied()).expect("compresses");

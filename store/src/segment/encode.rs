@@ -12,7 +12,7 @@ use bytes::Bytes;
 use model::Labels;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::basic::Encoding;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
@@ -20,6 +20,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::chunk::PAGE_BYTES_MAX;
 use super::columns::{self, LabelPlan, Optional};
+use super::compressor::Packing;
 use super::head::head_batch;
 use super::row_group::RowGroup;
 use super::seal::seal;
@@ -46,9 +47,9 @@ pub(crate) fn encode(segment: &Segment) -> Result<Bytes, SegmentError> {
         retry_keys: segment.pushes.iter().any(|push| push.retry_key.is_some()),
         units: segment.descriptions.iter().any(|description| !description.metadata.unit.is_empty()),
     };
-    let schema = columns::schema(&plan, optional);
+    let (schema, packing) = (columns::schema(&plan, optional), packing(segment));
     let options = ArrowWriterOptions::new()
-        .with_properties(properties(segment, &plan))
+        .with_properties(properties(segment, &plan, packing))
         // the schema follows from the columns; a copy of it would be the larger part of a small file
         .with_skip_arrow_metadata(true);
     let mut writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options)?;
@@ -58,7 +59,7 @@ pub(crate) fn encode(segment: &Segment) -> Result<Bytes, SegmentError> {
     let (mut file, factory) = writer.into_serialized_writer()?;
     let (mut series, mut done) = (&segment.series[..], 0);
     while let Some(group) = RowGroup::take(&mut series, &mut done, is_paged(segment)) {
-        group.write(&mut file, &factory, segment, &plan, &schema)?;
+        group.write(&mut file, &factory, segment, &plan, &schema, packing)?;
     }
     let file = file.into_inner()?;
     Ok(if is_paged(segment) { seal(file)? } else { file }.into())
@@ -74,13 +75,34 @@ fn is_paged(segment: &Segment) -> bool {
     segment.row_count() >= PAGED_ROWS_MIN
 }
 
-fn properties(segment: &Segment, plan: &LabelPlan) -> WriterProperties {
+/// A file of fewer rows is not compressed: its pages have a few bytes each, and whoever reads it would have to make ready for every
+/// column what decompresses, which takes longer than all else about it.
+const COMPRESSED_ROWS_MIN: usize = 64;
+
+/// Unless its texts and histograms have as many bytes.
+const COMPRESSED_BYTES_MIN: usize = 32 << 10;
+
+fn packing(segment: &Segment) -> Packing {
+    if segment.row_count() >= COMPRESSED_ROWS_MIN {
+        return Packing::Zstd;
+    }
+    let labels = segment.series.iter().flat_map(|series| &series.labels);
+    let help = segment.descriptions.iter().map(|description| description.metadata.help.len());
+    let buckets = segment.rows.histograms.iter().flatten();
+    let bytes = labels.map(|label| label.value.len()).chain(help).sum::<usize>()
+        + buckets
+            .map(|h| size_of_val(&h.positive_counts[..]) + size_of_val(&h.negative_counts[..]))
+            .sum::<usize>();
+    if bytes < COMPRESSED_BYTES_MIN { Packing::Plain } else { Packing::Zstd }
+}
+
+fn properties(segment: &Segment, plan: &LabelPlan, packing: Packing) -> WriterProperties {
     let note = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
     let column = |name: &str| ColumnPath::from(name);
     let statistics = if is_paged(segment) { EnabledStatistics::Page } else { EnabledStatistics::Chunk };
     WriterProperties::builder()
         .set_created_by(concat!("mayfly ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_compression(packing.compression())
         .set_statistics_enabled(EnabledStatistics::None)
         .set_column_statistics_enabled(column(columns::NAME), statistics)
         .set_column_statistics_enabled(column(columns::TS), EnabledStatistics::Chunk)

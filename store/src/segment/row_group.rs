@@ -15,6 +15,7 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::chunk::{Chunk, Layout};
 use super::columns::{self, LabelPlan, event};
+use super::compressor::Packing;
 use super::encode::{ROW_GROUP_ROWS_MAX, binaries, map, times};
 use super::pages::{Form, Numbers, Run, numbers, runs};
 use super::rows::NO_START_US;
@@ -73,6 +74,7 @@ impl<'a> RowGroup<'a> {
         segment: &Segment,
         plan: &LabelPlan,
         schema: &Schema,
+        packing: Packing,
     ) -> Result<(), SegmentError> {
         let descriptors: Vec<ColumnDescPtr> = file.schema_descr().columns().to_vec();
         let mut descriptors = descriptors.into_iter().peekable();
@@ -87,7 +89,7 @@ impl<'a> RowGroup<'a> {
             }
             let mut writers: Vec<_> = writers.by_ref().take(leaves.len()).collect();
             if let [leaf] = &leaves[..]
-                && let Some((bytes, close)) = self.chunk(leaf, segment, plan)?
+                && let Some((bytes, close)) = self.chunk(leaf, segment, plan, packing)?
             {
                 group.append_column(&bytes, close)?;
                 continue;
@@ -114,9 +116,10 @@ impl<'a> RowGroup<'a> {
         column: &ColumnDescPtr,
         segment: &Segment,
         plan: &LabelPlan,
+        packing: Packing,
     ) -> Result<Option<(Bytes, ColumnCloseResult)>, SegmentError> {
         let (rows, layout) = (&segment.rows, &self.layout);
-        let chunk = || Chunk::new(Arc::clone(column));
+        let chunk = || Chunk::new(Arc::clone(column), packing);
         Ok(Some(match column.name() {
             columns::NAME => self.texts(chunk()?, true, |series| series.labels.get(Labels::NAME))?,
             columns::EVENT => self.texts(chunk()?, false, |series| Some(row_event(series)))?,

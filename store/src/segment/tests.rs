@@ -1,9 +1,12 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use bytes::Bytes;
 use model::{
     Change, CounterReset, Histogram, Merge, MetricType, Push, PushedFamily, PushedSeries, Span, Stamp,
 };
 use parquet::basic::Encoding;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use proptest::prelude::*;
 
@@ -274,6 +277,35 @@ fn labels_that_are_too_much_for_a_dictionary_are_plain() {
     let beyond = of(limit + 2, "j");
     assert_eq!(encodings(&beyond, "instance"), (vec![Encoding::PLAIN], false));
     assert!(reread(&beyond) == beyond);
+}
+
+#[test]
+fn what_is_small_is_not_compressed() {
+    let of = |rows: i32, job: &str| {
+        let series = (0..rows).map(|i| {
+            let labels = [("__name__", "m"), ("instance", &*i.to_string()), ("job", job)];
+            let samples = Samples { timestamps_ms: vec![1], values: vec![1.0], ..Samples::default() };
+            (Labels::from_pairs(labels), samples)
+        });
+        Segment::from_samples(7, &series.collect::<Vec<_>>())
+    };
+    let compressions = |segment: &Segment| {
+        let bytes = encode(segment).expect("encodes");
+        let reader = SerializedFileReader::new(bytes).expect("is Parquet");
+        let columns = reader.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
+        columns.map(|column| column.compression().to_string()).collect::<BTreeSet<_>>()
+    };
+    let text = "j".repeat(1_000);
+    for (segment, expect) in [
+        (of(1, "j"), "UNCOMPRESSED"),
+        (of(63, "j"), "UNCOMPRESSED"),
+        (of(64, "j"), "ZSTD(ZstdLevel(1))"),
+        (of(10, &text), "UNCOMPRESSED"),
+        (of(40, &text), "ZSTD(ZstdLevel(1))"),
+    ] {
+        assert_eq!(compressions(&segment), BTreeSet::from([expect.to_owned()]));
+        assert!(reread(&segment) == segment);
+    }
 }
 
 #[test]
