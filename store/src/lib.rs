@@ -33,7 +33,7 @@ pub use deletion::{DELETIONS_MAX, DeleteError, Deleter, Deletion};
 pub use entry::{Entry, SampleBatch};
 pub use inspect::{Holds, InspectError, Inspector, Inventory, Partition, Place, Problem, Verified};
 pub use layout::{LayoutError, Stream, Tenant};
-pub use log::{LogError, Replayed};
+pub use log::{LogError, LogFile, LogFiles, Replayed};
 pub use reader::{
     Answer, Deletable, DiskCache, DiskCacheError, DiskCacheStats, Found, HeldFamily, HeldPart, HeldStream,
     LeftOut, LiveFamily, LiveGroup, Prepared, ReadError, ReadErrorKind, Reader, SeriesStream, Source, Usage,

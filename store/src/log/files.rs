@@ -1,4 +1,5 @@
 //! The few file operations that a log is made of, as a seam: a test can drop what was never synced, or fill the disk.
+//! They block, and are called where that does no harm.
 
 use std::fmt::Debug;
 use std::fs::{self, File};
@@ -8,23 +9,41 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 /// A folder of log files.
-pub(crate) trait LogFiles: Debug + Send + Sync {
+pub trait LogFiles: Debug + Send + Sync {
     /// A new file, locked by the caller for as long as it is open.
+    ///
+    /// # Errors
+    /// As of all of these: of the disk. The caller asks no more of the file, and later for another.
     fn create(&self, name: &str) -> io::Result<Box<dyn LogFile>>;
 
     /// Returns when the names in the folder are on disk.
+    ///
+    /// # Errors
+    /// If it is not known whether they are.
     fn sync_folder(&self) -> io::Result<()>;
 
     /// The names of all files, sorted.
+    ///
+    /// # Errors
+    /// If they cannot be known.
     fn list(&self) -> io::Result<Vec<String>>;
 
     /// Locks and reads a file; `None` if somebody else holds it, or it is gone.
+    ///
+    /// # Errors
+    /// If it is there and cannot be read.
     fn claim(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
 
     /// Removes a file. That this is on disk is not waited for: a file that comes back is replayed to the same segment.
+    ///
+    /// # Errors
+    /// If it stays.
     fn remove(&self, name: &str) -> io::Result<()>;
 
     /// Moves a file aside, so that it is kept and not replayed.
+    ///
+    /// # Errors
+    /// If it stays where it is.
     fn set_aside(&self, name: &str) -> io::Result<()>;
 
     /// Where the file is, for people.
@@ -32,11 +51,17 @@ pub(crate) trait LogFiles: Debug + Send + Sync {
 }
 
 /// A file that grows.
-pub(crate) trait LogFile: Debug + Send {
+pub trait LogFile: Debug + Send {
     /// Adds bytes at the end.
+    ///
+    /// # Errors
+    /// If not all of them were added; some of the first may have been.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
     /// Returns when the content is on disk.
+    ///
+    /// # Errors
+    /// If it is not known whether it is.
     fn sync(&mut self) -> io::Result<()>;
 }
 

@@ -22,8 +22,8 @@ use std::io;
 use std::sync::Arc;
 
 pub(crate) use codec::{CodecError, Logged};
-use files::LogFile;
-pub(crate) use files::{Folder, LogFiles};
+pub(crate) use files::Folder;
+pub use files::{LogFile, LogFiles};
 pub(crate) use frame::ENTRY_BYTES_MAX;
 pub(crate) use replay::replay;
 pub use replay::{LogError, Replayed};
@@ -75,9 +75,10 @@ impl Log {
             None => {
                 let number = self.next_number;
                 self.next_number += 1;
-                let mut file = self.files.create(&file_name(self.writer, number))?;
-                file.append(frame::MAGIC)?;
-                self.current.insert(Current { number, file, is_new: true, is_broken: false })
+                let file = self.files.create(&file_name(self.writer, number))?;
+                let current = self.current.insert(Current { number, file, is_new: true, is_broken: false });
+                current.file.append(frame::MAGIC)?;
+                current
             }
         };
         current.file.append(&bytes)?;

@@ -135,9 +135,24 @@ impl<E: Entry> Committer<E> {
         let number = log.rotate();
         self.due = None;
         self.pending_bytes = 0;
-        // without a run it is a file in which nothing was acknowledged; a replay drops it, if it comes to that
-        let run = self.pending.take()?;
-        Some(Sealed { number: number?, run })
+        match self.pending.take() {
+            Some(run) => Some(Sealed { number: number?, run }),
+            None => {
+                self.discard(number?);
+                None
+            }
+        }
+    }
+
+    /// Removes a file in which nothing was acknowledged: while the disk is full each push may leave one.
+    fn discard(&self, number: u32) {
+        let shared = Arc::clone(&self.shared);
+        drop(tokio::task::spawn_blocking(move || {
+            if let Err(error) = Log::remove(&*shared.files, shared.settings.writer, number) {
+                // a replay drops it, if it comes to that
+                tracing::warn!(%error, number, "log file not removed");
+            }
+        }));
     }
 }
 

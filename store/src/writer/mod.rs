@@ -213,10 +213,14 @@ impl<E: Entry> Writer<E> {
             Ok(Err(source)) => return Err(LogError::Io { path: log.folder, source }),
             Err(error) => return Err(LogError::Io { path: log.folder, source: error.into() }),
         };
-        Self::start_on(store, stream, clock, settings, files, log.flush_interval).await
+        Self::start_logged_on(store, stream, clock, settings, files, log.flush_interval).await
     }
 
-    async fn start_on(
+    /// The same on other files than those of a folder.
+    ///
+    /// # Errors
+    /// As for [`Writer::start_logged`].
+    pub async fn start_logged_on(
         store: Arc<dyn ObjectStore>,
         stream: Stream,
         clock: Arc<dyn Clock>,

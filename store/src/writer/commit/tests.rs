@@ -228,7 +228,7 @@ async fn left_behind(clock: &Arc<ManualClock>, store: &Arc<dyn ObjectStore>) -> 
     for value in [1.0, 2.0, 3.0] {
         let (of_one, never) = (Forgetful::default(), Duration::from_secs(3_600));
         let settings = WriterSettings::of_writer(7);
-        let writer = Writer::<model::Push>::start_on(
+        let writer = Writer::<model::Push>::start_logged_on(
             Arc::clone(store),
             stream(),
             Arc::clone(clock) as _,
@@ -255,7 +255,7 @@ async fn a_log_that_is_replayed_late_keeps_its_order() {
         let settings = WriterSettings::of_writer(writer);
         let files = Arc::new(files.clone());
         let clock = Arc::clone(&clock) as _;
-        let started = Writer::<model::Push>::start_on(
+        let started = Writer::<model::Push>::start_logged_on(
             Arc::clone(&store),
             stream(),
             clock,

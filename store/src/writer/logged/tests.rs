@@ -35,7 +35,8 @@ async fn start(
     let clock = Arc::new(ManualClock::at_ms(NOW_MS));
     let settings = WriterSettings::of_writer(writer);
     let files = Arc::new(files.clone());
-    let started = Writer::start_on(Arc::clone(store), stream(), clock, settings, files, flush_interval).await;
+    let started =
+        Writer::start_logged_on(Arc::clone(store), stream(), clock, settings, files, flush_interval).await;
     started.expect("starts")
 }
 
@@ -76,8 +77,9 @@ async fn while_the_store_is_away_no_more_than_a_few_files_are_sealed() {
     let files = Forgetful::default();
     let settings = WriterSettings { segment_bytes_max: 1, ..WriterSettings::of_writer(1) };
     let (clock, log) = (Arc::new(ManualClock::at_ms(NOW_MS)), Arc::new(files.clone()));
-    let (writer, _) =
-        Writer::start_on(Arc::clone(&store), stream(), clock, settings, log, NEVER).await.expect("starts");
+    let (writer, _) = Writer::start_logged_on(Arc::clone(&store), stream(), clock, settings, log, NEVER)
+        .await
+        .expect("starts");
     for job in 0..20 {
         // each is as large as a segment may be
         writer.push(gauge(&format!("job{job:02}"), f64::from(job))).await.expect("logged");
@@ -150,6 +152,26 @@ async fn a_full_disk_refuses_loses_nothing_and_recovers() {
     writer.push(gauge("c", 3.0)).await.expect("logged");
     writer.close().await;
     assert_eq!(values(&store, None).await, [1.0, 3.0]);
+}
+
+#[tokio::test]
+async fn what_is_refused_while_the_disk_is_full_leaves_no_files() {
+    let (store, _) = switched(&Arc::new(InMemory::new()));
+    let files = Forgetful::default();
+    let (writer, _) = start(&store, &files, 1, NEVER).await;
+    // no file has its first bytes, or all have them and nothing else
+    for space in [0, 20] {
+        for _ in 0..10 {
+            files.set_space(Some(space));
+            writer.push(gauge("a", 1.0)).await.expect_err("full");
+        }
+    }
+    files.set_space(None);
+    writer.push(gauge("b", 2.0)).await.expect("logged");
+    until(|| files.names().len() == 1).await;
+    writer.close().await;
+    assert_eq!(files.names(), [""; 0]);
+    assert_eq!(values(&store, None).await, [2.0]);
 }
 
 #[tokio::test]
