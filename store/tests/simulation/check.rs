@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Labels, Push, Series, Stamp};
 
-use super::ledger::{Batch, Given, Id, Ledger, MINUTE_US, Variant};
+use super::ledger::{Batch, Given, Id, Kept, Ledger, MINUTE_US, Variant};
 use super::manifest::{Deletion, Merged};
 use super::reference::Reference;
 
@@ -148,11 +148,12 @@ pub(crate) fn pushed(
     found: &[Series],
 ) -> Result<Outcome, String> {
     let story_ms = story_us / 1_000;
+    let show = |labels: &BTreeMap<Labels, f64>| format!("{labels:?}");
     let at = |at_ms: i64| -> BTreeMap<Labels, f64> {
         let value = |series: &Series| Some(series.steps.values[series.steps.at(at_ms)?]);
         found.iter().filter_map(|series| Some((series.labels.clone(), value(series)?))).collect()
     };
-    let with = |deletions: &[Deletion]| {
+    let with = |deletions: &[Deletion], kept_ms: i64| {
         fit(
             ledger,
             merged,
@@ -160,8 +161,8 @@ pub(crate) fn pushed(
             |given| matches!(given, Given::Push(_)),
             |chosen| {
                 let mut stamped: Vec<(Stamp, Push)> = Vec::new();
-                for ((writer, _), batch, variant) in chosen {
-                    for (index, at_us) in batch.entries.iter().zip(&variant.stamps_us) {
+                for ((writer, _), _, variant) in chosen {
+                    for (index, at_us) in variant.entries.iter().zip(&variant.stamps_us) {
                         let Given::Push(push) = &ledger.entries[*index].given else { continue };
                         stamped.push((Stamp { at_us: at_us - story_us, writer: *writer }, push.clone()));
                     }
@@ -175,8 +176,13 @@ pub(crate) fn pushed(
                     deletions.iter().any(|deletion| deletion.means(labels, stamp.at_us + story_us, None))
                 };
                 let reference = Reference::without(&stamped, &is_deleted);
-                for at_ms in times(&stamped, asked, story_ms) {
-                    let different = reference.different(&at(at_ms), at_ms - story_ms);
+                for at_ms in times(&stamped, asked, story_ms, kept_ms) {
+                    let found = at(at_ms);
+                    let different = match at_ms < kept_ms {
+                        true if found.is_empty() => String::new(),
+                        true => format!("{} is kept no more", show(&found)),
+                        false => reference.different(&found, at_ms - story_ms),
+                    };
                     if !different.is_empty() {
                         return format!("at {} ms: {different}", at_ms - story_ms);
                     }
@@ -185,35 +191,43 @@ pub(crate) fn pushed(
             },
         )
     };
-    deleting(&ledger.deletions[0], asked, with)
+    as_manifests_say(&ledger.deletions[0], &ledger.kept[0], asked, with)
 }
 
-/// What is deleted while somebody reads may be there or not; it is deleted in order.
-fn deleting(
+/// What goes while somebody reads, deleted or no longer kept, may be there or not; it is deleted in order. `with`: what was deleted,
+/// and from when on, in ms, there is something to be seen.
+fn as_manifests_say(
     deletions: &[Deletion],
+    kept: &[Kept],
     asked: &Asked,
-    with: impl Fn(&[Deletion]) -> Result<Outcome, String>,
+    with: impl Fn(&[Deletion], i64) -> Result<Outcome, String>,
 ) -> Result<Outcome, String> {
     let by = |at_us: i64| deletions.partition_point(|deletion| deletion.landed_us <= at_us);
+    let kept_by = |at_us: i64| kept.partition_point(|kept| kept.landed_us <= at_us);
     let mut wrong = String::new();
-    for count in by(asked.began_us)..=by(asked.ended_us) {
-        match with(&deletions[..count]) {
-            Err(found) if wrong.is_empty() => wrong = format!("{count} deletions: {found}"),
-            Err(_) => {}
-            fits => return fits,
+    for kept_count in kept_by(asked.began_us)..=kept_by(asked.ended_us) {
+        let kept = kept_count.checked_sub(1).map(|last| kept[last].from_us);
+        for count in by(asked.began_us)..=by(asked.ended_us) {
+            match with(&deletions[..count], kept.map_or(i64::MIN, |from_us| from_us / 1_000)) {
+                Err(found) if wrong.is_empty() => {
+                    wrong = format!("{count} deletions, kept from {kept:?}: {found}");
+                }
+                Err(_) => {}
+                fits => return fits,
+            }
         }
     }
     Err(wrong)
 }
 
 /// The times at which something changes, just before them, and what else is to be looked at.
-fn times(stamped: &[(Stamp, Push)], asked: &Asked, story_ms: i64) -> BTreeSet<i64> {
+fn times(stamped: &[(Stamp, Push)], asked: &Asked, story_ms: i64, kept_ms: i64) -> BTreeSet<i64> {
     let changes = stamped.iter().flat_map(|(stamp, push)| {
         let until_us = push.ttl_us.map(|ttl_us| stamp.at_us + ttl_us.cast_signed());
         [Some(stamp.at_us), until_us].into_iter().flatten().map(|at_us| at_us.div_euclid(1_000) + story_ms)
     });
     let all = changes.flat_map(|at_ms| [at_ms - 1, at_ms]).chain(asked.also_ms.iter().copied());
-    all.chain([asked.from_ms, asked.to_ms])
+    all.chain([asked.from_ms, asked.to_ms, kept_ms.saturating_sub(1), kept_ms])
         .filter(|at_ms| (asked.from_ms..=asked.to_ms).contains(at_ms))
         .collect()
 }
@@ -233,7 +247,7 @@ pub(crate) fn sampled(
             }
         }
     }
-    let with = |deletions: &[Deletion]| {
+    let with = |deletions: &[Deletion], kept_ms: i64| {
         fit(
             ledger,
             merged,
@@ -243,17 +257,19 @@ pub(crate) fn sampled(
                 let mut chosen = chosen.to_vec();
                 chosen.sort_by_key(|(id, _, variant)| (variant.minute_us / MINUTE_US, *id));
                 let mut expected: BTreeMap<(&str, i64), f64> = BTreeMap::new();
-                for (_, batch, variant) in chosen {
+                for (_, _, variant) in chosen {
                     let is_left = |name: &str, at_ms: i64| {
                         let labels = Labels::from_pairs([(Labels::NAME, name)]);
                         let minute_us = Some(variant.minute_us);
                         !deletions.iter().any(|deletion| deletion.means(&labels, at_ms * 1_000, minute_us))
                     };
-                    for index in &batch.entries {
+                    for index in &variant.entries {
                         let Given::Samples(samples) = &ledger.entries[*index].given else { continue };
                         let within = samples
                             .iter()
-                            .filter(|(_, at_ms, _)| (asked.from_ms..=asked.to_ms).contains(at_ms))
+                            .filter(|(_, at_ms, _)| {
+                                (asked.from_ms.max(kept_ms)..=asked.to_ms).contains(at_ms)
+                            })
                             .filter(|(name, at_ms, _)| is_left(name, *at_ms));
                         expected.extend(within.map(|(name, at_ms, value)| ((name.as_str(), *at_ms), *value)));
                     }
@@ -268,7 +284,7 @@ pub(crate) fn sampled(
             },
         )
     };
-    deleting(&ledger.deletions[1], asked, with)
+    as_manifests_say(&ledger.deletions[1], &ledger.kept[1], asked, with)
 }
 
 #[test]
@@ -281,7 +297,7 @@ fn of_what_came_twice_under_one_minute_the_last_by_name_is_in_a_run() {
         for (name, came_s) in [3, 1, 2].into_iter().zip(came) {
             let name = format!("hot/20261121T0048/000000000000000100000000-{name}-9-1-0-again.parquet");
             let path = object_store::path::Path::from(name);
-            ledger.sent(&path, &bytes::Bytes::new(), minute_us);
+            ledger.sent(&path, &bytes::Bytes::new(), None, minute_us);
             if let Some(came_s) = came_s {
                 ledger.landed(&path, minute_us + MINUTE_US + came_s * 1_000_000);
             }

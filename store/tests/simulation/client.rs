@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use super::bucket::Broken;
 use super::chance::Chance;
+use super::ledger::parsed;
 use super::manifest;
 use super::weather::Fate;
 use super::world::World;
@@ -121,7 +122,8 @@ impl ObjectStore for Client {
         let bytes = Bytes::from(payload);
         if !self.is_dead.load(Ordering::SeqCst) {
             let now_us = self.world.now_us();
-            self.world.ledger().sent(path, &bytes, now_us);
+            let in_log = parsed(path).and_then(|(_, id)| self.world.disk.stamps(id));
+            self.world.ledger().sent(path, &bytes, in_log.as_deref(), now_us);
         }
         let (at, answer) = (path.clone(), options.extensions.get::<AnswerTime>().cloned());
         let put = move |world: &World| {
@@ -134,10 +136,14 @@ impl ObjectStore for Client {
             {
                 world.fail(wrong);
             }
-            if at.filename() == Some("manifest.json")
-                && let Err(wrong) = world.ledger().manifest_landed(&at, &bytes, now_us)
-            {
-                world.fail(wrong);
+            if at.filename() == Some("manifest.json") {
+                let stream = if at.as_ref().contains("/samples/") { "samples" } else { "pushes" };
+                let merged = manifest::merged(&world.bucket(), stream);
+                let landed =
+                    merged.and_then(|merged| world.ledger().manifest_landed(&at, &bytes, merged, now_us));
+                if let Err(wrong) = landed {
+                    world.fail(wrong);
+                }
             }
             date(world, answer);
             Ok(PutResult { e_tag: Some(e_tag), version: None })

@@ -3,6 +3,7 @@
 //! They are kept by what processes and the store say to each other, and know nothing of how either works inside.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
@@ -12,7 +13,7 @@ use object_store::path::Path;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::manifest::{self, Deletion};
+use super::manifest::{self, Deletion, Merged};
 
 /// How long after the end of its minute a segment may come, in µs: docs/format.md, "Names".
 const IN_TIME_US: i64 = 180_000_000;
@@ -44,6 +45,8 @@ pub(crate) struct Entry {
     pub(crate) stamp_us: i64,
     /// It was acknowledged when it was in a log: others see it later.
     pub(crate) is_logged: bool,
+    /// Where it has it in a log.
+    given_us: i64,
 }
 
 /// What is known of one writer.
@@ -54,6 +57,8 @@ struct Writer {
     last_us: i64,
     /// All that it has taken, in order.
     taken: Vec<usize>,
+    /// What could not be written to its log.
+    not_logged: Vec<usize>,
     /// It has given up on something, and nobody knows where it has the rest.
     is_uncertain: bool,
 }
@@ -66,6 +71,8 @@ pub(crate) type Id = (u64, u32);
 pub(crate) struct Variant {
     pub(crate) path: Path,
     pub(crate) minute_us: i64,
+    /// What it has: of a log, who finds it may find more than who has written it knows to be there.
+    pub(crate) entries: Vec<usize>,
     /// Of each entry, where they are stamped.
     pub(crate) stamps_us: Vec<i64>,
     sent_us: i64,
@@ -83,10 +90,18 @@ impl Variant {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Batch {
+    /// What any variant has, in order.
     pub(crate) entries: Vec<usize>,
     pub(crate) variants: Vec<Variant>,
     /// Its writer wanted it to be deleted.
     pub(crate) is_taken_back: bool,
+}
+
+/// From when on a stream is kept, since a manifest came to the store that said so.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    pub(crate) from_us: i64,
+    pub(crate) landed_us: i64,
 }
 
 #[derive(Debug, Default)]
@@ -96,9 +111,20 @@ pub(crate) struct Ledger {
     writers: BTreeMap<u64, Writer>,
     /// What was deleted from pushes, and from samples; in order of numbers.
     pub(crate) deletions: [Vec<Deletion>; 2],
+    /// Of pushes, and of samples; rising.
+    pub(crate) kept: [Vec<Kept>; 2],
+    /// What is in runs of pushes, and of samples.
+    pub(crate) merged: [Arc<Merged>; 2],
+    /// How long compactors keep what there is; `None`: for good.
+    pub(crate) retention_us: Option<i64>,
+    /// Of sums from before what is kept, a part was deleted: all of them are gone, and nobody knows which those were.
+    pub(crate) are_sums_unknown: bool,
     /// All logs have become segments.
     pub(crate) are_logs_written: bool,
 }
+
+/// By how much the clocks of compactors may be before the store's.
+const CLOCK_US: i64 = 5_000_000;
 
 /// A request takes no longer, unless the whole process stands still; then nobody reads in it either.
 const REQUEST_US: i64 = 170_000_000;
@@ -111,7 +137,8 @@ impl Ledger {
         writer.last_us = now_us.max(writer.last_us + 1);
         writer.waiting.push(index);
         writer.taken.push(index);
-        self.entries.push(Entry { given, answer: Answer::Waits, stamp_us: writer.last_us, is_logged });
+        let (answer, at_us) = (Answer::Waits, writer.last_us);
+        self.entries.push(Entry { given, answer, stamp_us: at_us, is_logged, given_us: at_us });
         index
     }
 
@@ -121,6 +148,14 @@ impl Ledger {
         writer.waiting.retain(|waiting| *waiting != index);
         writer.taken.retain(|taken| *taken != index);
         self.entries[index].answer = Answer::Unknown;
+    }
+
+    /// It could not be written to the log: its writer has it no more, and the log may have it.
+    pub(crate) fn not_logged(&mut self, writer: u64, index: usize) {
+        let writer = self.writers.entry(writer).or_default();
+        writer.waiting.retain(|waiting| *waiting != index);
+        writer.taken.retain(|taken| *taken != index);
+        writer.not_logged.push(index);
     }
 
     /// A writer has given up on a segment after it had stamped all anew: nobody was told where.
@@ -150,27 +185,38 @@ impl Ledger {
         self.entries[index].answer = answer;
     }
 
-    /// A PUT is sent.
-    pub(crate) fn sent(&mut self, path: &Path, bytes: &Bytes, now_us: i64) {
+    /// A PUT is sent. `in_log`: the stamps in the log of what it is made of, if there is a log.
+    pub(crate) fn sent(&mut self, path: &Path, bytes: &Bytes, in_log: Option<&[i64]>, now_us: i64) {
         let Some((minute_us, id)) = parsed(path) else { return };
         let (batch, writer) = (self.batches.entry(id).or_default(), self.writers.entry(id.0).or_default());
-        if batch.entries.is_empty() {
-            // a writer takes all that waits
-            batch.entries = std::mem::take(&mut writer.waiting);
-            assert!(!batch.entries.is_empty(), "{path} was sent and nothing was given");
-        }
         if batch.variants.iter().any(|variant| variant.path == *path) {
             return;
         }
-        let is_push = matches!(self.entries[batch.entries[0]].given, Given::Push(_));
-        let stamps_us = if is_push { stamps(bytes) } else { Vec::new() };
-        if is_push {
-            assert_eq!(stamps_us.len(), batch.entries.len(), "{path} has other pushes than were given");
+        let stamps_us = if path.as_ref().contains("/pushes/") { stamps(bytes) } else { Vec::new() };
+        let entries = match in_log {
+            None if batch.entries.is_empty() => std::mem::take(&mut writer.waiting),
+            None => batch.entries.clone(),
+            Some(stamps) => {
+                let known = [&batch.entries, &writer.waiting, &writer.not_logged];
+                let known: BTreeSet<usize> = known.into_iter().flatten().copied().collect();
+                let is_in_log = |index: &usize| stamps.contains(&self.entries[*index].given_us);
+                let mut found: Vec<usize> = known.into_iter().filter(is_in_log).collect();
+                if found.len() > stamps_us.len() {
+                    // who could not write them does not send them; who finds them there does
+                    found.retain(|index| !writer.not_logged.contains(index));
+                }
+                writer.waiting.retain(|waiting| !found.contains(waiting));
+                found
+            }
+        };
+        assert!(!entries.is_empty(), "{path} was sent and nothing was given");
+        if matches!(self.entries[entries[0]].given, Given::Push(_)) {
+            assert_eq!(stamps_us.len(), entries.len(), "{path} has other pushes than were given");
             let is_new = |(index, stamp_us): (&usize, &i64)| self.entries[*index].stamp_us != *stamp_us;
-            if batch.entries.iter().zip(&stamps_us).any(is_new) {
+            if entries.iter().zip(&stamps_us).any(is_new) {
                 // what waits behind it was stamped anew with it
                 writer.last_us = *stamps_us.last().expect("is not empty");
-                for (index, stamp_us) in batch.entries.iter().zip(&stamps_us) {
+                for (index, stamp_us) in entries.iter().zip(&stamps_us) {
                     self.entries[*index].stamp_us = *stamp_us;
                 }
                 for index in &writer.waiting {
@@ -179,9 +225,12 @@ impl Ledger {
                 }
             }
         }
+        batch.entries =
+            entries.iter().chain(&batch.entries).copied().collect::<BTreeSet<_>>().into_iter().collect();
         batch.variants.push(Variant {
             path: path.clone(),
             minute_us,
+            entries,
             stamps_us,
             sent_us: now_us,
             landed_us: None,
@@ -198,10 +247,42 @@ impl Ledger {
     }
 
     /// A manifest has come to the store.
-    pub(crate) fn manifest_landed(&mut self, path: &Path, bytes: &Bytes, now_us: i64) -> Result<(), String> {
-        let known = &mut self.deletions[usize::from(path.as_ref().contains("/samples/"))];
+    pub(crate) fn manifest_landed(
+        &mut self,
+        path: &Path,
+        bytes: &Bytes,
+        mut merged: Merged,
+        now_us: i64,
+    ) -> Result<(), String> {
+        let stream = usize::from(path.as_ref().contains("/samples/"));
+        let (known, kept_us) = (&mut self.deletions[stream], merged.kept_us);
         let last = known.last().map_or(0, |deletion| deletion.number);
-        known.extend(manifest::deletions(bytes, now_us)?.into_iter().filter(|told| told.number > last));
+        let told = manifest::deletions(bytes, now_us)?.into_iter().filter(|told| told.number > last);
+        for deletion in told {
+            self.are_sums_unknown |= stream == 0 && deletion.takes_part_of(kept_us);
+            known.push(deletion);
+        }
+        for (id, minutes) in &self.merged[stream].minutes {
+            merged.minutes.entry(*id).or_default().extend(minutes);
+        }
+        self.merged[stream] = Arc::new(merged);
+        self.keep(stream, kept_us, now_us)
+    }
+
+    /// Whether no more has gone than may, and never comes back.
+    fn keep(&mut self, stream: usize, kept_us: i64, now_us: i64) -> Result<(), String> {
+        let before_us = self.kept[stream].last().map_or(i64::MIN, |kept| kept.from_us);
+        if kept_us == before_us {
+            return Ok(());
+        }
+        let latest_us = self.retention_us.map_or(i64::MIN, |keep_us| now_us + CLOCK_US - keep_us);
+        if kept_us < before_us || kept_us > latest_us {
+            return Err(format!("kept from {kept_us}, after {before_us}, and {latest_us} at the latest"));
+        }
+        if stream == 0 && !self.merged[stream].frames_us.contains(&kept_us) {
+            return Err(format!("pushes are kept from {kept_us}, and there is no frame of then"));
+        }
+        self.kept[stream].push(Kept { from_us: kept_us, landed_us: now_us });
         Ok(())
     }
 

@@ -8,6 +8,7 @@ mod bucket;
 mod chance;
 mod check;
 mod client;
+mod disk;
 mod ledger;
 mod manifest;
 mod narrow;

@@ -9,12 +9,20 @@ use serde_json::Value;
 use super::bucket::Bucket;
 use super::ledger::{Id, minute_us};
 
+const DAY_US: i64 = 86_400_000_000;
+
 /// What of a stream is in runs.
 #[derive(Debug)]
 pub(crate) struct Merged {
     pub(crate) watermark_us: i64,
-    /// The minutes under which a segment is in runs, in order.
+    /// From when on it is kept; `i64::MIN`: from the beginning.
+    pub(crate) kept_us: i64,
+    /// The minutes under which a segment is in runs, in order; in the books also those of runs that are gone.
     pub(crate) minutes: BTreeMap<Id, BTreeSet<i64>>,
+    /// When each of its runs ends: of samples the day of their time.
+    pub(crate) run_ends_us: Vec<i64>,
+    /// Of when there are frames.
+    pub(crate) frames_us: Vec<i64>,
     /// The objects that it names.
     pub(crate) objects: BTreeSet<Path>,
     /// How many deletions are under way.
@@ -34,6 +42,11 @@ pub(crate) struct Deletion {
 }
 
 impl Deletion {
+    /// Whether it takes a part of what was before a time, or may take it from a sum that goes on.
+    pub(crate) fn takes_part_of(&self, before_us: i64) -> bool {
+        self.from_us < before_us && (self.from_us > i64::MIN || self.to_us < before_us)
+    }
+
     /// Whether a value of a series at a time is meant. Of samples: in a segment filed under a minute.
     pub(crate) fn means(&self, labels: &Labels, at_us: i64, minute_us: Option<i64>) -> bool {
         minute_us.is_none_or(|minute_us| minute_us <= self.through_us)
@@ -76,19 +89,24 @@ pub(crate) fn deletions(bytes: &[u8], landed_us: i64) -> Result<Vec<Deletion>, S
 /// What the manifest of a stream says now.
 pub(crate) fn merged(bucket: &Bucket, stream: &str) -> Result<Merged, String> {
     let at = |name: &str| Path::from(format!("default/{stream}/{name}"));
-    let mut merged =
-        Merged { watermark_us: i64::MIN, minutes: BTreeMap::new(), objects: BTreeSet::new(), deletions: 0 };
+    let mut merged = Merged::default();
     let Ok((bytes, _)) = bucket.get(&at("manifest.json")) else { return Ok(merged) };
     let manifest: Value =
         serde_json::from_slice(&bytes).map_err(|error| format!("the manifest of {stream}: {error}"))?;
     if let Some(watermark) = manifest["watermark"].as_str() {
         merged.watermark_us = minute_us(watermark).ok_or_else(|| format!("{watermark} is no minute"))?;
     }
+    if let Some(kept_from) = manifest["kept_from"].as_str() {
+        merged.kept_us = minute_us(kept_from).ok_or_else(|| format!("{kept_from} is no minute"))?;
+    }
     merged.deletions = deletions(&bytes, 0)?.len();
     let list = |of: &Value, name: &str| of[name].as_array().cloned().unwrap_or_default();
     let named = |of: Value| of["name"].as_str().map(at);
     let runs = list(&manifest, "runs");
     for run in &runs {
+        let day = run["day"].as_str().and_then(|day| Some(minute_us(&format!("{day}T0000"))? + DAY_US));
+        let end_us = day.or_else(|| minute_us(run["to"].as_str()?));
+        merged.run_ends_us.push(end_us.ok_or_else(|| format!("{run} does not end"))?);
         merged.objects.extend(list(run, "objects").into_iter().filter_map(named));
         merged.objects.extend(run["keys"].as_str().map(at));
         let Some(ids) = run["ids"].as_str().map(at) else { continue };
@@ -100,12 +118,35 @@ pub(crate) fn merged(bucket: &Bucket, stream: &str) -> Result<Merged, String> {
     }
     for frame in list(&manifest, "frames") {
         merged.objects.extend(list(&frame, "objects").into_iter().filter_map(named));
+        merged.frames_us.extend(frame["at"].as_str().and_then(minute_us));
     }
     merged.objects.extend(list(&manifest, "reaching").into_iter().filter_map(named));
-    if let Some(missing) = merged.objects.iter().find(|object| !bucket.objects.contains_key(object)) {
-        return Err(format!("{missing} is named by the manifest and is not there"));
-    }
+    merged.is_there(bucket)?;
     Ok(merged)
+}
+
+impl Merged {
+    /// Whether all that it names is there.
+    pub(crate) fn is_there(&self, bucket: &Bucket) -> Result<(), String> {
+        match self.objects.iter().find(|object| !bucket.objects.contains_key(object)) {
+            Some(missing) => Err(format!("{missing} is named by the manifest and is not there")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Default for Merged {
+    fn default() -> Self {
+        Self {
+            watermark_us: i64::MIN,
+            kept_us: i64::MIN,
+            minutes: BTreeMap::new(),
+            run_ends_us: Vec::new(),
+            frames_us: Vec::new(),
+            objects: BTreeSet::new(),
+            deletions: 0,
+        }
+    }
 }
 
 /// Whether one manifest may follow another: the watermark and the epoch never fall.

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mayfly_store::{
-    CompactSettings, Compactor, LogSettings, Reader, ReaderSettings, SampleBatch, Source, Writer,
-    WriterSettings,
+    CompactSettings, Compactor, Deleter, Deletion, LogSettings, Reader, ReaderSettings, SampleBatch, Source,
+    Writer, WriterSettings,
 };
 use model::{
-    Change, Clock, GroupKey, Labels, Merge, MetricType, Push, PushedFamily, PushedSeries, Samples, Selection,
+    Change, Clock, GroupKey, Labels, Matcher, Merge, MetricType, Push, PushedFamily, PushedSeries, Samples,
+    Selection,
 };
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -152,11 +153,64 @@ async fn logged(
 
 /// What a counter has come to, step by step.
 async fn totals(store: &Arc<dyn ObjectStore>, end_ms: i64) -> Vec<f64> {
+    totals_from(store, 0, end_ms).await
+}
+
+async fn totals_from(store: &Arc<dyn ObjectStore>, start_ms: i64, end_ms: i64) -> Vec<f64> {
     let sources = (Source::new(pushes(), None), Source::new(samples(), None));
     let reader = Reader::new(Arc::clone(store), sources.0, sources.1, ReaderSettings::default());
-    let selection = Selection { matchers: Vec::new(), start_ms: 0, end_ms };
+    let selection = Selection { matchers: Vec::new(), start_ms, end_ms };
     let found = reader.select(&selection).await.expect("reads").found;
     found.into_iter().flat_map(|series| series.steps.values.clone()).collect()
+}
+
+/// Adds to the counter.
+fn adding(value: f64) -> Push {
+    let labels = Labels::from_pairs([("__name__", "c"), ("job", "j")]);
+    let series = vec![PushedSeries::float(labels, value).merging(Merge::Add)];
+    let family =
+        PushedFamily { name: "c".into(), r#type: MetricType::Counter, series, ..PushedFamily::default() };
+    Push::new(GroupKey::of(&Labels::from_pairs([("job", "j")])), Change::Merge, vec![family])
+}
+
+/// A part of a sum is deleted that a frame tells as one number. What is left of it stands in runs alone, until the frame is made
+/// again: it must be seen before that and after it.
+#[tokio::test]
+async fn nothing_is_lost_of_a_sum_of_which_a_part_is_deleted() {
+    const HOUR_MS: i64 = 3_600_000;
+    let at_ms = 1_921_658_430_000;
+    let store = Arc::new(InMemory::new()) as Arc<dyn ObjectStore>;
+    let clock = Arc::new(ManualClock::at_ms(at_ms));
+    let settings = WriterSettings::of_writer(1);
+    let writer = Writer::start(Arc::clone(&store), pushes(), Arc::clone(&clock) as _, settings);
+    for value in [1.0, 2.0] {
+        writer.push(adding(value)).await.expect("is stored");
+        clock.advance_ms(HOUR_MS);
+    }
+    clock.advance_ms(24 * HOUR_MS);
+    let settings = CompactSettings::of_holder(1);
+    let compactor = Compactor::of_pushes(Arc::clone(&store), pushes(), settings, Arc::clone(&clock) as _);
+    let listed = async |what: &str| {
+        let manifest = store.get(&Path::from("default/pushes/manifest.json")).await.expect("is there");
+        let manifest: serde_json::Value =
+            serde_json::from_slice(&manifest.bytes().await.expect("is read")).expect("is JSON");
+        manifest[what].as_array().map_or(0, Vec::len)
+    };
+    let seen = async || totals_from(&store, clock.now_ms(), clock.now_ms()).await;
+    compactor.tick().await.expect("ticks");
+    assert_eq!((listed("frames").await, seen().await), (1, vec![3.0]));
+
+    let deleter = Deleter::new(Arc::clone(&store), pushes(), samples(), Arc::clone(&clock) as _);
+    let matchers = vec![Matcher::equal(Labels::NAME, "c")];
+    let deletion = Deletion { matchers, start_ms: None, end_ms: Some(at_ms + HOUR_MS / 2) };
+    deleter.delete(&[deletion]).await.expect("is told");
+    assert_eq!((listed("frames").await, seen().await), (1, vec![2.0]));
+    for _ in 0..3 {
+        clock.advance_ms(HOUR_MS);
+        compactor.tick().await.expect("ticks");
+        assert_eq!((listed("frames").await, seen().await), (1, vec![2.0]));
+    }
+    assert_eq!(listed("deletions").await, 0);
 }
 
 /// A segment comes to the store and the answer does not; it is merged, and then its log is replayed, under a later minute. What it
@@ -173,15 +227,10 @@ fn nothing_is_lost_or_doubled_that_is_put_again_after_it_was_merged() {
         _ => Fault::None,
     };
     let unanswered = Arc::new(FaultyStore::new(Arc::clone(&memory), unanswered)) as Arc<dyn ObjectStore>;
-    let labels = Labels::from_pairs([("__name__", "c"), ("job", "j")]);
-    let series = vec![PushedSeries::float(labels, 1.0).merging(Merge::Add)];
-    let family =
-        PushedFamily { name: "c".into(), r#type: MetricType::Counter, series, ..PushedFamily::default() };
-    let group = GroupKey::of(&Labels::from_pairs([("job", "j")]));
     let killed = process().expect("a runtime");
     killed.block_on(async {
         let writer = logged(&unanswered, &clock, (1, folder.path())).await;
-        writer.push(Push::new(group, Change::Merge, vec![family])).await.expect("is in the log");
+        writer.push(adding(1.0)).await.expect("is in the log");
         while totals(&memory, at_ms).await.is_empty() {
             tokio::task::yield_now().await;
         }

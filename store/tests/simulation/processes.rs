@@ -1,15 +1,14 @@
 //! Who works on the store: writers of pushes and of samples, compactors, readers.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mayfly_store::{
     CompactError, CompactSettings, Compactor, DeleteError, Deleter, Deletion, Entry as Written, Inspector,
-    LogSettings, MergeLimits, Reader, ReaderSettings, SampleBatch, Source, Submitted, Tail, WriteError,
-    Writer, WriterSettings,
+    LogFiles, MergeLimits, Reader, ReaderSettings, SampleBatch, Source, Submitted, Tail, WriteError, Writer,
+    WriterSettings,
 };
 use model::{Clock, Labels, MatchOp, Matcher, Push, Samples, Selection};
 use object_store::ObjectStore;
@@ -18,7 +17,6 @@ use super::chance::Chance;
 use super::check::{self, Asked, Outcome};
 use super::client::Client;
 use super::ledger::{Answer, Given};
-use super::manifest::merged;
 use super::world::{MachineClock, World, pushes, samples};
 
 pub(crate) const DELETER: &str = "deleter";
@@ -74,7 +72,8 @@ impl<E: Written> Writing<E> {
         self.client.kill();
     }
 
-    fn submit(&self, given: Given, entry: E) {
+    /// Which entry of the books it is.
+    fn submit(&self, given: Given, entry: E) -> usize {
         let index = self.world.ledger().given(self.id, given.clone(), self.clock.now_us(), self.is_logged);
         self.world.tell(format!("{} takes #{index}: {given:?}", self.actor));
         match self.writer.submit(entry) {
@@ -84,6 +83,7 @@ impl<E: Written> Writing<E> {
                 self.world.ledger().refused(self.id, index);
             }
         }
+        index
     }
 
     fn answer(&self, index: usize, given: Given, submitted: Submitted) -> impl Future<Output = ()> + use<E> {
@@ -98,6 +98,9 @@ impl<E: Written> Writing<E> {
                 }
                 Err(error) => {
                     world.tell(format!("{actor} does not know of #{index}: {error}"));
+                    if matches!(error, WriteError::Log(_)) {
+                        world.ledger().not_logged(id, index);
+                    }
                     if matches!(error, WriteError::Late { .. }) {
                         world.ledger().gave_up(id);
                     }
@@ -131,13 +134,7 @@ impl Writing<Push> {
 
     /// One that answers when a push is in its log; what an earlier one has left there becomes segments first. It writes its own
     /// when it is closed.
-    pub(crate) fn logged(
-        world: &Arc<World>,
-        actor: &str,
-        chance: &mut Chance,
-        folder: PathBuf,
-        before: Option<Self>,
-    ) -> Slot {
+    pub(crate) fn logged(world: &Arc<World>, actor: &str, chance: &mut Chance, before: Option<Self>) -> Slot {
         let slot = Slot::default();
         let (started, world_of, actor) = (Arc::clone(&slot), Arc::clone(world), actor.to_owned());
         let of = machine(world, &actor, chance);
@@ -145,10 +142,13 @@ impl Writing<Push> {
             if let Some(before) = before {
                 before.writer.close().await;
             }
-            let log = LogSettings { folder, flush_interval: Duration::from_secs(1_000_000) };
-            let store: Arc<dyn ObjectStore> = Arc::new(of.0.clone());
+            // what is in the log becomes segments when it is closed, and what is in a file that broke
+            let (disk, never) = (world_of.disk.clone(), Duration::from_secs(1_000_000));
+            let (store, log): (Arc<dyn ObjectStore>, Arc<dyn LogFiles>) =
+                (Arc::new(of.0.clone()), Arc::new(disk));
             let settings = WriterSettings::of_writer(of.2);
-            let writer = Writer::start_logged(store, pushes(), Arc::clone(&of.1), settings, log).await;
+            let writer =
+                Writer::start_logged_on(store, pushes(), Arc::clone(&of.1), settings, log, never).await;
             match writer {
                 Ok((writer, replayed)) => {
                     world_of.tell(format!("{actor} runs: {replayed:?}"));
@@ -161,8 +161,8 @@ impl Writing<Push> {
         slot
     }
 
-    pub(crate) fn push(&self, push: Push) {
-        self.submit(Given::Push(push.clone()), push);
+    pub(crate) fn push(&self, push: Push) -> usize {
+        self.submit(Given::Push(push.clone()), push)
     }
 
     /// A reader in the same process.
@@ -208,6 +208,7 @@ pub(crate) fn compact_settings(seed: u64) -> CompactSettings {
         group_bytes_max: chance.pick(&[128 << 20, 128 << 20, 2_000, 1]),
         limits: MergeLimits { runs_max: chance.pick(&[64, 64, 64, 2]), ..MergeLimits::default() },
         sift_rows_max: chance.pick(&[16 << 20, 1]),
+        retention: chance.pick(&[None, Some(2), Some(3)]).map(|days| Duration::from_secs(days * 86_400)),
         ..CompactSettings::of_holder(0)
     }
 }
@@ -340,17 +341,13 @@ impl Reading {
 
     /// Whether it could be read.
     async fn compare(self: Arc<Self>, world: Arc<World>, mut asked: Asked, is_known: bool) -> bool {
-        let known = {
-            let bucket = world.bucket();
-            merged(&bucket, "pushes").and_then(|pushes| Ok((pushes, merged(&bucket, "samples")?)))
-        };
-        let (of_pushes, of_samples) = match known {
-            Ok(known) => known,
-            Err(error) => {
+        let [of_pushes, of_samples] = world.ledger().merged.clone();
+        for merged in [&of_pushes, &of_samples] {
+            if let Err(error) = merged.is_there(&world.bucket()) {
                 world.fail(error);
                 return false;
             }
-        };
+        }
         let any = vec![Matcher::new(Labels::NAME, MatchOp::Regex, ".+").expect("a pattern")];
         let selection = Selection { matchers: any, start_ms: asked.from_ms, end_ms: asked.to_ms };
         let answer = match self.reader.select(&selection).await {
@@ -373,10 +370,15 @@ impl Reading {
                 check::sampled(&ledger, &of_samples, &asked, &samples),
             ]
         };
-        for outcome in outcomes {
+        let [pushes, samples] = outcomes;
+        let are_sums_known = !world.ledger().are_sums_unknown;
+        for (outcome, are_known) in [(pushes, are_sums_known), (samples, true)] {
             match outcome {
                 _ if !is_known => {
                     world.tell(format!("{} reads, and nobody knows what it holds itself", self.actor));
+                }
+                _ if !are_known => {
+                    world.tell(format!("{} reads, and nobody knows what was deleted", self.actor));
                 }
                 Ok(Outcome::Fits) => world.tell(format!("{} reads what it should", self.actor)),
                 Ok(Outcome::Undecided) => {

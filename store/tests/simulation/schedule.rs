@@ -118,12 +118,22 @@ impl Schedule {
     /// that shows in between.
     pub(crate) async fn settle(&self) {
         let mut quiet = 0;
+        while quiet < 2 {
+            self.quieten().await;
+            let before = self.activity.load(Ordering::SeqCst);
+            // another thread is slow to ask, so it is asked when nobody else has anything to do
+            tokio::task::spawn_blocking(|| ()).await.expect("works");
+            self.quieten().await;
+            quiet = if self.activity.load(Ordering::SeqCst) == before { quiet + 1 } else { 0 };
+        }
+    }
+
+    /// Waits until nothing goes on that needs no other thread.
+    async fn quieten(&self) {
+        let mut quiet = 0;
         while quiet < 3 {
             let before = self.activity.load(Ordering::SeqCst);
-            tokio::task::spawn_blocking(|| ()).await.expect("works");
-            for _ in 0..3 {
-                tokio::task::yield_now().await;
-            }
+            tokio::task::yield_now().await;
             quiet = if self.activity.load(Ordering::SeqCst) == before { quiet + 1 } else { 0 };
         }
     }

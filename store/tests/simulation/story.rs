@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::bucket::{Broken, Bucket};
 use super::chance::Chance;
-use super::ledger::Given;
+use super::ledger::{Answer, Given};
 use super::manifest::merged;
 use super::processes::{DELETER, Reading, Slot, Writing, compact_settings, delete, tick, verify};
 use super::weather::Weather;
@@ -20,8 +20,12 @@ use super::world::World;
 const S: i64 = 1_000_000;
 const MINUTE: i64 = 60 * S;
 const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
 
 const STEPS: usize = 120;
+
+/// How often it is looked, in the end, whether all has gone that nobody needs.
+const SWEEPS: usize = 6;
 
 /// How many seconds anything may take when all is calm: less than a read may.
 const PATIENCE: usize = 500;
@@ -44,7 +48,6 @@ pub(crate) struct Story {
     world: Arc<World>,
     /// What they write they acknowledge when it is in the store, the last of them when it is in its log.
     pushers: Vec<Slot>,
-    log: tempfile::TempDir,
     samplers: Vec<Writing<SampleBatch>>,
     readers: Vec<Arc<Reading>>,
     /// Ticks under way, by compactor and stream.
@@ -66,6 +69,7 @@ pub(crate) fn play(seed: u64, broken: Option<Broken>, deletes: bool) -> Ended {
         .expect("a runtime");
     runtime.block_on(async {
         let world = World::new(seed, Bucket { broken, ..Bucket::default() });
+        world.ledger().retention_us = keeping(&compact_settings(seed));
         let mut story = Story::new(seed, &world);
         story.deleting = deletes.then(|| Chance::of(seed, &["deletions"]));
         story.run().await;
@@ -80,7 +84,6 @@ impl Story {
             seed,
             world: Arc::clone(world),
             pushers: Vec::new(),
-            log: tempfile::tempdir().expect("a folder"),
             samplers: SAMPLERS.iter().map(|actor| Writing::of_samples(world, actor, &mut chance)).collect(),
             readers: READERS.iter().map(|actor| Arc::new(Reading::new(world, actor))).collect(),
             ticks: BTreeMap::new(),
@@ -138,7 +141,8 @@ impl Story {
             70..72 => self.kill_tick(),
             72..75 => self.restart(),
             75..84 => self.rush().await,
-            84..88 => self.dribble().await,
+            84..87 => self.dribble().await,
+            87..89 => self.fill_disk().await,
             _ => self.patrol().await,
         }
     }
@@ -162,6 +166,42 @@ impl Story {
         }
     }
 
+    /// There is no space left where a log is, for a while; then there is again. The store is there all the time: how long a writer
+    /// leaves it alone after a failure is told by no clock of the story.
+    async fn fill_disk(&mut self) {
+        let index = PUSHERS.iter().position(|actor| *actor == LOGGED).expect("it is there");
+        let space = usize::try_from(self.chance.between(0, 2_000)).expect("is positive");
+        self.world.tell(format!("there is space for {space} bytes"));
+        self.world.weathers.pin(LOGGED);
+        self.advance(2 * S).await;
+        self.world.disk.set_space(Some(space));
+        for _ in 0..self.chance.between(3, 9) {
+            self.push_to(index);
+            let us = self.chance.pick(&[1, 20_000, S, 70 * S]);
+            self.advance(us).await;
+            if self.chance.happens(300) {
+                self.read();
+                self.advance(1).await;
+            }
+            if self.chance.happens(100) {
+                let is_closed = self.chance.happens(500);
+                self.restart_pusher(index, is_closed);
+            }
+        }
+        self.world.tell("there is space again");
+        self.world.disk.set_space(None);
+        // the first may find that its file has not been replaced yet
+        self.push_to(index);
+        self.advance(2 * S).await;
+        let last = self.push_to(index);
+        self.advance(2 * S).await;
+        self.world.weathers.release(LOGGED);
+        let is_refused = |last: usize| self.world.ledger().entries[last].answer == Answer::Unknown;
+        if last.is_some_and(is_refused) {
+            self.world.fail("there is space, and still nothing can be pushed");
+        }
+    }
+
     /// Much happens at once.
     async fn rush(&mut self) {
         for _ in 0..self.chance.between(4, 14) {
@@ -180,24 +220,27 @@ impl Story {
 
     fn push(&mut self) {
         let index = self.chance.index(PUSHERS.len());
-        self.push_to(index);
+        let _ = self.push_to(index);
     }
 
-    fn push_to(&mut self, index: usize) {
+    /// Which was the last.
+    fn push_to(&mut self, index: usize) -> Option<usize> {
         let slot = Arc::clone(&self.pushers[index]);
         let slot = slot.lock().expect("unpoisoned");
-        let Some(pusher) = &*slot else { return };
+        let pusher = slot.as_ref()?;
+        let mut last = None;
         for _ in 0..self.chance.pick(&[1, 1, 1, 2, 4]) {
             let again = self.world.failed().pop_front();
             let push = match again {
                 Some(Given::Push(push)) if self.chance.happens(700) => push,
                 _ => match self.pushes.pop() {
                     Some(push) => push,
-                    None => return,
+                    None => return last,
                 },
             };
-            pusher.push(push);
+            last = Some(pusher.push(push));
         }
+        last
     }
 
     fn sample(&mut self) {
@@ -236,7 +279,10 @@ impl Story {
             6 => Matcher::equal(Labels::NAME, "b"),
             _ => matcher(Labels::NAME, ".+"),
         };
-        let (began_ms, now_ms) = (self.world.began_us() / 1_000, self.world.now_us() / 1_000);
+        // of sums from before what is kept nobody can take a part
+        let kept_us = self.world.ledger().kept[0].last().map_or(i64::MIN, |kept| kept.from_us);
+        let began_ms = self.world.began_us().max(kept_us) / 1_000;
+        let now_ms = self.world.now_us() / 1_000;
         let mut times = [0; 2].map(|_| chance.between(began_ms, now_ms + 600_000));
         times.sort_unstable();
         let time = match chance.below(4) {
@@ -347,10 +393,7 @@ impl Story {
         }
         let (world, chance, actor) = (&self.world, &mut self.chance, PUSHERS[index]);
         let slot = match actor {
-            LOGGED => {
-                let folder = self.log.path().to_owned();
-                Writing::logged(world, actor, chance, folder, before.filter(|_| is_closed))
-            }
+            LOGGED => Writing::logged(world, actor, chance, before.filter(|_| is_closed)),
             _ => Arc::new(Mutex::new(Some(Writing::of_pushes(world, actor, chance)))),
         };
         match self.pushers.get_mut(index) {
@@ -388,7 +431,26 @@ impl Story {
             self.verify().await;
         }
         if self.world.failure().is_none() {
-            self.check_objects();
+            self.check_retention();
+            self.check_objects().await;
+        }
+    }
+
+    /// What is too old has gone.
+    fn check_retention(&self) {
+        let Some(retention_us) = keeping(&self.settings) else { return };
+        // a tick may have been a while ago
+        let horizon_us = self.world.now_us() - retention_us - HOUR;
+        let merged = self.world.ledger().merged.clone();
+        let before_us = [
+            merged[0].frames_us.iter().copied().filter(|at_us| *at_us <= horizon_us).max(),
+            Some(horizon_us - horizon_us.rem_euclid(DAY)),
+        ];
+        for (merged, before_us) in merged.iter().zip(before_us) {
+            let before_us = before_us.unwrap_or(i64::MIN);
+            if merged.run_ends_us.iter().any(|end_us| *end_us <= before_us) {
+                self.world.fail(format!("what was before {before_us} is kept still: {merged:?}"));
+            }
         }
     }
 
@@ -418,7 +480,7 @@ impl Story {
                 self.advance(S).await;
             }
         }
-        let left: Vec<_> = std::fs::read_dir(self.log.path()).expect("a folder").collect();
+        let left = self.world.disk.names();
         if !left.is_empty() {
             self.world.fail(format!("the log still holds {left:?}"));
         }
@@ -468,17 +530,34 @@ impl Story {
         }
     }
 
-    fn check_objects(&self) {
+    /// In the end, nothing is left that nobody needs.
+    async fn check_objects(&mut self) {
+        let mut left = self.left();
+        // what has just gone is swept later
+        for _ in 0..SWEEPS {
+            if left.is_ok() {
+                return;
+            }
+            self.advance(65 * MINUTE).await;
+            for is_of_pushes in [true, false] {
+                self.tick_until_done(is_of_pushes).await;
+            }
+            left = self.left();
+        }
+        if let Err(left) = left {
+            self.world.fail(format!("{left} (seed {})", self.seed));
+        }
+    }
+
+    /// An error if something is left that no manifest names.
+    fn left(&self) -> Result<(), String> {
         let bucket = self.world.bucket();
         for stream in ["pushes", "samples"] {
-            let named = match merged(&bucket, stream) {
-                Ok(merged) if merged.deletions > 0 => {
-                    return self
-                        .world
-                        .fail(format!("{} deletions of {stream} are not done", merged.deletions));
+            let named = match merged(&bucket, stream)? {
+                merged if merged.deletions > 0 => {
+                    return Err(format!("{} deletions of {stream} are not done", merged.deletions));
                 }
-                Ok(merged) => merged.objects,
-                Err(error) => return self.world.fail(error),
+                merged => merged.objects,
             };
             let prefix = object_store::path::Path::from(format!("default/{stream}"));
             let is_left = |path: &&object_store::path::Path| {
@@ -488,10 +567,17 @@ impl Story {
             };
             let left: Vec<_> = bucket.objects.keys().filter(is_left).collect();
             if !left.is_empty() {
-                self.world.fail(format!("nobody needs {left:?}, and nobody deletes it (seed {})", self.seed));
+                return Err(format!("nobody needs {left:?}, and nobody deletes it"));
             }
         }
+        Ok(())
     }
+}
+
+/// How long compactors with these settings keep what there is, in µs.
+fn keeping(settings: &CompactSettings) -> Option<i64> {
+    let retention = settings.retention?.max(mayfly_store::RETENTION_MIN);
+    Some(i64::try_from(retention.as_micros()).expect("fits"))
 }
 
 fn actors() -> impl Iterator<Item = &'static str> {

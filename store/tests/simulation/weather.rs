@@ -1,6 +1,6 @@
 //! What goes wrong, when, and for whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use super::chance::Chance;
@@ -56,6 +56,7 @@ pub(crate) struct Weathers {
 #[derive(Debug, Default)]
 struct State {
     of: BTreeMap<String, Weather>,
+    pinned: BTreeSet<String>,
     asked: BTreeMap<String, u64>,
 }
 
@@ -65,7 +66,20 @@ impl Weathers {
     }
 
     pub(crate) fn set(&self, actor: &str, weather: Weather) {
-        self.state.lock().expect("unpoisoned").of.insert(actor.to_owned(), weather);
+        let mut state = self.state.lock().expect("unpoisoned");
+        if !state.pinned.contains(actor) {
+            state.of.insert(actor.to_owned(), weather);
+        }
+    }
+
+    /// It is calm for somebody, and stays so until that is released.
+    pub(crate) fn pin(&self, actor: &str) {
+        self.set(actor, Weather::Calm);
+        self.state.lock().expect("unpoisoned").pinned.insert(actor.to_owned());
+    }
+
+    pub(crate) fn release(&self, actor: &str) {
+        self.state.lock().expect("unpoisoned").pinned.remove(actor);
     }
 
     pub(crate) fn all_calm(&self) {

@@ -10,6 +10,7 @@ use object_store::path::Path;
 
 use super::bucket::Bucket;
 use super::chance::Chance;
+use super::disk::Disk;
 use super::ledger::{Given, Ledger};
 use super::schedule::{Schedule, Shown};
 use super::weather::Weathers;
@@ -19,6 +20,8 @@ use super::weather::Weathers;
 pub(crate) struct World {
     pub(crate) schedule: Arc<Schedule>,
     pub(crate) weathers: Weathers,
+    /// Where the log of a writer lies.
+    pub(crate) disk: Disk,
     bucket: Mutex<Bucket>,
     ledger: Mutex<Ledger>,
     /// Pushes of which nobody knows what became of them, and that may be pushed again.
@@ -40,6 +43,7 @@ impl World {
         Arc::new(Self {
             schedule: Arc::new(Schedule::at_us(began_us)),
             weathers: Weathers::new(seed),
+            disk: Disk::new(seed),
             bucket: Mutex::new(bucket),
             ledger: Mutex::default(),
             failed: Mutex::default(),
