@@ -297,7 +297,7 @@ fn of_what_came_twice_under_one_minute_the_last_by_name_is_in_a_run() {
         for (name, came_s) in [3, 1, 2].into_iter().zip(came) {
             let name = format!("hot/20261121T0048/000000000000000100000000-{name}-9-1-0-again.parquet");
             let path = object_store::path::Path::from(name);
-            ledger.sent(&path, &bytes::Bytes::new(), None, minute_us);
+            ledger.sent(&path, &bytes::Bytes::new(), None, minute_us).expect("was given");
             if let Some(came_s) = came_s {
                 ledger.landed(&path, minute_us + MINUTE_US + came_s * 1_000_000);
             }

@@ -123,7 +123,10 @@ impl ObjectStore for Client {
         if !self.is_dead.load(Ordering::SeqCst) {
             let now_us = self.world.now_us();
             let in_log = parsed(path).and_then(|(_, id)| self.world.disk.stamps(id));
-            self.world.ledger().sent(path, &bytes, in_log.as_deref(), now_us);
+            let sent = self.world.ledger().sent(path, &bytes, in_log.as_deref(), now_us);
+            if let Err(wrong) = sent {
+                self.world.fail(wrong);
+            }
         }
         let (at, answer) = (path.clone(), options.extensions.get::<AnswerTime>().cloned());
         let put = move |world: &World| {

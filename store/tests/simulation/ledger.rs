@@ -186,11 +186,17 @@ impl Ledger {
     }
 
     /// A PUT is sent. `in_log`: the stamps in the log of what it is made of, if there is a log.
-    pub(crate) fn sent(&mut self, path: &Path, bytes: &Bytes, in_log: Option<&[i64]>, now_us: i64) {
-        let Some((minute_us, id)) = parsed(path) else { return };
+    pub(crate) fn sent(
+        &mut self,
+        path: &Path,
+        bytes: &Bytes,
+        in_log: Option<&[i64]>,
+        now_us: i64,
+    ) -> Result<(), String> {
+        let Some((minute_us, id)) = parsed(path) else { return Ok(()) };
         let (batch, writer) = (self.batches.entry(id).or_default(), self.writers.entry(id.0).or_default());
         if batch.variants.iter().any(|variant| variant.path == *path) {
-            return;
+            return Ok(());
         }
         let stamps_us = if path.as_ref().contains("/pushes/") { stamps(bytes) } else { Vec::new() };
         let entries = match in_log {
@@ -209,9 +215,13 @@ impl Ledger {
                 found
             }
         };
-        assert!(!entries.is_empty(), "{path} was sent and nothing was given");
+        if entries.is_empty() {
+            return Err(format!("{path} was sent and nothing was given"));
+        }
         if matches!(self.entries[entries[0]].given, Given::Push(_)) {
-            assert_eq!(stamps_us.len(), entries.len(), "{path} has other pushes than were given");
+            if stamps_us.len() != entries.len() {
+                return Err(format!("{path} has other pushes than {entries:?}, which were given"));
+            }
             let is_new = |(index, stamp_us): (&usize, &i64)| self.entries[*index].stamp_us != *stamp_us;
             if entries.iter().zip(&stamps_us).any(is_new) {
                 // what waits behind it was stamped anew with it
@@ -235,6 +245,7 @@ impl Ledger {
             sent_us: now_us,
             landed_us: None,
         });
+        Ok(())
     }
 
     /// An object has come to the store.
