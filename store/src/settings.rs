@@ -61,7 +61,7 @@ pub struct ReaderSettings {
     pub whole_bytes_max: u64,
     /// A query over more segments than this is refused.
     pub segments_max: usize,
-    /// Series are read in batches of about so many rows.
+    /// Series are read in batches of about so many rows, where each series counts as 64 more.
     pub batch_rows: usize,
     /// Who wants all series of a selection at once gets no more than about so many bytes of them.
     pub answer_bytes_max: usize,

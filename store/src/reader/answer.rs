@@ -24,6 +24,13 @@ pub struct Answer<T> {
     pub usage: Usage,
 }
 
+impl Answer<()> {
+    /// The same about what was found.
+    pub(super) fn with<T>(self, found: T) -> Answer<T> {
+        Answer { found, left_out: self.left_out, usage: self.usage }
+    }
+}
+
 /// How often a request is begun: an object that is gone has been merged into another, which the next listing shows.
 pub(super) const ATTEMPTS_MAX: usize = 3;
 

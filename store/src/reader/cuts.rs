@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::fold::{PUSH_FAILURE_FAMILY, PUSH_TIME_FAMILY};
 use crate::segment::{Mark, Place, Span};
 
-/// Spans that follow each other and are everything together, of about `rows_max` rows each: the pages of a place are not
+/// Spans that follow each other and are everything together, of about the weight of `rows_max` rows each: the pages of a place are not
 /// divided. `whole_names`: no metric name is divided either, as histograms that add up are completed by their other
 /// buckets.
 pub(super) fn spans(mut marks: Vec<Mark>, rows_max: usize, whole_names: bool) -> Vec<Span> {

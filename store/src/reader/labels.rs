@@ -19,11 +19,22 @@ impl Reader {
         needed: &NeededLabels,
     ) -> Result<Answer<Vec<Labels>>, ReadError> {
         let mut found = BTreeSet::new();
+        let answer = self.each(selections, needed, |labels| _ = found.insert(labels)).await?;
+        Ok(answer.with(found.into_iter().collect()))
+    }
+
+    /// Shows the label sets of those series, in no order, some of them several times: all of them at once may be too many.
+    async fn each(
+        &self,
+        selections: &[Selection],
+        needed: &NeededLabels,
+        mut see: impl FnMut(Labels) + Send,
+    ) -> Result<Answer<()>, ReadError> {
         let mut answer = Answer::default();
         for selection in selections {
             let mut stream = self.stream_of(selection, needed, false);
             while let Some(batch) = stream.next_identified().await {
-                found.extend(batch?.into_iter().map(|identified| identified.series.labels));
+                batch?.into_iter().for_each(|identified| see(identified.series.labels));
             }
             let of_one = stream.finish();
             answer.left_out.extend(of_one.left_out);
@@ -31,7 +42,6 @@ impl Reader {
         }
         answer.left_out.sort();
         answer.left_out.dedup();
-        answer.found = found.into_iter().collect();
         Ok(answer)
     }
 
@@ -45,10 +55,10 @@ impl Reader {
         selections: &[Selection],
     ) -> Result<Answer<Vec<Arc<str>>>, ReadError> {
         let needed = NeededLabels::These(BTreeSet::from([name.into()]));
-        let Answer { found, left_out, usage } = self.series(selections, &needed).await?;
-        let values: BTreeSet<Arc<str>> =
-            found.iter().filter_map(|labels| labels.get_shared(name).cloned()).collect();
-        Ok(Answer { found: values.into_iter().collect(), left_out, usage })
+        let mut values: BTreeSet<Arc<str>> = BTreeSet::new();
+        let see = |labels: Labels| values.extend(labels.get_shared(name).cloned());
+        let answer = self.each(selections, &needed, see).await?;
+        Ok(answer.with(values.into_iter().collect()))
     }
 
     /// The names of the labels of those series, in order.
@@ -56,10 +66,16 @@ impl Reader {
     /// # Errors
     /// As for [`Reader::series`].
     pub async fn label_names(&self, selections: &[Selection]) -> Result<Answer<Vec<Arc<str>>>, ReadError> {
-        let Answer { found, left_out, usage } = self.series(selections, &NeededLabels::All).await?;
-        let labels = found.iter().flat_map(|labels| labels.iter());
-        let names: BTreeSet<Arc<str>> = labels.map(|label| Arc::clone(&label.name)).collect();
-        Ok(Answer { found: names.into_iter().collect(), left_out, usage })
+        let mut names: BTreeSet<Arc<str>> = BTreeSet::new();
+        let see = |labels: Labels| {
+            for label in &labels {
+                if !names.contains(&label.name) {
+                    names.insert(Arc::clone(&label.name));
+                }
+            }
+        };
+        let answer = self.each(selections, &NeededLabels::All, see).await?;
+        Ok(answer.with(names.into_iter().collect()))
     }
 }
 

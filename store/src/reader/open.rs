@@ -72,11 +72,14 @@ impl Opened {
         }
     }
 
-    /// Where rows stand that may be wanted.
+    /// Where rows stand that may be wanted, each with its [`weight`](segment::weight).
     pub(super) fn marks(&self, wanted: &Wanted) -> Vec<Mark> {
         match self {
             Self::Whole(segment) => segment.marks(&wanted.matching),
-            Self::Parts(_, sealed) => sealed.marks(wanted),
+            Self::Parts(_, sealed) => {
+                let marks = sealed.marks(wanted).into_iter();
+                marks.map(|(place, rows)| (place, segment::weight(rows, sealed.series_in(rows)))).collect()
+            }
         }
     }
 

@@ -34,6 +34,7 @@ pub(super) const KEY_FORMAT: &str = "mayfly.format";
 pub(super) const KEY_WRITER: &str = "mayfly.writer";
 pub(super) const KEY_FINGERPRINT: &str = "mayfly.fingerprint";
 pub(super) const KEY_HEAD_ROWS: &str = "mayfly.head_rows";
+pub(super) const KEY_SERIES: &str = "mayfly.series";
 pub(super) const KEY_MAP_NAMES: &str = "mayfly.map_names";
 
 /// A check of each page, and of the page index.

@@ -99,6 +99,18 @@ fn packing(segment: &Segment) -> Packing {
 fn properties(segment: &Segment, plan: &LabelPlan, packing: Packing) -> WriterProperties {
     let note = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
     let column = |name: &str| ColumnPath::from(name);
+    let mut notes = vec![
+        note(columns::KEY_FORMAT, segment.format().to_string()),
+        note(columns::KEY_WRITER, format!("{:016x}", segment.writer)),
+        note(columns::KEY_FINGERPRINT, columns::FINGERPRINT.to_owned()),
+        note(columns::KEY_HEAD_ROWS, segment.head_rows().to_string()),
+        note(columns::KEY_AGGREGATES, segment.aggregates.to_string()),
+        note(columns::KEY_MAP_NAMES, plan.map_names.join("\n")),
+        note(columns::KEY_COLLISION, has_collision(segment).to_string()),
+    ];
+    if is_paged(segment) {
+        notes.push(note(columns::KEY_SERIES, segment.series.len().to_string()));
+    }
     let statistics = if is_paged(segment) { EnabledStatistics::Page } else { EnabledStatistics::Chunk };
     WriterProperties::builder()
         .set_created_by(concat!("mayfly ", env!("CARGO_PKG_VERSION")).to_owned())
@@ -113,15 +125,7 @@ fn properties(segment: &Segment, plan: &LabelPlan, packing: Packing) -> WriterPr
         .set_column_dictionary_enabled(column(columns::SERIES), false)
         .set_column_dictionary_enabled(column(columns::VALUE), false)
         .set_column_encoding(column(columns::VALUE), Encoding::BYTE_STREAM_SPLIT)
-        .set_key_value_metadata(Some(vec![
-            note(columns::KEY_FORMAT, segment.format().to_string()),
-            note(columns::KEY_WRITER, format!("{:016x}", segment.writer)),
-            note(columns::KEY_FINGERPRINT, columns::FINGERPRINT.to_owned()),
-            note(columns::KEY_HEAD_ROWS, segment.head_rows().to_string()),
-            note(columns::KEY_AGGREGATES, segment.aggregates.to_string()),
-            note(columns::KEY_MAP_NAMES, plan.map_names.join("\n")),
-            note(columns::KEY_COLLISION, has_collision(segment).to_string()),
-        ]))
+        .set_key_value_metadata(Some(notes))
         .build()
 }
 

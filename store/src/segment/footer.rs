@@ -13,6 +13,8 @@ pub(super) struct Footer {
     pub(super) aggregates: bool,
     pub(super) collision: bool,
     pub(super) head_rows: usize,
+    /// How many series stand in the rows after the head, if it says so.
+    pub(super) series: Option<usize>,
     /// The labels that stand in the map.
     pub(super) map_names: Vec<String>,
 }
@@ -37,6 +39,7 @@ impl Footer {
             aggregates: note(columns::KEY_AGGREGATES)? == "true",
             collision: note(columns::KEY_COLLISION)? == "true",
             head_rows: head_rows.map_err(|_| SegmentError::Foreign(columns::KEY_HEAD_ROWS))?,
+            series: self::note(metadata, columns::KEY_SERIES).and_then(|series| series.parse().ok()),
             map_names: note(columns::KEY_MAP_NAMES)?.lines().map(str::to_owned).collect(),
         })
     }

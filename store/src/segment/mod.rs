@@ -38,7 +38,7 @@ pub(crate) use partial::{Partial, Step, Wanted};
 pub(crate) use rows::{Lost, Rows, Told};
 pub(crate) use seal::{Page, Sealed, SealedFooter, footer_start};
 pub(crate) use sift::Fate;
-pub(crate) use span::{Mark, Place, Span};
+pub(crate) use span::{Mark, Place, Span, weight};
 pub(crate) use stream::Streamed;
 
 use crate::fold::{Kind, PUSH_FAILURE_FAMILY, Scope};
@@ -460,7 +460,7 @@ impl Segment {
         shared
     }
 
-    /// Where rows stand that may match one of some selections, by name.
+    /// Where rows stand that may match one of some selections, by name, each with its [`weight`].
     pub(crate) fn marks(&self, matching: &[Selection]) -> Vec<Mark> {
         let mut marks: Vec<Mark> = Vec::new();
         for selection in matching {
@@ -472,7 +472,7 @@ impl Segment {
                 let rows = rest[series - 1].range.end - first.range.start;
                 marks.push((
                     Place { name: first.labels.metric_name().into(), fingerprint: first.fingerprint },
-                    rows,
+                    weight(rows, series),
                 ));
                 rest = &rest[series..];
             }

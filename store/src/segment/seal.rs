@@ -155,6 +155,13 @@ impl Sealed {
         prune::marks(self, usize::from(self.footer.head_rows > 0), wanted)
     }
 
+    /// About how many series there are in so many of its rows. As many, where the file does not say how many it has.
+    pub(crate) fn series_in(&self, rows: usize) -> usize {
+        let all = usize::try_from(self.metadata.metadata().file_metadata().num_rows()).unwrap_or(0);
+        let all = all.saturating_sub(self.footer.head_rows).max(1);
+        self.footer.series.map_or(rows, |series| rows.saturating_mul(series).div_ceil(all).min(rows))
+    }
+
     fn of(metadata: ParquetMetaData) -> Result<Self, SegmentError> {
         let footer = Footer::read(&metadata)?;
         let checks = note(&metadata, columns::KEY_PAGES).ok_or(SegmentError::Unsealed)?;

@@ -25,6 +25,14 @@ impl Place {
 /// How many rows stand at a place or shortly after it.
 pub(crate) type Mark = (Place, usize);
 
+/// While it is read, a series takes about as much memory as so many rows: its labels, and what is known of its group.
+const SERIES_ROWS: usize = 64;
+
+/// How much memory rows take while they are read, in rows, which are of so many series.
+pub(crate) fn weight(rows: usize, series: usize) -> usize {
+    rows.saturating_add(series.saturating_mul(SERIES_ROWS))
+}
+
 /// The series from one place on and before another; by default all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {

@@ -1,0 +1,68 @@
+//! The values of a label are listed batch by batch: what is in memory at once are the values, and the series of a batch.
+//! `make bench-store` measures the same with 2,000,000 values.
+//!
+//! One test only, because memory of the whole process is counted.
+
+use std::sync::Arc;
+
+use mayfly_store::{Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant, Writer, WriterSettings};
+use model::{Labels, Samples, Selection};
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use peak_alloc::PeakAlloc;
+use testkit::ManualClock;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+const START_MS: i64 = 1_760_000_000_000;
+
+/// As many as a page of fingerprints has, and four times as many.
+const FEW: usize = 16_384;
+const MANY: usize = 4 * FEW;
+
+/// A label may take as many bytes for each of its values: twice, as a value in a tree and in the answer, and its text.
+const VALUE_BYTES: usize = 200;
+
+/// A series of one sample for each value.
+fn batch(values: usize) -> SampleBatch {
+    let series = (0..values).map(|value| {
+        let labels =
+            [("__name__", "m".to_owned()), ("id", format!("value-{value:08}")), ("job", "j".to_owned())];
+        let mut samples = Samples::default();
+        samples.push(START_MS, 1.0);
+        (Labels::from_pairs(labels), samples)
+    });
+    SampleBatch { series: series.collect() }
+}
+
+/// How much memory it takes to list so many values.
+async fn listed(values: usize) -> usize {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let (prefix, tenant) = (Path::default(), Tenant::default());
+    let samples = Stream::samples(&prefix, &tenant);
+    let clock = Arc::new(ManualClock::at_ms(START_MS));
+    let writer = Writer::start(Arc::clone(&store), samples.clone(), clock, WriterSettings::of_writer(1));
+    writer.push(batch(values)).await.expect("written");
+    writer.close().await;
+    drop(writer);
+    let settings = ReaderSettings { cache_bytes_max: 0, batch_rows: 1 << 17, ..ReaderSettings::default() };
+    let pushes = Source::new(Stream::pushes(&prefix, &tenant), None);
+    let reader = Reader::new(store, pushes, Source::new(samples, None), settings);
+    let selection = Selection { matchers: vec![], start_ms: 0, end_ms: START_MS * 2 };
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let found = reader.label_values("id", &[selection]).await.expect("reads").found;
+    assert_eq!(found.len(), values);
+    assert_eq!(&*found[values - 1], format!("value-{:08}", values - 1));
+    MEMORY.peak_usage() - before
+}
+
+#[tokio::test]
+async fn listing_values_takes_a_batch_and_not_all_series() {
+    let (few, many) = (listed(FEW).await, listed(MANY).await);
+    println!("{few} bytes for {FEW} values, {many} for {MANY}");
+    let most = few + few / 2 + (MANY - FEW) * VALUE_BYTES;
+    assert!(many <= most, "{few} bytes for {FEW} values, {many} for {MANY}: more than {most}");
+}
