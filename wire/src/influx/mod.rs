@@ -89,13 +89,18 @@ pub enum InfluxError {
         /// The limit.
         bytes_max: usize,
     },
-    /// It has more fields and tags than allowed.
-    #[error("more than {samples_max} fields and tags")]
+    /// It has more fields than allowed, or more labels in all.
+    #[error(
+        "more than {samples_max} fields, or more than {LABELS_PER_SAMPLE} times as many labels of series"
+    )]
     TooMany {
         /// The limit.
         samples_max: usize,
     },
 }
+
+/// Labels for each of the samples that a body may have: a line has its tags once, and each of its fields is a series with all of them.
+const LABELS_PER_SAMPLE: usize = 8;
 
 /// Reads an inflated body.
 ///
@@ -105,13 +110,15 @@ pub fn decode(body: &[u8], precision: Precision, limits: &Limits) -> Result<Poin
     if body.len() > limits.bytes_max {
         return Err(InfluxError::TooLarge { bytes_max: limits.bytes_max });
     }
-    let (mut found, mut rest, mut parts) = (Points::default(), body, 0);
+    let (mut found, mut rest, mut fields, mut labels) = (Points::default(), body, 0, 0);
+    let labels_max = limits.samples_max.saturating_mul(LABELS_PER_SAMPLE);
     while let Some((line, after)) = line::next(rest) {
         rest = after;
         match line::parse(line, precision, limits.labels_max) {
             Ok(point) => {
-                parts += point.tags.len() + point.fields.len();
-                if parts > limits.samples_max {
+                fields += point.fields.len();
+                labels += point.tags.len() * point.fields.len().max(1);
+                if fields > limits.samples_max || labels > labels_max {
                     return Err(InfluxError::TooMany { samples_max: limits.samples_max });
                 }
                 found.points.push(point);

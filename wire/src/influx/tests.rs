@@ -148,14 +148,15 @@ fn precisions() {
 
 #[test]
 fn limits() {
-    let limits = Limits { bytes_max: 20, samples_max: 3, labels_max: 9 };
-    assert!(decode(b"a,t=1 v=1,w=2", Precision::Seconds, &limits).is_ok());
-    assert_eq!(
-        decode(b"a,t=1 v=1,w=2\nb v=1", Precision::Seconds, &limits),
-        Err(InfluxError::TooMany { samples_max: 3 })
-    );
-    assert_eq!(
-        decode(&[b' '; 21], Precision::Seconds, &limits),
-        Err(InfluxError::TooLarge { bytes_max: 20 })
-    );
+    let limits = Limits { bytes_max: 60, samples_max: 3, labels_max: 9 };
+    let check = |body: &str, expect: Option<InfluxError>| {
+        assert_eq!(decode(body.as_bytes(), Precision::Seconds, &limits).err(), expect, "{body}");
+    };
+    let too_many = Some(InfluxError::TooMany { samples_max: 3 });
+    check("a,t=1 v=1,w=2\nb v=1", None);
+    check("a,t=1 v=1,w=2\nb v=1,w=2", too_many.clone());
+    // each field has all tags
+    check("a,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1 v=1,w=1,x=1", None);
+    check("a,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1,j=1 v=1,w=1,x=1", too_many);
+    check(&" ".repeat(61), Some(InfluxError::TooLarge { bytes_max: 60 }));
 }
