@@ -8,7 +8,7 @@ use wire::statsd::{Measured, Sample};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::StatsdSettings;
-use super::gauges::Gauges;
+use super::gauges::{Gauges, labels_bytes};
 use super::observed::Observed;
 
 /// Series by their labels.
@@ -18,12 +18,20 @@ pub(super) struct Interval {
     /// What each metric is, in this interval.
     types: HashMap<Arc<str>, MetricType>,
     members: usize,
+    /// About how much memory the series take.
+    bytes: usize,
     gauges: Gauges,
     /// Sets that had members in the interval before.
     sets: HashSet<Labels>,
     series_max: usize,
     members_max: usize,
+    bytes_max: usize,
 }
+
+/// About what a series takes beside its labels.
+const SERIES_BYTES: usize = 256;
+/// About what a histogram takes with all the buckets that it may have.
+const HISTOGRAM_BYTES: usize = 6 << 10;
 
 #[derive(Debug)]
 enum Sum {
@@ -59,10 +67,12 @@ impl Interval {
             series: HashMap::new(),
             types: HashMap::new(),
             members: 0,
+            bytes: 0,
             gauges: Gauges::default(),
             sets: HashSet::new(),
             series_max: settings.series_max,
             members_max: settings.members_max,
+            bytes_max: settings.bytes_max,
         }
     }
 
@@ -87,10 +97,16 @@ impl Interval {
             }
             let sum = Sum::of(measured, || self.gauges.value(labels));
             let r#type = sum.r#type();
+            let of_histogram = if r#type == MetricType::Histogram { HISTOGRAM_BYTES } else { 0 };
+            let bytes = self.bytes + SERIES_BYTES + labels_bytes(labels) + of_histogram;
+            if bytes > self.bytes_max {
+                return Err("bytes_max");
+            }
             let name = labels.get_shared(Labels::NAME).cloned().unwrap_or_default();
             if *self.types.entry(name).or_insert(r#type) != r#type {
                 return Err("type_conflict");
             }
+            self.bytes = bytes;
             self.series.insert(labels.clone(), sum);
         }
         let Some(sum) = self.series.get_mut(labels) else { return Ok(()) };
@@ -130,7 +146,7 @@ impl Interval {
             !self.series.contains_key(labels) && r#type.is_none_or(|r#type| *r#type == MetricType::Gauge)
         });
         self.types.clear();
-        self.members = 0;
+        (self.members, self.bytes) = (0, 0);
         let mut all: Vec<_> = std::mem::take(&mut self.series).into_iter().collect();
         all.extend(sets.into_iter().map(|labels| (labels, Sum::Set(HashSet::new()))));
         all.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -163,7 +179,7 @@ impl Interval {
                 }
             });
         }
-        self.gauges.end_interval(settings.gauges_max);
+        self.gauges.end_interval(settings.gauges_max, settings.bytes_max);
         families.into_values().collect()
     }
 }

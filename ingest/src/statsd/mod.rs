@@ -35,6 +35,8 @@ pub struct StatsdSettings {
     pub series_max: usize,
     /// Members of all sets between two flushes.
     pub members_max: usize,
+    /// About how much memory series may take between two flushes, and labels of gauges that are remembered.
+    pub bytes_max: usize,
     /// Gauges whose value is remembered, so that it can become more or less.
     pub gauges_max: usize,
     /// Labels of one series, with those of the group.
@@ -51,6 +53,7 @@ impl Default for StatsdSettings {
             type_labels: false,
             series_max: 100_000,
             members_max: 1_000_000,
+            bytes_max: 128 << 20,
             gauges_max: 100_000,
             labels_per_series_max: 64,
             labels_bytes_max: 8 << 10,
@@ -125,7 +128,7 @@ impl Statsd {
             self.settings.group.iter().map(|label| (Arc::clone(&label.name), Arc::clone(&label.value)));
         let name = (Arc::from(Labels::NAME), Arc::clone(name));
         let labels = Labels::from_pairs(tags.into_iter().chain(group).chain([name]));
-        let bytes: usize = labels.iter().map(|label| label.name.len() + label.value.len()).sum();
+        let bytes = gauges::labels_bytes(&labels);
         if labels.len() > self.settings.labels_per_series_max {
             return Err("labels_per_series_max");
         }

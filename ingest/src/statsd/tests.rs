@@ -215,6 +215,22 @@ async fn a_flush_that_nobody_waits_for_loses_nothing() {
 }
 
 #[tokio::test]
+async fn what_waits_takes_no_more_memory_than_allowed() {
+    let settings = StatsdSettings { bytes_max: 8 << 10, ..StatsdSettings::default() };
+    let bench = Bench::over(Arc::new(InMemory::new()), settings);
+    let counters: String = (0..10).map(|index| format!("c{index}:1|c\n")).collect();
+    // room for one histogram, and for what is no more than that beside it
+    for packet in ["h:1|ms\nh:2|ms\ni:1|ms\n", &counters, "c0:1|c\n"] {
+        bench.statsd.take(packet.as_bytes());
+    }
+    bench.check_metric("mayfly_statsd_lines_refused_total{reason=\"bytes_max\"} 5");
+    bench.flushed("").await;
+    assert_eq!(bench.held().await.len(), 7);
+    bench.flushed("i:1|ms").await;
+    assert_eq!(bench.held().await.len(), 8);
+}
+
+#[tokio::test]
 async fn many_series_are_pushed_in_parts() {
     let bench = Bench::new();
     let packet: String = (0..2_500).map(|index| format!("m{}:1|c|#x:{index}\n", index % 2)).collect();
