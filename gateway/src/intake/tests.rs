@@ -309,6 +309,17 @@ fn what_only_protobuf_can_say() {
             "has two or more labels with the same name: x"
         )),
     );
+    // also of a label that the group has
+    let twice = vec![label("job", "1"), label("job", "2")];
+    let fault = "has two or more labels with the same name: job";
+    let body = {
+        let metrics = vec![gauge(twice)];
+        let family = Family { name: "a".into(), r#type: MetricType::Gauge, metrics, ..Family::default() };
+        body(BodyFormat::ProtobufDelimited, protobuf::write(&[family], Escaping::AllowUtf8))
+    };
+    let found = read(&body, &group(&[("job", "j")]), &Settings::default()).expect_err("refused").to_string();
+    assert!(found.contains(r#"label:{name:"job" value:"j"} label:{name:"job" value:"2"}"#), "{found}");
+    assert!(found.ends_with(fault), "{found}");
     let native = model::Histogram {
         positive_spans: vec![model::Span { offset: 0, length: 1 }],
         positive_counts: vec![2.0],
