@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use model::RETRY_WINDOW_US;
+
 use super::lease::micros;
 use super::merge::Kind;
 use super::{CompactError, Compactor, Progress};
@@ -12,11 +14,12 @@ use crate::manifest::{Loaded, Manifest};
 pub const RETENTION_MIN: Duration = Duration::from_secs(2 * 86_400);
 
 impl Compactor {
-    /// Drops what is older than the retention, whole days at a time.
+    /// Drops what is older than the retention, whole days at a time. Segments of minutes before `sealed` are all there.
     pub(super) async fn retain(
         &self,
         loaded: &Loaded,
         now_us: i64,
+        sealed: Minute,
         progress: &mut Progress,
     ) -> Result<Loaded, CompactError> {
         let Some(retention) = self.settings.retention else { return Ok(loaded.clone()) };
@@ -25,7 +28,12 @@ impl Compactor {
             return Ok(loaded.clone());
         }
         let horizon = Minute::of(now_us.saturating_sub(micros(retention.max(RETENTION_MIN))));
-        let Some(after) = retained(&loaded.manifest, self.kind, horizon) else { return Ok(loaded.clone()) };
+        let to_merge = match loaded.manifest.watermark {
+            Some(watermark) if !loaded.manifest.reaching.is_empty() => watermark,
+            _ => progress.oldest_left_us.map_or(sealed, Minute::of).min(sealed),
+        };
+        let after = retained(&loaded.manifest, self.kind, horizon, to_merge);
+        let Some(after) = after else { return Ok(loaded.clone()) };
         let Some(taken) = self.take_lease(loaded, now_us).await? else { return Ok(loaded.clone()) };
         let (lease, dropped) = (taken.manifest.lease.clone(), loaded.manifest.runs.len() - after.runs.len());
         let kept_from = after.kept_from;
@@ -35,12 +43,18 @@ impl Compactor {
     }
 }
 
-/// The manifest without what was before the last day that ends before a time; `None` if that is what it is.
-fn retained(manifest: &Manifest, kind: Kind, horizon: Minute) -> Option<Manifest> {
+/// The manifest without what was before the last day that ends before a time; `None` if that is what it is. Segments of minutes before
+/// `to_merge` are all merged.
+fn retained(manifest: &Manifest, kind: Kind, horizon: Minute, to_merge: Minute) -> Option<Manifest> {
     let kept_from = match kind {
         Kind::Samples => horizon.day().start(),
         // what is held still is in a frame, and nowhere else once the runs before it are gone
-        Kind::Pushes => manifest.frames.iter().rev().find(|frame| frame.at <= horizon)?.at,
+        Kind::Pushes => {
+            // with them go their retry keys, which count for what is still to be merged
+            let keys_count_from = Minute::of(to_merge.start_us().saturating_sub(RETRY_WINDOW_US));
+            let horizon = horizon.min(keys_count_from);
+            manifest.frames.iter().rev().find(|frame| frame.at <= horizon)?.at
+        }
     };
     if manifest.kept_from.is_some_and(|known| kept_from <= known) {
         return None;
@@ -81,7 +95,7 @@ mod tests {
         let kept = |horizon_days: f64| {
             #[expect(clippy::cast_possible_truncation, reason = "days")]
             let horizon = Minute::of((horizon_days * 86_400e6) as i64);
-            let after = retained(&manifest, Kind::Pushes, horizon)?;
+            let after = retained(&manifest, Kind::Pushes, horizon, Minute::of(10 * 86_400_000_000))?;
             check(&manifest, &after, after.kept_from).expect("is sound");
             let days = after.frames.iter().map(|frame| frame.at.start_us() / 86_400_000_000);
             Some((after.kept_from?.start_us() / 86_400_000_000, days.collect::<Vec<_>>()))
@@ -91,5 +105,17 @@ mod tests {
         assert_eq!(kept(3.0), Some((3, vec![3, 4, 5, 6])));
         assert_eq!(kept(5.5), Some((5, vec![3, 4, 5, 6])));
         assert_eq!(kept(9.0), Some((6, vec![6])));
+    }
+
+    #[test]
+    fn retry_keys_stay_for_what_is_still_to_be_merged() {
+        let manifest =
+            Manifest { frames: (1..=5).map(|day| frame(day, None)).collect(), ..Manifest::default() };
+        let kept = |days: i64, minutes: i64| {
+            let to_merge = Minute::of(days * 86_400_000_000 + minutes * 60_000_000);
+            let after = retained(&manifest, Kind::Pushes, Minute::of(9 * 86_400_000_000), to_merge)?;
+            Some(after.kept_from?.start_us() / 86_400_000_000)
+        };
+        assert_eq!([kept(5, 0), kept(5, 1), kept(6, -1), kept(6, 0)], [Some(4), Some(4), Some(4), Some(5)]);
     }
 }
