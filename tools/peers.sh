@@ -6,6 +6,7 @@
 #   .peers/ministack/ MiniStack, in a venv of its own: beside other packages pip takes an older one (tests/peers/ministack.txt)
 #   .peers/terraform/ the schema of Terraform's AWS provider, as a package of npm carries it; Terraform itself has to be there
 #   .peers/sam/     the SAM command line, in a venv of its own (tests/peers/sam.txt)
+#   .peers/checkov/ checkov, in a venv of its own (tests/peers/checkov.txt)
 #   .peers/venv/    SeaweedFS, prometheus_client, clients of StatsD and InfluxDB, DuckDB, pyarrow, pytest: tests/peers/requirements.txt
 # Needs Debian (or a system with its apt sources), root, python3 with venv, node with npm, terraform, and a JDK of 11 or later. Where
 # everything is there already it only prints the versions. `tools/peers.sh --fresh` starts from nothing.
@@ -147,6 +148,7 @@ ensure_python() {
 ensure_python venv "$requirements" pytest
 ensure_python ministack "$top/tests/peers/ministack.txt" ministack
 ensure_python sam "$top/tests/peers/sam.txt" sam
+ensure_python checkov "$top/tests/peers/checkov.txt" checkov
 has_java || fetch_java
 has_java || fail "$java_client is not the file that it was: expected SHA-256 $java_client_sha256"
 
@@ -158,6 +160,7 @@ printf '%-26s %s\n' terraform "$(terraform version -json 2>/dev/null | sed -n 's
 printf '%-26s %s\n' 'simpleclient (Java)' "in $java_client"
 printf '%-26s %s\n' ministack "$("$peers/ministack/bin/pip" show --disable-pip-version-check ministack | sed -n 's/^Version: //p')"
 printf '%-26s %s\n' sam "$("$peers/sam/bin/pip" show --disable-pip-version-check aws-sam-cli | sed -n 's/^Version: //p')"
+printf '%-26s %s\n' checkov "$("$peers/checkov/bin/pip" show --disable-pip-version-check checkov | sed -n 's/^Version: //p')"
 printf '%-26s %s\n' seaweedfs "$("$peers/venv/bin/weed" version 2>/dev/null | awk 'NR == 1 { print $3 }')"
 "$peers/venv/bin/pip" list --disable-pip-version-check --format=freeze |
   grep -iE '^(prometheus.client|datadog|statsd|influxdb-client|duckdb|pyarrow|pytest)==' | sed 's/==/ /' | awk '{ printf "%-26s %s\n", $1, $2 }'

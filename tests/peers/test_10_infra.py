@@ -1,4 +1,4 @@
-"""10: what `infra/` describes is what AWS and Grafana accept."""
+"""10: what `infra/` describes is what AWS and Grafana accept, and what checkov finds in it is meant to be so."""
 
 import json
 import subprocess
@@ -8,9 +8,11 @@ import yaml
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-from harness import TOP, VENV
+from harness import CHECKOV, SAM, TOP, VENV
+from harness.mayfly import clean_environment
 
 TEMPLATE = TOP / "infra" / "sam" / "template.yaml"
+EXPLAINED = TOP / "infra" / "checkov.yaml"
 
 
 class NoManagedPolicies:
@@ -47,6 +49,32 @@ def test_a_mistake_would_be_found(tmp_path, monkeypatch):
     template = translated()
     template["Outputs"]["Storage"]["Value"] = {"Fn::GetAtt": ["Gone", "FunctionUrl"]}
     assert "Gone" in lint(tmp_path, template).stdout
+
+
+def test_sam_finds_the_template_valid(tmp_path):
+    env = clean_environment(AWS_DEFAULT_REGION="eu-west-1", SAM_CLI_TELEMETRY="0", HOME=str(tmp_path))
+    command = [SAM, "validate", "--lint", "--template-file", TEMPLATE]
+    run = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0 and "is a valid SAM Template" in run.stdout, run.stdout + run.stderr
+    assert "warning" not in (run.stdout + run.stderr).lower(), run.stdout + run.stderr
+
+
+def checkov(*what) -> set:
+    """The checks that fail, whatever `infra/checkov.yaml` says."""
+    command = [CHECKOV, "--skip-download", "--quiet", "--output", "json", *what]
+    run = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=120, check=False)
+    told = json.loads(run.stdout)
+    assert told["summary"]["passed"] > 50 and told["summary"]["parsing_errors"] == 0, told["summary"]
+    return {check["check_id"] for check in told["results"]["failed_checks"]}
+
+
+def test_what_checkov_finds_is_explained(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    path = tmp_path / "template.json"
+    path.write_text(json.dumps(translated()))
+    found = checkov("--framework", "cloudformation", "--file", path)
+    found |= checkov("--framework", "terraform", "--directory", TOP / "infra" / "terraform")
+    assert found == set(yaml.safe_load(EXPLAINED.read_text())["skip-check"])
 
 
 @pytest.mark.parametrize(
