@@ -7,7 +7,7 @@ import urllib.parse
 
 import pytest
 import yaml
-from prometheus_client import CollectorRegistry, Counter, push_to_gateway
+from prometheus_client import CollectorRegistry, Counter, Histogram, push_to_gateway, pushadd_to_gateway
 
 from harness import TOP
 from harness.http import call, data, instant
@@ -19,12 +19,12 @@ GRAFANA = TOP / "infra" / "grafana"
 DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in sorted((GRAFANA / "dashboards").glob("*.json"))}
 
 # what is there only while something is wrong
-EMPTY = {"jobs": {"Refused since the last push"}, "mayfly": set()}
+EMPTY = {"functions": set(), "jobs": {"Refused since the last push"}, "mayfly": set()}
 
 
 @pytest.fixture
 def mayfly(tmp_path) -> Mayfly:
-    """A Mayfly with a job that pushes, rules with something to tell, and its own metrics, which a real Prometheus sends to it."""
+    """A Mayfly with a job that pushes, a function that is called twice, rules with something to tell, and its own metrics, which a real Prometheus sends to it."""
     folder = tmp_path
     (folder / "rules.yml").write_text("groups: [{name: g, interval: 1s, rules: [{alert: A, expr: vector(1)}]}]")
     flags = ("--rules", folder / "rules.yml", "--alertmanager.url", "http://127.0.0.1:9", "--storage.compact-interval=1s")
@@ -34,6 +34,11 @@ def mayfly(tmp_path) -> Mayfly:
     for _ in range(2):
         rows.inc()
         push_to_gateway(mayfly.gateway.removeprefix("http://"), "backup", registry)
+    for status in ("ok", "failed"):
+        called = CollectorRegistry()
+        Counter("calls", "Calls of the function.", ["status"], registry=called).labels(status).inc()
+        Histogram("call_seconds", "Time of a call.", buckets=(0.1, 1, 10), registry=called).observe(0.5)
+        pushadd_to_gateway(f"{mayfly.gateway}/aggregate", "resize", called)
     short = call(mayfly.gateway, "POST", "/metrics/job/short", body=b"x 1\n", headers={"X-Mayfly-TTL": "1s"})
     assert short.status == 200
     scrape = f"scrape_configs: [{{job_name: mayfly, static_configs: [{{targets: ['{mayfly.query.removeprefix('http://')}']}}]}}]\n"
@@ -55,7 +60,7 @@ def post(mayfly: Mayfly, path: str, form: dict) -> dict:
 
 
 def filled(expr: str, known: dict) -> str:
-    known = {"__rate_interval": "1m", "__interval": "15s"} | known
+    known = {"__rate_interval": "1m", "__interval": "15s", "__range": "3600s"} | known
     return re.sub(r"\$(\w+)", lambda match: known[match[1]], expr)
 
 
@@ -108,7 +113,7 @@ def test_a_dashboard_is_one(name):
         assert not cells & taken and at["x"] + at["w"] <= 24, panel["title"]
         taken |= cells
         assert panel["datasource"] == {"type": "prometheus", "uid": "${source}"}
-    variables = {variable["name"] for variable in board["templating"]["list"]} | {"__rate_interval", "__interval"}
+    variables = {variable["name"] for variable in board["templating"]["list"]} | {"__rate_interval", "__interval", "__range"}
     assert set(re.findall(r"\$\{?(\w+)", json.dumps(board["panels"]))) <= variables | {"source"}
 
 
