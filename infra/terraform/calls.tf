@@ -43,7 +43,7 @@ locals {
   # the next tick does what is left to do, so none is worth much later
   ticks = {
     alert   = { arn = module.alert.arn, name = module.alert.name, rate = "1 minute", retries = 1, age_seconds = 60 }
-    compact = { arn = module.compact.arn, name = module.compact.name, rate = "10 minutes", retries = 0, age_seconds = 300 }
+    compact = { arn = module.compact.arn, name = module.compact.name, rate = "${var.compact_minutes} minutes", retries = 0, age_seconds = 300 }
   }
 }
 

@@ -103,7 +103,18 @@ variable "retention" {
 variable "ticks" {
   type        = bool
   default     = true
-  description = "Whether rules are evaluated every minute, and segments merged every ten."
+  description = "Whether rules are evaluated every minute, and segments merged."
+}
+
+variable "compact_minutes" {
+  type        = number
+  default     = 10
+  description = "How often segments are merged. More often makes queries cheaper, and costs a tick each time."
+
+  validation {
+    condition     = floor(var.compact_minutes) == var.compact_minutes && var.compact_minutes >= 2 && var.compact_minutes <= 60
+    error_message = "Expected whole minutes, from 2 to 60."
+  }
 }
 
 variable "streaming" {

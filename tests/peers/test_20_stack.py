@@ -51,7 +51,7 @@ class Stack:
         assert (rules / "jobs.yml").is_file()
         (rules / "test.yml").write_text(RULES)
         parameters = {"EndpointUrl": self.endpoint, "TokenSha256": TOKEN_SHA256, "AlertmanagerUrl": alertmanager}
-        parameters["Rules"] = "rules/test.yml"
+        parameters |= {"Rules": "rules/test.yml", "CompactMinutes": "2"}
         overrides = [f"{name}={value}" for name, value in parameters.items()]
         self.sam("deploy", "--template-file", template, "--no-confirm-changeset", "--parameter-overrides", *overrides)
         stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
@@ -167,6 +167,18 @@ def test_segments_are_merged_on_demand(stack):
     assert "FunctionError" not in invoked, said
     # the schedule may be at it just now
     assert said["default/pushes"]["outcome"] in ("done", "another process does it"), said
+
+
+def test_segments_are_merged_by_schedule(stack):
+    s3 = stack.client("s3")
+
+    def count(folder: str) -> int:
+        return s3.list_objects_v2(Bucket=stack.bucket, Prefix=f"metrics/default/pushes/{folder}/")["KeyCount"]
+
+    assert count("hot") > 0
+    # minutes are merged some minutes after they are over
+    until("a merged file", lambda: count("data"), 480, pause=2)
+    assert stack.value('rows{job="backup"}') == "42"
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,13 @@ run "with_tokens" {
     streaming    = false
     ticks        = false
     retention    = { pushes = "400d" }
+
+    compact_minutes = 2
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.tick["compact"].schedule_expression == "rate(2 minutes)"
+    error_message = "Segments are merged as often as is said."
   }
 
   assert {
