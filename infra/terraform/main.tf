@@ -4,9 +4,10 @@
 locals {
   has_token = length(var.token_sha256) > 0
   auth_type = local.has_token ? "NONE" : "AWS_IAM"
-  storage   = { MAYFLY_STORAGE = "s3://${aws_s3_bucket.this.bucket}/${var.prefix}" }
-  token     = { MAYFLY_TOKEN_SHA256 = join(",", var.token_sha256) }
-  objects   = "${aws_s3_bucket.this.arn}/${var.prefix}"
+  # one heap for all threads, of which few do something at a time: what one frees another can use
+  common  = { MAYFLY_STORAGE = "s3://${aws_s3_bucket.this.bucket}/${var.prefix}", MALLOC_ARENA_MAX = "1" }
+  token   = { MAYFLY_TOKEN_SHA256 = join(",", var.token_sha256) }
+  objects = "${aws_s3_bucket.this.arn}/${var.prefix}"
 
   # what every function may do
   list = { sid = "List", actions = ["s3:ListBucket"], resources = [aws_s3_bucket.this.arn] }
@@ -19,7 +20,7 @@ module "push" {
   architecture    = var.architecture
   memory_mib      = 256
   timeout_seconds = 30
-  environment     = merge(local.storage, local.token, { MAYFLY_PUSH_TTL = var.push_ttl })
+  environment     = merge(local.common, local.token, { MAYFLY_PUSH_TTL = var.push_ttl })
   statements = [
     local.list,
     { sid = "Objects", actions = ["s3:GetObject", "s3:PutObject"], resources = ["${local.objects}/*"] },
@@ -42,7 +43,7 @@ module "query" {
   architecture    = var.architecture
   memory_mib      = 1024
   timeout_seconds = 60
-  environment = merge(local.storage, local.token, {
+  environment = merge(local.common, local.token, {
     MAYFLY_QUERY_TIMEOUT      = "55s"
     MAYFLY_RESPONSE_STREAMING = tostring(var.streaming)
   })
@@ -63,7 +64,7 @@ module "alert" {
   architecture    = var.architecture
   memory_mib      = 512
   timeout_seconds = 55
-  environment = merge(local.storage, {
+  environment = merge(local.common, {
     MAYFLY_ALERTMANAGER_URL = join(",", var.alertmanager_urls)
     MAYFLY_EXTERNAL_URL     = var.external_url
     MAYFLY_HEARTBEAT_URL    = var.heartbeat_url
@@ -94,7 +95,7 @@ module "compact" {
   architecture    = var.architecture
   memory_mib      = 1024
   timeout_seconds = 300
-  environment = merge(local.storage, {
+  environment = merge(local.common, {
     MAYFLY_STORAGE_RETENTION_PUSHES  = var.retention.pushes
     MAYFLY_STORAGE_RETENTION_SAMPLES = var.retention.samples
   })

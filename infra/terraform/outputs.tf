@@ -1,5 +1,5 @@
 output "storage" {
-  value       = local.storage.MAYFLY_STORAGE
+  value       = local.common.MAYFLY_STORAGE
   description = "For mayfly serve --storage."
 }
 
