@@ -68,6 +68,9 @@ fn stream() -> Stream {
 }
 
 impl World {
+    /// When a day of pushes is over.
+    pub const END_MS: i64 = START_MS + DAY_MS;
+
     /// # Errors
     /// If there is no place for it.
     pub async fn new() -> anyhow::Result<Self> {

@@ -2,6 +2,7 @@
 
 pub mod compaction;
 pub mod datasets;
+pub mod functions;
 pub mod gateway;
 pub mod measure;
 pub mod queries;

@@ -53,6 +53,22 @@ impl Function {
         Ok(Self { api, child, timeout, requests: 0 })
     }
 
+    /// Waits until it has asked for its first event: whether it did within its timeout.
+    pub fn is_ready(&self) -> bool {
+        self.api.wait_until_asked(self.timeout)
+    }
+
+    /// Memory that its process had resident at the most, in bytes (`VmHWM`).
+    ///
+    /// # Errors
+    /// If the system does not tell, since the process has ended.
+    pub fn peak_memory_bytes(&self) -> io::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("/proc tells no VmHWM"))
+    }
+
     /// Invokes with any event. As in Lambda, a function that ran into its time is killed.
     pub fn invoke(&mut self, event: &[u8]) -> Result<Vec<u8>, InvokeError> {
         let child = &mut self.child;

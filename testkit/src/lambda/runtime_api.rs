@@ -55,6 +55,8 @@ struct State {
     waiting: VecDeque<Event>,
     answers: HashMap<String, Answer>,
     init_error: Option<String>,
+    /// Whether the function has asked for an event.
+    asked: bool,
     stopped: bool,
 }
 
@@ -84,6 +86,17 @@ impl RuntimeApi {
     /// What `AWS_LAMBDA_RUNTIME_API` says.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+
+    /// Waits until the function has asked for its first event, at most for `timeout`: whether it did.
+    #[expect(clippy::disallowed_methods, reason = "a test's edge: real processes wait in real time")]
+    pub fn wait_until_asked(&self, timeout: Duration) -> bool {
+        let end = Instant::now() + timeout;
+        let mut state = self.shared.lock();
+        while !state.asked && state.init_error.is_none() && Instant::now() < end {
+            state = self.shared.wait(state);
+        }
+        state.asked
     }
 
     /// Gives `event` to the function and waits for its answer. `alive` is asked now and then and ends the wait by an
@@ -165,6 +178,8 @@ impl Shared {
     /// The long poll: as in Lambda it has no end but an event, here also the end of the emulator.
     fn next(&self) -> Response {
         let mut state = self.lock();
+        state.asked = true;
+        self.changed.notify_all();
         loop {
             if let Some(event) = state.waiting.pop_front() {
                 return Response::new(200)
