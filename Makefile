@@ -4,10 +4,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # cargo-nextest where it is installed
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: check fmt clippy docs deny build test test-peers simulate soak mutants demo bench-store bench-promql bench-gateway bench-alert bench-ticks fuzz
+.PHONY: check fmt clippy docs deny build functions test test-peers simulate soak mutants demo bench-store bench-promql bench-gateway bench-alert bench-ticks bench-functions fuzz
 
 # what CI runs
-check: fmt clippy docs test simulate test-peers
+check: fmt clippy docs test functions simulate test-peers
 
 fmt:
 	$(CARGO) fmt --all --check
@@ -24,6 +24,11 @@ deny:
 
 build:
 	$(CARGO) build --workspace --bins --locked
+
+# the Lambda functions as they are deployed, into target/lambda, and what deploying them takes for granted
+functions:
+	$(CARGO) build --profile lambda --locked -p mayfly-functions --bins
+	tools/check-functions.sh "$(TARGET)/lambda"
 
 # all hermetic tests; property tests begin at one seed, so that a run can be repeated: PROPTEST_RNG_SEED=N for others
 test: export PROPTEST_RNG_SEED ?= 1
@@ -89,6 +94,14 @@ bench-alert:
 # the same rules in one process, tick after tick: processor time and requests
 bench-ticks:
 	$(CARGO) run --release --locked -p mayfly-bench --bin bench-ticks
+
+# the Lambda functions on a real S3 server: size, start, memory, requests, and what they cost (docs/deploy-aws.md)
+bench-functions: export AWS_ACCESS_KEY_ID = bench
+bench-functions: export AWS_SECRET_ACCESS_KEY = bench-secret
+bench-functions: export AWS_REGION = us-east-1
+bench-functions: functions
+	tools/peers.sh
+	$(CARGO) run --release --locked -p mayfly-bench --bin bench-functions -- "$(TARGET)/lambda" .peers/venv/bin/weed
 
 # a batch job, its metrics, a question, an alert; ONCE=1 ends after the story, DEMO_INPUT=FOLDER is what the job reads
 demo: build

@@ -40,7 +40,7 @@ pub use compaction::{Compaction, Kept, Retention, StreamCompaction, StreamRetent
 pub use features::{FEATURES, UnknownFeature, enable_feature};
 pub use heartbeat::{HEARTBEAT_TIMEOUT, Heartbeat, HeartbeatError};
 pub use http::{BadUrl, Endpoint, HttpClient, HttpError};
-pub use objects::Counts;
+pub use objects::{Account, Counts};
 pub use queries::{build_information, no_rules, queries, query_routes};
 pub use rule_files::{RULE_FILES_MAX, RuleFileText, RuleFiles, RuleFilesError};
 pub use rule_queries::RuleQueries;

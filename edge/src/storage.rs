@@ -10,7 +10,7 @@ use model::{Clock, Push};
 use object_store::ObjectStore;
 use object_store::path::Path;
 use objects::probe::ProbeError;
-use objects::{Counts, Instrumented, OpenError, Options, Retries};
+use objects::{Account, Counts, Instrumented, OpenError, Options, Retries};
 use store::{
     Confined, Deleter, Entry, Inspector, LogError, LogSettings, Reader, ReaderSettings, SampleBatch, Source,
     Stream, Tenant, Writer, WriterSettings,
@@ -60,7 +60,17 @@ impl Storage {
     /// # Errors
     /// If there is no such store, or it may not be used.
     pub async fn open(url: &str, s3_endpoint: Option<&str>) -> Result<Self, OpenError> {
-        let options = Options { s3_endpoint: s3_endpoint.map(str::to_owned), ..Options::default() };
+        Self::open_as(url, s3_endpoint, Account::CHAIN).await
+    }
+
+    /// The same, with keys from elsewhere than the usual chain.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_as(url: &str, s3_endpoint: Option<&str>, account: Account) -> Result<Self, OpenError> {
+        // whole, so that nothing refers to another account
+        let s3_endpoint = s3_endpoint.map(str::to_owned);
+        let options = Options { s3_endpoint, s3_region: None, s3_path_style: None, account };
         let opened = objects::open(url, &options).await?;
         Ok(Self {
             store: Arc::new(Instrumented::new(opened.store)),

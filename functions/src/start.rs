@@ -1,7 +1,7 @@
 //! What every function does before its first event: logs, and the storage, which is not contacted yet.
 
 use anyhow::Context;
-use edge::Storage;
+use edge::{Account, Storage};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::environment::Environment;
@@ -11,16 +11,27 @@ pub fn log() {
     tracing_subscriber::fmt().json().with_max_level(LevelFilter::INFO).with_writer(std::io::stderr).init();
 }
 
-/// Where the storage is, by `MAYFLY_STORAGE` and `MAYFLY_S3_ENDPOINT`.
-pub fn storage_variables(environment: &mut Environment) -> (String, Option<String>) {
-    let url = environment.required("MAYFLY_STORAGE", "s3://BUCKET/PREFIX");
-    (url, environment.text("MAYFLY_S3_ENDPOINT"))
+/// What a function works with; where there is none, the process ends after one line that says why.
+pub fn started<T>(started: anyhow::Result<T>) -> T {
+    started.unwrap_or_else(|error| {
+        tracing::error!("{error:#}");
+        std::process::exit(1)
+    })
 }
 
-/// Opens the storage.
+/// Where the storage is, by `MAYFLY_STORAGE` and `MAYFLY_S3_ENDPOINT`, or else what tools of AWS take for the endpoint.
+pub fn storage_variables(environment: &mut Environment) -> (String, Option<String>) {
+    let url = environment.required("MAYFLY_STORAGE", "s3://BUCKET/PREFIX");
+    let endpoints = ["MAYFLY_S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
+    (url, endpoints.into_iter().find_map(|name| environment.text(name)))
+}
+
+/// Opens the storage, with the keys that Lambda puts into the environment.
 ///
 /// # Errors
 /// If the URL is none.
 pub async fn storage((url, endpoint): &(String, Option<String>)) -> anyhow::Result<Storage> {
-    Storage::open(url, endpoint.as_deref()).await.with_context(|| format!("MAYFLY_STORAGE {url}"))
+    Storage::open_as(url, endpoint.as_deref(), Account::ENVIRONMENT)
+        .await
+        .with_context(|| format!("MAYFLY_STORAGE {url}"))
 }

@@ -19,4 +19,4 @@ pub use instrument::{Counts, Instrumented};
 pub use model::AnswerTime;
 pub use open::{OpenError, Opened, Options, open};
 pub use outcome::{Outcome, outcome};
-pub use s3::{Retries, S3, S3Settings, aws_http};
+pub use s3::{Account, Retries, S3, S3Settings, aws_http};

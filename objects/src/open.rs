@@ -8,7 +8,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path as Location;
 
 use crate::folder::{Folder, FolderOpenError};
-use crate::s3::{Retries, S3, S3Settings};
+use crate::s3::{Account, Retries, S3, S3Settings};
 
 /// What the URL of a bucket begins with.
 const S3_SCHEME: &str = "s3://";
@@ -24,6 +24,8 @@ pub struct Options {
     pub s3_region: Option<String>,
     /// Whether the bucket stands in the path instead of the host name; by default only at an endpoint of one's own.
     pub s3_path_style: Option<bool>,
+    /// Where keys and region come from.
+    pub account: Account,
 }
 
 /// An open store.
@@ -113,6 +115,7 @@ fn open_s3(url: &str, rest: &str, options: &Options) -> Result<Opened, OpenError
         endpoint: options.s3_endpoint.clone(),
         region: options.s3_region.clone(),
         path_style: options.s3_path_style,
+        account: options.account,
         static_credentials: None,
     });
     let description = match prefix.is_root() {

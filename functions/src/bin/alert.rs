@@ -45,8 +45,7 @@ struct Ticks {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     mayfly_functions::log();
-    let started = start(Environment::of_process()).await;
-    let ticks = &started.inspect_err(|error| tracing::error!("{error:#}"))?;
+    let ticks = &mayfly_functions::started(start(Environment::of_process()).await);
     mayfly_functions::run(|event, invocation| async move { ticks.answer(&event, invocation).await }).await
 }
 

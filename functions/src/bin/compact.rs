@@ -53,8 +53,7 @@ enum End {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     mayfly_functions::log();
-    let started = start(Environment::of_process()).await;
-    let compacts = &started.inspect_err(|error| tracing::error!("{error:#}"))?;
+    let compacts = &mayfly_functions::started(start(Environment::of_process()).await);
     mayfly_functions::run(|event, invocation| async move { compacts.answer(&event, invocation).await }).await
 }
 

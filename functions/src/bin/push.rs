@@ -19,8 +19,7 @@ use mayfly_functions::{Environment, Messages, Web};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     mayfly_functions::log();
-    let started = start(Environment::of_process()).await;
-    let (web, messages) = &started.inspect_err(|error| tracing::error!("{error:#}"))?;
+    let (web, messages) = &mayfly_functions::started(start(Environment::of_process()).await);
     mayfly_functions::run(|event, invocation| async move {
         match event.is_batch() {
             true => messages.answer(event, &invocation).await,

@@ -21,8 +21,7 @@ use model::Clock;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     mayfly_functions::log();
-    let web = start(Environment::of_process()).await.inspect_err(|error| tracing::error!("{error:#}"))?;
-    let web = &web;
+    let web = &mayfly_functions::started(start(Environment::of_process()).await);
     mayfly_functions::run(|event, invocation| async move { web.answer(event.http()?, &invocation).await })
         .await
 }

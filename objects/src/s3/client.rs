@@ -2,13 +2,8 @@
 
 use std::time::Duration;
 
-use aws_config::environment::EnvironmentVariableRegionProvider;
-use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader, Region};
-use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::SharedHttpClient;
 use aws_sdk_s3::config::interceptors::InterceptorContext;
@@ -31,12 +26,9 @@ const ATTEMPTS_MAX: u32 = 5;
 const FIRST_PAUSE_MAX: Duration = Duration::from_millis(100);
 /// Longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(3);
-/// What a server of one's own is told when nobody says a region.
-const DEFAULT_REGION: &str = "us-east-1";
 
 /// Reads the environment and builds the client. Nothing is sent to the bucket.
 pub(super) async fn connect(settings: &S3Settings, counted: &Retries) -> Client {
-    let http = http();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
@@ -46,24 +38,16 @@ pub(super) async fn connect(settings: &S3Settings, counted: &Retries) -> Client 
         .with_max_attempts(ATTEMPTS_MAX)
         .with_initial_backoff(FIRST_PAUSE_MAX)
         .with_max_backoff(PAUSE_MAX);
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(http)
-        .timeout_config(timeouts)
-        .retry_config(retries)
-        // Other servers refuse the checksums that AWS adds unasked; the signature covers the body.
-        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
-        .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
-    loader = with_region(loader, settings);
-    if let Some(endpoint) = &settings.endpoint {
-        loader = loader.endpoint_url(endpoint);
-    }
-    if let Some((id, secret)) = &settings.static_credentials {
-        loader = loader.credentials_provider(Credentials::new(id, secret, None, None, "settings"));
-    }
-    let config = loader.load().await;
+    let config = settings.account.find(settings).await;
     let path_style = settings.path_style.unwrap_or(config.endpoint_url().is_some());
     Client::from_conf(
         Builder::from(&config)
+            .http_client(http())
+            .timeout_config(timeouts)
+            .retry_config(retries)
+            // Other servers refuse the checksums that AWS adds unasked; the signature covers the body.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .force_path_style(path_style)
             .retry_classifier(ConflictIsTransient)
             .interceptor(counted.clone())
@@ -74,19 +58,6 @@ pub(super) async fn connect(settings: &S3Settings, counted: &Retries) -> Client 
 /// What requests to AWS go through.
 pub fn http() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
-}
-
-fn with_region(loader: ConfigLoader, settings: &S3Settings) -> ConfigLoader {
-    match (&settings.region, &settings.endpoint) {
-        (Some(region), _) => loader.region(Region::new(region.clone())),
-        // Without asking the metadata service of an instance that this may well not be.
-        (None, Some(_)) => loader.region(
-            RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
-                .or_else(ProfileFileRegionProvider::new())
-                .or_else(Region::new(DEFAULT_REGION)),
-        ),
-        (None, None) => loader,
-    }
 }
 
 /// S3 answers 409 when two conditional puts meet, and asks for another try.

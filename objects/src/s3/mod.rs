@@ -11,6 +11,7 @@
 //!
 //! A missing object is `NotFound`; a missing bucket is not, except for a `head`, whose answer cannot tell them apart.
 
+mod account;
 mod attributes;
 mod client;
 mod copy;
@@ -43,6 +44,7 @@ use object_store::{
 };
 use tokio::sync::OnceCell;
 
+pub use account::Account;
 pub use client::http as aws_http;
 pub(crate) use error::Mendable;
 pub use error::S3Error;

@@ -73,6 +73,7 @@ impl Server {
             region: Some("us-east-1".into()),
             path_style: None,
             static_credentials: Some((KEY_ID.into(), SECRET.into())),
+            ..S3Settings::default()
         }
     }
 
