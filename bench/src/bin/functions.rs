@@ -26,6 +26,8 @@ const STARTS: usize = 20;
 const CALLS: usize = 200;
 /// Bodies of 1 MiB that are pushed to one process.
 const LARGE: usize = 30;
+/// Ticks within which what was merged is deleted.
+const SWEEPS_MAX: usize = 30;
 /// Messages of a batch.
 const BATCH: usize = 100;
 /// Memory of the functions push, query, alert and compact in MB, as the templates give it.
@@ -205,8 +207,11 @@ impl<'a> Functions<'a> {
             let call = cost::Call { requests, took, trips: 200, memory_mb: MEMORY[3] };
             calls.segment[index] = call.dollars() / f64::from(u32::try_from(day.segments)?);
         }
-        let function = self.bootstrap(3, "day");
         let tick = Call::Event(TICK.to_owned());
+        for prefix in ["url", "day"] {
+            self.sweep(prefix, &tick)?;
+        }
+        let function = self.bootstrap(3, "day");
         let requests = function.requests(&tick)?;
         let (_, mut warm) = function.spawn_to_answer(&tick)?;
         let times = Times::of(STARTS, || tick.time(&mut warm))?;
@@ -214,6 +219,21 @@ impl<'a> Functions<'a> {
         let took = Duration::from_secs_f64(times.median_ms() / 1e3);
         calls.merges = cost::Call { requests, took, trips: 6, memory_mb: MEMORY[3] };
         Ok(())
+    }
+
+    /// Deletes what was merged, as ticks half an hour later would.
+    fn sweep(&self, prefix: &str, tick: &Call) -> anyhow::Result<()> {
+        let function = self.bootstrap(3, prefix).with("MAYFLY_STORAGE_COMPACT_GRACE", "1s");
+        let (_, mut process) = function.spawn_to_answer(tick)?;
+        for _ in 0..SWEEPS_MAX {
+            std::thread::sleep(Duration::from_secs(2));
+            let before = self.s3.requests()?;
+            tick.of(&mut process)?;
+            if self.s3.requests()?.since(before).delete == 0 {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("what was merged is still there")
     }
 
     fn queries(&self, calls: &mut Calls) -> anyhow::Result<()> {
