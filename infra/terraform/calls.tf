@@ -35,7 +35,7 @@ resource "aws_lambda_event_source_mapping" "messages" {
   function_name    = module.push.arn
   batch_size       = 100
   # more messages share a segment, and so a PUT
-  maximum_batching_window_in_seconds = 1
+  maximum_batching_window_in_seconds = 5
   function_response_types            = ["ReportBatchItemFailures"]
 }
 
