@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::extensions::{self, Extensions, ShutdownReason};
 use crate::http::{Request, Response, Server};
 
 const PREFIX: &str = "/2018-06-01/runtime/";
@@ -31,6 +32,9 @@ pub enum InvokeError {
     /// The process is gone.
     #[error("the function's process ended: {0}")]
     Exited(String),
+    /// There is an answer, but the invocation did not end within its time.
+    #[error("these extensions were not done within {0:?}: {names}", names = .1.join(", "))]
+    Extensions(Duration, Vec<String>),
     /// The answer is not that of an HTTP integration.
     #[error(transparent)]
     Answer(#[from] super::BadAnswer),
@@ -47,6 +51,7 @@ pub struct RuntimeApi {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    extensions: Extensions,
 }
 
 #[derive(Debug, Default)]
@@ -116,6 +121,7 @@ impl RuntimeApi {
         state.answers.insert(id.clone(), Answer::Pending);
         let deadline_ms = (now + timeout).as_millis();
         state.waiting.push_back(Event { id: id.clone(), body: event.to_vec(), deadline_ms });
+        self.shared.extensions.invoked(&id, deadline_ms, ARN, TRACE);
         self.shared.changed.notify_all();
         let outcome = loop {
             match state.answers.get(&id) {
@@ -136,13 +142,33 @@ impl RuntimeApi {
         };
         state.answers.remove(&id);
         state.waiting.retain(|event| event.id != id);
-        outcome
+        drop(state);
+        let answer = outcome?;
+        let busy = self.shared.extensions.busy_after(end.saturating_duration_since(Instant::now()));
+        match busy.is_empty() {
+            true => Ok(answer),
+            false => Err(InvokeError::Extensions(timeout, busy)),
+        }
+    }
+
+    /// Tells extensions that the environment ends, and gives them so long: the names of those that were not done.
+    #[expect(clippy::disallowed_methods, reason = "a test's edge: real processes wait in real time")]
+    pub fn shut_down(&self, reason: ShutdownReason, within: Duration) -> Vec<String> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.shared.extensions.ends(reason, (now + within).as_millis());
+        self.shared.extensions.busy_after(within)
+    }
+
+    /// What extensions have posted about their own failures.
+    pub fn extension_failures(&self) -> Vec<String> {
+        self.shared.extensions.failures()
     }
 }
 
 impl Drop for RuntimeApi {
     fn drop(&mut self) {
         self.shared.lock().stopped = true;
+        self.shared.extensions.stop();
         self.shared.changed.notify_all();
     }
 }
@@ -158,6 +184,9 @@ impl Shared {
     }
 
     fn answer(&self, request: &Request) -> Response {
+        if let Some(path) = request.path().strip_prefix(extensions::PREFIX) {
+            return self.extensions.answer(request, path);
+        }
         let Some(path) = request.path().strip_prefix(PREFIX) else {
             return refusal(404, "InvalidPath", request.path());
         };
