@@ -12,6 +12,8 @@ const CALL: f64 = 0.20 / 1e6;
 const GB_SECOND: f64 = 0.000_016_666_7;
 const QUEUE_REQUEST: f64 = 0.40 / 1e6;
 const SCHEDULED: f64 = 1.00 / 1e6;
+/// With so much memory, a function has a processor for itself; with less, its share of one.
+const PROCESSOR_MB: f64 = 1_769.0;
 /// Which a request to S3 takes within a region beyond what it takes on loopback: measured there it is nearly nothing.
 pub const S3_TRIP: Duration = Duration::from_millis(25);
 
@@ -29,9 +31,10 @@ pub struct Call {
 }
 
 impl Call {
-    /// Seconds that are billed.
+    /// Seconds that are billed: as if all that was measured was work of a processor.
     pub fn seconds(&self) -> f64 {
-        (self.took + S3_TRIP * self.trips).as_secs_f64()
+        let share = (f64::from(self.memory_mb) / PROCESSOR_MB).min(1.0);
+        self.took.as_secs_f64() / share + (S3_TRIP * self.trips).as_secs_f64()
     }
 
     /// Gigabyte-seconds.
@@ -68,8 +71,10 @@ mod tests {
     #[test]
     fn what_a_call_costs() {
         let requests = Requests { put: 1, list: 1, get: 10, delete: 5 };
-        let call = Call { requests, took: Duration::from_millis(75), trips: 1, memory_mb: 512 };
-        let dollars = 0.2e-6 + 0.05 * 0.000_016_666_7 + 10e-6 + 4e-6;
+        let mut call = Call { requests, took: Duration::from_millis(75), trips: 1, memory_mb: 2_048 };
+        let dollars = 0.2e-6 + 0.2 * 0.000_016_666_7 + 10e-6 + 4e-6;
         assert!((call.dollars() - dollars).abs() < 1e-12, "{}", call.dollars());
+        call.memory_mb = 1_769 / 3;
+        assert!((call.seconds() - 0.25).abs() < 1e-3, "a third of a processor takes three times as long");
     }
 }
