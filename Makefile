@@ -4,7 +4,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # cargo-nextest where it is installed
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: check fmt clippy docs deny build functions test test-peers simulate soak mutants demo bench-store bench-promql bench-gateway bench-alert bench-ticks bench-functions fuzz
+.PHONY: check fmt clippy docs deny build bootstraps functions test test-peers simulate soak mutants demo bench-store bench-promql bench-gateway bench-alert bench-ticks bench-functions fuzz
 
 # what CI runs
 check: fmt clippy docs test functions simulate test-peers
@@ -25,9 +25,12 @@ deny:
 build:
 	$(CARGO) build --workspace --bins --locked
 
-# the Lambda functions as they are deployed, into target/lambda, and what deploying them takes for granted
-functions:
+# the Lambda functions as they are deployed, into target/lambda
+bootstraps:
 	$(CARGO) build --profile lambda --locked -p mayfly-functions --bins
+
+# the same, and what deploying them takes for granted
+functions: bootstraps
 	tools/check-functions.sh "$(TARGET)/lambda"
 
 # all hermetic tests; property tests begin at one seed, so that a run can be repeated: PROPTEST_RNG_SEED=N for others
