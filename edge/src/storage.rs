@@ -187,6 +187,7 @@ impl Storage {
         let prefix = Some(&self.prefix).filter(|prefix| !prefix.as_ref().is_empty());
         let found = self.store.list_with_delimiter(prefix).await?;
         let folders = found.common_prefixes.iter().filter_map(Path::filename);
+        let folders = folders.filter(|name| *name != objects::probe::FOLDER);
         // what no tenant can be called is somebody else's
         let mut tenants: Vec<_> = folders.filter_map(|name| Tenant::new(name).ok()).collect();
         tenants.sort_by_key(ToString::to_string);

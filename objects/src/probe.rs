@@ -15,6 +15,9 @@ use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, Upda
 use crate::outcome::{Outcome, outcome};
 use crate::s3::{Mendable, S3Error};
 
+/// Where it puts its objects, below the prefix. A server that has folders may keep the empty one.
+pub const FOLDER: &str = "probe";
+
 /// How many puts race for one name. A server that checks without a lock lets several through with this many.
 const RACERS: usize = 8;
 
@@ -141,7 +144,7 @@ fn advice(step: Step, error: &Error) -> String {
 pub async fn conditional_put(store: &dyn ObjectStore, prefix: &Location) -> Result<(), ProbeError> {
     // Randomly keyed by the operating system, so that several can probe at the same time.
     let name = format!("{:016x}", RandomState::new().hash_one(()));
-    let folder = prefix.clone().join("probe");
+    let folder = prefix.clone().join(FOLDER);
     let location = folder.clone().join(name);
     let proven = prove(store, &folder, &location).await;
     if let Err(ProbeError::Store { step: Step::Create, source, .. }) = &proven
