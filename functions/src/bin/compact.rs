@@ -24,6 +24,8 @@ use model::Clock;
 use serde_json::{Value, json};
 use store::{CompactError, Compactor, Progress, Tenant};
 
+/// To answer, before time is over, where there is no lease.
+const ANSWER: Duration = Duration::from_secs(1);
 /// To give leases back and to answer, before time is over.
 const RESERVE: Duration = Duration::from_secs(3);
 /// Of that, for each lease.
@@ -87,7 +89,7 @@ fn kept(environment: &mut Environment, name: &str) -> StreamRetention {
 impl Compacts {
     async fn answer(&self, event: &Event, invocation: Invocation) -> anyhow::Result<Answer> {
         event.tick()?;
-        let tenants = tokio::time::timeout(invocation.left(RESERVE), self.storage.tenants()).await;
+        let tenants = tokio::time::timeout(invocation.left(ANSWER), self.storage.tenants()).await;
         let tenants = tenants.context("the function's time ran out while tenants were listed")?;
         let compactions: Vec<_> =
             tenants.context("tenants cannot be listed")?.iter().map(|tenant| self.of(tenant)).collect();
