@@ -84,46 +84,32 @@ impl Receiver {
     /// Writes what of a body can be written. Done when that is durable.
     pub(crate) async fn remote_write(&self, version: Version, body: Bytes) -> Result<Written, IngestError> {
         self.samples.clock_agrees().await?;
-        let Accepted { batch, counts, faults } = self.decode(version, body).await?;
-        if !batch.series.is_empty() {
-            self.samples.push(batch).await?;
-        }
-        self.stats.written(counts.samples + counts.histograms, faults.len() as u64);
-        Ok(Written { counts, faults })
-    }
-
-    async fn decode(&self, version: Version, body: Bytes) -> Result<Accepted, IngestError> {
         let (settings, now_ms) = (Arc::clone(&self.settings), self.clock.now_ms());
-        let in_place = body.len() <= DECODED_IN_PLACE_BYTES_MAX;
-        let decode = move || {
-            let inflated = encoding::snappy_block(&body, settings.inflated_body_bytes_max)?;
+        let decode = move |body: &[u8]| {
+            let inflated = encoding::snappy_block(body, settings.inflated_body_bytes_max)?;
             let request = remote_write::decode(version, &inflated, &settings.decoder_limits())?;
             Ok(accept::accept(request, now_ms, &settings))
         };
-        if in_place {
-            return decode();
-        }
-        tokio::task::spawn_blocking(decode).await.map_err(|_| IngestError::Interrupted)?
+        self.write(decoded(body, decode).await?).await
     }
 
     /// Writes what of a body of lines can be written. Done when that is durable.
     pub(crate) async fn influx(&self, kind: influx::Kind, body: Bytes) -> Result<Written, IngestError> {
         self.samples.clock_agrees().await?;
         let (settings, now_ms) = (Arc::clone(&self.settings), self.clock.now_ms());
-        let in_place = body.len() <= DECODED_IN_PLACE_BYTES_MAX;
-        let decode = move || -> Result<Accepted, IngestError> {
-            let body = encoding::inflate(kind.encoding, &body, settings.inflated_body_bytes_max)?;
+        let decode = move |body: &[u8]| {
+            let body = encoding::inflate(kind.encoding, body, settings.inflated_body_bytes_max)?;
             let points = wire::influx::decode(&body, kind.precision, &settings.decoder_limits())?;
             Ok(accept::accept(influx::request(points, kind.db.as_deref(), now_ms), now_ms, &settings))
         };
-        let Accepted { batch, counts, faults } = match in_place {
-            true => decode()?,
-            false => tokio::task::spawn_blocking(decode).await.map_err(|_| IngestError::Interrupted)??,
-        };
+        self.write(decoded(body, decode).await?).await
+    }
+
+    async fn write(&self, Accepted { batch, counts, faults }: Accepted) -> Result<Written, IngestError> {
         if !batch.series.is_empty() {
             self.samples.push(batch).await?;
         }
-        self.stats.written(counts.samples, faults.len() as u64);
+        self.stats.written(counts.samples + counts.histograms, faults.len() as u64);
         Ok(Written { counts, faults })
     }
 
@@ -136,17 +122,12 @@ impl Receiver {
     pub(crate) async fn otlp(&self, kind: otlp::Kind, body: Bytes) -> Result<Exported, IngestError> {
         self.samples.clock_agrees().await?;
         let (settings, now_us) = (Arc::clone(&self.settings), self.clock.now_us());
-        let in_place = body.len() <= DECODED_IN_PLACE_BYTES_MAX;
-        let decode = move || {
-            let body = encoding::inflate(kind.encoding, &body, settings.inflated_body_bytes_max)?;
+        let decode = move |body: &[u8]| {
+            let body = encoding::inflate(kind.encoding, body, settings.inflated_body_bytes_max)?;
             let message = wire::otlp::decode(kind.format, &body, &settings.decoder_limits())?;
             Ok(export::accept(wire::otlp::families(&message), &body, now_us, &settings))
         };
-        let accepted: Result<export::Accepted, IngestError> = match in_place {
-            true => decode(),
-            false => tokio::task::spawn_blocking(decode).await.map_err(|_| IngestError::Interrupted)?,
-        };
-        let export::Accepted { batch, pushes, written, faults } = accepted?;
+        let export::Accepted { batch, pushes, written, faults } = decoded(body, decode).await?;
         // all of them are under way at once, so they share segments
         let pushes =
             pushes.into_iter().map(|push| self.pushes.submit(push)).collect::<Result<Vec<_>, _>>()?;
@@ -159,4 +140,16 @@ impl Receiver {
         self.stats.written(written, faults.len() as u64);
         Ok(Exported { faults })
     }
+}
+
+/// What `decode` makes of a body. A large one does not keep others waiting meanwhile.
+async fn decoded<T: Send + 'static>(
+    body: Bytes,
+    decode: impl FnOnce(&[u8]) -> Result<T, IngestError> + Send + 'static,
+) -> Result<T, IngestError> {
+    if body.len() <= DECODED_IN_PLACE_BYTES_MAX {
+        return decode(&body);
+    }
+    let decode = move || decode(&body);
+    tokio::task::spawn_blocking(decode).await.map_err(|_| IngestError::Interrupted)?
 }
