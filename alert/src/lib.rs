@@ -21,7 +21,7 @@ mod template;
 mod tick;
 
 pub use duration::{DurationError, parse as parse_duration};
-pub use http::{Selector, router};
+pub use http::{PATHS, Selector, router};
 pub use metrics::{GroupCounts, ReceiverCounts, Snapshot};
 pub use ports::{
     Cause, InstantQuery, LoadError, Loaded, Notifier, NotifyError, QueryError, QueryValue, RuleSample,

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Router;
+use access::Grant;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use model::{Clock, Labels, Matcher, MetricType, Value as Sample};
 use query::api::{Api, Parameters};
 use query::syntax::{
@@ -24,20 +25,26 @@ struct Federation {
     clock: Arc<dyn Clock>,
 }
 
+/// Where it is.
+pub const PATH: &str = "/federate";
+
 /// The route, over what the query API reads.
-pub fn router(api: &Api) -> Router {
-    let federation = Federation { engine: api.engine().clone(), source: api.source(), clock: api.clock() };
-    Router::new().route("/federate", get(federate)).with_state(Arc::new(federation))
+pub fn router(api: Arc<Api>) -> Router {
+    Router::new().route(PATH, get(federate)).with_state(api)
 }
 
 /// The last sample of each series, and its time.
 type Last = BTreeMap<Labels, (i64, Sample)>;
 
 async fn federate(
-    State(federation): State<Arc<Federation>>,
+    State(api): State<Arc<Api>>,
+    grant: Option<Extension<Grant>>,
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Response {
+    let grant = grant.map(|Extension(grant)| grant).unwrap_or_default();
+    let (engine, source, clock) = (api.engine().clone(), api.source_for(&grant), api.clock());
+    let federation = Federation { engine, source, clock };
     let mut last = Last::new();
     for text in parameters.all("match[]") {
         let matchers = match parse_metric_selector(text) {

@@ -41,7 +41,7 @@ pub use features::{FEATURES, UnknownFeature, enable_feature};
 pub use heartbeat::{HEARTBEAT_TIMEOUT, Heartbeat, HeartbeatError};
 pub use http::{BadUrl, Endpoint, HttpClient, HttpError};
 pub use objects::{Account, Counts};
-pub use queries::{build_information, no_rules, queries, query_routes};
+pub use queries::{build_information, no_rules, queries, query_paths, query_routes};
 pub use rule_files::{RULE_FILES_MAX, RuleFileText, RuleFiles, RuleFilesError};
 pub use rule_queries::RuleQueries;
 pub use rule_samples::RuleSamples;

@@ -39,12 +39,20 @@ pub fn no_rules(queries: RuleQueries, storage: &Storage, clock: Arc<dyn Clock>) 
 
 /// The query API, federation, rules and alerts, and `more`. What no route takes is refused in the words of Prometheus.
 pub fn query_routes(api: Arc<Api>, rules: Arc<Evaluator>, more: Router) -> Router {
-    let federation = crate::federation::router(&api);
+    let federation = crate::federation::router(Arc::clone(&api));
     query::api::router(api)
         .merge(federation)
         .merge(alert::router(rules, query::api::matchers))
         .merge(more)
         .layer(map_response(refused_in_words))
+}
+
+/// The paths of [`query_routes`], as axum writes them, without those of `more`.
+pub fn query_paths() -> Vec<&'static str> {
+    let mut paths = query::api::paths();
+    paths.push(crate::federation::PATH);
+    paths.extend(alert::PATHS);
+    paths
 }
 
 /// What was built: the version, and what the build's environment says about the rest.

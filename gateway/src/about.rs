@@ -22,3 +22,10 @@ pub struct About {
     /// When it was started, in µs.
     pub started_us: i64,
 }
+
+impl About {
+    /// The same for those who are not to know how it was started.
+    pub(crate) fn without_flags(&self) -> Self {
+        Self { flags: BTreeMap::new(), ..self.clone() }
+    }
+}

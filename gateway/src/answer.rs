@@ -30,6 +30,7 @@ fn status(error: &GatewayError) -> StatusCode {
         | GatewayError::Selector(_)
         | GatewayError::Batch(_)
         | GatewayError::Intake(_) => StatusCode::BAD_REQUEST,
+        GatewayError::Refused(_) => StatusCode::FORBIDDEN,
         GatewayError::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
         GatewayError::Busy { .. } | GatewayError::TooManyScrapes { .. } | GatewayError::Interrupted => {
             StatusCode::SERVICE_UNAVAILABLE

@@ -1,5 +1,6 @@
 //! Why a request was not done.
 
+use access::Refused;
 use store::{ReadError, WriteError};
 
 use crate::api::{BatchError, SelectorError};
@@ -60,6 +61,9 @@ pub enum GatewayError {
     /// A batch of which nothing was done.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// Whoever asks may not do that.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// The process is going down.
     #[error("interrupted: the process is shutting down")]
     Interrupted,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::Grant;
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{Change, Clock, GroupKey, Labels, Push, RETRY_WINDOW_US, RetryKey};
 use store::{
@@ -212,14 +213,16 @@ impl Gateway {
             .map_err(|_| GatewayError::TooManyScrapes { max: self.settings.scrapes_at_once_max })
     }
 
-    /// Sets or adds what a body holds. Done when it is durable.
+    /// Sets or adds what a body holds, if the grant allows that for each series of it. Done when it is durable.
     pub(crate) async fn push(
         &self,
         terms: &Terms,
         group: &Labels,
         body: Body,
+        grant: &Grant,
     ) -> Result<Pushed, GatewayError> {
-        let pushed = self.checked_push(terms, group, body).await;
+        grant.check_group(group)?;
+        let pushed = self.checked_push(terms, group, body, grant).await;
         if let Err(GatewayError::Intake(IntakeError::Inconsistent(_))) = &pushed {
             self.note_failure(group);
             if !self.settings.consistency_check {
@@ -229,9 +232,16 @@ impl Gateway {
         pushed
     }
 
-    async fn checked_push(&self, terms: &Terms, group: &Labels, body: Body) -> Result<Pushed, GatewayError> {
+    async fn checked_push(
+        &self,
+        terms: &Terms,
+        group: &Labels,
+        body: Body,
+        grant: &Grant,
+    ) -> Result<Pushed, GatewayError> {
         self.writer.clock_agrees().await?;
         let intake = self.decode(terms, group, body).await?;
+        intake.all_series().try_for_each(|series| grant.check_series(series))?;
         let is_unkeyed_add = terms.change == Change::Merge && intake.push.retry_key.is_none();
         self.once(intake.push.retry_key, self.write(intake)).await.map_err(|error| match error {
             GatewayError::Write(error) if is_unkeyed_add && error.kind() == WriteErrorKind::Unavailable => {
@@ -326,20 +336,33 @@ impl Gateway {
     }
 
     /// Ends a group. Done when that is durable.
-    pub(crate) async fn delete(&self, terms: &Terms, group: &Labels) -> Result<(), GatewayError> {
+    pub(crate) async fn delete(
+        &self,
+        terms: &Terms,
+        group: &Labels,
+        grant: &Grant,
+    ) -> Result<(), GatewayError> {
+        grant.check_group(group)?;
         let push = intake::deletion(group);
         let retry_key = terms.retry_key(push.group, None);
         self.once(retry_key, self.end(Push { retry_key, ..push })).await
     }
 
     /// Ends all groups, those of other writers included. Done when that is durable.
-    pub(crate) async fn wipe(&self) -> Result<(), GatewayError> {
+    pub(crate) async fn wipe(&self, grant: &Grant) -> Result<(), GatewayError> {
+        grant.check_whole()?;
         self.end(Push::new(GroupKey::of(&Labels::empty()), Change::Wipe, Vec::new())).await
     }
 
-    /// Ends the groups that are selected, or only says which. Those of other writers count as far as they are in the store.
-    pub(crate) async fn delete_selected(&self, deletion: &Deletion) -> Result<Deleted, GatewayError> {
-        let matching = deletion.matching(self.live_groups().await?);
+    /// Ends the groups that are selected and may be changed, or only says which. Those of other writers count as far as they are
+    /// in the store.
+    pub(crate) async fn delete_selected(
+        &self,
+        deletion: &Deletion,
+        grant: &Grant,
+    ) -> Result<Deleted, GatewayError> {
+        let mut matching = deletion.matching(self.live_groups(grant).await?);
+        matching.retain(|group| grant.admits_group(group));
         if deletion.is_dry {
             return Ok(Deleted::of(&matching, 0));
         }
@@ -371,20 +394,37 @@ impl Gateway {
         Ok(self.writer.ready().await?)
     }
 
-    /// Every group that is there now, and what it holds.
-    pub(crate) async fn live_groups(&self) -> Result<Vec<LiveGroup>, ReadError> {
-        Ok(self.reader.live_groups(self.clock.now_ms()).await?.found)
+    /// Every group that is there now, and what it holds, as far as that may be seen.
+    pub(crate) async fn live_groups(&self, grant: &Grant) -> Result<Vec<LiveGroup>, ReadError> {
+        let mut groups = self.reader.live_groups(self.clock.now_ms()).await?.found;
+        if grant.is_bounded() {
+            groups.retain_mut(|group| {
+                group.families.retain_mut(|family| {
+                    family.series.retain(|(labels, _)| grant.admits(labels));
+                    !family.series.is_empty()
+                });
+                !group.families.is_empty()
+            });
+        }
+        Ok(groups)
     }
 
-    /// Shows what is held now.
+    /// Shows what is held now, as far as that may be seen.
     pub(crate) async fn page(
         &self,
         accepted: Accepted,
         encoding: AnswerEncoding,
+        grant: &Grant,
     ) -> Result<Page, ScrapeError> {
-        let live = self.reader.live(self.clock.now_ms()).await?;
+        let mut live = self.reader.live(self.clock.now_ms()).await?.found;
+        if grant.is_bounded() {
+            live.retain_mut(|family| {
+                family.series.retain(|(labels, _)| grant.admits(labels));
+                !family.series.is_empty()
+            });
+        }
         let settings = Arc::clone(&self.settings);
-        let write = move || scrape::page(&live.found, accepted, encoding, &settings);
+        let write = move || scrape::page(&live, accepted, encoding, &settings);
         tokio::task::spawn_blocking(write).await.map_err(|_| ScrapeError::Interrupted)?
     }
 }

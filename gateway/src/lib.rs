@@ -35,7 +35,7 @@ pub use error::GatewayError;
 pub use gateway::{Gateway, LookError};
 pub use intake::{Inconsistency, IntakeError, MetricFault};
 pub use path::{Base64Error, GroupingError};
-pub use router::router;
+pub use router::{paths, router};
 pub use scrape::ScrapeError;
 pub use settings::{Settings, Web};
 pub use stats::GatewayStats;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::{Grant, Scope};
 use axum::Router;
 use axum::body::Body as HttpBody;
 use axum::extract::{Request, State};
@@ -23,7 +24,7 @@ use crate::gateway::{Gateway, Pushed};
 use crate::intake::{self, Body, IntakeError};
 use crate::path::{ApiResource, Destination, GroupPath, Resource, Routes, grouping_labels};
 use crate::scrape;
-use crate::settings::Settings;
+use crate::settings::{Settings, Web};
 use crate::terms::Terms;
 use crate::web_page::web_page;
 
@@ -36,6 +37,11 @@ mod tests;
 pub fn router(gateway: Arc<Gateway>) -> Router {
     let routes = Routes::of(&gateway.settings().web);
     Router::new().fallback(answer).with_state(Arc::new(Shared { gateway, routes }))
+}
+
+/// The paths of [`router`] with these settings, where `{name}` stands for anything without a slash and `{*name}` for anything.
+pub fn paths(web: &Web) -> Vec<String> {
+    Routes::of(web).paths()
 }
 
 struct Shared {
@@ -66,6 +72,11 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         Destination::NotFound => answer::not_found(),
         Destination::BadRequest => answer::bad_request(),
     }
+}
+
+/// What the request may do.
+fn granted(request: &Request) -> Grant {
+    request.extensions().get::<Grant>().cloned().unwrap_or_default()
 }
 
 /// As what a request is counted. Scrapes are not.
@@ -104,6 +115,7 @@ async fn resource_answer(
     request: Request,
 ) -> Result<Response, GatewayError> {
     let gateway = &*shared.gateway;
+    let grant = granted(&request);
     match resource {
         Resource::Healthy => Ok(health(gateway)),
         Resource::Ready => gateway.ready().await.map(|()| health(gateway)),
@@ -112,20 +124,21 @@ async fn resource_answer(
             let accept = header(request.headers(), &ACCEPT);
             let accepted = Accepted::of_header(accept, gateway.settings().web.openmetrics);
             let encoding = AnswerEncoding::of_header(header(request.headers(), &ACCEPT_ENCODING));
-            Ok(answer::page(gateway.page(accepted, encoding).await?, place))
+            Ok(answer::page(gateway.page(accepted, encoding, &grant).await?, place))
         }
-        Resource::Group(path) => group_answer(gateway, &path, request).await,
+        Resource::Group(path) => group_answer(gateway, &path, request, &grant).await,
         Resource::Quit => Ok(quit(gateway, request.method())),
         Resource::Page => {
             let place = gateway.admit_scrape()?;
             let number = page_number(request.uri().query().unwrap_or(""));
-            let live = gateway.live_groups().await?;
-            let (about, settings) = (gateway.about_process(), gateway.settings());
+            let live = gateway.live_groups(&grant).await?;
+            let about = gateway.about_process();
+            let about = if grant.is_bounded() { &about.without_flags() } else { about };
             let prefix = shared.routes.prefix();
-            let page = web_page(&live, about, &settings.web, &prefix, number);
+            let page = web_page(&live, about, &gateway.settings().web, &prefix, number);
             Ok(answer::html(answer::keeping(place, page.into_bytes())))
         }
-        Resource::Api(resource) => api_answer(shared, resource, request).await,
+        Resource::Api(resource) => api_answer(shared, resource, request, &grant).await,
     }
 }
 
@@ -133,6 +146,7 @@ async fn api_answer(
     shared: &Shared,
     resource: ApiResource,
     request: Request,
+    grant: &Grant,
 ) -> Result<Response, GatewayError> {
     let gateway = &*shared.gateway;
     match resource {
@@ -140,27 +154,27 @@ async fn api_answer(
         ApiResource::Status => Ok(answer::json(api::status(gateway.about_process()))),
         ApiResource::Metrics => {
             let place = gateway.admit_scrape()?;
-            let live = gateway.live_groups().await?;
+            let live = gateway.live_groups(grant).await?;
             scrape::check_count(&live, gateway.settings())?;
             let write = move || answer::json_keeping(place, api::groups(&live));
             tokio::task::spawn_blocking(write).await.map_err(|_| GatewayError::Interrupted)
         }
         ApiResource::Wipe => {
-            gateway.wipe().await?;
+            gateway.wipe(grant).await?;
             Ok(answer::empty(StatusCode::ACCEPTED))
         }
         ApiResource::Groups => {
             let deletion = api::Deletion::of_query(request.uri().query().unwrap_or(""))?;
-            Ok(answer::json(gateway.delete_selected(&deletion).await?))
+            Ok(answer::json(gateway.delete_selected(&deletion, grant).await?))
         }
-        ApiResource::Batch => batch(shared, request).await,
+        ApiResource::Batch => batch(shared, request, grant).await,
     }
 }
 
 /// Requests of one batch that are worked on at once.
 const BATCH_AT_ONCE: usize = 32;
 
-async fn batch(shared: &Shared, request: Request) -> Result<Response, GatewayError> {
+async fn batch(shared: &Shared, request: Request, grant: &Grant) -> Result<Response, GatewayError> {
     let settings = shared.gateway.settings();
     let requests = {
         let _place = shared.gateway.admit()?;
@@ -176,17 +190,18 @@ async fn batch(shared: &Shared, request: Request) -> Result<Response, GatewayErr
             settings.requests_per_batch_max,
         )?
     };
-    let outcomes = stream::iter(requests).map(|single| outcome(shared, single)).buffered(BATCH_AT_ONCE);
+    let outcomes =
+        stream::iter(requests).map(|single| outcome(shared, single, grant)).buffered(BATCH_AT_ONCE);
     Ok(answer::json(outcomes.collect::<Vec<_>>().await))
 }
 
 /// What the request would have been answered alone.
-async fn outcome(shared: &Shared, single: api::Single) -> api::Outcome {
+async fn outcome(shared: &Shared, single: api::Single, grant: &Grant) -> api::Outcome {
     let response = match single.destination {
         Destination::Resource(Resource::Group(path)) => {
             let mut request = Request::new(HttpBody::from(single.body));
             (*request.method_mut(), *request.headers_mut()) = (single.method, single.headers);
-            let answered = group_answer(&shared.gateway, &path, request).await;
+            let answered = group_answer(&shared.gateway, &path, request, grant).await;
             answered.unwrap_or_else(|error| answer::error(&error))
         }
         Destination::NotAllowed(allow) => answer::not_allowed(allow),
@@ -226,18 +241,25 @@ fn page_number(query: &str) -> usize {
     number.and_then(|number| number.parse().ok()).unwrap_or(1)
 }
 
-async fn group_answer(gateway: &Gateway, path: &[u8], request: Request) -> Result<Response, GatewayError> {
+async fn group_answer(
+    gateway: &Gateway,
+    path: &[u8],
+    request: Request,
+    grant: &Grant,
+) -> Result<Response, GatewayError> {
     let Some(path) = GroupPath::of(path) else { return Ok(answer::not_found()) };
     let group = grouping_labels(&path, gateway.settings().utf8_names)?;
     let method = request.method().clone();
+    // a batch holds requests of both kinds
+    grant.check_scope(if method == Method::DELETE { Scope::Delete } else { Scope::Push })?;
     let terms = Terms::of(&method, path.is_aggregated, request.headers(), gateway.settings())?;
     if method == Method::DELETE {
         let _place = gateway.admit()?;
-        gateway.delete(&terms, &group).await?;
+        gateway.delete(&terms, &group, grant).await?;
         return Ok(answer::empty(StatusCode::ACCEPTED));
     }
     let (started_us, mut received) = (gateway.now_us(), 0);
-    let pushed = push(gateway, terms, &group, request, &mut received).await;
+    let pushed = push(gateway, terms, &group, request, grant, &mut received).await;
     gateway.stats().pushed(word(&method), gateway.now_us() - started_us, received);
     Ok(answer::empty(match pushed? {
         Pushed::Checked => StatusCode::OK,
@@ -251,6 +273,7 @@ async fn push(
     terms: Terms,
     group: &Labels,
     request: Request,
+    grant: &Grant,
     received: &mut u64,
 ) -> Result<Pushed, GatewayError> {
     let _place = gateway.admit()?;
@@ -261,7 +284,7 @@ async fn push(
         bytes: receive(body, gateway.settings()).await?,
     };
     *received = body.bytes.len() as u64;
-    gateway.push(&terms, group, body).await
+    gateway.push(&terms, group, body, grant).await
 }
 
 async fn receive(body: HttpBody, settings: &Settings) -> Result<bytes::Bytes, GatewayError> {

@@ -1,5 +1,6 @@
 //! What of a request can be stored: limits on labels, and on the time of samples.
 
+use access::{Grant, Refused};
 use model::{Labels, MetricType, Samples, TYPE_LABEL, UNIT_LABEL, Value};
 use store::SampleBatch;
 use wire::remote_write::{Faults, Point, WriteRequest, WriteSeries, show_labels};
@@ -23,6 +24,11 @@ pub(crate) struct Accepted {
     pub(crate) batch: SampleBatch,
     pub(crate) counts: Counts,
     pub(crate) faults: Faults,
+}
+
+/// Whether all series of a request may be written.
+pub(crate) fn check(request: &WriteRequest, grant: &Grant) -> Result<(), Refused> {
+    request.series.iter().try_for_each(|series| grant.check_series(&series.labels))
 }
 
 /// Sorts out a request at this time.

@@ -27,6 +27,7 @@ fn status(error: &IngestError) -> StatusCode {
         | IngestError::Inflate(_)
         | IngestError::Decode(_)
         | IngestError::Otlp(_) => StatusCode::BAD_REQUEST,
+        IngestError::Refused(_) => StatusCode::FORBIDDEN,
         IngestError::Busy { .. } | IngestError::SlowBody { .. } | IngestError::Interrupted => {
             StatusCode::SERVICE_UNAVAILABLE
         }

@@ -3,13 +3,20 @@
 use std::error::Error;
 use std::time::Duration;
 
+use access::Grant;
 use axum::body::{Body, to_bytes};
+use axum::extract::Request;
 use bytes::Bytes;
 use http_body_util::LengthLimitError;
 use tokio::time::timeout;
 
 use crate::error::IngestError;
 use crate::settings::Settings;
+
+/// What the request may do.
+pub(crate) fn granted(request: &Request) -> Grant {
+    request.extensions().get::<Grant>().cloned().unwrap_or_default()
+}
 
 /// The whole body, within the limits on its size and its time.
 pub(crate) async fn receive(body: Body, settings: &Settings) -> Result<Bytes, IngestError> {

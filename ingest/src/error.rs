@@ -1,5 +1,6 @@
 //! Why a request was not done.
 
+use access::Refused;
 use store::WriteError;
 use wire::encoding::EncodingError;
 use wire::influx::InfluxError;
@@ -75,6 +76,9 @@ pub enum IngestError {
     /// The store did not acknowledge it.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// Whoever sends may not write that.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// The process is going down.
     #[error("interrupted: the process is shutting down")]
     Interrupted,

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use access::{Grant, Refused};
 use model::{
     Change, GroupKey, Labels, Merge, MetricType, Push, PushedFamily, PushedSeries, RetryKey, Samples,
 };
@@ -27,8 +28,14 @@ pub(crate) struct Accepted {
 }
 
 /// Sorts out an export at this time. `body` tells it from others: a sender that was not answered sends the same bytes again, and
-/// what they add counts once.
-pub(crate) fn accept(export: Export, body: &[u8], now_us: i64, settings: &Settings) -> Accepted {
+/// what they add counts once. If anything of it is not allowed by the grant, nothing is.
+pub(crate) fn accept(
+    export: Export,
+    body: &[u8],
+    now_us: i64,
+    settings: &Settings,
+    grant: &Grant,
+) -> Result<Accepted, Refused> {
     let Export { resources, faults } = export;
     let mut accepted = Accepted { batch: SampleBatch::default(), pushes: Vec::new(), written: 0, faults };
     let times = Times::at(now_us.div_euclid(1_000), settings);
@@ -39,6 +46,7 @@ pub(crate) fn accept(export: Export, body: &[u8], now_us: i64, settings: &Settin
                 match checked(family, metric, settings).and_then(|series| times.check(at_ms).map(|()| series))
                 {
                     Ok(series) => {
+                        series.iter().try_for_each(|series| grant.check_series(&series.labels))?;
                         accepted.written += series.len() as u64;
                         accepted.batch.series.extend(series.into_iter().map(|series| sample(series, at_ms)));
                     }
@@ -48,6 +56,11 @@ pub(crate) fn accept(export: Export, body: &[u8], now_us: i64, settings: &Settin
         }
         let pushes =
             Deltas::default().of(&delta, settings, &mut accepted.faults).pushes(&identity, now_us, settings);
+        if !pushes.is_empty() {
+            grant.check_group(&identity)?;
+        }
+        let pushed = pushes.iter().flat_map(|push| &push.families).flat_map(|family| &family.series);
+        pushed.map(|series| &series.labels).try_for_each(|series| grant.check_series(series))?;
         accepted.pushes.extend(pushes);
     }
     // a key of its own for each push, since one body may hold several for one group
@@ -57,7 +70,7 @@ pub(crate) fn accept(export: Export, body: &[u8], now_us: i64, settings: &Settin
         let of_push = [key, index as u128, push.group.0].map(u128::to_le_bytes).concat();
         push.retry_key = Some(RetryKey { key: xxh3_128(&of_push), body });
     }
-    accepted
+    Ok(accepted)
 }
 
 fn fault_of(family: &Family, fault: &str) -> String {

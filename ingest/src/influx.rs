@@ -75,8 +75,9 @@ async fn write(receiver: &Receiver, request: Request, told: Told) -> Response {
 async fn written(receiver: &Receiver, request: Request) -> Result<Written, IngestError> {
     let kind = kind(&request)?;
     let _place = receiver.admit()?;
+    let grant = body::granted(&request);
     let body = body::receive(request.into_body(), receiver.settings()).await?;
-    receiver.influx(kind, body).await
+    receiver.influx(kind, body, grant).await
 }
 
 fn kind(request: &Request) -> Result<Kind, IngestError> {
@@ -138,6 +139,7 @@ fn told_v1(status: StatusCode, text: &str) -> Response {
 fn told_v2(status: StatusCode, text: &str) -> Response {
     let code = match status {
         StatusCode::BAD_REQUEST => "invalid",
+        StatusCode::FORBIDDEN => "forbidden",
         StatusCode::PAYLOAD_TOO_LARGE => "request too large",
         StatusCode::SERVICE_UNAVAILABLE => "unavailable",
         _ => "internal error",

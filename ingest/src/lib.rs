@@ -23,7 +23,7 @@ mod router;
 
 pub use error::IngestError;
 pub use receiver::Receiver;
-pub use router::{influx_router, router};
+pub use router::{influx_paths, influx_router, paths, router};
 pub use settings::Settings;
 pub use stats::IngestStats;
 pub use statsd::{Statsd, StatsdSettings};

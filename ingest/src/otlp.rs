@@ -35,8 +35,9 @@ pub(crate) async fn write(State(receiver): State<Arc<Receiver>>, request: Reques
 
 async fn exported(receiver: &Receiver, kind: Kind, request: Request) -> Result<Exported, IngestError> {
     let _place = receiver.admit()?;
+    let grant = body::granted(&request);
     let body = body::receive(request.into_body(), receiver.settings()).await?;
-    receiver.otlp(kind, body).await
+    receiver.otlp(kind, body, grant).await
 }
 
 fn kind(headers: &HeaderMap) -> Result<Kind, IngestError> {

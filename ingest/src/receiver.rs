@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use access::Grant;
 use bytes::Bytes;
 use model::Clock;
 use store::{SampleBatch, Writer};
@@ -81,26 +82,39 @@ impl Receiver {
         self.in_flight.try_acquire().map_err(|_| IngestError::Busy { max })
     }
 
-    /// Writes what of a body can be written. Done when that is durable.
-    pub(crate) async fn remote_write(&self, version: Version, body: Bytes) -> Result<Written, IngestError> {
+    /// Writes what of a body can be written, if the grant allows that for every series. Done when that is durable.
+    pub(crate) async fn remote_write(
+        &self,
+        version: Version,
+        body: Bytes,
+        grant: Grant,
+    ) -> Result<Written, IngestError> {
         self.samples.clock_agrees().await?;
         let (settings, now_ms) = (Arc::clone(&self.settings), self.clock.now_ms());
         let decode = move |body: &[u8]| {
             let inflated = encoding::snappy_block(body, settings.inflated_body_bytes_max)?;
             let request = remote_write::decode(version, &inflated, &settings.decoder_limits())?;
+            accept::check(&request, &grant)?;
             Ok(accept::accept(request, now_ms, &settings))
         };
         self.write(decoded(body, decode).await?).await
     }
 
-    /// Writes what of a body of lines can be written. Done when that is durable.
-    pub(crate) async fn influx(&self, kind: influx::Kind, body: Bytes) -> Result<Written, IngestError> {
+    /// Writes what of a body of lines can be written, if the grant allows that for every series. Done when that is durable.
+    pub(crate) async fn influx(
+        &self,
+        kind: influx::Kind,
+        body: Bytes,
+        grant: Grant,
+    ) -> Result<Written, IngestError> {
         self.samples.clock_agrees().await?;
         let (settings, now_ms) = (Arc::clone(&self.settings), self.clock.now_ms());
         let decode = move |body: &[u8]| {
             let body = encoding::inflate(kind.encoding, body, settings.inflated_body_bytes_max)?;
             let points = wire::influx::decode(&body, kind.precision, &settings.decoder_limits())?;
-            Ok(accept::accept(influx::request(points, kind.db.as_deref(), now_ms), now_ms, &settings))
+            let request = influx::request(points, kind.db.as_deref(), now_ms);
+            accept::check(&request, &grant)?;
+            Ok(accept::accept(request, now_ms, &settings))
         };
         self.write(decoded(body, decode).await?).await
     }
@@ -118,14 +132,20 @@ impl Receiver {
         Ok(self.samples.ready().await?)
     }
 
-    /// Writes what of an export can be written. Done when that is durable. A body that comes again is not added again.
-    pub(crate) async fn otlp(&self, kind: otlp::Kind, body: Bytes) -> Result<Exported, IngestError> {
+    /// Writes what of an export can be written, if the grant allows that for every series. Done when that is durable. A body that
+    /// comes again is not added again.
+    pub(crate) async fn otlp(
+        &self,
+        kind: otlp::Kind,
+        body: Bytes,
+        grant: Grant,
+    ) -> Result<Exported, IngestError> {
         self.samples.clock_agrees().await?;
         let (settings, now_us) = (Arc::clone(&self.settings), self.clock.now_us());
         let decode = move |body: &[u8]| {
             let body = encoding::inflate(kind.encoding, body, settings.inflated_body_bytes_max)?;
             let message = wire::otlp::decode(kind.format, &body, &settings.decoder_limits())?;
-            Ok(export::accept(wire::otlp::families(&message), &body, now_us, &settings))
+            Ok(export::accept(wire::otlp::families(&message), &body, now_us, &settings, &grant)?)
         };
         let export::Accepted { batch, pushes, written, faults } = decoded(body, decode).await?;
         // all of them are under way at once, so they share segments

@@ -65,8 +65,9 @@ fn version(headers: &HeaderMap) -> Result<Version, IngestError> {
 
 async fn written(receiver: &Receiver, version: Version, request: Request) -> Result<Written, IngestError> {
     let _place = receiver.admit()?;
+    let grant = body::granted(&request);
     let body = body::receive(request.into_body(), receiver.settings()).await?;
-    receiver.remote_write(version, body).await
+    receiver.remote_write(version, body, grant).await
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use access::Grant;
 use model::{Labels, Matcher};
 
 use crate::go::quote;
@@ -24,6 +25,8 @@ pub(super) struct Filter {
     pub(super) group_next_token: String,
     /// Whether alerts are left out.
     pub(super) exclude_alerts: bool,
+    /// What may be seen.
+    pub(super) grant: Grant,
 }
 
 /// What is wrong with a parameter.
@@ -77,6 +80,11 @@ impl Filter {
         Ok(filter)
     }
 
+    /// The same, of what may be seen.
+    pub(super) fn within(self, grant: Grant) -> Self {
+        Self { grant, ..self }
+    }
+
     pub(super) fn takes_group(&self, file: &str, name: &str) -> bool {
         let takes = |wanted: &BTreeSet<String>, value: &str| wanted.is_empty() || wanted.contains(value);
         takes(&self.files, file) && takes(&self.groups, name)
@@ -89,7 +97,7 @@ impl Filter {
             matchers.iter().all(|matcher| matcher.matches(labels.get(&matcher.name).unwrap_or("")))
         };
         let matched = self.matchers.is_empty() || self.matchers.iter().any(all);
-        named && matched && self.alerting.is_none_or(|wanted| wanted == alerting)
+        self.grant.admits(labels) && named && matched && self.alerting.is_none_or(|wanted| wanted == alerting)
     }
 }
 

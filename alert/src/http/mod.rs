@@ -8,11 +8,12 @@ mod tests;
 
 use std::sync::Arc;
 
-use axum::Router;
+use access::Grant;
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use serde::Serialize;
 
 use crate::tick::{Evaluator, TickError};
@@ -20,12 +21,18 @@ use filter::{Filter, FilterError};
 
 pub use filter::Selector;
 
+/// The paths of [`router`].
+pub const PATHS: [&str; 3] = ["/api/v1/rules", "/api/v1/alerts", "/api/v1/alertmanagers"];
+
 /// The routes of the rules API, over the state that the evaluator's ticks write. `selector` reads the parameter `match[]`.
+///
+/// A token that is bound to some series sees the rules whose own labels, and the alerts whose labels are within its bounds.
 pub fn router(evaluator: Arc<Evaluator>, selector: Selector) -> Router {
+    let [of_rules, of_alerts, of_alertmanagers] = PATHS;
     Router::new()
-        .route("/api/v1/rules", get(rules))
-        .route("/api/v1/alerts", get(alerts))
-        .route("/api/v1/alertmanagers", get(alertmanagers))
+        .route(of_rules, get(rules))
+        .route(of_alerts, get(alerts))
+        .route(of_alertmanagers, get(alertmanagers))
         .with_state(Served { evaluator, selector })
 }
 
@@ -37,17 +44,26 @@ struct Served {
 
 async fn rules(
     State(Served { evaluator, selector }): State<Served>,
+    grant: Option<Extension<Grant>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let filter = Filter::parse(query.as_deref().unwrap_or(""), selector)?;
+    let filter = Filter::parse(query.as_deref().unwrap_or(""), selector)?.within(granted(grant));
     let state = evaluator.load().await?;
     let default_ms = evaluator.settings().evaluation_interval_ms;
     Ok(success(&view::rules(&evaluator.rules(), &state, default_ms, &filter)?))
 }
 
-async fn alerts(State(Served { evaluator, .. }): State<Served>) -> Result<Response, ApiError> {
+async fn alerts(
+    State(Served { evaluator, .. }): State<Served>,
+    grant: Option<Extension<Grant>>,
+) -> Result<Response, ApiError> {
     let state = evaluator.load().await?;
-    Ok(success(&view::alerts(&evaluator.rules(), &state)))
+    Ok(success(&view::alerts(&evaluator.rules(), &state, &granted(grant))))
+}
+
+/// What the request may see.
+fn granted(grant: Option<Extension<Grant>>) -> Grant {
+    grant.map(|Extension(grant)| grant).unwrap_or_default()
 }
 
 async fn alertmanagers(State(Served { evaluator, .. }): State<Served>) -> Response {

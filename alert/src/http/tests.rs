@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use access::{Bounds, Grant, Scopes};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -92,6 +93,35 @@ async fn after_a_tick() {
             r#""evaluationTime":0,"lastEvaluation":"1970-01-01T00:10:00.5Z"}]}}"#
         )
     );
+}
+
+#[tokio::test]
+async fn who_is_bound_sees_what_is_within() {
+    let (world, evaluator) = world().await;
+    world.clock.advance_ms(600_500);
+    evaluator.tick(600_500).await.expect("ticks");
+    let seen = async |name: &str, value: &str, path: &str| {
+        let bounds = Bounds::new(vec![Matcher::equal(name, value)]);
+        let grant = Grant::new("bound", Scopes::ALL, None, bounds);
+        let request = Request::get(path).extension(grant).body(Body::empty()).expect("a request");
+        let response = router(Arc::clone(&evaluator), selector).oneshot(request).await.expect("answers");
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        String::from_utf8(body.to_vec()).expect("UTF-8")
+    };
+    let (rules, alerts) = ("/api/v1/rules", "/api/v1/alerts");
+    let of_team = seen("team", "x", rules).await;
+    assert!(of_team.contains("\"Down\"") && of_team.contains("\"pending\"") && !of_team.contains("bad"));
+    assert!(seen("team", "x", alerts).await.contains("\"Down\""));
+    for path in [rules, alerts] {
+        let of_other = seen("team", "y", path).await;
+        assert!(!of_other.contains("Down") && !of_other.contains("bad"), "{of_other}");
+    }
+    // the alerts have this label, the rules do not
+    assert!(seen("instance", "i", alerts).await.contains("\"Down\""));
+    assert!(!seen("instance", "i", rules).await.contains("Down"));
+    // neither an alert within a rule, nor its state, nor the reason of an error
+    let of_none = seen("team", "", rules).await;
+    assert!(of_none.contains("the token does not let see why") && !of_none.contains("Down"), "{of_none}");
 }
 
 #[tokio::test]

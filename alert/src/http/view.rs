@@ -1,5 +1,8 @@
 //! Rules and their state in the shapes of Prometheus' API.
 
+use std::borrow::Cow;
+
+use access::Grant;
 use model::Labels;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -183,7 +186,7 @@ fn group_view(
         file: group.file.to_string(),
         rules: rules
             .filter(|(rule, _)| filter.takes_rule(&rule.name, &rule.labels, rule.is_alerting()))
-            .map(|(rule, state)| rule_view(rule, state, filter.exclude_alerts))
+            .map(|(rule, state)| rule_view(rule, &seen(state, &filter.grant), filter.exclude_alerts))
             .collect(),
         interval: Seconds(group.interval_ms.unwrap_or(default_interval_ms)),
         limit: group.limit,
@@ -197,6 +200,20 @@ fn rule_states(group: &Group, state: Option<&GroupState>) -> Vec<RuleState> {
     let mut state = state.cloned().unwrap_or_default();
     state.adopt(group);
     state.rules
+}
+
+/// Of the state of a rule, what may be seen. An error may name any series, so of those that are not all there for whoever asks it
+/// only says that there is one.
+fn seen<'s>(state: &'s RuleState, grant: &Grant) -> Cow<'s, RuleState> {
+    if !grant.is_bounded() {
+        return Cow::Borrowed(state);
+    }
+    let mut seen = state.clone();
+    seen.alerts.retain(|alert| grant.admits(&alert.labels));
+    if !seen.last_error.is_empty() {
+        "the token does not let see why".clone_into(&mut seen.last_error);
+    }
+    Cow::Owned(seen)
 }
 
 fn rule_view(rule: &Rule, state: &RuleState, exclude_alerts: bool) -> RuleView {
@@ -244,15 +261,17 @@ fn rule_state(state: &RuleState) -> &'static str {
     state.alerts.iter().map(|alert| alert.state).max().unwrap_or(AlertState::Inactive).as_str()
 }
 
-/// All alerts that are pending or firing.
-pub(super) fn alerts(rules: &Rules, state: &State) -> AlertsView {
+/// All alerts that are pending or firing, as far as they may be seen.
+pub(super) fn alerts(rules: &Rules, state: &State, grant: &Grant) -> AlertsView {
     let alerts = rules
         .groups
         .iter()
         .flat_map(|group| rule_states(group, state.groups.get(&group.key()).map(|state| &**state)));
-    AlertsView {
-        alerts: alerts.flat_map(|rule| active(&rule.alerts).map(alert_view).collect::<Vec<_>>()).collect(),
-    }
+    let shown = |rule: RuleState| {
+        let admitted = active(&rule.alerts).filter(|alert| grant.admits(&alert.labels));
+        admitted.map(alert_view).collect::<Vec<_>>()
+    };
+    AlertsView { alerts: alerts.flat_map(shown).collect() }
 }
 
 fn active(alerts: &[ActiveAlert]) -> impl Iterator<Item = &ActiveAlert> {

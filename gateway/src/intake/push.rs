@@ -29,6 +29,14 @@ pub(crate) struct Intake {
     pub(crate) families: Vec<Family>,
 }
 
+impl Intake {
+    /// The labels of everything that is to be stored.
+    pub(crate) fn all_series(&self) -> impl Iterator<Item = &Labels> {
+        let pushed = self.push.families.iter().flat_map(|family| &family.series);
+        pushed.map(|series| &series.labels).chain(self.samples.series.iter().map(|(labels, _)| labels))
+    }
+}
+
 /// A push of these families to a group. The two families that the gateway keeps itself are taken out of what was sent, and so is what
 /// has a time of its own, if it may have one.
 pub(crate) fn push(

@@ -98,6 +98,18 @@ impl Routes {
         percent::encode(&self.prefix)
     }
 
+    /// Every path; those of groups have parameters.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        let groups = [
+            "/metrics/job/{*group}",
+            "/metrics/job@base64/{*group}",
+            "/aggregate/metrics/job/{*group}",
+            "/aggregate/metrics/job@base64/{*group}",
+        ];
+        let whole = self.pages.iter().chain(&self.api).map(|route| percent::encode(&route.path));
+        whole.chain(groups.map(|path| self.prefix() + path)).collect()
+    }
+
     /// Decides where a request goes by its method and its path as it was sent.
     pub(crate) fn destination(&self, method: &Method, raw_path: &str) -> Destination {
         let Some(path) = percent::decode(raw_path).filter(|path| path.starts_with(b"/")) else {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use access::Bounds;
 use async_trait::async_trait;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,6 +12,7 @@ use model::Matcher;
 use super::answer::{ApiError, ApiErrorKind, Success};
 use super::json::Fields;
 use super::metadata::matchers;
+use super::seen::Seen;
 use super::time::TIME_MS_MAX;
 use super::{Api, Parameters};
 use crate::source::SourceError;
@@ -59,10 +61,11 @@ fn deleter(api: &Api) -> Result<&dyn SeriesDeleter, ApiError> {
 
 pub(super) async fn delete_series(
     State(api): State<Arc<Api>>,
+    seen: Seen,
     parameters: Parameters,
 ) -> Result<Response, ApiError> {
     let deleter = deleter(&api)?;
-    let deletions = deletions(&parameters)?;
+    let deletions = deletions(&parameters, &seen.grant.bounds())?;
     match parameters.get("dry_run") {
         "" | "false" => deleter.delete(&deletions).await?,
         "true" => return Ok(counted(deleter.count(&deletions).await?).into_response()),
@@ -74,7 +77,8 @@ pub(super) async fn delete_series(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn deletions(parameters: &Parameters) -> Result<Vec<SeriesDeletion>, ApiError> {
+/// Nothing outside of `bounds` is deleted, whatever is asked for.
+fn deletions(parameters: &Parameters, bounds: &Bounds) -> Result<Vec<SeriesDeletion>, ApiError> {
     let selectors: Vec<&str> = parameters.all("match[]").collect();
     if selectors.is_empty() {
         return Err(ApiError::bad_data("no match[] parameter provided"));
@@ -88,7 +92,7 @@ fn deletions(parameters: &Parameters) -> Result<Vec<SeriesDeletion>, ApiError> {
         (Some(start_ms).filter(|ms| *ms > -TIME_MS_MAX), Some(end_ms).filter(|ms| *ms < TIME_MS_MAX));
     let deletion = |text: &str| {
         let matchers = matchers(text).map_err(|reason| ApiError::parameter("match[]", reason))?;
-        Ok(SeriesDeletion { matchers, start_ms, end_ms })
+        Ok(SeriesDeletion { matchers: bounds.and(&matchers), start_ms, end_ms })
     };
     selectors.into_iter().map(deletion).collect()
 }

@@ -13,6 +13,7 @@ use super::Api;
 use super::answer::{ApiError, Success};
 use super::json::{self, Fields};
 use super::parameters::Parameters;
+use super::seen::Seen;
 use crate::source::SourceNotes;
 
 const HEAD_MS: i64 = 2 * 3_600_000;
@@ -21,6 +22,7 @@ const LIMIT_MAX: usize = 10_000;
 
 pub(super) async fn cardinality(
     State(api): State<Arc<Api>>,
+    seen: Seen,
     parameters: Parameters,
 ) -> Result<Success, ApiError> {
     let limit = limit(parameters.get("limit"))?;
@@ -28,7 +30,7 @@ pub(super) async fn cardinality(
     let recent = Selection { matchers: Vec::new(), start_ms: now_ms - HEAD_MS, end_ms: now_ms };
     let notes = SourceNotes::default();
     let _place = api.queue.enter().await?;
-    let series = api.source.series(std::slice::from_ref(&recent), &notes).await?;
+    let series = seen.source.series(std::slice::from_ref(&recent), &notes).await?;
     let counted = tokio::task::spawn_blocking(move || {
         let counts = Counts::of(&series);
         let mut data = String::new();

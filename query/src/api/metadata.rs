@@ -1,20 +1,19 @@
 //! `series`, `labels`, `label/NAME/values`, `metadata`.
 
-use std::sync::Arc;
-
+use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
 use model::{Matcher, Metadata, MetricType, Selection};
 
 use super::answer::{ApiError, Success};
 use super::json::{self, Fields};
 use super::parameters::Parameters;
 use super::queries::TRUNCATED;
-use super::{Api, time};
+use super::seen::Seen;
+use super::time;
 use crate::source::SourceNotes;
 use crate::syntax::parse_metric_selector;
 
-pub(super) async fn series(State(api): State<Arc<Api>>, parameters: Parameters) -> Result<Success, ApiError> {
+pub(super) async fn series(seen: Seen, parameters: Parameters) -> Result<Success, ApiError> {
     let limit = parameters.limit()?;
     if parameters.all("match[]").next().is_none() {
         return Err(ApiError::bad_data("no match[] parameter provided"));
@@ -22,23 +21,20 @@ pub(super) async fn series(State(api): State<Arc<Api>>, parameters: Parameters) 
     let named = |reason: String| ApiError::parameter("match[]", reason);
     let selections = selections(&parameters, named)?;
     let notes = SourceNotes::default();
-    let found = api.source.series(&selections, &notes).await?;
+    let found = seen.source.series(&selections, &notes).await?;
     Ok(limited(found, notes, limit, json::labels))
 }
 
-pub(super) async fn label_names(
-    State(api): State<Arc<Api>>,
-    parameters: Parameters,
-) -> Result<Success, ApiError> {
+pub(super) async fn label_names(seen: Seen, parameters: Parameters) -> Result<Success, ApiError> {
     let limit = parameters.limit()?;
     let selections = selections(&parameters, ApiError::bad_data)?;
     let notes = SourceNotes::default();
-    let found = api.source.label_names(&selections, &notes).await?;
+    let found = seen.source.label_names(&selections, &notes).await?;
     Ok(limited(found, notes, limit, |out, name| json::string(out, name)))
 }
 
 pub(super) async fn label_values(
-    State(api): State<Arc<Api>>,
+    seen: Seen,
     name: Result<Path<String>, PathRejection>,
     parameters: Parameters,
 ) -> Result<Success, ApiError> {
@@ -52,18 +48,15 @@ pub(super) async fn label_values(
     }
     let selections = selections(&parameters, ApiError::bad_data)?;
     let notes = SourceNotes::default();
-    let found = api.source.label_values(&name, &selections, &notes).await?;
+    let found = seen.source.label_values(&name, &selections, &notes).await?;
     Ok(limited(found, notes, limit, |out, value| json::string(out, value)))
 }
 
-pub(super) async fn metadata(
-    State(api): State<Arc<Api>>,
-    parameters: Parameters,
-) -> Result<Success, ApiError> {
+pub(super) async fn metadata(seen: Seen, parameters: Parameters) -> Result<Success, ApiError> {
     let limit = parameters.count_or_all("limit")?;
     let per_metric = parameters.count_or_all("limit_per_metric")?.filter(|&limit| limit > 0);
     let notes = SourceNotes::default();
-    let mut found = api.source.metadata(&notes).await?;
+    let mut found = seen.source.metadata(&notes).await?;
     let wanted = parameters.get("metric");
     if !wanted.is_empty() {
         found.retain(|(name, _)| **name == *wanted);

@@ -11,6 +11,7 @@ mod page;
 mod parameters;
 mod queries;
 mod queue;
+mod seen;
 mod stats;
 mod status;
 mod targets;
@@ -22,17 +23,19 @@ mod tests;
 
 use std::sync::Arc;
 
+use access::Grant;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use model::Clock;
 
 use crate::engine::{Engine, Settings};
 use crate::source::SeriesSource;
 use queue::Queue;
+use seen::Guarded;
 
 pub use admin::{DeletionCount, SeriesDeleter, SeriesDeletion};
 pub use answer::ApiError;
@@ -43,7 +46,7 @@ pub use status::{BuildInfo, LastReload, Process};
 /// What the routes need.
 pub struct Api {
     engine: Engine,
-    source: Arc<dyn SeriesSource>,
+    source: Guarded,
     clock: Arc<dyn Clock>,
     build: BuildInfo,
     process: Process,
@@ -64,7 +67,7 @@ impl Api {
         let engine = Engine::new(settings, clock.clone());
         Self {
             engine,
-            source,
+            source: Guarded::new(source),
             clock,
             build,
             process: Process::default(),
@@ -92,9 +95,9 @@ impl Api {
         Self { deleter: Some(deleter), ..self }
     }
 
-    /// What it reads.
-    pub fn source(&self) -> Arc<dyn SeriesSource> {
-        Arc::clone(&self.source)
+    /// What it reads, as far as this grant lets see it.
+    pub fn source_for(&self, grant: &Grant) -> Arc<dyn SeriesSource> {
+        self.source.seen_by(grant)
     }
 
     /// The clock by which it knows what "now" is.
@@ -110,40 +113,46 @@ impl Api {
 
 /// The routes under `/api/v1`.
 pub fn router(api: Arc<Api>) -> Router {
-    Router::new()
-        .route("/api/v1/query", get(queries::instant).post(queries::instant))
-        .route("/api/v1/query_range", get(queries::range).post(queries::range))
-        .route("/api/v1/format_query", get(queries::format).post(queries::format))
-        .route("/api/v1/parse_query", get(queries::tree).post(queries::tree))
-        .route("/api/v1/query_exemplars", get(exemplars::exemplars).post(exemplars::exemplars))
-        .route("/api/v1/series", get(metadata::series).post(metadata::series))
-        .route("/api/v1/labels", get(metadata::label_names).post(metadata::label_names))
-        .route("/api/v1/label/{name}/values", get(metadata::label_values))
-        .route("/api/v1/metadata", get(metadata::metadata))
-        .route("/api/v1/targets", get(targets::targets))
-        .route("/api/v1/targets/metadata", get(targets::metadata))
-        .route("/api/v1/scrape_pools", get(targets::scrape_pools))
-        .route("/api/v1/status/buildinfo", get(status::build_info))
-        .route("/api/v1/status/runtimeinfo", get(status::runtime_info))
-        .route("/api/v1/status/config", get(status::config))
-        .route("/api/v1/status/flags", get(status::flags))
-        .route("/api/v1/status/tsdb", get(cardinality::cardinality))
-        .route("/api/v1/status/walreplay", get(status::log_replay))
-        .route("/api/v1/notifications", get(status::notifications))
-        .route("/version", get(status::version))
-        .route("/", get(page::root))
-        .route("/graph", get(page::graph))
-        .route("/graph.js", get(page::script))
-        .route("/api/v1/features", get(features::features))
-        .route("/api/v1/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
-        .route(
-            "/api/v1/admin/tsdb/clean_tombstones",
-            post(admin::clean_tombstones).put(admin::clean_tombstones),
-        )
-        .route("/api/v1/admin/tsdb/snapshot", post(admin::snapshot).put(admin::snapshot))
-        .layer(from_fn(preflight))
-        .layer(map_response(allow_any_origin))
-        .with_state(api)
+    let routes =
+        routes().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
+    routes.layer(from_fn(preflight)).layer(map_response(allow_any_origin)).with_state(api)
+}
+
+/// The paths of [`router`], as axum writes them.
+pub fn paths() -> Vec<&'static str> {
+    routes().into_iter().map(|(path, _)| path).collect()
+}
+
+fn routes() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
+    vec![
+        ("/api/v1/query", get(queries::instant).post(queries::instant)),
+        ("/api/v1/query_range", get(queries::range).post(queries::range)),
+        ("/api/v1/format_query", get(queries::format).post(queries::format)),
+        ("/api/v1/parse_query", get(queries::tree).post(queries::tree)),
+        ("/api/v1/query_exemplars", get(exemplars::exemplars).post(exemplars::exemplars)),
+        ("/api/v1/series", get(metadata::series).post(metadata::series)),
+        ("/api/v1/labels", get(metadata::label_names).post(metadata::label_names)),
+        ("/api/v1/label/{name}/values", get(metadata::label_values)),
+        ("/api/v1/metadata", get(metadata::metadata)),
+        ("/api/v1/targets", get(targets::targets)),
+        ("/api/v1/targets/metadata", get(targets::metadata)),
+        ("/api/v1/scrape_pools", get(targets::scrape_pools)),
+        ("/api/v1/status/buildinfo", get(status::build_info)),
+        ("/api/v1/status/runtimeinfo", get(status::runtime_info)),
+        ("/api/v1/status/config", get(status::config)),
+        ("/api/v1/status/flags", get(status::flags)),
+        ("/api/v1/status/tsdb", get(cardinality::cardinality)),
+        ("/api/v1/status/walreplay", get(status::log_replay)),
+        ("/api/v1/notifications", get(status::notifications)),
+        ("/version", get(status::version)),
+        ("/", get(page::root)),
+        ("/graph", get(page::graph)),
+        ("/graph.js", get(page::script)),
+        ("/api/v1/features", get(features::features)),
+        ("/api/v1/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series)),
+        ("/api/v1/admin/tsdb/clean_tombstones", post(admin::clean_tombstones).put(admin::clean_tombstones)),
+        ("/api/v1/admin/tsdb/snapshot", post(admin::snapshot).put(admin::snapshot)),
+    ]
 }
 
 /// Browsers ask first whether they may ask.

@@ -8,26 +8,34 @@ use super::Api;
 use super::answer::{ApiError, ApiErrorKind, Success};
 use super::json;
 use super::parameters::Parameters;
+use super::seen::Seen;
 use super::stats::Stats;
 use super::time::parse_step_ms;
 use super::tree;
 use crate::annotations::Severity;
 use crate::engine::{Outcome, QueryOptions, Times};
+use crate::source::SeriesSource;
 use crate::syntax::{Expr, pretty};
 use crate::value::Value;
 
 pub(super) async fn instant(
     State(api): State<Arc<Api>>,
+    seen: Seen,
     parameters: Parameters,
 ) -> Result<Success, ApiError> {
     let asked = Asked::of(&parameters)?;
     let at_ms = parameters.time_ms_or("time", api.clock.now_ms())?;
     let options = options(&parameters)?;
     let expr = parse(&api, &parameters)?;
-    api.evaluate(parameters.get("query"), &expr, Times::At(at_ms), options, asked).await
+    let text = parameters.get("query");
+    api.evaluate(&*seen.source, text, &expr, Times::At(at_ms), options, asked).await
 }
 
-pub(super) async fn range(State(api): State<Arc<Api>>, parameters: Parameters) -> Result<Success, ApiError> {
+pub(super) async fn range(
+    State(api): State<Arc<Api>>,
+    seen: Seen,
+    parameters: Parameters,
+) -> Result<Success, ApiError> {
     let asked = Asked::of(&parameters)?;
     let start_ms = parameters.time_ms("start")?;
     let end_ms = parameters.time_ms("end")?;
@@ -42,7 +50,7 @@ pub(super) async fn range(State(api): State<Arc<Api>>, parameters: Parameters) -
     let options = options(&parameters)?;
     let expr = parse(&api, &parameters)?;
     let times = Times::Range { start_ms, end_ms, step_ms };
-    api.evaluate(parameters.get("query"), &expr, times, options, asked).await
+    api.evaluate(&*seen.source, parameters.get("query"), &expr, times, options, asked).await
 }
 
 pub(super) async fn format(State(api): State<Arc<Api>>, parameters: Parameters) -> Result<Success, ApiError> {
@@ -107,6 +115,7 @@ impl Asked {
 impl Api {
     async fn evaluate(
         &self,
+        source: &dyn SeriesSource,
         text: &str,
         expr: &Expr,
         times: Times,
@@ -123,7 +132,7 @@ impl Api {
             return Err(ApiError::new(ApiErrorKind::Timeout, "query timed out in query queue"));
         }
         options.timeout_ms = Some(left_ms);
-        let loaded = self.engine.load(&*self.source, expr, times, options).await?;
+        let loaded = self.engine.load(source, expr, times, options).await?;
         let loaded_us = self.clock.now_us();
         let _canceled_with_the_request = loaded.cancel_on_drop();
         let clock = Arc::clone(&self.clock);

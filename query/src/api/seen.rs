@@ -1,0 +1,210 @@
+//! What of the data a request may see. There is no other way from the API to the source.
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use access::{Bounds, Grant};
+use async_trait::async_trait;
+use axum::extract::FromRequestParts;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use http::request::Parts;
+use model::{Labels, Metadata, NeededLabels, Selection, Series};
+use tokio::sync::mpsc;
+
+use super::Api;
+use super::time::TIME_MS_MAX;
+use crate::source::{SeriesSource, SourceError, SourceNotes};
+
+/// A source that is asked on behalf of somebody only.
+pub(super) struct Guarded(Arc<dyn SeriesSource>);
+
+impl Guarded {
+    pub(super) fn new(source: Arc<dyn SeriesSource>) -> Self {
+        Self(source)
+    }
+
+    /// What this grant lets see of it.
+    pub(super) fn seen_by(&self, grant: &Grant) -> Arc<dyn SeriesSource> {
+        if !grant.is_bounded() {
+            return Arc::clone(&self.0);
+        }
+        Arc::new(Bounded { source: Arc::clone(&self.0), bounds: grant.bounds() })
+    }
+}
+
+/// What the request may do, and the data as far as it may see them.
+pub(super) struct Seen {
+    pub(super) grant: Grant,
+    pub(super) source: Arc<dyn SeriesSource>,
+}
+
+impl FromRequestParts<Arc<Api>> for Seen {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Infallible> {
+        let grant = parts.extensions.get::<Grant>().cloned().unwrap_or_default();
+        let source = api.source_for(&grant);
+        Ok(Self { grant, source })
+    }
+}
+
+/// Of a source, the series within bounds. Each selection gets the matchers of the bounds beside its own, so nothing else is even
+/// read, and what a query makes of its own matchers (`absent`) stays as it is.
+struct Bounded {
+    source: Arc<dyn SeriesSource>,
+    bounds: Bounds,
+}
+
+impl Bounded {
+    fn within(&self, selection: &Selection) -> Selection {
+        Selection { matchers: self.bounds.and(&selection.matchers), ..*selection }
+    }
+
+    fn all_within(&self, selections: &[Selection]) -> Vec<Selection> {
+        selections.iter().map(|selection| self.within(selection)).collect()
+    }
+}
+
+#[async_trait]
+impl SeriesSource for Bounded {
+    async fn select(&self, selection: &Selection, notes: &SourceNotes) -> Result<Vec<Series>, SourceError> {
+        self.source.select(&self.within(selection), notes).await
+    }
+
+    async fn select_labels(
+        &self,
+        selection: &Selection,
+        needed: &NeededLabels,
+        notes: &SourceNotes,
+    ) -> Result<Vec<Series>, SourceError> {
+        self.source.select_labels(&self.within(selection), needed, notes).await
+    }
+
+    fn batches<'a>(
+        &'a self,
+        selection: &'a Selection,
+        needed: &'a NeededLabels,
+        notes: &'a SourceNotes,
+    ) -> BoxStream<'a, Result<Vec<Series>, SourceError>> {
+        let selection = self.within(selection);
+        let (give, mut given) = mpsc::channel(1);
+        let read = async move {
+            let mut batches = self.source.batches(&selection, needed, notes);
+            while let Some(batch) = batches.next().await {
+                // whoever asked may want no more
+                if give.send(batch).await.is_err() {
+                    return;
+                }
+            }
+        };
+        let reading = stream::once(read).filter_map(async |()| None);
+        stream::select(stream::poll_fn(move |context| given.poll_recv(context)), reading).boxed()
+    }
+
+    async fn series(
+        &self,
+        selections: &[Selection],
+        notes: &SourceNotes,
+    ) -> Result<Vec<Labels>, SourceError> {
+        self.source.series(&self.all_within(selections), notes).await
+    }
+
+    async fn label_names(
+        &self,
+        selections: &[Selection],
+        notes: &SourceNotes,
+    ) -> Result<Vec<Arc<str>>, SourceError> {
+        self.source.label_names(&self.all_within(selections), notes).await
+    }
+
+    async fn label_values(
+        &self,
+        name: &str,
+        selections: &[Selection],
+        notes: &SourceNotes,
+    ) -> Result<Vec<Arc<str>>, SourceError> {
+        self.source.label_values(name, &self.all_within(selections), notes).await
+    }
+
+    /// Of the families of which a series lies within the bounds.
+    async fn metadata(&self, notes: &SourceNotes) -> Result<Vec<(Arc<str>, Vec<Metadata>)>, SourceError> {
+        let always = Selection { matchers: Vec::new(), start_ms: -TIME_MS_MAX, end_ms: TIME_MS_MAX };
+        let names = self.label_values(Labels::NAME, &[always], notes).await?;
+        let names: HashSet<&str> = names.iter().map(|name| &**name).collect();
+        let is_seen = |family: &str| {
+            let suffixes = ["", "_total", "_bucket", "_count", "_sum", "_created", "_info"];
+            suffixes.iter().any(|suffix| names.contains(&*format!("{family}{suffix}")))
+        };
+        let mut families = self.source.metadata(notes).await?;
+        families.retain(|(family, _)| is_seen(family));
+        Ok(families)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use access::Scopes;
+    use futures::TryStreamExt;
+    use model::{MatchOp, Matcher};
+
+    use super::*;
+
+    /// Of each job one series, in batches of one.
+    struct Jobs;
+
+    fn series(job: &str) -> Series {
+        Series { labels: Labels::from_pairs([("__name__", "up"), ("job", job)]), ..Series::default() }
+    }
+
+    #[async_trait]
+    impl SeriesSource for Jobs {
+        async fn select(&self, selection: &Selection, _: &SourceNotes) -> Result<Vec<Series>, SourceError> {
+            let all = ["other", "team-a", "team-b"].map(series).into_iter();
+            Ok(all.filter(|series| selection.matches(&series.labels)).collect())
+        }
+
+        fn batches<'a>(
+            &'a self,
+            selection: &'a Selection,
+            _: &'a NeededLabels,
+            notes: &'a SourceNotes,
+        ) -> BoxStream<'a, Result<Vec<Series>, SourceError>> {
+            let all = stream::once(self.select(selection, notes));
+            all.map_ok(|all| stream::iter(all.into_iter().map(|one| Ok(vec![one])))).try_flatten().boxed()
+        }
+
+        async fn metadata(&self, _: &SourceNotes) -> Result<Vec<(Arc<str>, Vec<Metadata>)>, SourceError> {
+            Ok(vec![("secret".into(), Vec::new()), ("up".into(), Vec::new())])
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_outside_of_the_bounds_is_read() {
+        let matcher = Matcher::new("job", MatchOp::Regex, "team-.*").expect("a matcher");
+        let grant = Grant::new("team", Scopes::ALL, None, Bounds::new(vec![matcher]));
+        let source = Guarded::new(Arc::new(Jobs)).seen_by(&grant);
+        let notes = SourceNotes::default();
+        for (asked, expect) in [
+            (vec![], &["team-a", "team-b"][..]),
+            (vec![Matcher::equal("job", "team-b")], &["team-b"]),
+            (vec![Matcher::equal("job", "other")], &[]),
+        ] {
+            let selection = Selection { matchers: asked, start_ms: 0, end_ms: 1 };
+            let expect: Vec<Series> = expect.iter().map(|job| series(job)).collect();
+            assert_eq!(source.select(&selection, &notes).await.expect("answers"), expect);
+            let labels = source.select_labels(&selection, &NeededLabels::All, &notes).await;
+            assert_eq!(labels.expect("answers"), expect);
+            let batches =
+                source.batches(&selection, &NeededLabels::All, &notes).try_collect::<Vec<_>>().await;
+            assert_eq!(batches.expect("answers").concat(), expect);
+            let jobs = source.label_values("job", &[selection], &notes).await.expect("answers");
+            assert_eq!(jobs.len(), expect.len());
+        }
+        let families = source.metadata(&notes).await.expect("answers");
+        assert_eq!(families.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), ["up"]);
+        let everything = Guarded::new(Arc::new(Jobs)).seen_by(&Grant::everything());
+        assert_eq!(everything.metadata(&notes).await.expect("answers").len(), 2);
+    }
+}
