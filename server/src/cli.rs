@@ -9,6 +9,7 @@ use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use edge::{CompactSettings, Kept, Retention};
 
+use crate::access_flags::AccessFlags;
 use crate::check_config::CheckConfig;
 use crate::check_health::CheckHealth;
 use crate::check_rules::CheckRules;
@@ -20,6 +21,7 @@ use crate::render::Render;
 use crate::replay::Replay;
 use crate::statsd_flags::StatsdFlags;
 use crate::test_rules::TestRules;
+use crate::token::NewToken;
 
 /// Prometheus for things that do not live long enough to be scraped.
 ///
@@ -59,6 +61,21 @@ pub(crate) enum Command {
     /// Try templates of notifications.
     #[command(subcommand)]
     Template(OfTemplates),
+    /// Make tokens for those who push and ask.
+    #[command(subcommand)]
+    Token(OfTokens),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OfTokens {
+    /// Make a token, and print it with its entry for the file of --access.tokens-file, in which only its hash stands.
+    ///
+    /// Nobody can tell the token of its hash: whoever loses it makes another one.
+    #[command(after_help = "A token for one team:\n  \
+        mayfly token new --name team-a --scope push --scope read --match '{job=~\"team-a-.*\"}' --file tokens.yml")]
+    New(NewToken),
+    /// List the routes of both ports with the scope that each needs. \"Unbound\" is a token without matchers.
+    Routes,
 }
 
 #[derive(Debug, Subcommand)]
@@ -253,6 +270,9 @@ pub(crate) struct Serve {
     /// URL under which Mayfly can be reached from outside: for links in alerts, and its path is the gateway's route prefix
     #[arg(long = "web.external-url", value_name = "URL")]
     pub(crate) external_url: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) access: AccessFlags,
 
     #[command(flatten)]
     pub(crate) statsd: StatsdFlags,

@@ -1,5 +1,6 @@
 //! The `mayfly` binary: every role in one process, and the command line.
 
+mod access_flags;
 mod check_config;
 mod check_health;
 mod check_rules;
@@ -17,6 +18,7 @@ mod statsd_flags;
 mod storage_flags;
 mod test_promql;
 mod test_rules;
+mod token;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -24,7 +26,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::check_health::Question;
-use crate::cli::{Check, Cli, Command, InStore, OfRules, OfTemplates, Serve, Test};
+use crate::cli::{Check, Cli, Command, InStore, OfRules, OfTemplates, OfTokens, Serve, Test};
 use crate::inspect::What;
 
 /// The error and its causes, each once, although some quote their cause in their own text.
@@ -64,6 +66,8 @@ fn main() -> ExitCode {
         Command::Test(Test::Promql(flags)) => test_promql::run(&flags),
         Command::Rules(OfRules::Replay(flags)) => replay::run(&flags),
         Command::Template(OfTemplates::Render(flags)) => render::run(&flags),
+        Command::Token(OfTokens::New(flags)) => token::new(&flags),
+        Command::Token(OfTokens::Routes) => token::routes(),
     };
     match ended {
         Ok(code) => code,

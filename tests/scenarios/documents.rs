@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
+    "docs/access.md",
     "docs/benchmarks.md",
     "docs/compatibility.md",
     "docs/deploy-aws.md",

@@ -22,3 +22,4 @@ mod s18_jobs;
 mod s19_replay;
 mod s20_delete;
 mod s21_disk_cache;
+mod s22_access;

@@ -63,32 +63,41 @@ impl PortLimits {
 pub(super) struct Listener {
     listener: TcpListener,
     address: SocketAddr,
+    /// What told to listen there.
+    flag: &'static str,
 }
 
 impl Listener {
-    pub(super) fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<Self> {
+    pub(super) fn bind(address: SocketAddr, flag: &'static str) -> anyhow::Result<Self> {
         let listener = listen(address).with_context(|| format!("{flag} {address}: cannot listen there"))?;
         let address = listener.local_addr().with_context(|| format!("{flag} {address}"))?;
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, flag })
     }
 
     /// The ports that systemd has opened for this process, of which there must be one.
-    pub(super) fn of_systemd(flag: &str) -> anyhow::Result<Vec<Self>> {
+    pub(super) fn of_systemd(flag: &'static str) -> anyhow::Result<Vec<Self>> {
         let mut opened = listenfd::ListenFd::from_env();
         let mut ports = Vec::new();
         for index in 0..opened.len() {
             let taken = opened.take_tcp_listener(index);
             let taken = taken.with_context(|| format!("{flag}: socket {index} is no port of TCP"))?;
-            ports.extend(taken.map(Self::of_opened).transpose().with_context(|| flag.to_owned())?);
+            ports.extend(
+                taken.map(|port| Self::of_opened(port, flag)).transpose().with_context(|| flag.to_owned())?,
+            );
         }
         anyhow::ensure!(!ports.is_empty(), "{flag}: systemd has opened no socket for this process");
         Ok(ports)
     }
 
-    fn of_opened(listener: std::net::TcpListener) -> std::io::Result<Self> {
+    fn of_opened(listener: std::net::TcpListener, flag: &'static str) -> std::io::Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        Ok(Self { listener: TcpListener::from_std(listener)?, address })
+        Ok(Self { listener: TcpListener::from_std(listener)?, address, flag })
+    }
+
+    /// Where it is, and what told so.
+    pub(super) fn place(&self) -> (&'static str, SocketAddr) {
+        (self.flag, self.address)
     }
 
     pub(super) fn url(&self) -> String {

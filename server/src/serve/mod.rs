@@ -2,6 +2,7 @@
 //!
 //! Everything that can be wrong with the flags is found before the first request is taken, and told in one line.
 
+pub(crate) mod admission;
 mod compacting;
 mod disk_cache;
 mod impatient;
@@ -30,6 +31,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::{AckKind, Serve};
+use admission::{Access, Port, guarded};
 use compacting::Compacting;
 use listen::{Listener, PortLimits};
 use rules::{Around, ServedRules};
@@ -43,7 +45,8 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let type_labels = flags.queries.has_feature("type-and-unit-labels");
     let gateway_settings = gateway::Settings { type_labels, ..pushgateway::settings(&flags)? };
-    let route_prefix = gateway_settings.web.route_prefix.clone();
+    let web = gateway_settings.web.clone();
+    let access = Arc::new(Access::open(&flags.access, Arc::clone(&clock))?);
     let push_ttl_ms = gateway_settings.push_ttl_ms;
     let gateway_ports = gateway_ports(&flags)?;
     let query_port = Listener::bind(flags.query, "--query.listen-address")?;
@@ -51,6 +54,12 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         Some(address) => Some(StatsdPort::bind(address).await?),
         None => None,
     };
+    if !flags.access.allows_anonymous {
+        let http = gateway_ports.iter().chain([&query_port]).filter(|_| !access.asks());
+        http.map(Listener::place).try_for_each(refuse_strangers)?;
+        // packets tell nothing about who sends them
+        statsd_port.iter().map(StatsdPort::place).try_for_each(refuse_strangers)?;
+    }
     let storage = Storage::open(&flags.storage, flags.s3_endpoint.as_deref())
         .await
         .with_context(|| format!("--storage {}", flags.storage))?
@@ -133,17 +142,20 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         last_reload,
         compacting: compacting.clone(),
         disk: disk.clone(),
+        access: Arc::clone(&access),
         clock: Arc::clone(&clock),
         started_us: clock.now_us(),
     });
-    let more = ingest::router(Arc::clone(&receiver)).merge(rules.lifecycle()).merge(own);
+    let more = ingest::router(Arc::clone(&receiver)).merge(rules.lifecycle(&access)).merge(own);
     let query_routes = edge::query_routes(api, Arc::clone(&rules.evaluator), more);
+    let query_routes = guarded(query_routes, Port::Query, &web, &access);
 
     let (stop, stopped) = watch::channel(false);
     let looks = tokio::spawn(looks::keep_looking(Arc::clone(&gateway), stopped.clone()));
     let keeps_young = disk.map(|disk| tokio::spawn(disk_cache::keep_young(disk, stopped.clone())));
     let compacts = compacting
         .map(|compacting| tokio::spawn(compacting.keep_compacting(flags.compact_interval, stopped.clone())));
+    let of_access = tokio::spawn(admission::keep_reading(Arc::clone(&access), stopped.clone())?);
     let of_rules = rules.start(&flags, Arc::clone(&clock), &stopped)?;
     tracing::info!(%storage, version = env!("CARGO_PKG_VERSION"), "storage opened");
     gateway_ports.iter().for_each(|port| port.announce("gateway"));
@@ -155,7 +167,8 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     // a tenth of the files that may be open is for the storage
     let (of_gateway, of_query) = (PortLimits::of_system(70), PortLimits::of_system(20));
     let ingested = ingest::router(Arc::clone(&receiver)).merge(ingest::influx_router(receiver));
-    let gateway_routes = below(&route_prefix, ingested).merge(gateway::router(Arc::clone(&gateway)));
+    let gateway_routes = below(&web.route_prefix, ingested).merge(gateway::router(Arc::clone(&gateway)));
+    let gateway_routes = guarded(gateway_routes, Port::Gateway, &web, &access);
     let servers = tokio::spawn(async move {
         let on_gateway = gateway_ports
             .into_iter()
@@ -181,6 +194,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     for task in of_rules {
         task.await.context("rule evaluation ended badly")?;
     }
+    of_access.await.context("the look at tokens ended badly")?;
     looks.await.context("the gateway's looks at the storage ended badly")?;
     if let Some(compacts) = compacts {
         compacts.await.context("compaction ended badly")?;
@@ -204,6 +218,16 @@ fn gateway_ports(flags: &Serve) -> anyhow::Result<Vec<Listener>> {
     }
     let bind = |address: &SocketAddr| Listener::bind(*address, "--gateway.listen-address");
     flags.gateway.iter().map(bind).collect()
+}
+
+/// A port that asks nobody who they are is for this machine only.
+fn refuse_strangers((flag, address): (&str, SocketAddr)) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        address.ip().to_canonical().is_loopback(),
+        "{flag} {address}: whoever reaches this address could do anything: say with --access.tokens-file who may do what (HTTP \
+         only), or with --web.allow-anonymous that this is meant"
+    );
+    Ok(())
 }
 
 /// Routes with the prefix that the gateway's have.

@@ -17,6 +17,7 @@ use store::{Reader, Writer};
 use wire::exposition;
 use wire::{Family, Metric, MetricValue};
 
+use super::admission::Access;
 use super::compacting::Compacting;
 
 /// Where the numbers come from.
@@ -34,9 +35,14 @@ pub(super) struct Sources {
     pub(super) compacting: Option<Arc<Compacting>>,
     /// `None`: nothing is kept on disk.
     pub(super) disk: Option<Arc<DiskCache>>,
+    pub(super) access: Arc<Access>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) started_us: i64,
 }
+
+/// The paths of [`router`].
+#[cfg(test)]
+pub(super) const PATHS: [&str; 3] = ["/metrics", "/-/healthy", "/-/ready"];
 
 /// `/metrics`, `/-/healthy` and `/-/ready`. The storage was opened before anybody listened, so what keeps a server from being
 /// ready is what would keep it from taking a push.
@@ -170,6 +176,7 @@ fn families(sources: &Sources) -> Vec<Family> {
         .chain(sources.gateway.stats().families())
         .chain(sources.receiver.stats().families())
         .chain(sources.statsd.iter().flat_map(|statsd| statsd.families()))
+        .chain(sources.access.families())
         .chain(super::rules::families(&sources.evaluator, &sources.last_reload))
         .collect()
 }

@@ -34,6 +34,11 @@ impl StatsdPort {
         Ok(Self { socket, address })
     }
 
+    /// Where it is, and what told so.
+    pub(super) fn place(&self) -> (&'static str, SocketAddr) {
+        ("--statsd.listen-address", self.address)
+    }
+
     pub(super) fn announce(&self) {
         say(&format!("statsd listening on udp://{}", self.address));
         tracing::info!(role = "statsd", address = %self.address, "listening");

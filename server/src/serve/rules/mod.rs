@@ -17,7 +17,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::cli::Serve;
+use crate::serve::admission::Access;
 pub(super) use metrics::families;
+#[cfg(test)]
+pub(super) use reload::RELOAD_PATH;
 use reload::RuleBook;
 use ticking::Pulse;
 
@@ -80,8 +83,8 @@ impl ServedRules {
     }
 
     /// `/-/reload`.
-    pub(super) fn lifecycle(&self) -> Router {
-        reload::router(Arc::clone(&self.book), self.lifecycle)
+    pub(super) fn lifecycle(&self, access: &Arc<Access>) -> Router {
+        reload::router(Arc::clone(&self.book), Arc::clone(access), self.lifecycle)
     }
 
     /// Evaluates and reads anew until told to stop.

@@ -15,6 +15,8 @@ use query::api::LastReload;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, Notify, watch};
 
+use crate::serve::admission::Access;
+
 /// The configuration, the rule files, and what is in force of them.
 pub(super) struct RuleBook {
     source: AlertingSource,
@@ -137,17 +139,24 @@ pub(super) fn keep_reading(
     })
 }
 
-/// `/-/reload`, where it is allowed.
-pub(super) fn router(book: Arc<RuleBook>, lifecycle: bool) -> Router {
+/// Where it is.
+pub(in crate::serve) const RELOAD_PATH: &str = "/-/reload";
+
+/// `/-/reload`, where it is allowed: of rules, and of who may ask.
+pub(super) fn router(book: Arc<RuleBook>, access: Arc<Access>, lifecycle: bool) -> Router {
     let reload = if lifecycle { post(reload).put(reload) } else { post(forbidden).put(forbidden) };
-    Router::new().route("/-/reload", reload).with_state(book)
+    Router::new().route(RELOAD_PATH, reload).with_state((book, access))
 }
 
 async fn forbidden() -> (StatusCode, &'static str) {
     (StatusCode::FORBIDDEN, "Lifecycle API is not enabled.")
 }
 
-async fn reload(State(book): State<Arc<RuleBook>>) -> Result<(), (StatusCode, String)> {
+async fn reload(
+    State((book, access)): State<(Arc<RuleBook>, Arc<Access>)>,
+) -> Result<(), (StatusCode, String)> {
+    let of_access = tokio::task::spawn_blocking(move || access.read()).await;
+    let of_access = of_access.map_err(|error| error.to_string()).and_then(|read| read);
     let told = |reason| (StatusCode::INTERNAL_SERVER_ERROR, format!("failed to reload config: {reason}\n"));
-    book.read().await.map_err(told)
+    book.read().await.and(of_access).map_err(told)
 }

@@ -1,0 +1,22 @@
+//! Flags about who may ask.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Access")]
+pub(crate) struct AccessFlags {
+    /// YAML file of tokens, without which nobody may ask anything of either port but whether it is healthy and ready; `mayfly token
+    /// new` makes them. What changes in it is in force within seconds
+    #[arg(long = "access.tokens-file", value_name = "FILE")]
+    pub(crate) tokens_file: Option<PathBuf>,
+
+    /// Listen where others can reach it, and ask nobody who they are
+    #[arg(long = "web.allow-anonymous")]
+    pub(crate) allows_anonymous: bool,
+
+    /// Believe what a header X-Scope-OrgID says about the tenant: what is for another than this server's is refused
+    #[arg(long = "access.trust-tenant-header")]
+    pub(crate) trusts_tenant_header: bool,
+}

@@ -1,0 +1,64 @@
+//! What those are told who may not.
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use serde_json::json;
+
+use super::Denied;
+use super::needs::Port;
+
+/// How a client of a route understands an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A line for people.
+    Plain,
+    /// The envelope of Prometheus' API.
+    Prometheus,
+    /// The object of InfluxDB 1.
+    Influx1,
+    /// The object of InfluxDB 2.
+    Influx2,
+}
+
+impl Form {
+    pub(super) fn of(port: Port, path: &str) -> Self {
+        let is_received = path == "/api/v1/write" || path.starts_with("/api/v1/otlp/");
+        match port {
+            Port::Query if path.starts_with("/api/v1/") && !is_received => Self::Prometheus,
+            Port::Gateway if path.ends_with("/api/v2/write") => Self::Influx2,
+            Port::Gateway if path.ends_with("/write") && !path.ends_with("/api/v1/write") => Self::Influx1,
+            Port::Gateway if path.ends_with("/query") => Self::Influx1,
+            _ => Self::Plain,
+        }
+    }
+}
+
+pub(super) fn denied(denied: &Denied, form: Form) -> Response {
+    let (status, word) = match denied.is_unauthorized() {
+        true => (StatusCode::UNAUTHORIZED, "unauthorized"),
+        false => (StatusCode::FORBIDDEN, "forbidden"),
+    };
+    let text = denied.to_string();
+    let (body, content_type) = match form {
+        Form::Plain => (format!("{text}\n"), "text/plain; charset=utf-8"),
+        Form::Prometheus => {
+            let body = json!({ "status": "error", "errorType": word, "error": text });
+            (body.to_string(), "application/json")
+        }
+        Form::Influx1 => (json!({ "error": text }).to_string(), "application/json"),
+        Form::Influx2 => (json!({ "code": word, "message": text }).to_string(), "application/json"),
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if denied.is_unauthorized() {
+        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"mayfly\""));
+        // browsers ask for a password then
+        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"mayfly\""));
+    }
+    response
+}

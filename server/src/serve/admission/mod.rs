@@ -1,0 +1,197 @@
+//! Who may ask which port for what: tokens from a file that is read anew when it changes, and the scopes that routes need.
+
+mod answer;
+mod guard;
+mod needs;
+mod told;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use access::{Grant, NotAdmitted, Refused, Tokens, presented};
+use anyhow::Context;
+use axum::http::header::{AUTHORIZATION, HeaderName};
+use axum::http::{HeaderMap, HeaderValue};
+use model::Clock;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::access_flags::AccessFlags;
+
+pub(super) use guard::guarded;
+pub(crate) use needs::{Port, Routes};
+
+/// How often the file is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The tenant that a server serves.
+const TENANT: &str = "default";
+
+/// By which proxies say for which tenant they ask.
+const TENANT_HEADER: HeaderName = HeaderName::from_static("x-scope-orgid");
+
+/// What is known about those who ask.
+pub(super) struct Access {
+    /// `None`: whoever reaches a port may do everything.
+    file: Option<TokensFile>,
+    trusts_tenant_header: bool,
+    clock: Arc<dyn Clock>,
+    refused: Counts,
+}
+
+struct TokensFile {
+    path: PathBuf,
+    in_force: RwLock<Arc<Tokens>>,
+    seen: Mutex<Seen>,
+    /// When it was read well, in milliseconds.
+    good_ms: AtomicI64,
+}
+
+/// What was found last.
+struct Seen {
+    text: String,
+    /// Why that is not in force.
+    bad: Option<String>,
+}
+
+/// Requests that were not let through.
+#[derive(Default)]
+struct Counts {
+    unauthorized: AtomicU64,
+    forbidden: AtomicU64,
+}
+
+/// Why a request is not let through.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Denied {
+    /// It says nothing about who asks.
+    #[error(
+        "no token was presented: expected a header \"Authorization: Bearer TOKEN\", or the token as password"
+    )]
+    Nobody,
+    /// It presents what is good for nothing.
+    #[error(transparent)]
+    NotAdmitted(#[from] NotAdmitted),
+    /// Whoever asks may not do that.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// It asks for another tenant than the one that is here.
+    #[error("X-Scope-OrgID is {asked:?}, and this server is tenant {TENANT:?}")]
+    Tenant { asked: String },
+}
+
+impl Access {
+    /// Reads the file; every mistake in it is told at once.
+    pub(super) fn open(flags: &AccessFlags, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let file = flags.tokens_file.as_ref().map(|path| -> anyhow::Result<TokensFile> {
+            let (text, tokens) = read(path).map_err(anyhow::Error::msg)?;
+            Ok(TokensFile {
+                path: path.clone(),
+                in_force: RwLock::new(Arc::new(tokens)),
+                seen: Mutex::new(Seen { text, bad: None }),
+                good_ms: AtomicI64::new(clock.now_ms()),
+            })
+        });
+        let file = file.transpose().context("--access.tokens-file")?;
+        let trusts_tenant_header = flags.trusts_tenant_header;
+        Ok(Self { file, trusts_tenant_header, clock, refused: Counts::default() })
+    }
+
+    /// Whether those who ask must say who they are.
+    pub(super) fn asks(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// What a request with these headers may do.
+    fn admit(&self, headers: &HeaderMap) -> Result<Grant, Denied> {
+        let grant = match &self.file {
+            None => Grant::everything(),
+            Some(file) => {
+                let presented = headers.get(AUTHORIZATION).and_then(|value| presented(value.as_bytes()));
+                let tokens = Arc::clone(&file.in_force.read().unwrap_or_else(PoisonError::into_inner));
+                tokens.grant(presented.ok_or(Denied::Nobody)?.token(), self.clock.now_ms())?.clone()
+            }
+        };
+        grant.check_tenant(TENANT)?;
+        if self.trusts_tenant_header
+            && let Some(asked) = headers.get(TENANT_HEADER).filter(|asked| *asked != TENANT)
+        {
+            return Err(Denied::Tenant { asked: shown(asked) });
+        }
+        Ok(grant)
+    }
+
+    fn count(&self, denied: &Denied) {
+        let count = match denied {
+            Denied::Nobody | Denied::NotAdmitted(_) => &self.refused.unauthorized,
+            Denied::Refused(_) | Denied::Tenant { .. } => &self.refused.forbidden,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Puts the file in force as it is now. If anything is wrong with it, what is in force stays.
+    pub(super) fn read(&self) -> Result<(), String> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut seen = file.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match read(&file.path) {
+            Ok((text, tokens)) => {
+                let is_new = text != seen.text || seen.bad.is_some();
+                if is_new {
+                    tracing::info!(tokens = tokens.len(), "tokens are in force as the file says now");
+                    *file.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
+                }
+                *seen = Seen { text, bad: None };
+                file.good_ms.store(self.clock.now_ms(), Ordering::Relaxed);
+                Ok(())
+            }
+            Err(reason) => {
+                // told once, however often it is found
+                if seen.bad.as_ref() != Some(&reason) {
+                    tracing::error!(reason, "file of tokens refused: the last good one stays in force");
+                }
+                seen.bad = Some(reason.clone());
+                Err(reason)
+            }
+        }
+    }
+}
+
+fn shown(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
+}
+
+fn read(path: &PathBuf) -> Result<(String, Tokens), String> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
+    let tokens = Tokens::read(&shown, &text, query::api::matchers).map_err(|error| error.to_string())?;
+    Ok((text, tokens))
+}
+
+/// Reads the file now and then, and on SIGHUP, until told to stop.
+pub(super) fn keep_reading(
+    access: Arc<Access>,
+    mut stopped: watch::Receiver<bool>,
+) -> anyhow::Result<impl Future<Output = ()> + Send> {
+    let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+    Ok(async move {
+        loop {
+            let asked = async {
+                tokio::select! {
+                    _ = stopped.wait_for(|stopped| *stopped) => true,
+                    _ = hangup.recv() => false,
+                }
+            };
+            if tokio::time::timeout(LOOK_INTERVAL, asked).await.unwrap_or(false) {
+                return;
+            }
+            let access = Arc::clone(&access);
+            // whatever is wrong was told
+            let _ = tokio::task::spawn_blocking(move || access.read()).await;
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+use access::{Hash, Scope};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use axum::routing::get;
+use edge::SystemClock;
+use gateway::Web;
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+use super::*;
+
+/// With a file of these tokens; without any, whoever asks may do everything.
+pub(super) fn access(tokens: &str, trusts_tenant_header: bool) -> Access {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tokens.yml");
+    std::fs::write(&path, tokens).expect("is written");
+    let tokens_file = (!tokens.is_empty()).then_some(path);
+    let flags = AccessFlags { tokens_file, trusts_tenant_header, ..AccessFlags::default() };
+    Access::open(&flags, Arc::new(SystemClock)).expect("opens")
+}
+
+fn tokens() -> String {
+    let entry = |name: &str, scopes: &str, more: &str| {
+        format!("- {{name: {name}, hash: {}, scopes: [{scopes}]{more}}}\n", Hash::of(name.as_bytes()))
+    };
+    "tokens:\n".to_owned()
+        + &entry("reader", "read", "")
+        + &entry("team", "push, read, delete", ", match: '{job=~\"team-.*\"}'")
+        + &entry("boss", "admin", ", tenant: default")
+        + &entry("other", "admin", ", tenant: other")
+        + &entry("old", "admin", ", expires: 2020-01-01")
+}
+
+async fn asked(access: &Arc<Access>, port: Port, request: Request<Body>) -> (StatusCode, String) {
+    let routes = Router::new()
+        .route("/api/v1/query", get(async || "data"))
+        .route("/-/healthy", get(async || "well"))
+        .route("/metrics", get(async || "data"));
+    let response = guarded(routes, port, &Web::default(), access).oneshot(request).await.expect("answers");
+    let status = response.status();
+    assert_eq!(status == StatusCode::UNAUTHORIZED, response.headers().contains_key("www-authenticate"));
+    let body = response.into_body().collect().await.expect("a body").to_bytes();
+    (status, String::from_utf8_lossy(&body).into_owned())
+}
+
+#[tokio::test]
+async fn who_presents_nothing_that_is_good_learns_nothing() {
+    let access = Arc::new(access(&tokens(), false));
+    let check = async |path: &str, header: Option<&str>, status: u16, part: &str| {
+        let mut request = Request::get(path);
+        if let Some(header) = header {
+            request = request.header("authorization", header);
+        }
+        let request = request.body(Body::empty()).expect("a request");
+        let (found, body) = asked(&access, Port::Query, request).await;
+        assert!(found.as_u16() == status && body.contains(part), "{path} {header:?}: {found} {body}");
+    };
+    let query = "/api/v1/query";
+    check(query, Some("Bearer reader"), 200, "data").await;
+    // any:reader
+    check(query, Some("Basic YW55OnJlYWRlcg=="), 200, "data").await;
+    check(query, None, 401, "{\"error\":\"no token was presented").await;
+    check(query, Some("Bearer wrong"), 401, "the token is not known").await;
+    check(query, Some("nonsense"), 401, "no token was presented").await;
+    check(query, Some("Bearer old"), 401, "has expired").await;
+    check(query, Some("Bearer other"), 403, "is for tenant").await;
+    check("/-/healthy", None, 200, "well").await;
+    check("/metrics", Some("Bearer reader"), 200, "data").await;
+    check("/metrics", Some("Bearer team"), 403, "about more than that").await;
+    check("/nothing", None, 401, "no token").await;
+    check("/nothing", Some("Bearer reader"), 403, "has no scope admin").await;
+    check("/nothing", Some("Bearer boss"), 404, "").await;
+    let refused = access.families().remove(0).metrics;
+    assert_eq!(
+        refused.iter().map(|metric| metric.value.clone()).collect::<Vec<_>>(),
+        [wire::MetricValue::Counter(5.0), wire::MetricValue::Counter(3.0),]
+    );
+}
+
+#[tokio::test]
+async fn without_a_file_nobody_is_asked() {
+    let access = Arc::new(access("", false));
+    let request = Request::get("/api/v1/query").body(Body::empty()).expect("a request");
+    assert_eq!(asked(&access, Port::Query, request).await, (StatusCode::OK, "data".to_owned()));
+}
+
+#[tokio::test]
+async fn a_tenant_in_a_header_counts_where_it_is_trusted() {
+    let check = async |trusts: bool, tenant: &str, status: u16| {
+        let access = Arc::new(access(&tokens(), trusts));
+        let request = Request::get("/metrics").header("authorization", "Bearer boss");
+        let request = request.header("x-scope-orgid", tenant).body(Body::empty()).expect("a request");
+        let (found, body) = asked(&access, Port::Gateway, request).await;
+        assert_eq!(found.as_u16(), status, "{body}");
+    };
+    check(true, "default", 200).await;
+    check(true, "other", 403).await;
+    check(false, "other", 200).await;
+}
+
+#[test]
+fn what_changes_is_in_force_and_what_is_broken_is_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tokens.yml");
+    let entry = |name: &str| {
+        format!("tokens: [{{name: {name}, hash: {}, scopes: [admin]}}]\n", Hash::of(name.as_bytes()))
+    };
+    std::fs::write(&path, entry("a")).expect("is written");
+    let flags = AccessFlags { tokens_file: Some(path.clone()), ..AccessFlags::default() };
+    let access = Access::open(&flags, Arc::new(SystemClock)).expect("opens");
+    let may = |token: &str| {
+        let header =
+            ("authorization".parse().expect("a name"), format!("Bearer {token}").parse().expect("a value"));
+        access
+            .admit(&HeaderMap::from_iter([header]))
+            .is_ok_and(|grant| grant.check_scope(Scope::Admin).is_ok())
+    };
+    assert!(may("a") && !may("b"));
+    std::fs::write(&path, "tokens: [").expect("is written");
+    let told = access.read().expect_err("is broken");
+    assert!(told.contains("tokens.yml: yaml: line"), "{told}");
+    assert!(may("a"));
+    std::fs::write(&path, entry("b")).expect("is written");
+    assert_eq!(access.read(), Ok(()));
+    assert!(may("b") && !may("a"));
+    std::fs::remove_file(&path).expect("is removed");
+    assert!(access.read().is_err_and(|told| told.contains("No such file")));
+    assert!(may("b"));
+}
