@@ -54,6 +54,13 @@ impl StreamRetention {
     }
 }
 
+impl Retention {
+    /// How long exemplars are kept, which are of both: no longer than either.
+    fn of_exemplars(&self, tenant: &Tenant) -> Option<Duration> {
+        [&self.pushes, &self.samples].into_iter().filter_map(|retention| retention.of(tenant)).min()
+    }
+}
+
 /// Of which tenant something is kept for how long; without a tenant, of all others. As text `90d`, or `TENANT=90d`; 0 is for
 /// ever.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,14 +113,15 @@ impl Compaction {
     ) -> Self {
         let (holder, requests) = (identity(), Instrumented::new(storage.store()));
         let (store, tenant): (Arc<dyn ObjectStore>, _) = (Arc::new(requests.clone()), storage.tenant());
-        let of = |name: &str, new: NewCompactor, stream, retention: &StreamRetention| {
-            let settings = CompactSettings { holder, retention: retention.of(tenant), ..settings.clone() };
+        let of = |name: &str, new: NewCompactor, stream, retention: Option<Duration>| {
+            let settings = CompactSettings { holder, retention, ..settings.clone() };
             let compactor = new(Arc::clone(&store), stream, settings, Arc::clone(clock));
             StreamCompaction { stream: format!("{tenant}/{name}"), compactor }
         };
         let streams = vec![
-            of("pushes", Compactor::of_pushes, storage.pushes(), &retention.pushes),
-            of("samples", Compactor::of_samples, storage.samples(), &retention.samples),
+            of("pushes", Compactor::of_pushes, storage.pushes(), retention.pushes.of(tenant)),
+            of("samples", Compactor::of_samples, storage.samples(), retention.samples.of(tenant)),
+            of("exemplars", Compactor::of_samples, storage.exemplars(), retention.of_exemplars(tenant)),
         ];
         Self { streams, requests }
     }
@@ -140,5 +148,21 @@ mod tests {
         let told = |text: &str| text.parse::<Kept>().expect_err("refused");
         assert!(told("1d23h").contains("at least 2d"));
         assert!(told("soon").contains("\"soon\" is no duration"));
+    }
+
+    #[test]
+    fn exemplars_are_kept_no_longer_than_what_they_are_of() {
+        let tenant = Tenant::default();
+        let check = |pushes: &[&str], samples: &[&str], expect_days: Option<u64>| {
+            let of = |all: &[&str]| all.iter().map(|kept| kept.parse::<Kept>().expect("parses")).collect();
+            let retention = Retention { pushes: of(pushes), samples: of(samples) };
+            let expect = expect_days.map(|days| Duration::from_secs(days * 86_400));
+            assert_eq!(retention.of_exemplars(&tenant), expect, "{pushes:?} {samples:?}");
+        };
+        check(&[], &[], None);
+        check(&["90d"], &[], Some(90));
+        check(&["90d"], &["30d"], Some(30));
+        check(&["90d", "default=10d"], &["30d"], Some(10));
+        check(&["0"], &["0"], None);
     }
 }

@@ -45,5 +45,5 @@ pub(crate) fn batch(samples: &[RuleSample]) -> SampleBatch {
         }
         (labels.clone(), samples)
     });
-    SampleBatch { series: series.collect() }
+    SampleBatch::of(series.collect())
 }

@@ -144,6 +144,18 @@ impl Storage {
         self.writer(self.samples(), "samples", clock, ack).await
     }
 
+    /// The same for exemplars, which are written as [`SampleBatch::of_exemplars`] has them.
+    ///
+    /// # Errors
+    /// If there is to be a log and it cannot be used.
+    pub async fn exemplar_writer(
+        &self,
+        clock: Arc<dyn Clock>,
+        ack: Ack,
+    ) -> Result<Writer<SampleBatch>, WriterError> {
+        self.writer(self.exemplars(), "exemplars", clock, ack).await
+    }
+
     async fn writer<E: Entry>(
         &self,
         stream: Stream,
@@ -177,6 +189,12 @@ impl Storage {
             Source::new(self.samples(), samples),
             self.readers.clone(),
         )
+        .with_exemplars(Source::new(self.exemplars(), None))
+    }
+
+    /// What a reader reads of exemplars that also sees what a writer of this process holds.
+    pub fn exemplar_source(&self, writer: &Writer<SampleBatch>) -> Source<SampleBatch> {
+        Source::new(self.exemplars(), Some(writer))
     }
 
     /// The tenants of whom something is stored, in order of names.
@@ -206,17 +224,18 @@ impl Storage {
     }
 
     /// Who looks at the streams of the tenant; each is called `tenant/stream`.
-    pub fn inspectors(&self) -> [(String, Inspector); 2] {
+    pub fn inspectors(&self) -> [(String, Inspector); 3] {
         let called = |name: &str| format!("{}/{name}", self.tenant);
         [
             (called("pushes"), Inspector::of_pushes(self.store(), self.pushes())),
             (called("samples"), Inspector::of_samples(self.store(), self.samples())),
+            (called("exemplars"), Inspector::of_samples(self.store(), self.exemplars())),
         ]
     }
 
     /// Who deletes from the streams of the tenant.
     pub fn deleter(&self, clock: Arc<dyn Clock>) -> Deleter {
-        Deleter::new(self.store(), self.pushes(), self.samples(), clock)
+        Deleter::new(self.store(), self.pushes(), self.samples(), clock).with_exemplars(self.exemplars())
     }
 
     pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
@@ -232,6 +251,10 @@ impl Storage {
 
     pub(crate) fn pushes(&self) -> Stream {
         Stream::pushes(&self.prefix, &self.tenant)
+    }
+
+    pub(crate) fn exemplars(&self) -> Stream {
+        Stream::exemplars(&self.prefix, &self.tenant)
     }
 
     pub(crate) fn samples(&self) -> Stream {

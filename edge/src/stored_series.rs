@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt, TryStreamExt};
-use model::{Labels, Metadata, NeededLabels, Selection, Series};
+use model::{ExemplarSeries, Labels, Metadata, NeededLabels, Selection, Series};
 use query::{SeriesSource, SourceError, SourceErrorKind, SourceNotes};
 use store::{Answer, Found, LeftOut, Prepared, ReadError, ReadErrorKind, Reader, SeriesStream, View};
 
@@ -150,7 +150,14 @@ impl SeriesSource for StoredSeries {
     }
 
     async fn metadata(&self, notes: &SourceNotes) -> Result<Vec<(Arc<str>, Vec<Metadata>)>, SourceError> {
-        let told = noted(self.reader.descriptions().await, notes)?;
-        Ok(told.into_iter().map(|(family, metadata)| (family, vec![metadata])).collect())
+        noted(self.reader.descriptions().await, notes)
+    }
+
+    async fn exemplars(
+        &self,
+        selections: &[Selection],
+        notes: &SourceNotes,
+    ) -> Result<Vec<ExemplarSeries>, SourceError> {
+        noted(self.reader.exemplars(selections).await, notes)
     }
 }

@@ -40,7 +40,7 @@ impl House {
                 samples,
             )
         });
-        self.writer.push(SampleBatch { series: series.collect() }).await.expect("written");
+        self.writer.push(SampleBatch::of(series.collect())).await.expect("written");
     }
 
     fn evaluator(&self, file: &str) -> Evaluator {

@@ -1,11 +1,15 @@
 //! What of a request can be stored: limits on labels, and on the time of samples.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use access::{Grant, Refused};
-use model::{Labels, MetricType, Samples, TYPE_LABEL, UNIT_LABEL, Value};
-use store::SampleBatch;
+use model::{Labels, Metadata, MetricType, Samples, TYPE_LABEL, UNIT_LABEL, Value};
+use store::{NewExemplar, SampleBatch};
 use wire::remote_write::{Faults, Point, WriteRequest, WriteSeries, show_labels};
 
 use crate::settings::Settings;
+use crate::told::Families;
 
 /// What is going to be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,7 +18,7 @@ pub(crate) struct Counts {
     pub(crate) samples: u64,
     /// Native histograms.
     pub(crate) histograms: u64,
-    /// Exemplars that came with them. They are taken and not kept, as by a Prometheus without storage for exemplars.
+    /// Exemplars.
     pub(crate) exemplars: u64,
 }
 
@@ -22,6 +26,7 @@ pub(crate) struct Counts {
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) batch: SampleBatch,
+    pub(crate) exemplars: Vec<NewExemplar>,
     pub(crate) counts: Counts,
     pub(crate) faults: Faults,
 }
@@ -33,34 +38,97 @@ pub(crate) fn check(request: &WriteRequest, grant: &Grant) -> Result<(), Refused
 
 /// Sorts out a request at this time.
 pub(crate) fn accept(request: WriteRequest, now_ms: i64, settings: &Settings) -> Accepted {
-    let WriteRequest { series, faults } = request;
-    let mut accepted = Accepted { batch: SampleBatch::default(), counts: Counts::default(), faults };
+    let WriteRequest { series, families, faults } = request;
+    let mut told = Told::default();
+    families.into_iter().for_each(|(family, metadata)| told.add(family, metadata, settings));
+    let mut accepted =
+        Accepted { batch: SampleBatch::default(), exemplars: Vec::new(), counts: Counts::default(), faults };
     let times = Times::at(now_ms, settings);
-    for WriteSeries { labels, points, exemplars, r#type, unit } in series {
-        let labels = if settings.type_labels { typed(labels, r#type, &unit) } else { labels };
+    for WriteSeries { labels, points, exemplars, metadata } in series {
+        let family = family_of(&labels, metadata.r#type);
+        let labels = if settings.type_labels { typed(labels, &metadata) } else { labels };
         if let Err(fault) = check_labels(&labels, settings) {
             accepted.faults.add(|| fault);
             continue;
         }
+        let exemplars = stored_exemplars(&labels, &exemplars, &times, settings);
+        accepted.counts.exemplars += exemplars.len() as u64;
+        accepted.exemplars.extend(exemplars);
         let (samples, counts) = samples(&labels, points, &times, &mut accepted.faults);
         if samples.is_empty() {
             continue;
         }
         accepted.counts.samples += counts.samples;
         accepted.counts.histograms += counts.histograms;
-        accepted.counts.exemplars += exemplars as u64;
+        told.add(family, metadata, settings);
         accepted.batch.series.push((labels, samples));
     }
+    accepted.batch.families = told.into_families();
     accepted
 }
 
+/// The exemplars of a series that can be stored. As with Prometheus, a sender is not told of others: too long, or of a time that
+/// samples may not have.
+pub(crate) fn stored_exemplars(
+    labels: &Labels,
+    exemplars: &[wire::Exemplar],
+    times: &Times,
+    settings: &Settings,
+) -> Vec<NewExemplar> {
+    let stored = exemplars.iter().filter_map(|exemplar| exemplar.stored(times.now_ms));
+    let mut stored: Vec<NewExemplar> = stored
+        .filter(|exemplar| times.check(exemplar.at_ms).is_ok())
+        .map(|exemplar| NewExemplar { series: labels.clone(), exemplar, pushed_ms: None })
+        .collect();
+    if stored.len() > settings.exemplars_per_series_max {
+        stored.sort_by_key(|new| std::cmp::Reverse(new.exemplar.at_ms));
+        stored.truncate(settings.exemplars_per_series_max);
+    }
+    stored
+}
+
+/// What is told of families, of each the last.
+#[derive(Debug, Default)]
+pub(crate) struct Told(HashMap<Arc<str>, Metadata>);
+
+impl Told {
+    /// Takes it if it says something and is no longer than a label may be: senders are not told of it, as by Prometheus.
+    pub(crate) fn add(&mut self, family: Arc<str>, metadata: Metadata, settings: &Settings) {
+        let bytes = [family.len(), metadata.help.len(), metadata.unit.len()];
+        if bytes.into_iter().all(|bytes| bytes <= settings.label_value_bytes_max)
+            && metadata != Metadata::default()
+        {
+            self.0.insert(family, metadata);
+        }
+    }
+
+    /// In order of names.
+    pub(crate) fn into_families(self) -> Families {
+        let mut families: Families = self.0.into_iter().collect();
+        families.sort_by(|a, b| a.0.cmp(&b.0));
+        families
+    }
+}
+
+/// The family of a series: that of the bucket `h_bucket` of a histogram is `h`.
+fn family_of(labels: &Labels, r#type: MetricType) -> Arc<str> {
+    let name = labels.metric_name();
+    let suffixes: &[&str] = match r#type {
+        MetricType::Histogram | MetricType::GaugeHistogram => &["_bucket", "_sum", "_count"],
+        MetricType::Summary => &["_sum", "_count"],
+        _ => &[],
+    };
+    suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name).into()
+}
+
 /// The labels with those of a type and a unit in the place of such as were sent, unless nothing is known.
-fn typed(labels: Labels, r#type: MetricType, unit: &str) -> Labels {
-    if r#type == MetricType::Untyped && unit.is_empty() {
+fn typed(labels: Labels, metadata: &Metadata) -> Labels {
+    let Metadata { r#type, unit, .. } = metadata;
+    if *r#type == MetricType::Untyped && unit.is_empty() {
         return labels;
     }
     let mut sent = labels.to_builder();
-    sent.remove(TYPE_LABEL).remove(UNIT_LABEL).build().with_type_and_unit(r#type, unit)
+    sent.remove(TYPE_LABEL).remove(UNIT_LABEL).build().with_type_and_unit(*r#type, unit)
 }
 
 pub(crate) fn shown(labels: &Labels) -> String {
@@ -160,9 +228,10 @@ mod tests {
 
     fn accepted(labels: &[(&str, &str)], points: Vec<Point>, settings: &Settings) -> Accepted {
         let labels = Labels::from_pairs(labels.iter().copied());
-        let series =
-            vec![WriteSeries { labels, points, exemplars: 2, r#type: MetricType::Counter, unit: "s".into() }];
-        accept(WriteRequest { series, faults: Faults::default() }, NOW_MS, settings)
+        let exemplars = vec![wire::Exemplar::default(); 2];
+        let metadata = Metadata { r#type: MetricType::Counter, help: "help".into(), unit: "s".into() };
+        let series = vec![WriteSeries { labels, points, exemplars, metadata }];
+        accept(WriteRequest { series, ..WriteRequest::default() }, NOW_MS, settings)
     }
 
     #[test]
@@ -175,6 +244,60 @@ mod tests {
         };
         check(false, "m{__type__=\"gauge\"}");
         check(true, "m{__type__=\"counter\", __unit__=\"s\"}");
+    }
+
+    #[test]
+    fn families_are_told_by_their_names() {
+        let check = |name: &str, r#type: MetricType, expect: &str| {
+            let labels = Labels::from_pairs([("__name__", name)]);
+            assert_eq!(&*family_of(&labels, r#type), expect);
+        };
+        check("h_bucket", MetricType::Histogram, "h");
+        check("h_count", MetricType::Summary, "h");
+        check("h_bucket", MetricType::Summary, "h_bucket");
+        check("rows_count", MetricType::Gauge, "rows_count");
+        check("rows_total", MetricType::Counter, "rows_total");
+        check("h", MetricType::Histogram, "h");
+    }
+
+    #[test]
+    fn exemplars_have_limits() {
+        let settings = Settings { exemplars_per_series_max: 2, ..Settings::default() };
+        let check = |exemplars: &[(&str, i64)], expect_ms: &[i64]| {
+            let exemplar = |(trace, at_ms): &(&str, i64)| wire::Exemplar {
+                labels: vec![("trace_id".into(), (*trace).into())],
+                value: 1.0,
+                timestamp_ms: Some(*at_ms),
+            };
+            let series = vec![WriteSeries {
+                labels: Labels::from_pairs([("__name__", "m")]),
+                points: Vec::new(),
+                exemplars: exemplars.iter().map(exemplar).collect(),
+                metadata: Metadata::default(),
+            }];
+            let found = accept(WriteRequest { series, ..WriteRequest::default() }, NOW_MS, &settings);
+            let ats_ms: Vec<i64> = found.exemplars.iter().map(|new| new.exemplar.at_ms).collect();
+            assert_eq!((&ats_ms[..], found.counts.exemplars), (expect_ms, expect_ms.len() as u64));
+            assert!(found.faults.is_empty() && found.batch.is_empty());
+        };
+        check(&[("a", 1), ("b", 2)], &[1, 2]);
+        check(&[("a", 1), ("b", 3), ("c", 2)], &[3, 2]);
+        check(&[("a", NOW_MS + 600_000), ("b", NOW_MS + 600_001), ("c", -1)], &[NOW_MS + 600_000]);
+        check(&[(&"x".repeat(120), 1), (&"x".repeat(121), 2)], &[1]);
+    }
+
+    #[test]
+    fn what_is_told_has_limits() {
+        let settings = Settings { label_value_bytes_max: 4, ..Settings::default() };
+        let families = ["1234", "12345"].map(|help| {
+            let metadata = Metadata { r#type: MetricType::Gauge, help: help.into(), unit: "".into() };
+            (help.into(), metadata)
+        });
+        let nothing = ("m".into(), Metadata::default());
+        let request =
+            WriteRequest { families: [&families[..], &[nothing]].concat(), ..WriteRequest::default() };
+        let found = accept(request, NOW_MS, &settings);
+        assert_eq!((&found.batch.families[..], found.faults.is_empty()), (&families[..1], true));
     }
 
     #[test]

@@ -8,13 +8,13 @@ use access::{Grant, Refused};
 use model::{
     Change, GroupKey, Labels, Merge, MetricType, Push, PushedFamily, PushedSeries, RetryKey, Samples,
 };
-use store::SampleBatch;
+use store::{NewExemplar, SampleBatch};
 use wire::otlp::{Export, Resource};
 use wire::remote_write::Faults;
 use wire::{Family, FlatSeries, Metric, flatten};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-use crate::accept::{Times, check_labels, shown};
+use crate::accept::{Times, Told, check_labels, shown, stored_exemplars};
 use crate::settings::Settings;
 
 /// What is to be stored, and what of the export is not.
@@ -22,6 +22,7 @@ use crate::settings::Settings;
 pub(crate) struct Accepted {
     pub(crate) batch: SampleBatch,
     pub(crate) pushes: Vec<Push>,
+    pub(crate) exemplars: Vec<NewExemplar>,
     /// Series that get a value.
     pub(crate) written: u64,
     pub(crate) faults: Faults,
@@ -37,10 +38,18 @@ pub(crate) fn accept(
     grant: &Grant,
 ) -> Result<Accepted, Refused> {
     let Export { resources, faults } = export;
-    let mut accepted = Accepted { batch: SampleBatch::default(), pushes: Vec::new(), written: 0, faults };
+    let mut accepted = Accepted {
+        batch: SampleBatch::default(),
+        pushes: Vec::new(),
+        exemplars: Vec::new(),
+        written: 0,
+        faults,
+    };
     let times = Times::at(now_us.div_euclid(1_000), settings);
+    let mut told = Told::default();
     for Resource { identity, cumulative, delta } in resources {
         for family in &cumulative {
+            let before = accepted.batch.series.len();
             for metric in &family.metrics {
                 let at_ms = metric.timestamp_ms.unwrap_or_default();
                 match checked(family, metric, settings).and_then(|series| times.check(at_ms).map(|()| series))
@@ -48,14 +57,19 @@ pub(crate) fn accept(
                     Ok(series) => {
                         series.iter().try_for_each(|series| grant.check_series(&series.labels))?;
                         accepted.written += series.len() as u64;
+                        accepted.exemplars.extend(exemplars(&series, &times, settings));
                         accepted.batch.series.extend(series.into_iter().map(|series| sample(series, at_ms)));
                     }
                     Err(fault) => accepted.faults.add(|| fault_of(family, &fault)),
                 }
             }
+            if accepted.batch.series.len() > before {
+                told.add(Arc::clone(&family.name), family.metadata(), settings);
+            }
         }
-        let pushes =
-            Deltas::default().of(&delta, settings, &mut accepted.faults).pushes(&identity, now_us, settings);
+        let mut deltas = Deltas::default();
+        deltas.take(&delta, &times, settings, &mut accepted);
+        let pushes = deltas.pushes(&identity, now_us, settings);
         if !pushes.is_empty() {
             grant.check_group(&identity)?;
         }
@@ -63,6 +77,7 @@ pub(crate) fn accept(
         pushed.map(|series| &series.labels).try_for_each(|series| grant.check_series(series))?;
         accepted.pushes.extend(pushes);
     }
+    accepted.batch.families = told.into_families();
     // a key of its own for each push, since one body may hold several for one group
     let (key, body) = (xxh3_128(body), xxh3_64(body));
     for (index, push) in accepted.pushes.iter_mut().enumerate() {
@@ -112,6 +127,12 @@ fn checked(family: &Family, metric: &Metric, settings: &Settings) -> Result<Vec<
     series.collect()
 }
 
+fn exemplars(series: &[Series], times: &Times, settings: &Settings) -> Vec<NewExemplar> {
+    let of_series =
+        |series: &Series| stored_exemplars(&series.labels, &series.flat.exemplars, times, settings);
+    series.iter().flat_map(of_series).collect()
+}
+
 fn sample(series: Series, at_ms: i64) -> (Labels, Samples) {
     let mut samples = Samples::default();
     samples.push_value(at_ms, &series.flat.value);
@@ -131,16 +152,19 @@ struct Deltas {
 }
 
 impl Deltas {
-    fn of(mut self, families: &[Family], settings: &Settings, faults: &mut Faults) -> Self {
+    fn take(&mut self, families: &[Family], times: &Times, settings: &Settings, accepted: &mut Accepted) {
         for family in families {
             for metric in &family.metrics {
                 match checked(family, metric, settings) {
-                    Ok(series) => self.add(family, metric, series),
-                    Err(fault) => faults.add(|| fault_of(family, &fault)),
+                    Ok(series) => {
+                        // each has a time of its own, so one that is sent again is the same
+                        accepted.exemplars.extend(exemplars(&series, times, settings));
+                        self.add(family, metric, series);
+                    }
+                    Err(fault) => accepted.faults.add(|| fault_of(family, &fault)),
                 }
             }
         }
-        self
     }
 
     fn add(&mut self, family: &Family, metric: &Metric, series: Vec<Series>) {

@@ -8,7 +8,7 @@ use axum::extract::{FromRequest, Query, Request, State};
 use axum::response::Response;
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use model::{Labels, MetricType, Value};
+use model::{Labels, Metadata, Value};
 use serde::Deserialize;
 use serde_json::json;
 use wire::encoding::Encoding;
@@ -120,16 +120,15 @@ pub(crate) fn request(points: Points, db: Option<&str>, now_ms: i64) -> WriteReq
                 series.push(WriteSeries {
                     labels: labels.clone(),
                     points: Vec::new(),
-                    exemplars: 0,
-                    r#type: MetricType::Untyped,
-                    unit: "".into(),
+                    exemplars: Vec::new(),
+                    metadata: Metadata::default(),
                 });
                 series.len() - 1
             });
             series[place].points.push(Point { at_ms, start_ms: 0, value: Value::Float(value) });
         }
     }
-    WriteRequest { series, faults }
+    WriteRequest { series, families: Vec::new(), faults }
 }
 
 fn told_v1(status: StatusCode, text: &str) -> Response {

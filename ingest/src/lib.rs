@@ -13,6 +13,7 @@ mod otlp;
 mod receiver;
 mod remote_write;
 mod statsd;
+mod told;
 
 mod settings;
 mod stats;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use access::Grant;
 use bytes::Bytes;
 use model::Clock;
-use store::{SampleBatch, Writer};
+use store::{NewExemplar, SampleBatch, Writer};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wire::encoding;
 use wire::remote_write::{self, Faults, Version};
@@ -17,16 +17,20 @@ use crate::influx;
 use crate::otlp;
 use crate::settings::Settings;
 use crate::stats::IngestStats;
+use crate::told::Told;
 
 /// Takes samples. One per tenant, whichever port they come to.
 #[derive(Debug)]
 pub struct Receiver {
     samples: Arc<Writer<SampleBatch>>,
     pushes: Arc<Writer>,
+    /// `None`: exemplars are counted and not stored.
+    exemplars: Option<Arc<Writer<SampleBatch>>>,
     clock: Arc<dyn Clock>,
     settings: Arc<Settings>,
     in_flight: Semaphore,
     stats: IngestStats,
+    told: Told,
 }
 
 /// What became of a request that could be read.
@@ -60,11 +64,19 @@ impl Receiver {
         Self {
             samples,
             pushes,
+            exemplars: None,
             clock,
             settings: Arc::new(settings),
             in_flight,
             stats: IngestStats::default(),
+            told: Told::default(),
         }
+    }
+
+    /// The same, which stores exemplars by this writer.
+    #[must_use]
+    pub fn with_exemplars(self, exemplars: Arc<Writer<SampleBatch>>) -> Self {
+        Self { exemplars: Some(exemplars), ..self }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -119,12 +131,28 @@ impl Receiver {
         self.write(decoded(body, decode).await?).await
     }
 
-    async fn write(&self, Accepted { batch, counts, faults }: Accepted) -> Result<Written, IngestError> {
-        if !batch.series.is_empty() {
-            self.samples.push(batch).await?;
-        }
+    async fn write(&self, accepted: Accepted) -> Result<Written, IngestError> {
+        let Accepted { batch, exemplars, counts, faults } = accepted;
+        self.store(batch, exemplars).await?;
         self.stats.written(counts.samples + counts.histograms, faults.len() as u64);
         Ok(Written { counts, faults })
+    }
+
+    /// Stores samples, what is news about their families, and exemplars. Done when all of it is durable.
+    async fn store(&self, mut batch: SampleBatch, exemplars: Vec<NewExemplar>) -> Result<(), IngestError> {
+        let news = self.told.news(&mut batch.families, self.clock.now_us());
+        let exemplars = SampleBatch::of_exemplars(exemplars);
+        let writer = self.exemplars.as_ref().filter(|_| !exemplars.is_empty());
+        // under way at once
+        let exemplars = writer.map(|writer| writer.submit(exemplars)).transpose()?;
+        if !batch.is_empty() {
+            self.samples.push(batch).await?;
+            self.told.stored(news);
+        }
+        if let Some(exemplars) = exemplars {
+            exemplars.durable().await?;
+        }
+        Ok(())
     }
 
     /// Whether what is sent now can be written.
@@ -147,13 +175,11 @@ impl Receiver {
             let message = wire::otlp::decode(kind.format, &body, &settings.decoder_limits())?;
             Ok(export::accept(wire::otlp::families(&message), &body, now_us, &settings, &grant)?)
         };
-        let export::Accepted { batch, pushes, written, faults } = decoded(body, decode).await?;
+        let export::Accepted { batch, pushes, exemplars, written, faults } = decoded(body, decode).await?;
         // all of them are under way at once, so they share segments
         let pushes =
             pushes.into_iter().map(|push| self.pushes.submit(push)).collect::<Result<Vec<_>, _>>()?;
-        if !batch.series.is_empty() {
-            self.samples.push(batch).await?;
-        }
+        self.store(batch, exemplars).await?;
         for push in pushes {
             push.durable().await?;
         }

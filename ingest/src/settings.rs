@@ -17,6 +17,8 @@ pub struct Settings {
     pub inflated_body_bytes_max: usize,
     /// Series, samples, buckets and exemplars of one request, together.
     pub samples_per_request_max: usize,
+    /// Exemplars of one series in one request: of more, the newest are stored.
+    pub exemplars_per_series_max: usize,
     /// Labels of one series.
     pub labels_per_series_max: usize,
     /// Bytes of a label's name.
@@ -41,6 +43,7 @@ impl Default for Settings {
             body_bytes_max: 16 << 20,
             inflated_body_bytes_max: 64 << 20,
             samples_per_request_max: 1_000_000,
+            exemplars_per_series_max: 100,
             labels_per_series_max: 64,
             label_name_bytes_max: 1 << 10,
             label_value_bytes_max: 8 << 10,

@@ -8,6 +8,7 @@ mod clock;
 mod compensated;
 pub mod duration;
 mod event;
+mod exemplar;
 mod family;
 pub mod float;
 mod histogram;
@@ -24,6 +25,7 @@ pub use answer_time::AnswerTime;
 pub use clock::Clock;
 pub use compensated::Compensated;
 pub use event::{Change, GroupKey, Merge, Push, PushedFamily, PushedSeries, RETRY_WINDOW_US, RetryKey};
+pub use exemplar::{EXEMPLAR_CHARS_MAX, Exemplar, ExemplarSeries};
 pub use family::{Metadata, MetricType, TYPE_LABEL, UNIT_LABEL};
 pub use histogram::{
     Bucket, CounterReset, Histogram, HistogramMean, HistogramSum, IncompatibleBuckets, Skew, Span,

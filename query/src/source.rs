@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use model::{Labels, Metadata, Selection, Series};
+use model::{ExemplarSeries, Labels, Metadata, Selection, Series};
 
 pub use model::NeededLabels;
 
@@ -102,6 +102,19 @@ pub trait SeriesSource: Send + Sync {
     /// # Errors
     /// As for [`SeriesSource::select`].
     async fn metadata(&self, _notes: &SourceNotes) -> Result<Vec<(Arc<str>, Vec<Metadata>)>, SourceError> {
+        Ok(Vec::new())
+    }
+
+    /// The exemplars within the selections' time of the series that match one of them, in order of labels and of time. A source that
+    /// has none says nothing.
+    ///
+    /// # Errors
+    /// As for [`SeriesSource::select`].
+    async fn exemplars(
+        &self,
+        _selections: &[Selection],
+        _notes: &SourceNotes,
+    ) -> Result<Vec<ExemplarSeries>, SourceError> {
         Ok(Vec::new())
     }
 }

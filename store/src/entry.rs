@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use model::{Labels, Push, PushedSeries, Samples, Value};
+use model::{Labels, Metadata, Push, PushedSeries, Samples, Value};
 
 use crate::log::Logged;
 use crate::segment::Segment;
@@ -61,6 +61,20 @@ impl Entry for Push {
 pub struct SampleBatch {
     /// The series, in any order.
     pub series: Vec<(Labels, Samples)>,
+    /// What is known of metric families besides, by their names. What was told last counts.
+    pub families: Vec<(Arc<str>, Metadata)>,
+}
+
+impl SampleBatch {
+    /// Some series, of whose families nothing is told.
+    pub fn of(series: Vec<(Labels, Samples)>) -> Self {
+        Self { series, families: Vec::new() }
+    }
+
+    /// Whether there is nothing to store.
+    pub fn is_empty(&self) -> bool {
+        self.series.is_empty() && self.families.is_empty()
+    }
 }
 
 impl Entry for SampleBatch {
@@ -71,10 +85,19 @@ impl Entry for SampleBatch {
             let histograms = samples.histograms.iter().flatten().map(|histogram| histogram_bytes(histogram));
             PER_SERIES + labels_bytes(labels) + 16 * samples.len() + histograms.sum::<usize>()
         };
-        self.series.iter().map(of_series).sum::<usize>() + 128
+        let of_family = |(family, metadata): &(Arc<str>, Metadata)| {
+            PER_SERIES + family.len() + metadata.help.len() + metadata.unit.len()
+        };
+        let families = self.families.iter().map(of_family).sum::<usize>();
+        self.series.iter().map(of_series).sum::<usize>() + families + 128
     }
 
     fn segment(writer: u64, entries: &[Arc<Stamped<Self>>]) -> Segment {
-        Segment::from_samples(writer, entries.iter().flat_map(|entry| &entry.entry.series))
+        let mut segment = Segment::from_samples(writer, entries.iter().flat_map(|entry| &entry.entry.series));
+        let told = entries.iter().flat_map(|entry| {
+            entry.entry.families.iter().map(|(family, metadata)| (entry.stamp, family, metadata))
+        });
+        segment.describe(writer, told);
+        segment
     }
 }

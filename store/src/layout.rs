@@ -7,7 +7,7 @@
 //! {prefix}/{tenant}/{stream}/frames/{minute}-{full or delta}-{epoch}-{inputs}-{part}.parquet
 //! ```
 //!
-//! `stream` is `pushes` or `samples`. `minute` is that of the first stamp, `20261122T2346`, so that names sort by time;
+//! `stream` is `pushes`, `samples` or `exemplars`. `minute` is that of the first stamp, `20261122T2346`, so that names sort by time;
 //! `writer` is 16 hex digits, `number` 8, counted by the writer, so that no two segments ever have the same name; `from`
 //! and `to` are the first and last time of a row in microseconds (for pushes that is the stamp); `rows` counts all rows; `checksum` is the XXH3-64 of the object, 16 hex digits, so that a damaged
 //! one is never decoded.
@@ -190,6 +190,12 @@ impl Stream {
     /// The samples of a tenant under a prefix of the object store.
     pub fn samples(prefix: &Path, tenant: &Tenant) -> Self {
         Self::of(prefix, tenant, "samples")
+    }
+
+    /// The exemplars of a tenant under a prefix of the object store. To whoever compacts, deletes and looks after it, it is a stream
+    /// of samples.
+    pub fn exemplars(prefix: &Path, tenant: &Tenant) -> Self {
+        Self::of(prefix, tenant, "exemplars")
     }
 
     fn of(prefix: &Path, tenant: &Tenant, name: &str) -> Self {

@@ -10,6 +10,7 @@ mod compute;
 mod confined;
 mod deletion;
 mod entry;
+mod exemplars;
 mod fold;
 mod hot;
 mod inspect;
@@ -31,13 +32,14 @@ pub use compute::{ComputeError, compute};
 pub use confined::Confined;
 pub use deletion::{DELETIONS_MAX, DeleteError, Deleter, Deletion};
 pub use entry::{Entry, SampleBatch};
+pub use exemplars::NewExemplar;
 pub use inspect::{Holds, InspectError, Inspector, Inventory, Partition, Place, Problem, Verified};
 pub use layout::{LayoutError, Stream, Tenant};
 pub use log::{LogError, LogFile, LogFiles, Replayed};
 pub use reader::{
     Answer, Deletable, DiskCache, DiskCacheError, DiskCacheStats, Found, HeldFamily, HeldPart, HeldStream,
-    LeftOut, LiveFamily, LiveGroup, Prepared, ReadError, ReadErrorKind, Reader, SeriesStream, Source, Usage,
-    View,
+    LeftOut, LiveFamily, LiveGroup, Prepared, PushedExemplar, ReadError, ReadErrorKind, Reader, SeriesStream,
+    Source, Usage, View,
 };
 pub use segment::SegmentError;
 pub use settings::{LogSettings, ReaderSettings, WriterSettings};

@@ -65,6 +65,8 @@ pub struct ReaderSettings {
     pub batch_rows: usize,
     /// Who wants all series of a selection at once gets no more than about so many bytes of them.
     pub answer_bytes_max: usize,
+    /// Exemplars of one answer.
+    pub exemplars_max: usize,
 }
 
 impl Default for ReaderSettings {
@@ -77,6 +79,7 @@ impl Default for ReaderSettings {
             segments_max: 100_000,
             batch_rows: 1 << 20,
             answer_bytes_max: 4 << 30,
+            exemplars_max: 100_000,
         }
     }
 }

@@ -56,7 +56,7 @@ fn scrape_like() -> SampleBatch {
         }
         (labels, samples)
     });
-    SampleBatch { series: series.collect() }
+    SampleBatch::of(series.collect())
 }
 
 /// Five series of three samples of each of many instances.
@@ -82,7 +82,7 @@ fn short_lived() -> SampleBatch {
             series.push((labels, samples));
         }
     }
-    SampleBatch { series }
+    SampleBatch::of(series)
 }
 
 /// One push of many series with one value each.

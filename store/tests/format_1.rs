@@ -117,7 +117,7 @@ async fn write(store: &Arc<dyn ObjectStore>) {
     (0..10).for_each(|i| up.push(T0 + 15_000 * i, 1.0));
     up.start_ms = vec![T0; 10];
     let labels = Labels::from_pairs([("__name__", "up"), ("instance", "i")]);
-    writer.push(SampleBatch { series: vec![(labels, up)] }).await.expect("written");
+    writer.push(SampleBatch::of(vec![(labels, up)])).await.expect("written");
 }
 
 /// All that a reader finds, one series to a line.

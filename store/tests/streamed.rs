@@ -31,7 +31,7 @@ fn batch() -> SampleBatch {
         (0..SAMPLES).for_each(|step| samples.push(START_MS + step * 15_000, step as f64));
         (labels, samples)
     });
-    SampleBatch { series: series.collect() }
+    SampleBatch::of(series.collect())
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ fn batch(values: usize) -> SampleBatch {
         samples.push(START_MS, 1.0);
         (Labels::from_pairs(labels), samples)
     });
-    SampleBatch { series: series.collect() }
+    SampleBatch::of(series.collect())
 }
 
 /// How much memory it takes to list so many values.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::MetricType;
+use model::{Labels, Metadata, MetricType};
 
 /// A metric family.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +19,13 @@ pub struct Family {
     pub metrics: Vec<Metric>,
 }
 
+impl Family {
+    /// What is told of it besides its metrics.
+    pub fn metadata(&self) -> Metadata {
+        Metadata { r#type: self.r#type, help: Arc::clone(&self.help), unit: Arc::clone(&self.unit) }
+    }
+}
+
 /// One label set of a family, and what it holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
@@ -30,7 +37,7 @@ pub struct Metric {
     pub timestamp_ms: Option<i64>,
     /// When this counter, summary or histogram began to count.
     pub created_ms: Option<i64>,
-    /// Of a counter, and of a native histogram. Those of classic buckets stand with their [`Bucket`].
+    /// Of a counter, and of a histogram. Those of classic buckets may also stand with their [`Bucket`].
     pub exemplars: Vec<Exemplar>,
 }
 
@@ -112,4 +119,26 @@ pub struct Exemplar {
     pub value: f64,
     /// When.
     pub timestamp_ms: Option<i64>,
+}
+
+impl Exemplar {
+    /// As it is stored, if that may be: at its time, or else at another, and with labels that are not too long.
+    pub fn stored(&self, otherwise_ms: i64) -> Option<model::Exemplar> {
+        let labels = Labels::from_pairs(self.labels.iter().cloned());
+        let at_ms = self.timestamp_ms.unwrap_or(otherwise_ms);
+        Some(model::Exemplar { labels, value: self.value, at_ms }).filter(model::Exemplar::is_short)
+    }
+}
+
+impl Family {
+    /// Whether some of its metrics have exemplars.
+    pub fn has_exemplars(&self) -> bool {
+        let in_buckets = |metric: &Metric| match &metric.value {
+            MetricValue::Histogram(histogram) => {
+                histogram.buckets.iter().any(|bucket| bucket.exemplar.is_some())
+            }
+            _ => false,
+        };
+        self.metrics.iter().any(|metric| !metric.exemplars.is_empty() || in_buckets(metric))
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::Value;
 use model::float;
 
-use crate::family::{Family, Histogram, Metric, MetricValue, Summary};
+use crate::family::{Exemplar, Family, Histogram, Metric, MetricValue, Summary};
 
 /// One series of a family.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub struct FlatSeries {
     pub value: Value,
     /// When the metric began to count, if it says so.
     pub created_ms: Option<i64>,
+    /// Its exemplars: those of a classic histogram stand with the least of its buckets into which they fall.
+    pub exemplars: Vec<Exemplar>,
 }
 
 /// The series of a family, in the order of its metrics.
@@ -58,6 +60,7 @@ impl Flattener {
             MetricValue::Absent => {}
             MetricValue::Counter(value) | MetricValue::Gauge(value) | MetricValue::Untyped(value) => {
                 self.push(Arc::clone(&self.plain), metric, None, *value);
+                self.add_exemplars(metric.exemplars.iter());
             }
             MetricValue::Summary(summary) => self.summary(metric, summary),
             MetricValue::Histogram(histogram) => self.histogram(metric, histogram),
@@ -84,18 +87,34 @@ impl Flattener {
                 labels: metric.labels.clone(),
                 value: Value::Histogram(Arc::clone(native)),
                 created_ms: metric.created_ms,
+                exemplars: Vec::new(),
             });
+            if metric.exemplars.is_empty() {
+                // as Prometheus takes them from buckets: with a time
+                let of_buckets = histogram.buckets.iter().filter_map(|bucket| bucket.exemplar.as_deref());
+                self.add_exemplars(of_buckets.filter(|exemplar| exemplar.timestamp_ms.is_some()));
+            } else {
+                self.add_exemplars(metric.exemplars.iter());
+            }
             if histogram.buckets.is_empty() {
                 return;
             }
         }
         let mut seen = HashSet::new();
-        let buckets = histogram.buckets.iter().map(|bucket| (bucket.upper_bound, bucket.cumulative_count));
-        for (upper_bound, count) in buckets.chain([(f64::INFINITY, histogram.count)]) {
+        // of a histogram that is both, these are the native one's
+        let of_metric = if histogram.native.is_some() { &[][..] } else { &metric.exemplars[..] };
+        let buckets = histogram.buckets.iter();
+        let buckets =
+            buckets.map(|bucket| (bucket.upper_bound, bucket.cumulative_count, bucket.exemplar.as_deref()));
+        let mut below = f64::NEG_INFINITY;
+        for (upper_bound, count, exemplar) in buckets.chain([(f64::INFINITY, histogram.count, None)]) {
             let bound = float::bound(upper_bound);
             if seen.insert(bound.clone()) {
                 let label = (Arc::clone(&self.le), bound.into());
                 self.push(Arc::clone(&self.bucket), metric, Some(label), count);
+                let falls = |exemplar: &&Exemplar| exemplar.value > below && exemplar.value <= upper_bound;
+                self.add_exemplars(exemplar.into_iter().chain(of_metric.iter().filter(falls)));
+                below = below.max(upper_bound);
             }
         }
         self.push(Arc::clone(&self.sum), metric, None, histogram.sum);
@@ -107,7 +126,14 @@ impl Flattener {
         labels.extend_from_slice(&metric.labels);
         labels.extend(bound);
         let (value, created_ms) = (Value::Float(value), metric.created_ms);
-        self.series.push(FlatSeries { name, labels, value, created_ms });
+        self.series.push(FlatSeries { name, labels, value, created_ms, exemplars: Vec::new() });
+    }
+
+    /// Those of the last series.
+    fn add_exemplars<'a>(&mut self, exemplars: impl Iterator<Item = &'a Exemplar>) {
+        if let Some(last) = self.series.last_mut() {
+            last.exemplars.extend(exemplars.cloned());
+        }
     }
 }
 
@@ -161,5 +187,46 @@ mod tests {
         check(vec![], &["h"]);
         let bucket = crate::Bucket { upper_bound: 1.0, cumulative_count: 2.0, exemplar: None };
         check(vec![bucket], &["h", "h_bucket", "h_bucket", "h_sum", "h_count"]);
+    }
+
+    #[test]
+    fn exemplars_stand_where_they_fall() {
+        let check = |value: MetricValue, of_metric: &[f64], expect: &[(&str, &[f64])]| {
+            let exemplar =
+                |value: &f64| Exemplar { value: *value, timestamp_ms: Some(1), ..Exemplar::default() };
+            let exemplars = of_metric.iter().map(exemplar).collect();
+            let metric = Metric { exemplars, ..Metric::new(vec![], value) };
+            let family = Family { name: "h".into(), metrics: vec![metric], ..Family::default() };
+            let found: Vec<(String, Vec<f64>)> = flatten(&family)
+                .into_iter()
+                .filter(|series| !series.exemplars.is_empty())
+                .map(|series| {
+                    let bound = series.labels.iter().map(|(_, bound)| &**bound).collect::<String>();
+                    let values = series.exemplars.iter().map(|exemplar| exemplar.value).collect();
+                    (format!("{}{bound}", series.name), values)
+                })
+                .collect();
+            let expect: Vec<_> =
+                expect.iter().map(|(name, values)| ((*name).to_owned(), values.to_vec())).collect();
+            assert_eq!(found, expect);
+        };
+        let bucket = |upper_bound: f64, exemplar: Option<f64>| crate::Bucket {
+            upper_bound,
+            cumulative_count: 2.0,
+            exemplar: exemplar
+                .map(|value| Box::new(Exemplar { value, timestamp_ms: Some(1), ..Exemplar::default() })),
+        };
+        let histogram = |buckets: Vec<crate::Bucket>, native: bool| {
+            let native = native.then(|| Arc::new(model::Histogram::default()));
+            MetricValue::Histogram(Histogram { count: 2.0, sum: 3.0, buckets, native })
+        };
+        check(MetricValue::Counter(1.0), &[0.5], &[("h", &[0.5])]);
+        let own = vec![bucket(1.0, Some(0.5)), bucket(2.0, None)];
+        check(histogram(own.clone(), false), &[], &[("h_bucket1.0", &[0.5])]);
+        let falling: &[(&str, &[f64])] =
+            &[("h_bucket1.0", &[0.5, 1.0]), ("h_bucket2.0", &[1.5]), ("h_bucket+Inf", &[9.0])];
+        check(histogram(own.clone(), false), &[9.0, 1.5, 1.0], falling);
+        check(histogram(own.clone(), true), &[7.0], &[("h", &[7.0]), ("h_bucket1.0", &[0.5])]);
+        check(histogram(own, true), &[], &[("h", &[0.5]), ("h_bucket1.0", &[0.5])]);
     }
 }

@@ -258,7 +258,7 @@ async fn bench(name: &str, dataset: fn() -> Dataset, aims: Aims) -> anyhow::Resu
     let writer = Writer::start(Arc::clone(&store), stream.clone(), Arc::new(Stopped), settings);
     MEMORY.reset_peak_usage();
     let start = cpu_time();
-    writer.push(SampleBatch { series: dataset }).await?;
+    writer.push(SampleBatch::of(dataset)).await?;
     row("write: sort, encode, put", per_second(cpu_time() - start));
     let most = MEMORY.peak_usage() - before;
     let memory = most as f64 / held as f64;

@@ -75,7 +75,7 @@ async fn write(writer: &store::Writer<SampleBatch>, at_ms: i64) -> anyhow::Resul
             samples.push(at_ms, value);
             (Labels::from_pairs(labels), samples)
         });
-        writer.push(SampleBatch { series: series.collect() }).await?;
+        writer.push(SampleBatch::of(series.collect())).await?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Samples that have a time of their own: they are no part of what a group holds.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use model::{Labels, MetricType, Samples, Value};
 use store::SampleBatch;
@@ -16,9 +17,13 @@ pub(super) fn take(
     settings: &Settings,
 ) -> Result<SampleBatch, IntakeError> {
     let mut points: HashMap<Labels, Vec<Point>> = HashMap::new();
+    let mut told = Vec::new();
     for family in families.iter_mut() {
         let of_time = |metric: &mut Metric| metric.timestamp_ms.is_some();
         let timed: Vec<Metric> = family.metrics.extract_if(.., of_time).collect();
+        if !timed.is_empty() {
+            told.push((Arc::clone(&family.name), family.metadata()));
+        }
         for metric in timed {
             let at_ms = metric.timestamp_ms.unwrap_or_default();
             check_time(&family.name, at_ms, now_ms, settings)?;
@@ -31,7 +36,7 @@ pub(super) fn take(
     let mut series: Vec<(Labels, Samples)> =
         points.into_iter().map(|(labels, points)| (labels, samples(points))).collect();
     series.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(SampleBatch { series })
+    Ok(SampleBatch { series, families: told })
 }
 
 struct Point {

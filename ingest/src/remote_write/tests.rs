@@ -45,8 +45,17 @@ impl Bench {
         let pusher: Writer =
             Writer::start(Arc::clone(&store), pushed.clone(), Arc::clone(&clock) as _, of_pushes);
         let pushes = Source::new(pushed, None);
+        let exemplars = Stream::exemplars(&root, &tenant);
+        let of_exemplars = Writer::start(
+            Arc::clone(&store),
+            exemplars.clone(),
+            Arc::clone(&clock) as _,
+            WriterSettings::of_writer(3),
+        );
         let reader = Reader::new(store, pushes, Source::new(samples, None), ReaderSettings::default());
-        let receiver = Arc::new(Receiver::new(Arc::new(writer), Arc::new(pusher), clock, settings));
+        let reader = reader.with_exemplars(Source::new(exemplars, None));
+        let receiver = Receiver::new(Arc::new(writer), Arc::new(pusher), clock, settings);
+        let receiver = Arc::new(receiver.with_exemplars(Arc::new(of_exemplars)));
         Self { router: router(Arc::clone(&receiver)), receiver, reader }
     }
 
@@ -80,6 +89,29 @@ impl Bench {
             end_ms: i64::MAX / 1_000,
         };
         self.reader.select(&selection).await.expect("reads").found
+    }
+
+    /// The exemplars under a name.
+    async fn exemplars(&self, name: &str) -> Vec<String> {
+        let matchers = vec![Matcher::equal("__name__", name)];
+        let selection = Selection { matchers, start_ms: 0, end_ms: i64::MAX / 1_000 };
+        let found = self.reader.exemplars(&[selection]).await.expect("reads").found;
+        let exemplars = found.iter().flat_map(|series| &series.exemplars);
+        let shown = |exemplar: &model::Exemplar| {
+            format!("{}@{}", exemplar.labels.get("trace_id").unwrap_or_default(), exemplar.at_ms)
+        };
+        exemplars.map(shown).collect()
+    }
+
+    /// What is known of families.
+    async fn told(&self) -> Vec<String> {
+        let told = self.reader.descriptions().await.expect("reads").found;
+        let shown = |(name, told): (Arc<str>, Vec<model::Metadata>)| {
+            let told: Vec<String> =
+                told.iter().map(|told| format!("{} {} {}", told.r#type, told.help, told.unit)).collect();
+            format!("{name} {}", told.join(", "))
+        };
+        told.into_iter().map(shown).collect()
     }
 
     async fn samples(&self, name: &str) -> Samples {
@@ -176,6 +208,39 @@ async fn exemplars_metadata_and_start_times_are_taken() {
     });
     assert_eq!(bench.written(message).await, [1, 0, 1]);
     assert_eq!(bench.samples("m").await.values, [1.0]);
+    // its label is one of a metric's, by the symbols
+    assert_eq!(bench.exemplars("m").await, [format!("@{NOW_MS}")]);
+}
+
+#[tokio::test]
+async fn exemplars_are_there_once_and_families_are_told() {
+    let bench = Bench::new();
+    let label = |name: &str, value: &str| Message::new().bytes(1, name).bytes(2, value);
+    let exemplar = |trace: &str, at_ms: i64| {
+        Message::new().message(1, label("trace_id", trace)).double(2, 0.5).int(3, at_ms)
+    };
+    // as Prometheus sends them: apart from samples
+    let of_exemplars = Message::new()
+        .message(1, label("__name__", "m"))
+        .message(3, exemplar("t2", NOW_MS - 1))
+        .message(3, exemplar("t1", NOW_MS - 9))
+        .message(3, exemplar(&"x".repeat(121), NOW_MS))
+        .message(3, exemplar("ahead", NOW_MS + 600_001));
+    let family = Message::new().varint(1, 1).bytes(2, "m").bytes(4, "Help.").bytes(5, "s");
+    let body = Message::new().message(1, of_exemplars).message(3, family).into_bytes();
+    for _ in 0..2 {
+        assert_eq!(bench.write(V1, &body).await, (204, String::new(), None));
+        assert_eq!(bench.exemplars("m").await, [format!("t1@{}", NOW_MS - 9), format!("t2@{}", NOW_MS - 1)]);
+    }
+    assert!(bench.is_empty().await);
+    assert_eq!(bench.told().await, ["m counter Help. s"]);
+    let mut message = RequestV2::default();
+    let help = message.symbol("Took.");
+    let message = message.series(&[("__name__", "took_bucket")], |series| {
+        series.message(2, sample(NOW_MS, 1.0)).message(5, Message::new().varint(1, 3).varint(3, help))
+    });
+    assert_eq!(bench.written(message).await, [1, 0, 0]);
+    assert_eq!(bench.told().await, ["m counter Help. s", "took histogram Took. "]);
 }
 
 #[tokio::test]

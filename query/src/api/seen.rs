@@ -10,7 +10,7 @@ use axum::extract::FromRequestParts;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use http::request::Parts;
-use model::{Labels, Metadata, NeededLabels, Selection, Series};
+use model::{ExemplarSeries, Labels, Metadata, NeededLabels, Selection, Series};
 use tokio::sync::mpsc;
 
 use super::Api;
@@ -128,6 +128,14 @@ impl SeriesSource for Bounded {
         self.source.label_values(name, &self.all_within(selections), notes).await
     }
 
+    async fn exemplars(
+        &self,
+        selections: &[Selection],
+        notes: &SourceNotes,
+    ) -> Result<Vec<ExemplarSeries>, SourceError> {
+        self.source.exemplars(&self.all_within(selections), notes).await
+    }
+
     /// Of the families of which a series lies within the bounds.
     async fn metadata(&self, notes: &SourceNotes) -> Result<Vec<(Arc<str>, Vec<Metadata>)>, SourceError> {
         let always = Selection { matchers: Vec::new(), start_ms: -TIME_MS_MAX, end_ms: TIME_MS_MAX };
@@ -175,6 +183,15 @@ mod tests {
             all.map_ok(|all| stream::iter(all.into_iter().map(|one| Ok(vec![one])))).try_flatten().boxed()
         }
 
+        async fn exemplars(
+            &self,
+            selections: &[Selection],
+            notes: &SourceNotes,
+        ) -> Result<Vec<ExemplarSeries>, SourceError> {
+            let all = self.select(&selections[0], notes).await?.into_iter();
+            Ok(all.map(|series| ExemplarSeries { labels: series.labels, exemplars: Vec::new() }).collect())
+        }
+
         async fn metadata(&self, _: &SourceNotes) -> Result<Vec<(Arc<str>, Vec<Metadata>)>, SourceError> {
             Ok(vec![("secret".into(), Vec::new()), ("up".into(), Vec::new())])
         }
@@ -199,8 +216,12 @@ mod tests {
             let batches =
                 source.batches(&selection, &NeededLabels::All, &notes).try_collect::<Vec<_>>().await;
             assert_eq!(batches.expect("answers").concat(), expect);
-            let jobs = source.label_values("job", &[selection], &notes).await.expect("answers");
+            let selections = [selection];
+            let jobs = source.label_values("job", &selections, &notes).await.expect("answers");
             assert_eq!(jobs.len(), expect.len());
+            let exemplars = source.exemplars(&selections, &notes).await.expect("answers");
+            let labels = |series: &[Series]| series.iter().map(|s| s.labels.clone()).collect::<Vec<_>>();
+            assert_eq!(exemplars.into_iter().map(|of| of.labels).collect::<Vec<_>>(), labels(&expect));
         }
         let families = source.metadata(&notes).await.expect("answers");
         assert_eq!(families.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), ["up"]);

@@ -323,6 +323,28 @@ impl Expr {
         expr
     }
 
+    /// The selectors in it, those of ranges among them.
+    pub fn selectors(&self) -> Vec<&Selector> {
+        let (mut found, mut rest) = (Vec::new(), vec![self]);
+        while let Some(expr) = rest.pop() {
+            match &expr.kind {
+                ExprKind::Number(_) | ExprKind::String(_) => {}
+                ExprKind::Paren(inner) => rest.push(inner),
+                ExprKind::Unary(unary) => rest.push(&unary.operand),
+                ExprKind::Binary(binary) => rest.extend([&binary.left, &binary.right]),
+                ExprKind::Aggregate(aggregate) => {
+                    rest.extend(&aggregate.parameter);
+                    rest.push(&aggregate.operand);
+                }
+                ExprKind::Call(call) => rest.extend(&call.arguments),
+                ExprKind::Selector(selector) => found.push(&**selector),
+                ExprKind::Range(range) => found.push(&range.selector),
+                ExprKind::Subquery(subquery) => rest.push(&subquery.operand),
+            }
+        }
+        found
+    }
+
     fn placeholder() -> Self {
         let number = Number { value: 0.0, is_duration: false };
         Self { kind: ExprKind::Number(number), range: ByteRange::default() }

@@ -83,7 +83,10 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     }
     let samples = storage.sample_writer(Arc::clone(&clock), ack).await.context("--storage.ack")?;
     let samples = Arc::new(samples);
-    let reader = Arc::new(storage.reader(Some(&writer), Some(&samples)));
+    let exemplars = storage.exemplar_writer(Arc::clone(&clock), ack).await.context("--storage.ack")?;
+    let exemplars = Arc::new(exemplars);
+    let reader = storage.reader(Some(&writer), Some(&samples));
+    let reader = Arc::new(reader.with_exemplars(storage.exemplar_source(&exemplars)));
     let gateway = Gateway::with_samples(
         Arc::clone(&writer),
         Arc::clone(&samples),
@@ -100,7 +103,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         Arc::clone(&clock),
         ingest::Settings { push_ttl_ms, type_labels, ..ingest::Settings::default() },
     );
-    let receiver = Arc::new(receiver);
+    let receiver = Arc::new(receiver.with_exemplars(Arc::clone(&exemplars)));
     let statsd = statsd_port.map(|port| {
         let settings = flags.statsd.settings(push_ttl_ms, type_labels);
         let writer = Arc::clone(&writer);
@@ -207,6 +210,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     }
     writer.close().await;
     samples.close().await;
+    exemplars.close().await;
     tracing::info!("stopped");
     Ok(())
 }

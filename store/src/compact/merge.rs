@@ -57,7 +57,7 @@ impl Merge {
     ) -> Self {
         let limits = settings.file_limits();
         if kind == Kind::Samples {
-            return Self::Samples(SampleMerge::new(limits));
+            return Self::Samples(SampleMerge::new(limits, heads, Day::of(span.from_us)));
         }
         let by_us = Some(micros(settings.aggregate_resolution)).filter(|by_us| *by_us > 0);
         let cells = by_us.map(|by_us| match rows {
@@ -73,7 +73,7 @@ impl Merge {
     pub(super) fn of_runs(kind: Kind, heads: &[Segment], span: Span, settings: &CompactSettings) -> Self {
         let limits = settings.file_limits();
         if kind == Kind::Samples {
-            return Self::Samples(SampleMerge::new(limits));
+            return Self::Samples(SampleMerge::new(limits, heads, Day::of(span.from_us)));
         }
         let contested = Contested::told();
         let known = Known { heads, span, counted: &[], contested, cells: None, limits };

@@ -3,6 +3,7 @@
 mod limits;
 mod pushed;
 mod retained;
+mod told;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -82,7 +83,7 @@ impl World {
         let writer: Writer<SampleBatch> = Writer::start(store, Self::stream(), clock as _, settings);
         let mut samples = Samples::default();
         samples.push(at_ms, value);
-        let batch = SampleBatch { series: vec![(Labels::from_pairs([("__name__", name)]), samples)] };
+        let batch = SampleBatch::of(vec![(Labels::from_pairs([("__name__", name)]), samples)]);
         assert!(batch.memory_bytes() > 0);
         writer.push(batch).await.expect("is stored");
         writer.close().await;

@@ -27,16 +27,17 @@ pub struct Deletion {
     pub end_ms: Option<i64>,
 }
 
-/// Deletes from both streams of a tenant.
+/// Deletes from the streams of a tenant.
 #[derive(Clone, Debug)]
 pub struct Deleter {
     store: Arc<dyn ObjectStore>,
     pushes: Stream,
-    samples: Stream,
+    /// Samples, and what lies in streams like theirs.
+    samples: Vec<Stream>,
     clock: Arc<dyn Clock>,
 }
 
-/// A deletion that was not recorded, or not in both streams: to delete again does no harm.
+/// A deletion that was not recorded, or not in all streams: to delete again does no harm.
 #[derive(Debug, thiserror::Error)]
 pub enum DeleteError {
     /// Nothing says what to delete, or it is everything.
@@ -119,31 +120,41 @@ impl Deletion {
 }
 
 impl Deleter {
-    /// For the two streams of one tenant.
+    /// For two streams of one tenant.
     pub fn new(store: Arc<dyn ObjectStore>, pushes: Stream, samples: Stream, clock: Arc<dyn Clock>) -> Self {
         let store = pushes.confine(store);
-        Self { store, pushes, samples, clock }
+        Self { store, pushes, samples: vec![samples], clock }
+    }
+
+    /// The same, which deletes exemplars too.
+    #[must_use]
+    pub fn with_exemplars(mut self, exemplars: Stream) -> Self {
+        self.samples.push(exemplars);
+        self
     }
 
     /// Deletes what is there now: once it has answered no reader that asks the store shows it, and compaction takes it out of every object.
     ///
     /// # Errors
-    /// If that cannot be, or was not recorded in both streams.
+    /// If that cannot be, or was not recorded in all streams.
     pub async fn delete(&self, deletions: &[Deletion]) -> Result<(), DeleteError> {
         deletions.iter().try_for_each(Deletion::check)?;
         let now_us = self.clock.now_us();
         // what is pushed later has a later stamp; samples have any time
         self.record(&self.pushes, deletions, (now_us, now_us)).await?;
-        self.record(&self.samples, deletions, (now_us, i64::MAX)).await
+        for samples in &self.samples {
+            self.record(samples, deletions, (now_us, i64::MAX)).await?;
+        }
+        Ok(())
     }
 
-    /// How many deletions are under way, in both streams together.
+    /// How many deletions are under way, in all streams together.
     ///
     /// # Errors
     /// If a manifest cannot be read.
     pub async fn pending(&self) -> Result<usize, DeleteError> {
         let mut pending = 0;
-        for stream in [&self.pushes, &self.samples] {
+        for stream in [&self.pushes].into_iter().chain(&self.samples) {
             let loaded = Manifests::new(Arc::clone(&self.store), stream.manifest()).load(None).await?;
             pending += loaded.manifest.deletions.len();
         }

@@ -87,7 +87,7 @@ impl World {
         let mut samples = Samples::default();
         samples.push(at_ms, value);
         let series = (Labels::from_pairs([("__name__", "sampled"), ("user", user)]), samples);
-        self.write(super::tests::samples(), SampleBatch { series: vec![series] }).await;
+        self.write(super::tests::samples(), SampleBatch::of(vec![series])).await;
     }
 
     /// Ticks of both streams, as by processes that know nothing of earlier ones.

@@ -143,7 +143,7 @@ async fn samples_are_verified_by_their_own_day() {
     let mut samples = Samples::default();
     [T0_MS - 30 * HOUR_MS, T0_MS].into_iter().for_each(|at_ms| samples.push(at_ms, 1.0));
     let series = vec![(Labels::from_pairs([("__name__", "a")]), samples)];
-    world.write(of_samples.clone(), vec![SampleBatch { series }]).await;
+    world.write(of_samples.clone(), vec![SampleBatch::of(series)]).await;
     world.clock.advance_ms(HOUR_MS);
     let (store, clock) = (Arc::clone(&world.store), Arc::clone(&world.clock) as _);
     let settings = CompactSettings::of_holder(7);

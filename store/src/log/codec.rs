@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use model::{
-    Change, CounterReset, GroupKey, Histogram, Labels, Merge, Push, PushedFamily, PushedSeries, RetryKey,
-    Samples, Span, Value,
+    Change, CounterReset, GroupKey, Histogram, Labels, Merge, Metadata, Push, PushedFamily, PushedSeries,
+    RetryKey, Samples, Span, Value,
 };
 use prost::Message;
 
@@ -128,6 +128,9 @@ struct SamplesRecord {
     at_us: i64,
     #[prost(message, repeated, tag = "2")]
     series: Vec<SeriesRecord>,
+    /// What is told of families, without series.
+    #[prost(message, repeated, tag = "3")]
+    families: Vec<FamilyRecord>,
 }
 
 impl Logged for Push {
@@ -219,14 +222,27 @@ impl Logged for SampleBatch {
             start_ms: samples.start_ms.clone(),
             ..SeriesRecord::default()
         });
-        SamplesRecord { at_us, series: series.collect() }.encode_to_vec()
+        let families = self.families.iter().map(|(name, metadata)| FamilyRecord {
+            name: name.to_string(),
+            r#type: metadata.r#type.as_str().to_owned(),
+            help: metadata.help.to_string(),
+            unit: metadata.unit.to_string(),
+            ..FamilyRecord::default()
+        });
+        SamplesRecord { at_us, series: series.collect(), families: families.collect() }.encode_to_vec()
     }
 
     fn decode(payload: &[u8]) -> Result<(i64, Self), CodecError> {
         let record = SamplesRecord::decode(payload)?;
         let series = record.series.into_iter().map(many_values).collect::<Result<_, _>>()?;
-        Ok((record.at_us, Self { series }))
+        let families = record.families.into_iter().map(described).collect::<Result<_, _>>()?;
+        Ok((record.at_us, Self { series, families }))
     }
+}
+
+fn described(family: FamilyRecord) -> Result<(Arc<str>, Metadata), CodecError> {
+    let r#type = family.r#type.parse().map_err(|_| CodecError::Field("type"))?;
+    Ok((family.name.into(), Metadata { r#type, help: family.help.into(), unit: family.unit.into() }))
 }
 
 fn one_value(series: &PushedSeries) -> SeriesRecord {

@@ -183,7 +183,7 @@ fn entries_survive_their_encoding() {
     samples.push(-10, 1.5);
     samples.push_value(20, &model::Value::Histogram(Arc::new(histogram)));
     samples.start_ms = vec![0, 7];
-    let batch = SampleBatch { series: vec![(labels, samples), (Labels::empty(), Samples::default())] };
+    let batch = SampleBatch::of(vec![(labels, samples), (Labels::empty(), Samples::default())]);
     assert_eq!(SampleBatch::decode(&batch.encode(7)), Ok((7, batch)));
 }
 

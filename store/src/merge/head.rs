@@ -48,26 +48,24 @@ pub(super) fn condense(
     };
     run.pushes = pushes.into_iter().map(push).collect();
     run.expiries = expired.into_iter().map(|(group, expired)| expire_row(group, expired)).collect();
-    run.descriptions = descriptions(inputs, span, contested);
+    run.descriptions = last_descriptions(inputs, |stamp| span.contains(stamp.at_us));
+    for description in &mut run.descriptions {
+        description.stamp = contested.stamp(description.stamp);
+    }
 }
 
 pub(super) fn expire_row(group: model::GroupKey, Expired { at, until }: Expired) -> ExpireRow {
     ExpireRow { at_us: at.at_us, group, until_us: until.map(|until| until.at_us) }
 }
 
-/// The last description of each family.
-fn descriptions(inputs: &[Segment], span: Span, contested: &Contested) -> Vec<Description> {
+/// The last description of each family, among those with stamps that count.
+pub(super) fn last_descriptions(inputs: &[Segment], counts: impl Fn(Stamp) -> bool) -> Vec<Description> {
     let mut last: BTreeMap<&Arc<str>, &Description> = BTreeMap::new();
     for description in inputs.iter().flat_map(|input| &input.descriptions) {
         let known = last.get(&description.family);
-        if span.contains(description.stamp.at_us) && known.is_none_or(|known| known.stamp < description.stamp)
-        {
+        if counts(description.stamp) && known.is_none_or(|known| known.stamp < description.stamp) {
             last.insert(&description.family, description);
         }
     }
-    let with_stamp = |description: &Description| Description {
-        stamp: contested.stamp(description.stamp),
-        ..description.clone()
-    };
-    last.into_values().map(with_stamp).collect()
+    last.into_values().cloned().collect()
 }

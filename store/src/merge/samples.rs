@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use model::Stamp;
+
+use super::head::last_descriptions;
 use super::rounds::Round;
 use super::{FileLimits, Filling};
 use crate::layout::Day;
@@ -18,8 +21,19 @@ pub(crate) struct SampleMerge {
 }
 
 impl SampleMerge {
-    pub(crate) fn new(limits: FileLimits) -> Self {
-        Self { days: BTreeMap::new(), limits, rows_dropped: 0 }
+    /// What the `heads` of inputs say of families goes with the run of the day on which it was told.
+    pub(crate) fn new(limits: FileLimits, heads: &[Segment], told: Day) -> Self {
+        let mut descriptions = last_descriptions(heads, |_| true);
+        for description in &mut descriptions {
+            // a run has no writer, and which of two was told last is settled
+            description.stamp = Stamp { writer: 0, ..description.stamp };
+        }
+        let mut days = BTreeMap::new();
+        if !descriptions.is_empty() {
+            let head = Segment { descriptions, ..Segment::default() };
+            days.insert(told, Filling::new(head, limits));
+        }
+        Self { days, limits, rows_dropped: 0 }
     }
 
     /// Merges some rows, and gives the files that are full.

@@ -59,10 +59,11 @@ pub(crate) fn merge_pushes(
     Merged { run: files.remove(0), keys, repeated_rows, joined_rows }
 }
 
-/// The runs of samples, and how many rows are in none of them.
-pub(crate) fn merge_samples(inputs: &[Arc<Segment>]) -> (BTreeMap<Day, Segment>, u64) {
+/// The runs of samples, of which families were told on that day, and how many rows are in none of them.
+pub(crate) fn merge_samples(inputs: &[Arc<Segment>], told: Day) -> (BTreeMap<Day, Segment>, u64) {
     let inputs: Vec<Segment> = inputs.iter().map(|input| Segment::clone(input)).collect();
-    let mut merge = SampleMerge::new(LIMITS);
+    let heads: Vec<Segment> = inputs.iter().map(|input| input.clone().take_head()).collect();
+    let mut merge = SampleMerge::new(LIMITS, &heads, told);
     in_rounds(&inputs, |round| assert!(merge.take(&round).is_empty()));
     let rows_dropped = merge.rows_dropped;
     (merge.finish().into_iter().collect(), rows_dropped)

@@ -36,6 +36,14 @@ pub enum ReadError {
         /// The limit.
         max: usize,
     },
+    /// More exemplars than an answer may have.
+    #[error(
+        "the query finds more than {max} exemplars, which is exemplars_max: ask for fewer series or a shorter time"
+    )]
+    TooManyExemplars {
+        /// The limit.
+        max: usize,
+    },
     /// What was pushed while series were being read is of a kind that the rest cannot be read like the beginning.
     #[error("what is read has changed in the middle: ask again")]
     Changed,
@@ -85,7 +93,9 @@ impl ReadError {
             | Self::Changed
             | Self::Interrupted
             | Self::Compute(_) => ReadErrorKind::Unavailable,
-            Self::TooManySegments { .. } | Self::TooMuch { .. } => ReadErrorKind::Limit,
+            Self::TooManySegments { .. } | Self::TooMuch { .. } | Self::TooManyExemplars { .. } => {
+                ReadErrorKind::Limit
+            }
         }
     }
 

@@ -12,11 +12,12 @@ use super::kept::{self, KeptFrom};
 use super::listing::Found;
 use super::look::{Look, Looks};
 use super::open::Opened;
-use super::request::Request;
+use super::request::{Asks, Request};
 use super::unreadable::LeftOut;
-use super::{ReadError, Reader};
+use super::{ReadError, Reader, Source};
 use crate::compute::compute;
 use crate::deletion::{Condition, Mask};
+use crate::entry::SampleBatch;
 use crate::fold::widened;
 use crate::layout::{Minute, SegmentName};
 use crate::manifest::{Frame, Manifest, Object, Run};
@@ -120,9 +121,10 @@ impl Plan {
             values: request.values,
             times_us: request.sample_times_us(),
             span: Span::default(),
+            head: request.asks == Asks::Families,
             whole_name: request.whole_name.clone(),
         };
-        let mut of_pushes = Wanted { times_us: request.push_times_us(), ..of_samples.clone() };
+        let mut of_pushes = Wanted { times_us: request.push_times_us(), head: true, ..of_samples.clone() };
         if aggregates {
             of_pushes.matching = of_pushes.matching.iter().map(widened).collect();
             // what adds up is read with the rest of its histogram, which has other names
@@ -180,14 +182,20 @@ impl Reader {
     /// Lists and opens the files of a request.
     pub(super) async fn plan(&self, fetch: &Fetch, request: &Request) -> Result<Plan, ReadError> {
         let of_pushes = async {
+            if request.asks == Asks::Exemplars {
+                return Ok(Files::default());
+            }
             let look = self.look(fetch, &self.pushes).await?;
             self.open_pushes(fetch, request, &look).await
         };
+        let source = match request.asks {
+            Asks::Pushed => None,
+            Asks::Series | Asks::Families => Some(&self.samples),
+            Asks::Exemplars => self.exemplars.as_ref(),
+        };
         let of_samples = async {
-            match request.samples {
-                true => self.open_samples(fetch, request, &self.look(fetch, &self.samples).await?).await,
-                false => Ok(Files::default()),
-            }
+            let Some(source) = source else { return Ok(Files::default()) };
+            self.open_samples(fetch, request, source, &self.look(fetch, source).await?).await
         };
         let (pushes, samples) = futures::try_join!(of_pushes, of_samples)?;
         Ok(Plan::new(request, pushes, samples))
@@ -203,7 +211,7 @@ impl Reader {
     ) -> Result<Plan, ReadError> {
         let (pushes, mut samples) = futures::try_join!(
             self.open_pushes(fetch, request, &looks.pushes),
-            self.open_samples(fetch, request, &looks.samples),
+            self.open_samples(fetch, request, &self.samples, &looks.samples),
         )?;
         samples.added = added.to_vec();
         Ok(Plan::new(request, pushes, samples))
@@ -275,19 +283,32 @@ impl Reader {
         Ok(Files { left_out, keyed_runs, kept_from_ms, ..opened })
     }
 
-    /// The runs and segments with samples of the time, in the order in which they were written, and the tail.
-    async fn open_samples(&self, fetch: &Fetch, request: &Request, look: &Look) -> Result<Files, ReadError> {
-        let (source, listed, manifest) = (&self.samples, &look.listed, &look.listed.manifest);
+    /// The runs and segments with samples of the time, or with what was told of families lately, in the order in which they were
+    /// written, and the tail.
+    async fn open_samples(
+        &self,
+        fetch: &Fetch,
+        request: &Request,
+        source: &Source<SampleBatch>,
+        look: &Look,
+    ) -> Result<Files, ReadError> {
+        let (listed, manifest) = (&look.listed, &look.listed.manifest);
         let times_us = request.sample_times_us();
+        let told_from = (request.asks == Asks::Families).then(|| listed.lately());
         let masks = Masks::of(manifest);
-        let of_runs = manifest.runs.iter().flat_map(|run| masks.of_run(run));
+        let is_told = |run: &&Run| told_from.is_none_or(|from| run.to > from);
+        let of_runs = manifest.runs.iter().filter(is_told).flat_map(|run| masks.of_run(run));
         let is_wanted = |(object, _): &(&Object, Option<Arc<Mask>>)| {
             let is_in_time = object.times_us.0 <= times_us.1 && object.times_us.1 >= times_us.0;
-            is_in_time && request.may_match(object)
+            match told_from {
+                Some(_) => object.head_rows > 0,
+                None => is_in_time && request.may_match(object),
+            }
         };
         let merged = |(object, mask)| Since::ever(Found::merged(&source.stream, object), mask);
         let mut files: Vec<Since<Found>> = of_runs.filter(is_wanted).map(merged).collect();
-        files.extend(listed.hot(times_us).map(|file| {
+        let hot_times_us = if told_from.is_some() { (i64::MIN, i64::MAX) } else { times_us };
+        files.extend(listed.hot(hot_times_us).map(|file| {
             let mask = masks.of_segment(&file);
             Since::ever(file, mask)
         }));

@@ -30,6 +30,9 @@ pub(super) struct Hot {
     pub(super) name: SegmentName,
 }
 
+/// What was told of a family of samples is known for a week, until the same or something else is told: senders repeat it.
+const FAMILIES_TOLD_MINUTES: i64 = 7 * 24 * 60;
+
 /// What a stream consists of.
 #[derive(Debug)]
 pub(super) struct Listed {
@@ -47,6 +50,12 @@ impl Listed {
     pub(super) fn hot(&self, (from_us, to_us): (i64, i64)) -> impl Iterator<Item = Found> {
         let is_wanted = move |hot: &&Hot| hot.name.from_us <= to_us && hot.name.to_us >= from_us;
         self.hot.iter().filter(is_wanted).map(|hot| hot.found.clone())
+    }
+
+    /// From when on it counts what was told of the families of samples.
+    pub(super) fn lately(&self) -> Minute {
+        let last = self.hot.iter().map(|hot| Minute::of(hot.name.stamped_us)).max();
+        last.max(self.manifest.watermark).unwrap_or(Minute::of(0)).plus(-FAMILIES_TOLD_MINUTES)
     }
 
     /// Leaves out the segments that the tail of this process holds: those of its writer from a number on.

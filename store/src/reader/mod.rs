@@ -6,6 +6,7 @@ mod deletable;
 mod descriptions;
 mod disk;
 mod error;
+mod exemplars;
 mod expired;
 mod failure;
 mod fetch;
@@ -41,6 +42,7 @@ pub use answer::Answer;
 pub use deletable::Deletable;
 pub use disk::{DiskCache, DiskCacheError, DiskCacheStats};
 pub use error::{ReadError, ReadErrorKind};
+pub use exemplars::PushedExemplar;
 pub use fetch::Usage;
 pub use groups::{HeldFamily, LiveGroup};
 pub use held::{HeldPart, HeldStream};
@@ -72,6 +74,7 @@ pub struct Reader {
     settings: ReaderSettings,
     pushes: Source<Push>,
     samples: Source<SampleBatch>,
+    exemplars: Option<Source<SampleBatch>>,
     memory: Lru<Key, Kept>,
     names: Names,
     turns: Turns,
@@ -123,7 +126,13 @@ impl Reader {
         let (memory, store) = (Lru::new(settings.cache_bytes_max), pushes.stream.confine(store));
         let unreadable = Unreadable::default();
         let (names, turns, stats) = (Names::default(), Turns::default(), ReaderStats::default());
-        Self { store, settings, pushes, samples, memory, names, turns, unreadable, stats }
+        Self { store, settings, pushes, samples, exemplars: None, memory, names, turns, unreadable, stats }
+    }
+
+    /// The same, which reads exemplars too.
+    #[must_use]
+    pub fn with_exemplars(self, exemplars: Source<SampleBatch>) -> Self {
+        Self { exemplars: Some(exemplars), ..self }
     }
 
     /// What it has counted.

@@ -225,7 +225,7 @@ impl Reader {
             Opened::Parts(found, sealed) => (found, sealed),
         };
         if let Some(name) = &wanted.whole_name
-            && let Some(whole) = self.whole_name(fetch, &found, &sealed, name).await?
+            && let Some(whole) = self.whole_name(fetch, &found, &sealed, wanted, name).await?
         {
             return Ok(whole.map_err(|error| self.leave_out(&found, &error)));
         }
@@ -241,13 +241,14 @@ impl Reader {
         fetch: &Fetch,
         found: &Found,
         sealed: &Arc<Sealed>,
+        wanted: &Wanted,
         name: &Arc<str>,
     ) -> Result<Option<Result<Arc<Segment>, SegmentError>>, ReadError> {
         let key = Key::Name(found.object.clone(), Arc::clone(name));
         if let Some(segment) = self.kept_name(&key) {
             return Ok(Some(Ok(segment)));
         }
-        let wanted = Wanted::all_of(name);
+        let wanted = Wanted { head: wanted.head, ..Wanted::all_of(name) };
         let bytes = sealed.rows(&wanted) * segment::ROW_BYTES;
         if bytes > self.settings.cache_bytes_max / SHARE_OF_NAME {
             return Ok(None);

@@ -6,6 +6,19 @@ use model::{NeededLabels, Selection};
 
 use crate::manifest::Object;
 
+/// What an answer is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// What was pushed.
+    Pushed,
+    /// What was pushed, and samples.
+    Series,
+    /// What families are: the heads of what was pushed, and of samples.
+    Families,
+    /// Exemplars alone.
+    Exemplars,
+}
+
 /// What is read for an answer.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
@@ -17,8 +30,8 @@ pub(super) struct Request {
     pub(super) pushed_from_ms: i64,
     pub(super) start_ms: i64,
     pub(super) end_ms: i64,
-    /// Whether samples are asked for too, and not just what was pushed.
-    pub(super) samples: bool,
+    /// Which streams are read.
+    pub(super) asks: Asks,
     /// All rows of this metric name may be read instead, where they are few, and are kept then.
     pub(super) whole_name: Option<Arc<str>>,
 }
@@ -33,7 +46,7 @@ impl Request {
             pushed_from_ms: i64::MIN,
             start_ms: at_ms,
             end_ms: at_ms,
-            samples: false,
+            asks: Asks::Pushed,
             whole_name: None,
         }
     }

@@ -5,7 +5,7 @@ use model::{NeededLabels, Selection, Series};
 use super::fetch::Usage;
 use super::files::Streams;
 use super::gather::{Gathered, Identified, Pushes};
-use super::request::Request;
+use super::request::{Asks, Request};
 use super::spans::Spans;
 use super::{Answer, ReadError, Reader, View, expired, failure, kept, samples};
 use crate::compute::compute;
@@ -64,7 +64,7 @@ impl Request {
             pushed_from_ms: i64::MIN,
             start_ms: selection.start_ms,
             end_ms: selection.end_ms,
-            samples: true,
+            asks: Asks::Series,
             whole_name: None,
         }
     }

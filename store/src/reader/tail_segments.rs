@@ -92,7 +92,7 @@ mod tests {
             let labels = model::Labels::from_pairs([("__name__", format!("m{at_us}"))]);
             let mut samples = model::Samples::default();
             samples.push(at_us, 1.0);
-            let entry = Arc::new(SampleBatch { series: vec![(labels, samples)] });
+            let entry = Arc::new(SampleBatch::of(vec![(labels, samples)]));
             let sequence = at_us.cast_unsigned();
             Arc::new(Stamped { sequence, stamp: Stamp { at_us, writer: 1 }, entry, bytes: 1 })
         };

@@ -433,7 +433,7 @@ async fn samples_are_found_by_time_and_the_later_write_wins() {
         Writer::start(Arc::clone(&house.store), stream.clone(), clock, WriterSettings::of_writer(writer))
     };
     let labels = |name: &str| Labels::from_pairs([("__name__", name), ("job", "j")]);
-    let batch = |series: Vec<(Labels, Samples)>| SampleBatch { series };
+    let batch = |series: Vec<(Labels, Samples)>| SampleBatch::of(series);
     let writer = start(1);
     writer
         .push(batch(vec![

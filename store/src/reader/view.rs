@@ -17,7 +17,7 @@ use super::fetch::Fetch;
 use super::files::{Plan, Streams};
 use super::gather::{Gathered, Identified};
 use super::look::Looks;
-use super::request::Request;
+use super::request::{Asks, Request};
 use super::stream::join;
 use super::tail_segments::TailSegments;
 use super::unreadable::LeftOut;
@@ -177,7 +177,7 @@ impl View {
             pushed_from_ms: i64::MIN,
             start_ms: *start_ms,
             end_ms: *end_ms,
-            samples: true,
+            asks: Asks::Series,
             whole_name: Some(Arc::clone(name)),
         };
         let fetch = self.reader.fetch();

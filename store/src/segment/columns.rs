@@ -143,7 +143,7 @@ fn may_be_column(name: &str) -> bool {
 /// Columns that a file has only if some row needs them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Optional {
-    /// Who holds a series, and what ends.
+    /// Who holds a series, and what ends; or what families are.
     pub(super) pushes: bool,
     pub(super) histograms: bool,
     pub(super) starts: bool,

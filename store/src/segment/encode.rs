@@ -35,7 +35,7 @@ pub(crate) fn checksum(bytes: &[u8]) -> u64 {
 pub(crate) fn encode(segment: &Segment) -> Result<Bytes, SegmentError> {
     let plan = LabelPlan::of(segment.series.iter().map(|series| &series.labels));
     let optional = Optional {
-        pushes: segment.series.iter().all(|series| series.held.is_some()),
+        pushes: !segment.descriptions.is_empty() || segment.series.iter().all(|series| series.held.is_some()),
         histograms: !segment.rows.histograms.is_empty(),
         untils: segment.pushes.iter().any(|push| push.until_us.is_some())
             || segment.expiries.iter().any(|expiry| expiry.until_us.is_some())

@@ -313,6 +313,21 @@ impl Segment {
         segment
     }
 
+    /// Says what families are: of several things that are told of one, in order of stamps, the last.
+    pub(crate) fn describe<'a>(
+        &mut self,
+        writer: u64,
+        told: impl Iterator<Item = (Stamp, &'a Arc<str>, &'a Metadata)>,
+    ) {
+        let mut last: BTreeMap<&'a str, Description> = BTreeMap::new();
+        for (stamp, family, metadata) in told {
+            let stamp = Stamp { writer, ..stamp };
+            let description = Description { stamp, family: Arc::clone(family), metadata: metadata.clone() };
+            last.insert(family, description);
+        }
+        self.descriptions = last.into_values().collect();
+    }
+
     /// Adds a row behind the last: to the last series, if it is that one.
     pub(crate) fn add(
         &mut self,

@@ -1,7 +1,7 @@
 //! Reads what a query needs of a file, and asks for the bytes of that alone.
 //!
 //! Row groups and pages are dropped by their statistics. Of the others, first the labels that matchers ask for are
-//! decoded, and then, of the rows that match, what is wanted. The head is read whole.
+//! decoded, and then, of the rows that match, what is wanted. The head is read whole, or not at all.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -39,6 +39,8 @@ pub(crate) struct Wanted {
     pub(crate) times_us: (i64, i64),
     /// Rows of these series.
     pub(crate) span: Span,
+    /// With what a file says beside its rows.
+    pub(crate) head: bool,
     /// All rows of this metric name may be read instead, where they are few.
     pub(crate) whole_name: Option<Arc<str>>,
 }
@@ -53,6 +55,7 @@ impl Wanted {
             values: true,
             times_us: (i64::MIN, i64::MAX),
             span: Span::default(),
+            head: true,
             whole_name: None,
         }
     }
@@ -85,7 +88,7 @@ impl Partial {
         let segment = Segment { writer: footer.writer, aggregates: footer.aggregates, ..Segment::default() };
         let first_group = usize::from(footer.head_rows > 0);
         let (mut decoders, mut may_need) = (Vec::new(), Vec::new());
-        if first_group > 0 {
+        if first_group > 0 && wanted.head {
             let columns = head_columns(&sealed);
             let needed = Needed { columns: columns.clone(), filtered: columns.clone() };
             may_need.extend(needed.of_group(&sealed, 0, None));

@@ -59,11 +59,17 @@ pub struct Ack {
 /// An entry that has its place in the order and is being made durable, whether anybody waits for that or not.
 #[derive(Debug)]
 pub struct Submitted {
+    stamp: Stamp,
     answer: oneshot::Receiver<Result<Stamp, WriteError>>,
     stats: Arc<WriterStats>,
 }
 
 impl Submitted {
+    /// Its place in the order, as long as it comes in time: else it is stamped anew.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
     /// Waits until it is durable.
     ///
     /// # Errors
@@ -312,8 +318,9 @@ impl<E: Entry> Writer<E> {
             },
         )?;
         let (done, answer) = oneshot::channel();
+        let stamp = entry.stamp;
         queue.send(Waiting { entry, done }).map_err(|_| WriteError::Closed)?;
-        Ok(Submitted { answer, stats: Arc::clone(&self.target.stats) })
+        Ok(Submitted { stamp, answer, stats: Arc::clone(&self.target.stats) })
     }
 
     /// Takes no more pushes and waits until those that were taken are written or refused.

@@ -206,7 +206,7 @@ async fn what_is_added_is_seen_and_counts_last() {
     let add = |labels: &Labels, at_ms, value| {
         let mut samples = Samples::default();
         samples.push(at_ms, value);
-        view.add(SampleBatch { series: vec![(labels.clone(), samples)] });
+        view.add(SampleBatch::of(vec![(labels.clone(), samples)]));
     };
     let last_ms = T0 + (SAMPLES - 1) * 1_000;
     for (value, more_ms) in [(1.0, 0), (2.0, 0), (3.0, 1_000)] {

@@ -33,7 +33,7 @@ async fn nothing_is_lost_to_who_lists_after_a_tick_and_read_the_manifest_before_
         Writer::start(Arc::clone(&store), samples(), Arc::clone(&clock) as _, WriterSettings::of_writer(1));
     let mut of_series = Samples::default();
     of_series.push(at_ms, 1.0);
-    let batch = SampleBatch { series: vec![(Labels::from_pairs([("__name__", "a")]), of_series)] };
+    let batch = SampleBatch::of(vec![(Labels::from_pairs([("__name__", "a")]), of_series)]);
     writer.push(batch).await.expect("is stored");
     clock.advance_ms(3_600_000);
 
@@ -80,7 +80,7 @@ async fn nothing_is_lost_to_a_sweeper_that_is_slow() {
     let write = async |value| {
         let mut of_series = Samples::default();
         of_series.push(clock.now_ms(), value);
-        let batch = SampleBatch { series: vec![(Labels::from_pairs([("__name__", "a")]), of_series)] };
+        let batch = SampleBatch::of(vec![(Labels::from_pairs([("__name__", "a")]), of_series)]);
         writer.push(batch).await.expect("is stored");
     };
     let compactor = |store: &Arc<dyn ObjectStore>, holder| {

@@ -188,7 +188,7 @@ impl Writing<SampleBatch> {
             samples.push(*at_ms, *value);
             (Labels::from_pairs([("__name__", name.as_str())]), samples)
         });
-        let batch = SampleBatch { series: series.collect() };
+        let batch = SampleBatch::of(series.collect());
         self.submit(Given::Samples(of), batch);
     }
 }

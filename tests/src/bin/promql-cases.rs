@@ -51,7 +51,7 @@ async fn store(folder: &Path, series: Vec<Series>) -> anyhow::Result<()> {
     let storage = Storage::open(&folder.display().to_string(), None).await?;
     let writer = storage.sample_writer(Arc::new(SystemClock), Ack::Stored).await?;
     let series = series.into_iter().map(|series| (series.labels, series.samples)).collect();
-    writer.push(SampleBatch { series }).await?;
+    writer.push(SampleBatch::of(series)).await?;
     writer.close().await;
     Ok(())
 }

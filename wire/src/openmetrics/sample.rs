@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
+use model::EXEMPLAR_CHARS_MAX;
+
 use super::error::{Fault, OpenMetricsError};
 use crate::Exemplar;
 use crate::text::cursor::{Cursor, is_blank};
 use crate::text::line::{self, LineError, LineLabels};
 use crate::text::{self, Options, TextError, number};
-
-/// Characters of names and values of an exemplar's labels, as the standard has it.
-const EXEMPLAR_CHARS_MAX: usize = 128;
 
 /// A sample as it stands in its line.
 pub(super) struct Sample<'a> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use model::{Labels, MetricType, stale_nan};
 
 use super::attributes::{self, LabelMap};
+use super::exemplars;
 use super::exponential;
 use super::message::{Attribute, Common, Exponential, Histogram, Message, Metric, Number, Points, Summary};
 use super::names::{self, Kind};
@@ -179,7 +180,12 @@ impl Mapper<'_> {
         let name = names::metric(&metric.name, &metric.unit, kind);
         for point in &points.data_points {
             let placed = self.place(&name, side, common(point)).and_then(|(side, metric)| {
-                Ok((side, family::Metric { value: value(self, point)?, ..metric }))
+                // Prometheus takes none of gauges and summaries
+                let exemplars = match (kind, r#type) {
+                    (Kind::Gauge, _) | (_, MetricType::Summary) => Vec::new(),
+                    _ => exemplars::of(common(point)),
+                };
+                Ok((side, family::Metric { value: value(self, point)?, exemplars, ..metric }))
             });
             match placed {
                 Ok((side, placed)) => {

@@ -93,6 +93,26 @@ pub(super) struct Common {
     /// Bit 0: nothing was recorded.
     #[serde(deserialize_with = "unsigned")]
     pub(super) flags: u64,
+    #[serde(deserialize_with = "null_as_default")]
+    pub(super) exemplars: Vec<Exemplar>,
+}
+
+/// One observation. Ids are hexadecimal.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Exemplar {
+    #[serde(deserialize_with = "null_as_default")]
+    pub(super) filtered_attributes: Vec<Attribute>,
+    #[serde(deserialize_with = "unsigned")]
+    pub(super) time_unix_nano: u64,
+    #[serde(deserialize_with = "maybe_double")]
+    pub(super) as_double: Option<f64>,
+    #[serde(deserialize_with = "maybe_long")]
+    pub(super) as_int: Option<i64>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub(super) span_id: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub(super) trace_id: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -174,11 +194,16 @@ pub(super) struct Quantile {
 }
 
 impl Message {
-    /// Metrics, data points, buckets and attributes, together.
+    /// Metrics, data points, buckets, exemplars and attributes, together.
     pub(super) fn parts(&self) -> usize {
         fn sum<P>(points: Option<&Points<P>>, common: fn(&P) -> &Common, more: fn(&P) -> usize) -> usize {
             let points = points.iter().flat_map(|points| &points.data_points);
-            points.map(|point| 1 + common(point).attributes.len() + more(point)).sum()
+            let of_common = |common: &Common| {
+                let exemplars = common.exemplars.iter();
+                let of_exemplars = exemplars.map(|exemplar| 1 + exemplar.filtered_attributes.len());
+                common.attributes.len() + of_exemplars.sum::<usize>()
+            };
+            points.map(|point| 1 + of_common(common(point)) + more(point)).sum()
         }
         let of_metric = |metric: &Metric| {
             1 + sum(metric.gauge.as_ref(), |p| &p.common, |_| 0)

@@ -4,6 +4,7 @@
 //! of `names` and `attributes`. What is wrong with one data point is a fault of that one.
 
 mod attributes;
+mod exemplars;
 mod exponential;
 mod json;
 mod mapping;

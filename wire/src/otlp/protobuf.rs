@@ -6,8 +6,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::OtlpError;
 use super::message::{
-    Attribute, Attributed, Buckets, Common, Exponential, Histogram, Message, Metric, Number, Points,
-    Quantile, ResourceMetrics, ScopeMetrics, Summary,
+    Attribute, Attributed, Buckets, Common, Exemplar, Exponential, Histogram, Message, Metric, Number,
+    Points, Quantile, ResourceMetrics, ScopeMetrics, Summary,
 };
 use crate::Limits;
 use crate::fields::{FieldError, Fields, Value};
@@ -211,12 +211,38 @@ fn times(common: &mut Common, tag: u32, field: Value<'_>) -> Result<(), FieldErr
     Ok(())
 }
 
+fn exemplar(field: Value<'_>, allowance: &mut Allowance) -> Result<Exemplar, OtlpError> {
+    allowance.take(1)?;
+    let mut exemplar = Exemplar::default();
+    let mut fields = Fields::of(field.bytes("Exemplars")?);
+    while let Some((tag, field)) = fields.next()? {
+        match tag {
+            2 => exemplar.time_unix_nano = fixed64(field, "TimeUnixNano")?,
+            3 => (exemplar.as_double, exemplar.as_int) = (Some(field.double("AsDouble")?), None),
+            6 => {
+                let value = fixed64(field, "AsInt")?.cast_signed();
+                (exemplar.as_double, exemplar.as_int) = (None, Some(value));
+            }
+            4 => exemplar.span_id = hexadecimal(field.bytes("SpanId")?),
+            5 => exemplar.trace_id = hexadecimal(field.bytes("TraceId")?),
+            7 => exemplar.filtered_attributes.push(attribute(field, allowance)?),
+            _ => {}
+        }
+    }
+    Ok(exemplar)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn number(message: &[u8], allowance: &mut Allowance) -> Result<Number, OtlpError> {
     let mut point = Number::default();
     let mut fields = Fields::of(message);
     while let Some((tag, field)) = fields.next()? {
         match tag {
             7 => point.common.attributes.push(attribute(field, allowance)?),
+            5 => point.common.exemplars.push(exemplar(field, allowance)?),
             4 => (point.as_double, point.as_int) = (Some(field.double("AsDouble")?), None),
             6 => (point.as_double, point.as_int) = (None, Some(fixed64(field, "AsInt")?.cast_signed())),
             8 => point.common.flags = field.uint("Flags")?,
@@ -236,6 +262,7 @@ fn histogram(message: &[u8], allowance: &mut Allowance) -> Result<Histogram, Otl
             5 => point.sum = Some(field.double("Sum")?),
             6 => field.fixed64s("BucketCounts", &mut point.bucket_counts)?,
             7 => field.doubles("ExplicitBounds", &mut point.explicit_bounds)?,
+            8 => point.common.exemplars.push(exemplar(field, allowance)?),
             10 => point.common.flags = field.uint("Flags")?,
             _ => times(&mut point.common, tag, field)?,
         }
@@ -257,6 +284,7 @@ fn exponential(message: &[u8], allowance: &mut Allowance) -> Result<Exponential,
             8 => point.positive = buckets(field.bytes("Positive")?, allowance)?,
             9 => point.negative = buckets(field.bytes("Negative")?, allowance)?,
             10 => point.common.flags = field.uint("Flags")?,
+            11 => point.common.exemplars.push(exemplar(field, allowance)?),
             14 => point.zero_threshold = field.double("ZeroThreshold")?,
             _ => times(&mut point.common, tag, field)?,
         }

@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
-use model::{Labels, MetricType, Value};
+use model::{Labels, Metadata, MetricType, Value};
 
 use super::content_type::Version;
 use super::faults::Faults;
 use super::{histogram, v1, v2};
-use crate::Limits;
 use crate::fields::{FieldError, Fields};
+use crate::{Exemplar, Limits};
 
 /// What a request asks to write, and what of it cannot be.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WriteRequest {
     /// The series that make sense, in the order in which they were sent.
     pub series: Vec<WriteSeries>,
+    /// What it tells of metric families, by their names: only in 1.0.
+    pub families: Vec<(Arc<str>, Metadata)>,
     /// What does not.
     pub faults: Faults,
 }
@@ -26,12 +28,10 @@ pub struct WriteSeries {
     pub labels: Labels,
     /// Samples in the order in which they were sent; of those of one time the later counts.
     pub points: Vec<Point>,
-    /// How many exemplars came with it.
-    pub exemplars: usize,
-    /// What it is, if that came with it: only in 2.0.
-    pub r#type: MetricType,
-    /// In what it counts; empty if that did not come with it.
-    pub unit: Arc<str>,
+    /// Exemplars in the order in which they were sent, each with a time.
+    pub exemplars: Vec<Exemplar>,
+    /// What is told of its family, if that came with it: only in 2.0.
+    pub metadata: Metadata,
 }
 
 /// One sample.
@@ -82,6 +82,20 @@ pub fn decode(version: Version, body: &[u8], limits: &Limits) -> Result<WriteReq
     match version {
         Version::V1 => v1::decode(body, limits),
         Version::V2 => v2::decode(body, limits),
+    }
+}
+
+/// What the numbers for types mean, in the messages of 1.0 and of 2.0. Of those that came later nothing is known.
+pub(super) fn type_of(number: u64) -> MetricType {
+    match number {
+        1 => MetricType::Counter,
+        2 => MetricType::Gauge,
+        3 => MetricType::Histogram,
+        4 => MetricType::GaugeHistogram,
+        5 => MetricType::Summary,
+        6 => MetricType::Info,
+        7 => MetricType::StateSet,
+        _ => MetricType::Untyped,
     }
 }
 

@@ -306,7 +306,7 @@ fn references_that_lead_nowhere() {
         "parsing exemplar for series {__name__=\"m\"}: labelRefs 9 (name) = 9 (value) outside of symbols table (size 3)\n\
          parsing metadata for series {__name__=\"m\"}: HelpRef 7 outside of symbols table (size 3)",
     );
-    assert_eq!(decoded(Version::V2, &body).series[0].exemplars, 1);
+    assert_eq!(decoded(Version::V2, &body).series[0].exemplars.len(), 1);
 }
 
 #[test]
@@ -318,7 +318,7 @@ fn metadata_of_2_0_is_type_and_unit() {
             series.message(2, sample(1, 1.0)).message(5, Message::new().varint(1, number).varint(4, unit))
         });
         let series = decoded(Version::V2, &body.into_bytes()).series.remove(0);
-        (series.r#type, series.unit.to_string())
+        (series.metadata.r#type, series.metadata.unit.to_string())
     };
     assert_eq!(known(1, "bytes"), (MetricType::Counter, "bytes".to_owned()));
     assert_eq!(known(7, ""), (MetricType::StateSet, String::new()));
@@ -396,5 +396,64 @@ fn every_limit_is_reached() {
     assert_eq!(
         decode(Version::V2, &thrice.into_bytes(), &limits),
         Err(DecodeError::LabelsTooLarge { bytes_max: 400 })
+    );
+}
+
+/// `trace=value@time` of each exemplar.
+fn shown_exemplars(series: &WriteSeries) -> Vec<String> {
+    let shown = |exemplar: &crate::Exemplar| {
+        let labels: Vec<String> =
+            exemplar.labels.iter().map(|(name, value)| format!("{name}:{value}")).collect();
+        format!("{}={}@{:?}", labels.join(","), exemplar.value, exemplar.timestamp_ms)
+    };
+    series.exemplars.iter().map(shown).collect()
+}
+
+#[test]
+fn exemplars_of_both_versions() {
+    let expect = ["trace_id:t=1.5@Some(7)", "=2@Some(-1)"];
+    let label = |name: &str, value: &str| Message::new().bytes(1, name).bytes(2, value);
+    let exemplars = [
+        Message::new().message(1, label("trace_id", "t")).double(2, 1.5).int(3, 7),
+        Message::new().double(2, 2.0).int(3, -1),
+    ];
+    let [first, second] = exemplars;
+    // a sender of 1.0 may send them apart from samples
+    let series = Message::new().message(1, label("__name__", "m")).message(3, first).message(3, second);
+    let found = decoded(Version::V1, &Message::new().message(1, series).into_bytes());
+    assert_eq!(
+        (shown_exemplars(&found.series[0]), found.series[0].points.len()),
+        (expect.map(str::to_owned).to_vec(), 0)
+    );
+
+    let mut request = RequestV2::default();
+    let references = ["trace_id", "t"].map(|symbol| request.symbol(symbol));
+    let body = request.series(&[("__name__", "m")], |series| {
+        let first = Message::new().varints(1, references).double(2, 1.5).int(3, 7);
+        series.message(4, first).message(4, Message::new().double(2, 2.0).int(3, -1))
+    });
+    let found = decoded(Version::V2, &body.into_bytes());
+    assert_eq!(
+        (shown_exemplars(&found.series[0]), found.faults.is_empty()),
+        (expect.map(str::to_owned).to_vec(), true)
+    );
+}
+
+#[test]
+fn metadata_of_1_0_is_of_families() {
+    let family = |number: u64, name: &[u8]| {
+        Message::new().varint(1, number).bytes(2, name).bytes(4, "help").bytes(5, "s")
+    };
+    let body = Message::new()
+        .message(3, family(5, b"wait"))
+        .message(3, family(1, b""))
+        .message(3, family(1, b"\xff"))
+        .message(3, family(0, b"what"));
+    let found = decoded(Version::V1, &body.into_bytes());
+    let families: Vec<_> =
+        found.families.iter().map(|(name, told)| (&**name, told.r#type, &*told.help, &*told.unit)).collect();
+    assert_eq!(
+        families,
+        [("wait", MetricType::Summary, "help", "s"), ("what", MetricType::Untyped, "help", "s")]
     );
 }

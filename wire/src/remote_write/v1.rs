@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::MetricType;
+use model::{Metadata, MetricType};
 
-use super::decode::{Allowance, DecodeError, Points, WriteRequest, WriteSeries};
+use super::decode::{Allowance, DecodeError, Points, WriteRequest, WriteSeries, type_of};
 use super::labels::{self, Symbol};
-use crate::Limits;
 use crate::fields::{FieldError, Fields};
+use crate::{Exemplar, Limits};
 
 /// Texts of one body: those that it repeats are held once.
 type Texts<'a> = HashMap<&'a [u8], Option<Arc<str>>>;
@@ -42,18 +42,56 @@ pub(super) fn decode(body: &[u8], limits: &Limits) -> Result<WriteRequest, Decod
                 allowance.take(1)?;
                 series(field.bytes("Timeseries")?, limits, &mut texts, &mut allowance, &mut request)?;
             }
-            // what families are has no place among samples yet; but it must be a message
-            3 => check_message(field.bytes("Metadata")?)?,
+            3 => {
+                allowance.take(1)?;
+                let told = family(field.bytes("Metadata")?, &mut texts)?;
+                request.families.extend(told.filter(|(name, _)| !name.is_empty()));
+            }
             _ => {}
         }
     }
     Ok(request)
 }
 
-fn check_message(message: &[u8]) -> Result<(), FieldError> {
+/// A family's name and what is told of it; `None` if that is no text.
+fn family<'a>(message: &'a [u8], texts: &mut Texts<'a>) -> Result<Option<(Arc<str>, Metadata)>, FieldError> {
+    let (mut r#type, mut name, mut help, mut unit): (MetricType, &[u8], &[u8], &[u8]) =
+        (MetricType::Untyped, b"", b"", b"");
     let mut fields = Fields::of(message);
-    while fields.next()?.is_some() {}
-    Ok(())
+    while let Some((tag, field)) = fields.next()? {
+        match tag {
+            1 => r#type = type_of(field.uint("Type")?),
+            2 => name = field.bytes("MetricFamilyName")?,
+            4 => help = field.bytes("Help")?,
+            5 => unit = field.bytes("Unit")?,
+            _ => {}
+        }
+    }
+    let mut text = |bytes| Text::of(bytes, texts).1;
+    let (Some(name), Some(help), Some(unit)) = (text(name), text(help), text(unit)) else { return Ok(None) };
+    Ok(Some((name, Metadata { r#type, help, unit })))
+}
+
+/// An exemplar; `None` if its labels are no texts.
+fn exemplar<'a>(message: &'a [u8], texts: &mut Texts<'a>) -> Result<Option<Exemplar>, FieldError> {
+    let (mut labels, mut value, mut at_ms) = (Some(Vec::new()), 0.0, 0);
+    let mut fields = Fields::of(message);
+    while let Some((tag, field)) = fields.next()? {
+        match tag {
+            1 => {
+                let (name, value) = pair(field.bytes("Labels")?)?;
+                let label = Text::of(name, texts).1.zip(Text::of(value, texts).1);
+                labels = labels.zip(label).map(|(mut labels, label): (Vec<_>, _)| {
+                    labels.push(label);
+                    labels
+                });
+            }
+            2 => value = field.double("Value")?,
+            3 => at_ms = field.int("Timestamp")?,
+            _ => {}
+        }
+    }
+    Ok(labels.map(|labels| Exemplar { labels, value, timestamp_ms: Some(at_ms) }))
 }
 
 fn series<'a>(
@@ -63,7 +101,7 @@ fn series<'a>(
     allowance: &mut Allowance,
     request: &mut WriteRequest,
 ) -> Result<(), DecodeError> {
-    let (mut pairs, mut points, mut exemplars) = (Vec::new(), Points::default(), 0);
+    let (mut pairs, mut points, mut exemplars) = (Vec::new(), Points::default(), Vec::new());
     let mut fields = Fields::of(message);
     while let Some((tag, field)) = fields.next()? {
         match tag {
@@ -77,8 +115,7 @@ fn series<'a>(
             }
             3 => {
                 allowance.take(1)?;
-                check_message(field.bytes("Exemplars")?)?;
-                exemplars += 1;
+                exemplars.extend(exemplar(field.bytes("Exemplars")?, texts)?);
             }
             4 => {
                 allowance.take(1)?;
@@ -95,8 +132,7 @@ fn series<'a>(
         labels,
         points: points.points,
         exemplars,
-        r#type: MetricType::Untyped,
-        unit: "".into(),
+        metadata: Metadata::default(),
     });
     Ok(())
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use model::{Labels, MetricType};
+use model::{Labels, Metadata};
 
-use super::decode::{Allowance, DecodeError, Points, WriteRequest, WriteSeries};
+use super::decode::{Allowance, DecodeError, Points, WriteRequest, WriteSeries, type_of};
 use super::faults::Faults;
 use super::labels::{self, Symbol};
-use crate::Limits;
 use crate::fields::{FieldError, Fields};
+use crate::{Exemplar, Limits};
 
 /// The texts that references point to.
 struct Symbols<'a> {
@@ -153,7 +153,7 @@ fn series(
 ) -> Result<Option<WriteSeries>, DecodeError> {
     let shown = || labels::show(labels.iter().map(|label| (label.name.as_bytes(), label.value.as_bytes())));
     match (sent.floats, sent.points.histograms) {
-        (0, 0) => {
+        (0, 0) if sent.exemplars.is_empty() => {
             faults.add(|| {
                 format!("TimeSeries must contain at least one sample or histogram for series {}", shown())
             });
@@ -173,52 +173,57 @@ fn series(
     for fault in &sent.points.faults {
         faults.add(|| fault.of_series(&labels));
     }
-    let mut exemplars = 0;
-    for exemplar in &sent.exemplars {
-        match symbols.pairs(&exemplar_references(exemplar)?) {
-            Ok(_) => exemplars += 1,
+    let mut exemplars = Vec::new();
+    for message in &sent.exemplars {
+        match exemplar(message, symbols)? {
+            Ok(exemplar) => exemplars.extend(exemplar),
             Err(fault) => faults.add(|| format!("parsing exemplar for series {}: {fault}", shown())),
         }
     }
-    let (r#type, unit) = match sent.metadata {
+    let metadata = match sent.metadata {
         Some(metadata) => metadata_of(metadata, symbols, faults, shown)?,
-        None => (MetricType::Untyped, "".into()),
+        None => Metadata::default(),
     };
     if sent.created_ms != 0 {
         for point in sent.points.points.iter_mut().filter(|point| point.start_ms == 0) {
             point.start_ms = sent.created_ms;
         }
     }
-    Ok(Some(WriteSeries { labels, points: sent.points.points, exemplars, r#type, unit }))
+    Ok(Some(WriteSeries { labels, points: sent.points.points, exemplars, metadata }))
 }
 
-fn exemplar_references(message: &[u8]) -> Result<Vec<u64>, FieldError> {
-    let mut references = Vec::new();
+/// An exemplar, or what is wrong with its references; nothing if its labels are no texts.
+fn exemplar(message: &[u8], symbols: &Symbols<'_>) -> Result<Result<Option<Exemplar>, String>, FieldError> {
+    let (mut references, mut value, mut at_ms) = (Vec::new(), 0.0, 0);
     let mut fields = Fields::of(message);
     while let Some((tag, field)) = fields.next()? {
         match tag {
             1 => field.uints("LabelsRefs", &mut references)?,
-            2 => drop(field.double("Value")?),
-            3 => drop(field.int("Timestamp")?),
+            2 => value = field.double("Value")?,
+            3 => at_ms = field.int("Timestamp")?,
             _ => {}
         }
     }
-    Ok(references)
+    Ok(symbols.pairs(&references).map(|pairs| {
+        let labels = pairs.iter().map(|(name, value)| name.text().zip(value.text()));
+        let labels = labels.collect::<Option<Vec<_>>>()?;
+        Some(Exemplar { labels, value, timestamp_ms: Some(at_ms) })
+    }))
 }
 
-/// Type and unit. References must lead somewhere; the samples are kept either way.
+/// Type, help and unit. References must lead somewhere; the samples are kept either way.
 fn metadata_of(
     message: &[u8],
     symbols: &Symbols<'_>,
     faults: &mut Faults,
     shown: impl Fn() -> String,
-) -> Result<(MetricType, Arc<str>), FieldError> {
-    let (mut r#type, mut unit) = (MetricType::Untyped, Arc::from(""));
+) -> Result<Metadata, FieldError> {
+    let mut metadata = Metadata::default();
     let mut fields = Fields::of(message);
     while let Some((tag, field)) = fields.next()? {
         let name = match tag {
             1 => {
-                r#type = type_of(field.uint("Type")?);
+                metadata.r#type = type_of(field.uint("Type")?);
                 continue;
             }
             3 => "HelpRef",
@@ -227,8 +232,9 @@ fn metadata_of(
         };
         let (reference, size) = (field.uint(name)?, symbols.bytes.len());
         let symbol = usize::try_from(reference).ok().and_then(|reference| symbols.texts.get(reference));
-        if let (4, Some(Some(text))) = (tag, symbol) {
-            unit = Arc::clone(text);
+        if let Some(Some(text)) = symbol {
+            let place = if tag == 3 { &mut metadata.help } else { &mut metadata.unit };
+            *place = Arc::clone(text);
         }
         if symbol.is_none() && reference != 0 {
             faults.add(|| {
@@ -239,19 +245,5 @@ fn metadata_of(
             });
         }
     }
-    Ok((r#type, unit))
-}
-
-/// What the numbers of the message mean. Of those that came later nothing is known.
-fn type_of(number: u64) -> MetricType {
-    match number {
-        1 => MetricType::Counter,
-        2 => MetricType::Gauge,
-        3 => MetricType::Histogram,
-        4 => MetricType::GaugeHistogram,
-        5 => MetricType::Summary,
-        6 => MetricType::Info,
-        7 => MetricType::StateSet,
-        _ => MetricType::Untyped,
-    }
+    Ok(metadata)
 }
