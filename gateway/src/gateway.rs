@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use access::Grant;
 use futures::{StreamExt, TryStreamExt, stream};
-use model::{Change, Clock, GroupKey, Labels, Push, RETRY_WINDOW_US, RetryKey};
+use model::{Change, Clock, GroupKey, Labels, MetricType, Push, RETRY_WINDOW_US, RetryKey};
 use store::{
-    ComputeError, LiveGroup, ReadError, Reader, SampleBatch, Submitted, WriteError, WriteErrorKind, Writer,
-    compute,
+    ComputeError, LiveFamily, LiveGroup, ReadError, Reader, SampleBatch, Submitted, WriteError,
+    WriteErrorKind, Writer, compute,
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use wire::encoding::AnswerEncoding;
-use wire::{Accepted, Family};
+use wire::{Accepted, Family, PageFormat};
 
 use crate::about::About;
 use crate::api::{Deleted, Deletion};
 use crate::error::GatewayError;
 use crate::held::{Claim, Claimed, Held, Intent};
-use crate::intake::{self, Body, Intake, IntakeError};
+use crate::intake::{self, Body, Exemplars, Intake, IntakeError};
 use crate::retries::{self, Retries};
-use crate::scrape::{self, Page, ScrapeError};
+use crate::scrape::{self, HeldExemplars, Page, ScrapeError};
 use crate::settings::Settings;
 use crate::stats::GatewayStats;
 use crate::terms::Terms;
@@ -31,6 +31,8 @@ pub struct Gateway {
     writer: Arc<Writer>,
     /// Where what has a time of its own goes; `None`: it is refused.
     samples: Option<Arc<Writer<SampleBatch>>>,
+    /// `None`: exemplars are left out.
+    exemplars: Option<Arc<Writer<SampleBatch>>>,
     reader: Arc<Reader>,
     clock: Arc<dyn Clock>,
     settings: Arc<Settings>,
@@ -67,6 +69,10 @@ pub enum LookError {
 /// Bodies up to this size are decoded where they are received: it takes less than to hand them to another thread.
 const DECODED_IN_PLACE_BYTES_MAX: usize = 16 << 10;
 
+/// A page shows exemplars that are no older: what is held may be as old as it likes, and to find what came with it must not take a look
+/// at all exemplars there are.
+const EXEMPLARS_SHOWN_MS: i64 = 2 * 86_400_000;
+
 /// Groups that are being ended at once, of those that a selector names.
 const ENDED_AT_ONCE: usize = 256;
 
@@ -95,6 +101,7 @@ impl Gateway {
         Self {
             writer,
             samples: None,
+            exemplars: None,
             reader,
             clock,
             settings: Arc::new(settings),
@@ -106,6 +113,12 @@ impl Gateway {
             stats: GatewayStats::default(),
             quit: Notify::new(),
         }
+    }
+
+    /// The same, which writes exemplars by this writer.
+    #[must_use]
+    pub fn with_exemplars(self, exemplars: Arc<Writer<SampleBatch>>) -> Self {
+        Self { exemplars: Some(exemplars), ..self }
     }
 
     /// What the process says about itself.
@@ -273,21 +286,43 @@ impl Gateway {
         result
     }
 
-    /// Writes what a body holds, if it does not contradict what is held: first what is to be held, then what has a time of its own.
-    /// Where only the second fails, the same request again does all of it.
-    async fn write(&self, Intake { push, samples, families }: Intake) -> Result<(), GatewayError> {
-        self.write_push(push, &families).await?;
+    /// Writes what a body holds, if it does not contradict what is held: first what is to be held and its exemplars, then what has a
+    /// time of its own. Where only something after the first fails, the same request again does all of it.
+    async fn write(&self, intake: Intake) -> Result<(), GatewayError> {
+        let Intake { push, samples, exemplars, families } = intake;
+        let is_unkeyed_add = push.change == Change::Merge && push.retry_key.is_none();
+        let submitted = self.submit(push, &families).await?;
+        let of_exemplars = self.submit_exemplars(&exemplars, submitted.stamp().at_us.div_euclid(1_000));
+        self.durable(submitted).await?;
+        self.durable_exemplars(of_exemplars).await.map_err(|error| match is_unkeyed_add {
+            true => GatewayError::MayHaveBeenAdded(error),
+            false => error.into(),
+        })?;
         if let Some(writer) = self.samples.as_ref().filter(|_| !samples.series.is_empty()) {
             writer.push(samples).await?;
         }
         Ok(())
     }
 
-    async fn write_push(&self, push: Push, families: &[Family]) -> Result<(), GatewayError> {
-        let Some(held) = &self.held else {
-            self.writer.push(push).await?;
-            return Ok(());
-        };
+    /// Exemplars of a push of this stamp, under way.
+    fn submit_exemplars(&self, exemplars: &Exemplars, pushed_ms: i64) -> Vec<Result<Submitted, WriteError>> {
+        let Some(writer) = &self.exemplars else { return Vec::new() };
+        exemplars.batches(pushed_ms).map(|batch| writer.submit(batch)).collect()
+    }
+
+    async fn durable_exemplars(
+        &self,
+        submitted: Vec<Result<Submitted, WriteError>>,
+    ) -> Result<(), WriteError> {
+        for submitted in submitted {
+            submitted?.durable().await?;
+        }
+        Ok(())
+    }
+
+    /// A push under way, if it does not contradict what is held.
+    async fn submit(&self, push: Push, families: &[Family]) -> Result<Submitted, GatewayError> {
+        let Some(held) = &self.held else { return Ok(self.writer.submit(push)?) };
         let compared = self.settings.consistency_check.then_some(families);
         if compared.is_some() && !held.filled(Duration::from_millis(self.settings.known_wait_ms)).await {
             tracing::warn!("push compared with this process's only: what the store holds is not known yet");
@@ -296,7 +331,7 @@ impl Gateway {
         let intent = Intent { group: push.group, change: push.change, claims, compared, ttl_us: push.ttl_us };
         match held.push(intent, self.clock.now_us(), || self.writer.submit(push))? {
             Claimed::Refused(faults) => Err(IntakeError::Inconsistent(faults).into()),
-            Claimed::Submitted(submitted) => Ok(self.durable(submitted).await?),
+            Claimed::Submitted(submitted) => Ok(submitted),
         }
     }
 
@@ -409,6 +444,25 @@ impl Gateway {
         Ok(groups)
     }
 
+    /// The exemplars that came with what is held, as far as they are of the last two days.
+    async fn held_exemplars(&self, live: &[LiveFamily], now_ms: i64) -> Result<HeldExemplars, ReadError> {
+        let of_family = |family: &LiveFamily| {
+            matches!(
+                family.metadata.r#type,
+                MetricType::Counter | MetricType::Histogram | MetricType::GaugeHistogram
+            )
+        };
+        let series = live.iter().filter(|family| of_family(family)).flat_map(|family| {
+            family.series.iter().zip(&family.pushed_ms).map(|((labels, _), pushed_ms)| (labels, *pushed_ms))
+        });
+        let pushed = series.collect();
+        let times_ms = (
+            now_ms.saturating_sub(EXEMPLARS_SHOWN_MS),
+            now_ms.saturating_add(self.settings.samples_ahead_max_ms),
+        );
+        Ok(self.reader.pushed_exemplars(&pushed, times_ms).await?.found)
+    }
+
     /// Shows what is held now, as far as that may be seen.
     pub(crate) async fn page(
         &self,
@@ -416,15 +470,22 @@ impl Gateway {
         encoding: AnswerEncoding,
         grant: &Grant,
     ) -> Result<Page, ScrapeError> {
-        let mut live = self.reader.live(self.clock.now_ms()).await?.found;
+        let now_ms = self.clock.now_ms();
+        let mut live = self.reader.live(now_ms).await?.found;
         if grant.is_bounded() {
             live.retain_mut(|family| {
-                family.series.retain(|(labels, _)| grant.admits(labels));
+                family.retain(|labels| grant.admits(labels));
                 !family.series.is_empty()
             });
         }
+        let exemplars = match accepted.format {
+            PageFormat::Text => HeldExemplars::new(),
+            PageFormat::ProtobufDelimited | PageFormat::OpenMetrics(_) => {
+                self.held_exemplars(&live, now_ms).await?
+            }
+        };
         let settings = Arc::clone(&self.settings);
-        let write = move || scrape::page(&live, accepted, encoding, &settings);
+        let write = move || scrape::page(&live, &exemplars, accepted, encoding, &settings);
         tokio::task::spawn_blocking(write).await.map_err(|_| ScrapeError::Interrupted)?
     }
 }

@@ -68,6 +68,8 @@ pub struct Settings {
     pub requests_per_batch_max: usize,
     /// Series of one push, with every bucket and quantile as one.
     pub series_per_push_max: usize,
+    /// Exemplars of one series of a push: of more, the newest are stored.
+    pub exemplars_per_series_max: usize,
     /// Labels of one series, with those of its group.
     pub labels_per_series_max: usize,
     /// Bytes of a label's name.
@@ -107,6 +109,7 @@ impl Default for Settings {
             inflated_body_bytes_max: 64 << 20,
             requests_per_batch_max: 1_000,
             series_per_push_max: 250_000,
+            exemplars_per_series_max: 100,
             labels_per_series_max: 64,
             label_name_bytes_max: 1 << 10,
             label_value_bytes_max: 8 << 10,

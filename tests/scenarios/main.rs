@@ -23,3 +23,4 @@ mod s19_replay;
 mod s20_delete;
 mod s21_disk_cache;
 mod s22_access;
+mod s24_exemplars;

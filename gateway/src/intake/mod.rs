@@ -4,6 +4,7 @@ mod body;
 mod check;
 mod dump;
 mod error;
+mod exemplars;
 mod labels;
 mod limits;
 mod push;
@@ -18,6 +19,7 @@ pub use error::IntakeError;
 pub(crate) use body::{Body, families, inflated};
 pub(crate) use check::{FAULTS_MAX, type_name};
 pub(crate) use dump::dump;
+pub(crate) use exemplars::Exemplars;
 pub(crate) use push::{Intake, PUSH_FAILURE_HELP, deletion, failure, push};
 
 /// The family that tells when a group was last pushed to.

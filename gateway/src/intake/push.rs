@@ -9,6 +9,7 @@ use wire::{Family, flatten};
 use super::body::too_many_series;
 use super::check::check;
 use super::error::IntakeError;
+use super::exemplars::Exemplars;
 use super::{PUSH_FAILURE_TIME, PUSH_TIME, labels, limits, timed};
 use crate::aggregate::{self, Merges};
 use crate::settings::Settings;
@@ -25,6 +26,8 @@ pub(crate) struct Intake {
     pub(crate) push: Push,
     /// What is to be stored beside it, at times of its own.
     pub(crate) samples: SampleBatch,
+    /// Exemplars of what was pushed.
+    pub(crate) exemplars: Exemplars,
     /// The families of the body as they were checked, in order of names: metrics have the labels of their group.
     pub(crate) families: Vec<Family>,
 }
@@ -64,6 +67,7 @@ pub(crate) fn push(
         true => timed::take(&mut families, at_us.div_euclid(1_000), settings)?,
         false => SampleBatch::default(),
     };
+    let exemplars = Exemplars::of(&families, at_us.div_euclid(1_000), settings);
     let mut pushed = Vec::with_capacity(families.len() + 1);
     let mut series = samples.series.len();
     for (family, merges) in families.iter().zip(&merges) {
@@ -81,7 +85,7 @@ pub(crate) fn push(
     // exact to the microsecond until the year 2255
     pushed.push(told(own_family(group, PUSH_TIME, PUSH_TIME_HELP, at_us as f64 / 1e6), settings));
     let push = Push { ttl_us: terms.ttl_us, ..Push::new(GroupKey::of(group), terms.change, pushed) };
-    Ok(Intake { push, samples, families })
+    Ok(Intake { push, samples, exemplars, families })
 }
 
 /// That a push to a group was refused. If the group `is_new`, it is there from now on, and nothing was ever pushed to it.

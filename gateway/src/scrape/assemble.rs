@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use super::page::show_instance;
 use model::{Labels, MetricType, TYPE_LABEL, UNIT_LABEL, Value};
-use store::{HeldFamily, LiveFamily};
-use wire::{Bucket, Family, Histogram, Metric, MetricValue, Quantile, Summary};
+use store::{HeldFamily, LiveFamily, PushedExemplar};
+use wire::{Bucket, Exemplar, Family, Histogram, Metric, MetricValue, Quantile, Summary};
+
+/// The exemplars that came with what is held, by series.
+pub(crate) type HeldExemplars = HashMap<Labels, Vec<PushedExemplar>>;
 
 /// The families of what one group holds, as a scraper sees them.
 pub(crate) fn families_of(held: &HeldFamily) -> Vec<Family> {
     let (name, metadata) = (Arc::clone(&held.name), held.metadata.clone());
-    let mut families = assemble(&LiveFamily { name, metadata, series: held.series.clone() });
+    let live = LiveFamily { name, metadata, series: held.series.clone(), pushed_ms: Vec::new() };
+    let mut families = assemble(&live, &HeldExemplars::new());
     show_instance(&mut families);
     wire::exposition::sort(&mut families);
     families
@@ -20,7 +24,7 @@ pub(crate) fn families_of(held: &HeldFamily) -> Vec<Family> {
 /// The families of what the store holds. Usually one; but a family of which some series do not fit its type (two groups
 /// may disagree, and neither can be refused any more) is shown flat and untyped, by the names of its series, so that
 /// nothing is hidden.
-pub(super) fn assemble(live: &LiveFamily) -> Vec<Family> {
+pub(super) fn assemble(live: &LiveFamily, exemplars: &HeldExemplars) -> Vec<Family> {
     let head = Family {
         name: Arc::clone(&live.name),
         help: Arc::clone(&live.metadata.help),
@@ -29,11 +33,13 @@ pub(super) fn assemble(live: &LiveFamily) -> Vec<Family> {
         metrics: Vec::new(),
     };
     let metrics = match live.metadata.r#type {
-        MetricType::Counter => plain(live, MetricValue::Counter),
-        MetricType::Gauge => plain(live, MetricValue::Gauge),
-        MetricType::Untyped | MetricType::Info | MetricType::StateSet => plain(live, MetricValue::Untyped),
-        MetricType::Summary => parts(live, "quantile", summary_part),
-        MetricType::Histogram | MetricType::GaugeHistogram => parts(live, "le", histogram_part),
+        MetricType::Counter => plain(live, exemplars, MetricValue::Counter),
+        MetricType::Gauge => plain(live, exemplars, MetricValue::Gauge),
+        MetricType::Untyped | MetricType::Info | MetricType::StateSet => {
+            plain(live, exemplars, MetricValue::Untyped)
+        }
+        MetricType::Summary => parts(live, exemplars, "quantile", summary_part),
+        MetricType::Histogram | MetricType::GaugeHistogram => parts(live, exemplars, "le", histogram_part),
     };
     match metrics {
         Some(metrics) => vec![Family { metrics, ..head }],
@@ -42,10 +48,11 @@ pub(super) fn assemble(live: &LiveFamily) -> Vec<Family> {
 }
 
 /// `None` if any series does not fit.
-fn plain(live: &LiveFamily, value: fn(f64) -> MetricValue) -> Option<Vec<Metric>> {
+fn plain(live: &LiveFamily, exemplars: &HeldExemplars, value: fn(f64) -> MetricValue) -> Option<Vec<Metric>> {
     let metric = |(labels, held): &(Labels, Value)| match held {
         Value::Float(float) if labels.metric_name() == &*live.name => {
-            Some(Metric::new(pairs(labels, ""), value(*float)))
+            let exemplars = shown(exemplars, labels);
+            Some(Metric { exemplars, ..Metric::new(pairs(labels, ""), value(*float)) })
         }
         _ => None,
     };
@@ -61,13 +68,25 @@ struct Part<'a> {
     /// The value of `le` or `quantile`.
     bound: Option<f64>,
     value: &'a Value,
+    exemplars: Vec<Exemplar>,
+}
+
+/// The exemplars of a series as they came.
+fn shown(exemplars: &HeldExemplars, labels: &Labels) -> Vec<Exemplar> {
+    let shown = |PushedExemplar { exemplar, has_time }: &PushedExemplar| {
+        let labels = exemplar.labels.iter();
+        let labels = labels.map(|label| (Arc::clone(&label.name), Arc::clone(&label.value))).collect();
+        Exemplar { labels, value: exemplar.value, timestamp_ms: has_time.then_some(exemplar.at_ms) }
+    };
+    exemplars.get(labels).into_iter().flatten().map(shown).collect()
 }
 
 /// `None` if any series does not fit.
 fn parts(
     live: &LiveFamily,
+    exemplars: &HeldExemplars,
     bound_label: &str,
-    mut set: impl FnMut(&mut MetricValue, &Part<'_>) -> Option<()>,
+    mut set: impl FnMut(&mut Metric, &mut Part<'_>) -> Option<()>,
 ) -> Option<Vec<Metric>> {
     let mut metrics: Vec<Metric> = Vec::new();
     let mut places: HashMap<Pairs, usize> = HashMap::new();
@@ -81,7 +100,7 @@ fn parts(
             metrics.push(Metric::new(rest.clone(), MetricValue::Absent));
             metrics.len() - 1
         });
-        set(&mut metrics[place].value, &Part { suffix, bound, value })?;
+        set(&mut metrics[place], &mut Part { suffix, bound, value, exemplars: shown(exemplars, labels) })?;
     }
     for metric in &mut metrics {
         in_order_of_bounds(&mut metric.value);
@@ -89,7 +108,8 @@ fn parts(
     Some(metrics)
 }
 
-fn summary_part(held: &mut MetricValue, part: &Part<'_>) -> Option<()> {
+fn summary_part(metric: &mut Metric, part: &mut Part<'_>) -> Option<()> {
+    let held = &mut metric.value;
     if *held == MetricValue::Absent {
         *held = MetricValue::Summary(Summary::default());
     }
@@ -103,7 +123,8 @@ fn summary_part(held: &mut MetricValue, part: &Part<'_>) -> Option<()> {
     Some(())
 }
 
-fn histogram_part(held: &mut MetricValue, part: &Part<'_>) -> Option<()> {
+fn histogram_part(metric: &mut Metric, part: &mut Part<'_>) -> Option<()> {
+    let held = &mut metric.value;
     if *held == MetricValue::Absent {
         *held = MetricValue::Histogram(Histogram::default());
     }
@@ -112,11 +133,13 @@ fn histogram_part(held: &mut MetricValue, part: &Part<'_>) -> Option<()> {
         ("_sum", _, Value::Float(value)) => histogram.sum = *value,
         ("_count", _, Value::Float(value)) => histogram.count = *value,
         ("_bucket", Some(upper_bound), Value::Float(value)) => {
-            histogram.buckets.push(Bucket { upper_bound, cumulative_count: *value, exemplar: None });
+            let exemplar = part.exemplars.pop().map(Box::new);
+            histogram.buckets.push(Bucket { upper_bound, cumulative_count: *value, exemplar });
         }
         ("", None, Value::Histogram(native)) => {
             (histogram.count, histogram.sum) = (native.count, native.sum);
             histogram.native = Some(Arc::clone(native));
+            metric.exemplars = std::mem::take(&mut part.exemplars);
         }
         _ => return None,
     }

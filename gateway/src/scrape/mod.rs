@@ -9,5 +9,5 @@ mod tests;
 
 pub use page::ScrapeError;
 
-pub(crate) use assemble::{families_of, tells_of_family};
+pub(crate) use assemble::{HeldExemplars, families_of, tells_of_family};
 pub(crate) use page::{Page, check_count, page};

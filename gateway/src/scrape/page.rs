@@ -6,7 +6,7 @@ use store::{LiveFamily, LiveGroup, ReadError};
 use wire::encoding::AnswerEncoding;
 use wire::{Accepted, Family, PageFormat, exposition};
 
-use super::assemble::assemble;
+use super::assemble::{HeldExemplars, assemble};
 use super::failure_time::add_zeros;
 use crate::settings::Settings;
 
@@ -51,6 +51,7 @@ pub(crate) fn check_count(live: &[LiveGroup], settings: &Settings) -> Result<(),
 /// Writes what the store holds in the format that was asked for.
 pub(crate) fn page(
     live: &[LiveFamily],
+    exemplars: &HeldExemplars,
     accepted: Accepted,
     encoding: AnswerEncoding,
     settings: &Settings,
@@ -60,7 +61,7 @@ pub(crate) fn page(
     if series > max {
         return Err(ScrapeError::TooManySeries { series, max });
     }
-    let mut families: Vec<Family> = live.iter().flat_map(assemble).collect();
+    let mut families: Vec<Family> = live.iter().flat_map(|family| assemble(family, exemplars)).collect();
     add_zeros(&mut families);
     show_instance(&mut families);
     exposition::sort(&mut families);

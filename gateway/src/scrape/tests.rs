@@ -7,6 +7,7 @@ use store::LiveFamily;
 use wire::encoding::AnswerEncoding;
 use wire::{Accepted, Limits, encoding, protobuf};
 
+use super::assemble::assemble;
 use super::*;
 use crate::settings::Settings;
 
@@ -20,12 +21,18 @@ fn live(name: &str, r#type: MetricType, help: &str, lines: &[&str]) -> LiveFamil
         (labels, flat.value)
     });
     let metadata = Metadata { r#type, help: help.into(), unit: "".into() };
-    LiveFamily { name: name.into(), metadata, series: series.collect() }
+    LiveFamily { name: name.into(), metadata, series: series.collect(), pushed_ms: Vec::new() }
 }
 
 fn check(live: &[LiveFamily], expect: &str) {
-    let page = page(live, Accepted::of_header(None, false), AnswerEncoding::Identity, &Settings::default())
-        .expect("is shown");
+    let page = page(
+        live,
+        &HeldExemplars::new(),
+        Accepted::of_header(None, false),
+        AnswerEncoding::Identity,
+        &Settings::default(),
+    )
+    .expect("is shown");
     assert_eq!(String::from_utf8(page.body).as_deref(), Ok(expect));
     assert_eq!(page.content_type, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores");
 }
@@ -159,6 +166,7 @@ fn native_histograms_show_count_and_sum_in_text_and_all_in_protobuf() {
     let accept = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
     let page = page(
         &[native()],
+        &HeldExemplars::new(),
         Accepted::of_header(Some(accept), false),
         AnswerEncoding::Gzip,
         &Settings::default(),
@@ -182,7 +190,66 @@ fn native_histograms_show_count_and_sum_in_text_and_all_in_protobuf() {
 fn the_limit_is_named() {
     let settings = Settings { series_per_scrape_max: 1, ..Settings::default() };
     let two = live("a", MetricType::Gauge, "", &["a 1", "a{x=\"1\"} 1"]);
-    let found = page(&[two], Accepted::of_header(None, false), AnswerEncoding::Identity, &settings)
-        .map_err(|error| error.to_string());
+    let found = page(
+        &[two],
+        &HeldExemplars::new(),
+        Accepted::of_header(None, false),
+        AnswerEncoding::Identity,
+        &settings,
+    )
+    .map_err(|error| error.to_string());
     assert_eq!(found, Err("2 series are held, which exceeds series_per_scrape_max = 1".to_owned()));
+}
+
+#[test]
+fn exemplars_stand_where_they_belong() {
+    let exemplars: HeldExemplars = [
+        (r#"h_bucket|le=1.0"#, 0.5, true),
+        (r#"h_bucket|le=+Inf"#, 7.0, false),
+        ("a_total|", 1.0, true),
+        ("b_total|", 1.0, true),
+    ]
+    .into_iter()
+    .map(|(series, value, has_time)| {
+        let (name, label) = series.split_once('|').expect("has a name");
+        let label = label.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let labels = Labels::from_pairs([("__name__".to_owned(), name.to_owned())].into_iter().chain(label));
+        let own = Labels::from_pairs([("trace_id", "t")]);
+        let exemplar = model::Exemplar { labels: own, value, at_ms: 1_500 };
+        (labels, vec![store::PushedExemplar { exemplar, has_time }])
+    })
+    .collect();
+    let series = |name: &str, le: Option<&str>| {
+        let le = le.map(|le| ("le", le));
+        (Labels::from_pairs([("__name__", name)].into_iter().chain(le)), Value::Float(2.0))
+    };
+    let family = |name: &str, r#type, series| LiveFamily {
+        name: name.into(),
+        metadata: Metadata { r#type, ..Metadata::default() },
+        series,
+        pushed_ms: Vec::new(),
+    };
+    let live = [
+        family("a_total", MetricType::Counter, vec![series("a_total", None)]),
+        family(
+            "h",
+            MetricType::Histogram,
+            vec![
+                series("h_bucket", Some("1.0")),
+                series("h_bucket", Some("2.0")),
+                series("h_bucket", Some("+Inf")),
+                series("h_count", None),
+            ],
+        ),
+    ];
+    let families: Vec<wire::Family> = live.iter().flat_map(|family| assemble(family, &exemplars)).collect();
+    let shown = |exemplar: &wire::Exemplar| (exemplar.value, exemplar.timestamp_ms);
+    let of_counter: Vec<_> = families[0].metrics[0].exemplars.iter().map(shown).collect();
+    assert_eq!(of_counter, [(1.0, Some(1_500))]);
+    let wire::MetricValue::Histogram(histogram) = &families[1].metrics[0].value else {
+        panic!("a histogram")
+    };
+    let of_buckets: Vec<_> =
+        histogram.buckets.iter().map(|bucket| bucket.exemplar.as_deref().map(shown)).collect();
+    assert_eq!(of_buckets, [Some((0.5, Some(1_500))), None, Some((7.0, None))]);
 }

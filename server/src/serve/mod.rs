@@ -94,6 +94,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         Arc::clone(&clock),
         gateway_settings,
     );
+    let gateway = gateway.with_exemplars(Arc::clone(&exemplars));
     let process = process(values.clone(), clock.now_ms());
     let about = pushgateway::about(&edge::build_information(), values, clock.now_us());
     let gateway = Arc::new(gateway.about(about).knowing_groups());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::{GroupKey, Labels, Metadata, NeededLabels, RetryKey, Selection, Series, Stamp, Value};
 
 use super::LiveFamily;
-use crate::fold::{Carried, Ends, Heads, Pushed, SeriesEvents, complete, fold, widened};
+use crate::fold::{Carried, Ends, GroupEvents, Heads, Pushed, SeriesEvents, complete, fold, widened};
 use crate::segment::{Segment, SeriesRows, Span};
 
 /// What tells a series from others: of its labels those that are needed, and the fingerprint of all.
@@ -194,35 +194,42 @@ impl Gathered {
 
     /// The values that hold at `at_ms`, by family.
     pub(crate) fn into_live(self, at_ms: i64) -> Vec<LiveFamily> {
-        let mut families: BTreeMap<Arc<str>, LiveFamily> = BTreeMap::new();
+        let mut families: BTreeMap<Arc<str>, Vec<(Labels, Value, i64)>> = BTreeMap::new();
         for (Identity { labels, .. }, events) in self.series {
             let latest = events.iter().filter_map(|(_, group)| group.last()).max_by_key(|(stamp, _)| *stamp);
-            let Some(name) = latest.map(|(_, kind)| Arc::clone(&kind.family)) else {
+            let Some((stamp, name)) = latest.map(|(stamp, kind)| (stamp, Arc::clone(&kind.family))) else {
                 continue;
             };
+            let pushed_us = match events.iter().count() {
+                1 => Some(stamp.at_us),
+                // of another group what was pushed later may have ended
+                _ => events.iter().filter_map(|group| held_since(group, &self.ends, at_ms)).max(),
+            };
             let steps = fold(events, &self.ends, at_ms, at_ms);
-            let Some(index) = steps.at(at_ms) else {
+            let (Some(index), Some(pushed_us)) = (steps.at(at_ms), pushed_us) else {
                 continue;
             };
             let histogram = steps.histograms.get(index).cloned().flatten();
             let value = histogram.map_or(Value::Float(steps.values[index]), Value::Histogram);
-            let family = families.entry(Arc::clone(&name)).or_insert_with(|| LiveFamily {
-                metadata: self
-                    .descriptions
-                    .get(&name)
-                    .map(|(_, metadata)| metadata.clone())
-                    .unwrap_or_default(),
-                name,
-                series: Vec::new(),
-            });
-            family.series.push((labels, value));
+            let pushed_ms = pushed_us.div_euclid(1_000);
+            families.entry(name).or_default().push((labels, value, pushed_ms));
         }
-        let mut families: Vec<LiveFamily> = families.into_values().collect();
-        for family in &mut families {
-            family.series.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        }
-        families
+        let family = |(name, mut series): (Arc<str>, Vec<(Labels, Value, i64)>)| {
+            series.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+            let pushed_ms = series.iter().map(|(.., pushed_ms)| *pushed_ms).collect();
+            let series = series.into_iter().map(|(labels, value, _)| (labels, value)).collect();
+            let told = self.descriptions.get(&name).map(|(_, metadata)| metadata.clone());
+            LiveFamily { name, metadata: told.unwrap_or_default(), series, pushed_ms }
+        };
+        families.into_iter().map(family).collect()
     }
+}
+
+/// When a group that holds something of a series was last pushed it.
+fn held_since((group, events): &(GroupKey, GroupEvents), ends: &Ends, at_ms: i64) -> Option<i64> {
+    let (stamp, _) = events.last()?;
+    let alone = SeriesEvents::of(*group, events.clone());
+    fold(alone, ends, at_ms, at_ms).at(at_ms).map(|_| stamp.at_us)
 }
 
 /// Whether a stamp lies in or before a millisecond.

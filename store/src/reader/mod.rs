@@ -113,6 +113,18 @@ pub struct LiveFamily {
     /// Its series (flat: a histogram's buckets, sum and count are series of their own) with the values that hold, in
     /// order of labels.
     pub series: Vec<(Labels, Value)>,
+    /// When each of them was pushed last, in milliseconds.
+    pub pushed_ms: Vec<i64>,
+}
+
+impl LiveFamily {
+    /// Leaves those of its series of which this is true.
+    pub fn retain(&mut self, mut is_kept: impl FnMut(&Labels) -> bool) {
+        let mut kept = self.series.iter().map(|(labels, _)| is_kept(labels)).collect::<Vec<_>>().into_iter();
+        let mut pushed = kept.clone();
+        self.series.retain(|_| kept.next().unwrap_or(false));
+        self.pushed_ms.retain(|_| pushed.next().unwrap_or(false));
+    }
 }
 
 impl Reader {
