@@ -8,6 +8,7 @@ import time
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from harness import protobuf
 from harness.http import api, call, data
@@ -201,7 +202,7 @@ def test_what_is_pushed_and_scraped(tmp_path, folder_server):
 
 
 def test_pushed_as_openmetrics(tmp_path):
-    ours = Mayfly(tmp_path, tmp_path / "data", flags=("--web.enable-admin-api",)).start()
+    ours = Mayfly(tmp_path, tmp_path / "data", flags=("--web.enable-admin-api", "--gateway.enable-openmetrics")).start()
     registry = CollectorRegistry()
     Counter("rows", "Rows.", registry=registry).inc(3, exemplar={"trace_id": "with-time"})
     shown = generate_latest(registry).decode()
@@ -218,6 +219,15 @@ def test_pushed_as_openmetrics(tmp_path):
     (steps,) = data(ours.query, "query_exemplars", query="steps_total")
     (found,) = steps["exemplars"]
     assert before - 1 < found["timestamp"] < time.time() + 1 and found["labels"] == {"trace_id": "without"}
+    # the page of that format has them, and the real client reads it
+    page = call(ours.gateway, "GET", "/metrics", headers={"accept": CONTENT_TYPE_LATEST}).text
+    samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+    held = {sample.name: sample.exemplar for sample in samples if sample.exemplar}
+    assert {name: (one.labels, one.value) for name, one in held.items()} == {
+        "rows_total": ({"trace_id": "with-time"}, 3),
+        "steps_total": ({"trace_id": "without"}, 0.5),
+    }
+    assert held["steps_total"].timestamp is None and float(held["rows_total"].timestamp) > before - 10
     long = "# TYPE steps counter\nsteps_total 1 # {trace_id=\"" + "x" * 121 + "\"} 0.5\n# EOF\n"
     assert call(ours.gateway, "PUT", "/metrics/job/b", long, {"content-type": CONTENT_TYPE_LATEST}).status == 400
     # deleted with its series

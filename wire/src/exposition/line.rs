@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use model::float;
 use model::name::{is_legacy_label_name, is_legacy_metric_name};
 
-use crate::family::Metric;
+use crate::family::{Exemplar, Metric};
 use crate::name_escaping::Escaping;
 
 /// A label that the metric itself does not have: `le` or `quantile`, and its value as the format writes it.
@@ -35,7 +36,7 @@ impl LineWriter<'_> {
         self.text.push('\n');
     }
 
-    /// One sample; `timestamp` as the format writes it.
+    /// One sample; `timestamp` as the format writes it. Only OpenMetrics has exemplars.
     pub(super) fn sample(
         &mut self,
         suffix: &str,
@@ -43,6 +44,7 @@ impl LineWriter<'_> {
         bound: Bound<'_>,
         value: &str,
         timestamp: Option<String>,
+        exemplar: Option<&Exemplar>,
     ) {
         let is_plain = is_legacy_metric_name(self.name);
         if is_plain {
@@ -62,6 +64,15 @@ impl LineWriter<'_> {
         if let Some(timestamp) = timestamp {
             self.text.push(' ');
             self.text.push_str(&timestamp);
+        }
+        if let Some(Exemplar { labels, value, timestamp_ms }) = exemplar {
+            self.text.push_str(" # {");
+            self.labels(labels, None, true);
+            self.text.push_str("} ");
+            self.text.push_str(&float::bound(*value));
+            if let Some(at_ms) = timestamp_ms {
+                self.text.push_str(&format!(" {}", *at_ms as f64 / 1e3));
+            }
         }
         self.text.push('\n');
     }

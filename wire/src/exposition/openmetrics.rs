@@ -4,7 +4,7 @@ use model::MetricType;
 use model::float::bound;
 
 use super::line::{LineWriter, escape};
-use crate::family::{Family, Histogram, Metric, MetricValue, Summary};
+use crate::family::{Exemplar, Family, Histogram, Metric, MetricValue, Summary};
 use crate::name_escaping::Escaping;
 
 /// Writes families in the order given; those without metrics are left out. The sample of a counter `a` is called `a_total`,
@@ -62,7 +62,8 @@ impl Writer<'_> {
         match &metric.value {
             MetricValue::Absent => {}
             MetricValue::Counter(value) | MetricValue::Gauge(value) | MetricValue::Untyped(value) => {
-                self.sample(suffix(r#type), metric, None, &bound(*value));
+                let exemplar = metric.exemplars.last().filter(|_| r#type == MetricType::Counter);
+                self.sample(suffix(r#type), metric, None, &bound(*value), exemplar);
             }
             MetricValue::Summary(summary) => self.summary(metric, summary),
             MetricValue::Histogram(histogram) => self.histogram(metric, histogram),
@@ -71,10 +72,10 @@ impl Writer<'_> {
 
     fn summary(&mut self, metric: &Metric, summary: &Summary) {
         for quantile in &summary.quantiles {
-            self.sample("", metric, Some(("quantile", quantile.quantile)), &bound(quantile.value));
+            self.sample("", metric, Some(("quantile", quantile.quantile)), &bound(quantile.value), None);
         }
-        self.sample("_sum", metric, None, &bound(summary.sum));
-        self.sample("_count", metric, None, &summary.count.to_string());
+        self.sample("_sum", metric, None, &bound(summary.sum), None);
+        self.sample("_count", metric, None, &summary.count.to_string(), None);
     }
 
     fn histogram(&mut self, metric: &Metric, histogram: &Histogram) {
@@ -82,20 +83,30 @@ impl Writer<'_> {
         for bucket in &histogram.buckets {
             has_infinity |= bucket.upper_bound == f64::INFINITY;
             let count = count(bucket.cumulative_count);
-            self.sample("_bucket", metric, Some(("le", bucket.upper_bound)), &count);
+            let exemplar = bucket.exemplar.as_deref();
+            self.sample("_bucket", metric, Some(("le", bucket.upper_bound)), &count, exemplar);
         }
         if !has_infinity {
-            self.sample("_bucket", metric, Some(("le", f64::INFINITY)), &count(histogram.count));
+            self.sample("_bucket", metric, Some(("le", f64::INFINITY)), &count(histogram.count), None);
         }
-        self.sample("_sum", metric, None, &bound(histogram.sum));
-        self.sample("_count", metric, None, &count(histogram.count));
+        self.sample("_sum", metric, None, &bound(histogram.sum), None);
+        self.sample("_count", metric, None, &count(histogram.count), None);
     }
 
-    fn sample(&mut self, suffix: &str, metric: &Metric, label: Bound, value: &str) {
+    fn sample(
+        &mut self,
+        suffix: &str,
+        metric: &Metric,
+        label: Bound,
+        value: &str,
+        exemplar: Option<&Exemplar>,
+    ) {
+        // labels that are too long are none of this format
+        let exemplar = exemplar.filter(|exemplar| exemplar.stored(0).is_some());
         let label = label.map(|(name, value)| (name, bound(value)));
         let timestamp = metric.timestamp_ms.map(|ms| (ms as f64 / 1e3).to_string());
         let label = label.as_ref().map(|(name, value)| (*name, value.as_str()));
-        self.0.sample(suffix, metric, label, value, timestamp);
+        self.0.sample(suffix, metric, label, value, timestamp, exemplar);
     }
 }
 
@@ -133,6 +144,14 @@ mod tests {
         assert_eq!(write(&[], Escaping::default()), "# EOF\n");
         let body = "# TYPE build info\nbuild_info{v=\"1\"} 1.0\n# TYPE a counter\na_total 2.0\n\
             # TYPE s stateset\ns{s=\"up\"} 1.0\n# EOF\n";
+        let families = crate::openmetrics::parse(body.as_bytes(), &text::Options::default()).expect("parses");
+        assert_eq!(write(&families, Escaping::default()), body);
+    }
+
+    #[test]
+    fn exemplars_are_read_as_they_are_written() {
+        let body = "# TYPE a counter\na_total 2.0 # {trace_id=\"t\\n\"} 0.5 1700000000.25\n\
+            # TYPE h histogram\nh_bucket{le=\"1.0\"} 1 # {} 0.25\nh_bucket{le=\"+Inf\"} 3\nh_sum 5.0\nh_count 3\n# EOF\n";
         let families = crate::openmetrics::parse(body.as_bytes(), &text::Options::default()).expect("parses");
         assert_eq!(write(&families, Escaping::default()), body);
     }

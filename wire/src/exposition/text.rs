@@ -80,7 +80,7 @@ impl Writer<'_> {
         let bound = bound.map(|(name, bound)| (name, number(bound)));
         let timestamp = metric.timestamp_ms.map(|ms| ms.to_string());
         let bound = bound.as_ref().map(|(name, bound)| (*name, bound.as_str()));
-        self.0.sample(suffix, metric, bound, &number(value), timestamp);
+        self.0.sample(suffix, metric, bound, &number(value), timestamp, None);
     }
 }
 
