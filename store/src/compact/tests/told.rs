@@ -127,6 +127,50 @@ async fn what_was_told_last_is_known_through_all_merges() {
     assert_eq!(world.told().await, told(&[("b", "b2"), ("c", "c")]));
 }
 
+/// However a tick is cut off, what was told is known, and the next tick goes on.
+#[tokio::test]
+async fn a_tick_over_what_is_told_may_be_cut_off_at_every_request() {
+    let expect = told(&[("a", "a2"), ("m0", "m"), ("m1", "m"), ("m2", "m")]);
+    for fault in [Fault::Fail, Fault::FailAfterwards] {
+        for operation in [Operation::Put, Operation::Get, Operation::List] {
+            for cut in 0..40 {
+                let mut world = World::new();
+                for minute in 0..3 {
+                    let mut samples = Samples::default();
+                    samples.push(T0_MS - 48 * HOUR_MS, 1.0);
+                    let series = vec![(Labels::from_pairs([("__name__", "a")]), samples)];
+                    let families =
+                        [(format!("m{minute}"), "m".to_owned()), ("a".to_owned(), format!("a{minute}"))];
+                    let families = families.map(|(name, help)| (Arc::from(name), metadata(&help))).to_vec();
+                    world.put(World::stream(), SampleBatch { series, families }).await;
+                    world.clock.advance_ms(25 * MINUTE_MS);
+                }
+                world.clock.advance_ms(30 * HOUR_MS);
+                let compactor = world.compactor(7, |settings| settings.grace = Duration::ZERO);
+                let left = cut + 1;
+                *world.cut.lock().expect("unpoisoned") = Some(Cut { operation, left, fault: fault.clone() });
+                let cut_off = compactor.tick().await;
+                *world.cut.lock().expect("unpoisoned") = None;
+                assert_eq!(world.told().await, expect, "{fault:?} {operation:?} {cut}");
+                // another one takes over when the lease has ended
+                for minutes in [20, 120, 120] {
+                    world.clock.advance_ms(minutes * MINUTE_MS);
+                    let other = world.compactor(8, |settings| settings.grace = Duration::ZERO);
+                    other.tick().await.expect("goes on");
+                    assert_eq!(world.told().await, expect, "{fault:?} {operation:?} {cut}");
+                }
+                assert_eq!(world.objects("hot").await, Vec::<String>::new());
+                // the day on which it was told, and that of the samples
+                assert_eq!(world.manifest().await.runs.len(), 2);
+                if cut_off.is_ok() {
+                    break;
+                }
+                assert!(cut < 39, "it needs more requests than were cut");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_is_deleted_by_its_name_is_told_no_more() {
     let mut world = World::new();
