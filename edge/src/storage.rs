@@ -156,6 +156,12 @@ impl Storage {
         self.writer(self.exemplars(), "exemplars", clock, ack).await
     }
 
+    /// The same, for who acknowledges only what is in the object store, and does without all that keeps a log.
+    pub fn stored_exemplar_writer(&self, clock: Arc<dyn Clock>) -> Writer<SampleBatch> {
+        let settings = WriterSettings { writer: identity(), ..self.writers.clone() };
+        Writer::start(Arc::clone(&self.store) as _, self.exemplars(), clock, settings)
+    }
+
     async fn writer<E: Entry>(
         &self,
         stream: Stream,

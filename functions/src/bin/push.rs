@@ -39,7 +39,7 @@ async fn start(mut environment: Environment) -> anyhow::Result<(Web, Messages)> 
     let storage = mayfly_functions::storage(&storage).await?;
     let clock = Arc::new(SystemClock);
     let writer = Arc::new(storage.push_writer(Arc::clone(&clock) as _, Ack::Stored).await?);
-    let exemplars = Arc::new(storage.exemplar_writer(Arc::clone(&clock) as _, Ack::Stored).await?);
+    let exemplars = Arc::new(storage.stored_exemplar_writer(Arc::clone(&clock) as _));
     let reader = storage.reader(Some(&writer), None).with_exemplars(storage.exemplar_source(&exemplars));
     let settings = gateway::Settings { push_ttl_ms, type_labels, ..gateway::Settings::default() };
     let gateway = Gateway::new(writer, Arc::new(reader), clock, settings).with_exemplars(exemplars);
