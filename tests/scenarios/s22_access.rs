@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use mayfly_tests::{Fixture, mayfly};
 use testkit::http::{self, Request, Response};
+use testkit::protobuf::Message;
 use testkit::remote_write::{V1, request_v1, series_v1};
 use testkit::server::{Mayfly, built};
 
@@ -168,7 +169,10 @@ fn a_team_reaches_nothing_of_others_by_any_route() {
         200
     );
     let labels = [("__name__", "zebra_written"), ("job", "other"), ("owner", SECRET)];
-    let written = snappy(&request_v1([series_v1(&labels, &[(now_ms(), 3.0)])]));
+    let trace = Message::new().bytes(1, "trace_id").bytes(2, SECRET);
+    let exemplar = Message::new().message(1, trace).double(2, 0.5).int(3, now_ms());
+    let series = series_v1(&labels, &[(now_ms(), 3.0)]).message(3, exemplar);
+    let written = snappy(&request_v1([series]));
     let request =
         Request::new("POST", "/api/v1/write").header("content-type", V1).header("content-encoding", "snappy");
     assert_eq!(world.send("query", &world.boss, request.body(written)).status, 204);
@@ -210,6 +214,7 @@ fn a_team_reaches_nothing_of_others_by_any_route() {
         "gateway /api/v1/metrics",
         "query /api/v1/query",
         "query /api/v1/query_range",
+        "query /api/v1/query_exemplars",
         "query /api/v1/series",
         "query /api/v1/label/{name}/values",
         "query /api/v1/metadata",
