@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};
 use model::Labels;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
 
 use super::histogram;
 
@@ -222,9 +225,12 @@ fn map() -> DataType {
     DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entry), false)), false)
 }
 
-/// The schema to read a file with: texts as dictionaries, as they lie in it.
-pub(super) fn reading_schema(found: &Schema) -> Arc<Schema> {
+/// How a file is read: texts as dictionaries, as they lie in it. What Arrow's writer says of its schema is not looked at.
+pub(super) fn reading(metadata: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata, ParquetError> {
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let found = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options.clone())?;
     let fields: Vec<Field> = found
+        .schema()
         .fields()
         .iter()
         .map(|field| match field.data_type() {
@@ -232,7 +238,7 @@ pub(super) fn reading_schema(found: &Schema) -> Arc<Schema> {
             _ => field.as_ref().clone(),
         })
         .collect();
-    Arc::new(Schema::new(fields))
+    ArrowReaderMetadata::try_new(metadata, options.with_schema(Arc::new(Schema::new(fields))))
 }
 
 /// What `__event__` says.

@@ -7,7 +7,8 @@ use arrow_array::types::{Float64Type, TimestampMicrosecondType};
 use arrow_array::{Array, FixedSizeBinaryArray, MapArray, RecordBatch};
 use bytes::Bytes;
 use model::{GroupKey, Histogram, Label, Labels, Merge, Metadata, MetricType, RetryKey, Stamp, Value};
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::ParquetMetaDataReader;
 
 use super::columns::{self, event};
 use super::footer::Footer;
@@ -24,12 +25,10 @@ pub(crate) fn decode(bytes: Bytes, expected: u64) -> Result<Segment, SegmentErro
     if found != expected {
         return Err(SegmentError::Checksum { found, expected });
     }
-    let found = ParquetRecordBatchReaderBuilder::try_new(bytes.clone())?;
-    let Footer { writer, aggregates, collision, .. } = Footer::read(found.metadata())?;
-    let options = ArrowReaderOptions::new()
-        .with_schema(columns::reading_schema(found.schema()))
-        .with_skip_arrow_metadata(true);
-    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)?
+    let metadata = ParquetMetaDataReader::new().parse_and_finish(&bytes)?;
+    let Footer { writer, aggregates, collision, .. } = Footer::read(&metadata)?;
+    let metadata = columns::reading(Arc::new(metadata))?;
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata)
         .with_batch_size(BATCH_ROWS)
         .build()?;
     let mut segment = Segment { writer, aggregates, ..Segment::default() };

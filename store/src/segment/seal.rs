@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::DecodeResult;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::file::metadata::{
     FileMetaData, KeyValue, PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder,
     ParquetMetaDataReader, ParquetMetaDataWriter, RowGroupMetaData,
@@ -172,11 +172,7 @@ impl Sealed {
             pages.push(Page { range, check: check.ok_or(SegmentError::Unsealed)? });
         }
         pages.sort_unstable_by_key(|page| page.range.start);
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let metadata = Arc::new(metadata);
-        let found = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options.clone())?;
-        let options = options.with_schema(columns::reading_schema(found.schema()));
-        Ok(Self { footer, metadata: ArrowReaderMetadata::try_new(metadata, options)?, pages })
+        Ok(Self { footer, metadata: columns::reading(Arc::new(metadata))?, pages })
     }
 
     /// The pages that a range consists of.

@@ -1,9 +1,10 @@
 //! Reads a file a few rows at a time, in its order.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::ParquetMetaDataReader;
 
 use super::columns;
 use super::decode::{Columns, read_batch};
@@ -32,12 +33,9 @@ impl Streamed {
         if found != expected {
             return Err(SegmentError::Checksum { found, expected });
         }
-        let found = ArrowReaderMetadata::load(bytes, ArrowReaderOptions::new())?;
-        let footer = Footer::read(found.metadata())?;
-        let options = ArrowReaderOptions::new()
-            .with_schema(columns::reading_schema(found.schema()))
-            .with_skip_arrow_metadata(true);
-        let metadata = ArrowReaderMetadata::load(bytes, options)?;
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(bytes)?;
+        let footer = Footer::read(&metadata)?;
+        let metadata = columns::reading(Arc::new(metadata))?;
         let groups = metadata.metadata().num_row_groups();
         let head_groups = usize::from(footer.head_rows > 0).min(groups);
         let reader = |groups: std::ops::Range<usize>| {
