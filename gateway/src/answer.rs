@@ -7,7 +7,7 @@ use http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, LOCATION,
     RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde::Serialize;
 use store::{ReadErrorKind, WriteErrorKind};
 
@@ -19,11 +19,16 @@ use crate::terms::TermsError;
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
+/// Which limit a request exceeds, for programs: the name of a setting.
+pub(crate) const LIMIT: HeaderName = HeaderName::from_static("mayfly-limit");
+
 /// The one place where errors become statuses.
 fn status(error: &GatewayError) -> StatusCode {
     match error {
         GatewayError::Intake(IntakeError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
-        GatewayError::Terms(TermsError::KeyReused) => StatusCode::UNPROCESSABLE_ENTITY,
+        GatewayError::Terms(TermsError::KeyReused) | GatewayError::Intake(IntakeError::Limit { .. }) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         GatewayError::Grouping(_)
         | GatewayError::Terms(_)
         | GatewayError::Receive(_)
@@ -88,6 +93,9 @@ pub(crate) fn error(error: &GatewayError) -> Response {
         _ => tracing::debug!(status = status.as_u16(), error = message, "request refused"),
     }
     let mut response = text(status, message + "\n");
+    if let Some(limit) = error.limit() {
+        response.headers_mut().insert(LIMIT, HeaderValue::from_static(limit));
+    }
     if is_worth_a_retry(error) {
         response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
     }

@@ -68,3 +68,22 @@ pub enum GatewayError {
     #[error("interrupted: the process is shutting down")]
     Interrupted,
 }
+
+impl GatewayError {
+    /// The setting whose value a request exceeds; `None`: it was not done for another reason.
+    pub(crate) fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::Intake(IntakeError::TooLarge { limit, .. } | IntakeError::Limit { limit, .. }) => {
+                Some(limit)
+            }
+            Self::Intake(IntakeError::Ahead { .. }) => Some("samples_ahead_max_ms"),
+            Self::Terms(TermsError::LongKey { .. }) => Some("idempotency_key_bytes_max"),
+            Self::Batch(BatchError::TooMany { .. }) => Some("requests_per_batch_max"),
+            Self::SlowBody { .. } => Some("body_timeout_ms"),
+            Self::Busy { .. } => Some("pushes_in_flight_max"),
+            Self::TooManyScrapes { .. } => Some("scrapes_at_once_max"),
+            Self::Scrape(ScrapeError::TooManySeries { .. }) => Some("series_per_scrape_max"),
+            _ => None,
+        }
+    }
+}

@@ -55,7 +55,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         Destination::Resource(resource) => {
             let handler = handler(&resource, &method);
             let answered = resource_answer(&shared, resource, request).await;
-            let response = answered.unwrap_or_else(|error| answer::error(&error));
+            let response = answered.unwrap_or_else(|error| refused(&shared.gateway, &error));
             if let Some(handler) = handler {
                 shared.gateway.stats().answered(handler, response.status().as_u16(), word(&method));
             }
@@ -77,6 +77,13 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
 /// What the request may do.
 fn granted(request: &Request) -> Grant {
     request.extensions().get::<Grant>().cloned().unwrap_or_default()
+}
+
+fn refused(gateway: &Gateway, error: &GatewayError) -> Response {
+    if let Some(limit) = error.limit() {
+        gateway.stats().exceeded(limit);
+    }
+    answer::error(error)
 }
 
 /// As what a request is counted. Scrapes are not.
@@ -202,7 +209,7 @@ async fn outcome(shared: &Shared, single: api::Single, grant: &Grant) -> api::Ou
             let mut request = Request::new(HttpBody::from(single.body));
             (*request.method_mut(), *request.headers_mut()) = (single.method, single.headers);
             let answered = group_answer(&shared.gateway, &path, request, grant).await;
-            answered.unwrap_or_else(|error| answer::error(&error))
+            answered.unwrap_or_else(|error| refused(&shared.gateway, &error))
         }
         Destination::NotAllowed(allow) => answer::not_allowed(allow),
         Destination::BadRequest => answer::bad_request(),

@@ -16,6 +16,8 @@ pub struct GatewayStats {
 struct Counts {
     /// By handler, status and method.
     requests: BTreeMap<(&'static str, u16, &'static str), u64>,
+    /// Requests that exceeded them.
+    limits: BTreeMap<&'static str, u64>,
     /// By method.
     pushes: BTreeMap<&'static str, Pushes>,
 }
@@ -45,6 +47,11 @@ impl GatewayStats {
         *self.lock().requests.entry((handler, status, method)).or_default() += 1;
     }
 
+    /// Counts a request that exceeded a limit.
+    pub(crate) fn exceeded(&self, limit: &'static str) {
+        *self.lock().limits.entry(limit).or_default() += 1;
+    }
+
     /// Notes a push that was answered, well or not.
     pub(crate) fn pushed(&self, method: &'static str, took_us: i64, bytes: u64) {
         let mut counts = self.lock();
@@ -68,7 +75,16 @@ impl GatewayStats {
             };
             counts.pushes.iter().map(metric).collect()
         };
+        let exceeded = |(limit, count): (&&str, &u64)| {
+            Metric::new(vec![("limit".into(), (**limit).into())], count_of(*count))
+        };
         vec![
+            family(
+                "mayfly_gateway_limits_exceeded_total",
+                "Requests that were refused since they exceed a limit, by the name of its setting.",
+                MetricType::Counter,
+                counts.limits.iter().map(exceeded).collect(),
+            ),
             family(
                 "pushgateway_http_requests_total",
                 "Total HTTP requests processed by the Pushgateway, excluding scrapes.",
@@ -141,6 +157,7 @@ mod tests {
         stats.answered("push", 200, "put");
         stats.answered("push", 200, "put");
         stats.answered("delete", 202, "delete");
+        stats.exceeded("series_per_push_max");
         for index in 0..3 * RECENT_MAX as i64 {
             stats.pushed("put", index * 1_000_000, 7);
         }
@@ -148,6 +165,7 @@ mod tests {
         for line in [
             r#"pushgateway_http_requests_total{code="200",handler="push",method="put"} 2"#,
             r#"pushgateway_http_requests_total{code="202",handler="delete",method="delete"} 1"#,
+            r#"mayfly_gateway_limits_exceeded_total{limit="series_per_push_max"} 1"#,
             // only the last thousand count
             r#"pushgateway_http_push_duration_seconds{method="put",quantile="0.5"} 2560"#,
             r#"pushgateway_http_push_duration_seconds_count{method="put"} 3072"#,

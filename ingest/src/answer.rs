@@ -3,10 +3,17 @@
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use store::WriteErrorKind;
 
 use crate::error::IngestError;
+
+/// Which limit a request exceeds, for programs: the name of a setting.
+const LIMIT: HeaderName = HeaderName::from_static("mayfly-limit");
+
+/// The same for who counts answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exceeded(pub(crate) &'static str);
 
 /// The one place where errors become statuses. Senders give up on what is answered 4xx and try again what is answered 5xx, so a body
 /// that came too slowly is a 503.
@@ -64,6 +71,10 @@ pub(crate) fn error_as(error: &IngestError, answer: impl FnOnce(StatusCode, &str
         tracing::debug!(status = status.as_u16(), %error, "write refused");
     }
     let mut response = answer(status, &error.to_string());
+    if let Some(limit) = error.limit() {
+        response.headers_mut().insert(LIMIT, HeaderValue::from_static(limit));
+        response.extensions_mut().insert(Exceeded(limit));
+    }
     if is_busy(error) {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }

@@ -84,6 +84,22 @@ pub enum IngestError {
     Interrupted,
 }
 
+impl IngestError {
+    /// The setting whose value a request exceeds; `None`: it was not done for another reason.
+    pub(crate) fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::TooLarge { .. } => Some("body_bytes_max"),
+            Self::InflatesTooFar(_) => Some("inflated_body_bytes_max"),
+            Self::TooMany(_) | Self::OtlpTooMany(_) | Self::InfluxTooMany(_) => {
+                Some("samples_per_request_max")
+            }
+            Self::SlowBody { .. } => Some("body_timeout_ms"),
+            Self::Busy { .. } => Some("writes_in_flight_max"),
+            _ => None,
+        }
+    }
+}
+
 impl From<EncodingError> for IngestError {
     fn from(error: EncodingError) -> Self {
         match error {

@@ -68,7 +68,7 @@ async fn write(receiver: &Receiver, request: Request, told: Told) -> Response {
         Err(error) => answer::error_as(&error, told),
     };
     response.headers_mut().insert(VERSION, VERSION_VALUE);
-    receiver.stats().answered("influx", response.status().as_u16());
+    receiver.stats().answered("influx", &response);
     response
 }
 
@@ -187,7 +187,7 @@ pub(crate) async fn query(State(receiver): State<Arc<Receiver>>, request: Reques
         _ => answer::error_as(&IngestError::InfluxQuery, told_v1),
     };
     response.headers_mut().insert(VERSION, VERSION_VALUE);
-    receiver.stats().answered("influx", response.status().as_u16());
+    receiver.stats().answered("influx", &response);
     response
 }
 

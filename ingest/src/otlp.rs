@@ -29,7 +29,7 @@ pub(crate) async fn write(State(receiver): State<Arc<Receiver>>, request: Reques
         },
         Err(error) => answer::error(&error),
     };
-    receiver.stats().answered("otlp", response.status().as_u16());
+    receiver.stats().answered("otlp", &response);
     response
 }
 

@@ -21,7 +21,7 @@ const EXEMPLARS: HeaderName = HeaderName::from_static("x-prometheus-remote-write
 
 pub(crate) async fn write(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
     let response = answered(&receiver, request).await;
-    receiver.stats().answered("remote_write", response.status().as_u16());
+    receiver.stats().answered("remote_write", &response);
     response
 }
 

@@ -4,21 +4,36 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use axum::response::Response;
 use model::MetricType;
 use wire::{Family, Metric, MetricValue};
+
+use crate::answer::Exceeded;
 
 /// Counts requests by status, and samples.
 #[derive(Debug, Default)]
 pub struct IngestStats {
-    requests: Mutex<BTreeMap<(&'static str, u16), u64>>,
+    requests: Mutex<Requests>,
     samples: AtomicU64,
     refused: AtomicU64,
 }
 
+#[derive(Debug, Default)]
+struct Requests {
+    /// By protocol and status.
+    requests: BTreeMap<(&'static str, u16), u64>,
+    /// Those that exceed a limit, by protocol and limit.
+    limits: BTreeMap<(&'static str, &'static str), u64>,
+}
+
 impl IngestStats {
-    pub(crate) fn answered(&self, protocol: &'static str, status: u16) {
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        *requests.entry((protocol, status)).or_default() += 1;
+    /// Counts a request that was answered.
+    pub(crate) fn answered(&self, protocol: &'static str, response: &Response) {
+        let mut counts = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.requests.entry((protocol, response.status().as_u16())).or_default() += 1;
+        if let Some(limit) = response.extensions().get::<Exceeded>() {
+            *counts.limits.entry((protocol, limit.0)).or_default() += 1;
+        }
     }
 
     pub(crate) fn written(&self, samples: u64, refused: u64) {
@@ -28,12 +43,19 @@ impl IngestStats {
 
     /// As metric families.
     pub fn families(&self) -> Vec<Family> {
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let request = |((protocol, status), count): (&(&str, u16), &u64)| {
-            let labels =
-                vec![("protocol".into(), (*protocol).into()), ("status".into(), status.to_string().into())];
-            Metric::new(labels, MetricValue::Counter(*count as f64))
+        let counts = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_protocol = |protocol: &str, name: &str, value: &str, count: u64| {
+            let labels = vec![("protocol".into(), protocol.into()), (name.into(), value.into())];
+            Metric::new(labels, MetricValue::Counter(count as f64))
         };
+        let requests = counts
+            .requests
+            .iter()
+            .map(|((protocol, status), count)| of_protocol(protocol, "status", &status.to_string(), *count));
+        let limits = counts
+            .limits
+            .iter()
+            .map(|((protocol, limit), count)| of_protocol(protocol, "limit", limit, *count));
         let plain = |counter: &AtomicU64| {
             vec![Metric::new(Vec::new(), MetricValue::Counter(counter.load(Ordering::Relaxed) as f64))]
         };
@@ -45,10 +67,11 @@ impl IngestStats {
             metrics,
         };
         vec![
+            family("mayfly_write_requests_total", "Requests of senders of samples.", requests.collect()),
             family(
-                "mayfly_write_requests_total",
-                "Requests of senders of samples.",
-                requests.iter().map(request).collect(),
+                "mayfly_write_limits_exceeded_total",
+                "Requests of senders of samples that were refused since they exceed a limit, by the name of its setting.",
+                limits.collect(),
             ),
             family(
                 "mayfly_samples_written_total",

@@ -532,6 +532,29 @@ async fn bodies_have_a_limit() {
     bench.check_held(&[]).await;
 }
 
+#[tokio::test]
+async fn programs_are_told_which_limit_a_request_exceeds() {
+    let settings = Settings { body_bytes_max: 30, label_value_bytes_max: 3, ..Settings::default() };
+    let bench = Bench::over(Arc::new(InMemory::new()), settings, WriterSettings::of_writer(1));
+    for (body, status, limit) in [
+        ("a_metric_of_more_than_thirty_bytes 1\n", 413, "body_bytes_max"),
+        ("a{b=\"abcd\"} 1\n", 422, "label_value_bytes_max"),
+        ("no text", 400, ""),
+        ("a 1\n", 200, ""),
+    ] {
+        let request = Request::put("/metrics/job/j").body(Body::from(body)).expect("a request");
+        let response = bench.send(request).await;
+        assert_eq!(
+            (response.status().as_u16(), header(&response, "mayfly-limit")),
+            (status, limit),
+            "{body}"
+        );
+    }
+    let families = bench.gateway.stats().families();
+    let counted = families.iter().find(|family| &*family.name == "mayfly_gateway_limits_exceeded_total");
+    assert_eq!(counted.map(|family| family.metrics.len()), Some(2), "one of each");
+}
+
 /// A store that fails, or waits, when it is written to.
 fn broken(fault: Fault) -> Arc<dyn ObjectStore> {
     let plan =

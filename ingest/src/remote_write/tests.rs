@@ -351,6 +351,21 @@ async fn nothing_is_stored_of_what_is_refused_whole() {
     )
     .await;
     assert!(bench.is_empty().await);
+    let request = request(&[("content-type", V2)], vec![0; 2_001]);
+    let refused = bench.router.clone().oneshot(request).await.expect("infallible");
+    assert_eq!(refused.headers()["mayfly-limit"], "body_bytes_max");
+    let counted = wire::exposition::write_text(
+        &bench.receiver.stats().families(),
+        wire::name_escaping::Escaping::default(),
+    );
+    for (limit, count) in
+        [("body_bytes_max", 2), ("inflated_body_bytes_max", 2), ("samples_per_request_max", 1)]
+    {
+        let line = format!(
+            "mayfly_write_limits_exceeded_total{{protocol=\"remote_write\",limit=\"{limit}\"}} {count}\n"
+        );
+        assert!(counted.contains(&line), "{line}{counted}");
+    }
     // an empty request is none of that
     assert_eq!(bench.write(V2, b"").await, (204, String::new(), Some([0, 0, 0])));
 }
