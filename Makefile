@@ -87,6 +87,13 @@ bench-gateway:
 	$(CARGO) run --release --locked -p mayfly-bench --bin bench-gateway -- \
 	  "$(TARGET)/release/mayfly" .peers/debian/usr/bin/prometheus-pushgateway
 
+# remote write: samples per second, processor time, memory and bytes on disk beside the real Prometheus and VictoriaMetrics
+bench-ingest:
+	tools/peers.sh
+	$(CARGO) build --release --locked -p mayfly --bin mayfly
+	$(CARGO) run --release --locked -p mayfly-bench --bin bench-ingest -- \
+	  "$(TARGET)/release/mayfly" .peers/debian/usr/bin/prometheus .peers/debian/usr/bin/victoria-metrics
+
 # 10,000 alert rules over 100,000 series: processor time and memory beside the real Prometheus
 bench-alert:
 	tools/peers.sh

@@ -6,19 +6,24 @@ use rand_distr::{Exp, Poisson, StandardNormal};
 
 const START_MS: i64 = 1_760_000_000_000;
 
+/// Between two scrapes.
+pub const STEP_MS: i64 = 15_000;
+
 /// Series in order of labels.
 pub type Dataset = Vec<(Labels, Samples)>;
 
 /// Like scrapes: 20,000 series of 100 metrics, 480 samples at 15 s. Of 20 series 6 are constant, 7 are integer counters
 /// with Poisson increments, 3 counters of hundredths, 3 byte gauges on a random walk, and 1 has full entropy in [0, 1).
 pub fn scrape_like() -> Dataset {
-    const COUNT: usize = 20_000;
-    const SAMPLES: usize = 480;
-    const STEP_MS: i64 = 15_000;
+    scrape_like_of(20_000, 480, START_MS)
+}
+
+/// The same with so many series (a multiple of 100) and samples of each, from a time on.
+pub fn scrape_like_of(count: usize, scrapes: usize, start_ms: i64) -> Dataset {
     let mut rng = StdRng::seed_from_u64(1);
-    let series = (0..COUNT).map(|i| {
+    let series = (0..count).map(|i| {
         let labels = Labels::from_pairs([
-            ("__name__", format!("node_metric_{:03}_total", i / (COUNT / 100))),
+            ("__name__", format!("node_metric_{:03}_total", i / (count / 100))),
             ("cluster", "prod-eu".to_owned()),
             ("device", format!("dev{}", i % 7)),
             ("instance", format!("10.0.{}.{}:9100", (i / 256) % 256, i % 256)),
@@ -27,9 +32,9 @@ pub fn scrape_like() -> Dataset {
             ("region", "eu-west-1".to_owned()),
         ]);
         let offset = rng.random_range(0..STEP_MS);
-        let values = scraped_values(&mut rng, i % 20, SAMPLES);
+        let values = scraped_values(&mut rng, i % 20, scrapes);
         let mut samples = Samples::default();
-        let times = (0i64..).map(|j| START_MS + offset + j * STEP_MS);
+        let times = (0i64..).map(|j| start_ms + offset + j * STEP_MS);
         times.zip(values).for_each(|(at_ms, value)| samples.push(at_ms, value));
         (labels, samples)
     });
@@ -74,6 +79,11 @@ fn scraped_values(rng: &mut StdRng, kind: usize, count: usize) -> Vec<f64> {
 
 /// Short-lived: 200,000 instances of functions, each with the same 5 metrics, each series 3 samples within 2.5 s.
 pub fn short_lived() -> Dataset {
+    short_lived_of(200_000, START_MS)
+}
+
+/// The same with so many instances, within two hours from a time on.
+pub fn short_lived_of(instances: usize, first_ms: i64) -> Dataset {
     const NAMES: [&str; 5] = [
         "lambda_duration_seconds",
         "lambda_invocations_total",
@@ -82,10 +92,10 @@ pub fn short_lived() -> Dataset {
         "job_rows_processed_total",
     ];
     let mut rng = StdRng::seed_from_u64(2);
-    let mut all = Vec::with_capacity(1_000_000);
-    for i in 0..200_000 {
+    let mut all = Vec::with_capacity(5 * instances);
+    for i in 0..instances {
         let id: u128 = rng.random();
-        let start_ms = START_MS + rng.random_range(0..7_200_000);
+        let start_ms = first_ms + rng.random_range(0..7_200_000);
         for name in NAMES {
             let labels = Labels::from_pairs([
                 ("__name__", name.to_owned()),

@@ -4,12 +4,12 @@
 //! next three are counted, by what the program says that it has evaluated: one that does not keep up is seen by its share.
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "figures of real time, for people")]
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
+use mayfly_bench::child::{Server, free_address};
 use mayfly_bench::gateway::program::Scratch;
 use mayfly_bench::rules::{GROUPS, INSTANCES, INTERVAL, RULES, rule_file, samples};
 use testkit::http::{self, Request};
@@ -28,7 +28,7 @@ fn main() -> anyhow::Result<()> {
     println!("|---|---|---|---|---|");
     for (name, file) in [("Mayfly", &mayfly), ("Prometheus", &prometheus)] {
         let scratch = Scratch::new(name)?;
-        let figures = measure(&Running::start(name, file, scratch.path())?)?;
+        let figures = measure(&start(name, file, scratch.path())?)?;
         let Figures { cpu_seconds, evaluated, memory_mib, firing } = figures;
         println!("| {name} | {cpu_seconds:.2} | {:.0} % | {memory_mib} | {firing} |", 100.0 * evaluated);
     }
@@ -43,19 +43,19 @@ struct Figures {
     firing: u64,
 }
 
-fn measure(running: &Running) -> anyhow::Result<Figures> {
-    write_samples(&running.url)?;
+fn measure(server: &Server) -> anyhow::Result<Figures> {
+    write_samples(&server.url())?;
     std::thread::sleep(INTERVAL * 2);
-    write_samples(&running.url)?;
-    let (cpu, evaluations) = (running.cpu_seconds()?, running.evaluations()?);
+    write_samples(&server.url())?;
+    let (cpu, before) = (server.cpu_seconds()?, evaluations(server)?);
     std::thread::sleep(INTERVAL * INTERVALS);
-    let (cpu, evaluations) = (running.cpu_seconds()? - cpu, running.evaluations()? - evaluations);
-    ensure!(evaluations > 0.0, "nothing is evaluated");
+    let (cpu, evaluated) = (server.cpu_seconds()? - cpu, evaluations(server)? - before);
+    ensure!(evaluated > 0.0, "nothing is evaluated");
     Ok(Figures {
-        cpu_seconds: cpu / evaluations * RULES as f64,
-        evaluated: evaluations / (f64::from(INTERVALS) * RULES as f64),
-        memory_mib: running.memory_mib()?,
-        firing: running.firing()?,
+        cpu_seconds: cpu / evaluated * RULES as f64,
+        evaluated: evaluated / (f64::from(INTERVALS) * RULES as f64),
+        memory_mib: server.memory_peak_bytes()? >> 20,
+        firing: firing(server)?,
     })
 }
 
@@ -79,74 +79,31 @@ fn write_samples(url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A server under measurement. Killed when dropped.
-struct Running {
-    child: Child,
-    url: String,
+fn start(name: &str, file: &Path, folder: &Path) -> anyhow::Result<Server> {
+    std::fs::write(folder.join("rules.yml"), rule_file())?;
+    let address = free_address()?;
+    let mut command = Command::new(std::path::absolute(file)?);
+    if name == "Mayfly" {
+        command.args(["serve", "--gateway.listen-address=127.0.0.1:0", "--log.level=error"]);
+        command.args(["--storage", "data", "--rules", "rules.yml"]);
+        command.arg(format!("--query.listen-address={address}"));
+    } else {
+        std::fs::write(folder.join("prometheus.yml"), "rule_files: [rules.yml]\n")?;
+        command.args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=error"]);
+        command.args(["--web.enable-remote-write-receiver", &format!("--web.listen-address={address}")]);
+    }
+    Server::start(command.current_dir(folder), address, "/-/ready")
 }
 
-impl Running {
-    fn start(name: &str, file: &Path, folder: &Path) -> anyhow::Result<Self> {
-        std::fs::write(folder.join("rules.yml"), rule_file())?;
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let mut command = Command::new(std::path::absolute(file)?);
-        if name == "Mayfly" {
-            command.args(["serve", "--gateway.listen-address=127.0.0.1:0", "--log.level=error"]);
-            command.args(["--storage", "data", "--rules", "rules.yml"]);
-            command.arg(format!("--query.listen-address={address}"));
-        } else {
-            std::fs::write(folder.join("prometheus.yml"), "rule_files: [rules.yml]\n")?;
-            command.args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=error"]);
-            command.args(["--web.enable-remote-write-receiver", &format!("--web.listen-address={address}")]);
-        }
-        let child = command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-        let child = child.with_context(|| file.display().to_string())?;
-        let mut running = Self { child, url: format!("http://{address}") };
-        let started = Instant::now();
-        while !http::get(&running.url, "/-/ready").is_ok_and(|answer| answer.status == 200) {
-            if let Some(status) = running.child.try_wait()? {
-                bail!("{name} ended with {status}");
-            }
-            ensure!(started.elapsed() < Duration::from_secs(120), "{name} did not become ready");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Ok(running)
-    }
-
-    /// User and system time so far, of all threads.
-    fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // behind the name, which is in parentheses, the 12th and 13th field
-        let fields: Vec<&str> = stat.rsplit(')').next().context("stat")?.split_whitespace().collect();
-        let ticks: u64 = fields.get(11).context("utime")?.parse::<u64>()?
-            + fields.get(12).context("stime")?.parse::<u64>()?;
-        Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
-    }
-
-    fn memory_mib(&self) -> anyhow::Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
-        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? / 1024)
-    }
-
-    /// How many rules it says that it has evaluated.
-    fn evaluations(&self) -> anyhow::Result<f64> {
-        let text = http::get(&self.url, "/metrics")?.text();
-        let lines = text.lines().filter(|line| line.starts_with("prometheus_rule_evaluations_total"));
-        lines.map(|line| Ok(line.rsplit(' ').next().context("value")?.parse::<f64>()?)).sum()
-    }
-
-    fn firing(&self) -> anyhow::Result<u64> {
-        let answer = http::get(&self.url, "/api/v1/alerts")?.json()?;
-        let alerts = answer["data"]["alerts"].as_array().context("alerts")?;
-        Ok(alerts.iter().filter(|alert| alert["state"] == "firing").count() as u64)
-    }
+/// How many rules it says that it has evaluated.
+fn evaluations(server: &Server) -> anyhow::Result<f64> {
+    let text = http::get(&server.url(), "/metrics")?.text();
+    let lines = text.lines().filter(|line| line.starts_with("prometheus_rule_evaluations_total"));
+    lines.map(|line| Ok(line.rsplit(' ').next().context("value")?.parse::<f64>()?)).sum()
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        // it may have ended
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn firing(server: &Server) -> anyhow::Result<u64> {
+    let answer = http::get(&server.url(), "/api/v1/alerts")?.json()?;
+    let alerts = answer["data"]["alerts"].as_array().context("alerts")?;
+    Ok(alerts.iter().filter(|alert| alert["state"] == "firing").count() as u64)
 }

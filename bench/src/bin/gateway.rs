@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use mayfly_bench::child::Server;
 use mayfly_bench::gateway::client::Client;
 use mayfly_bench::gateway::load::{self, GAUGES};
-use mayfly_bench::gateway::program::{Kind, Program, Running, Scratch};
+use mayfly_bench::gateway::program::{Kind, Program, Scratch};
 
 const GROUPS: [usize; 4] = [100, 1_000, 2_000, 20_000];
 const CLIENTS: [usize; 2] = [1, 64];
@@ -53,7 +54,7 @@ fn program(kind: Kind, file: &std::path::Path, scratch: &Scratch) -> Program {
 }
 
 /// A program that holds so many groups, started anew with its checks on.
-fn filled(program: &Program, groups: usize) -> anyhow::Result<Running> {
+fn filled(program: &Program, groups: usize) -> anyhow::Result<Server> {
     let running = program.start(false)?;
     load::fill(running.address, groups, FILLERS)?;
     running.stop()?;

@@ -1,16 +1,9 @@
 //! Mayfly and the real Pushgateway as child processes.
 
-#![expect(clippy::disallowed_methods, reason = "a measurement is of real time")]
-
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use anyhow::{Context, bail};
-use rustix::process::{Pid, Signal, kill_process};
-
-use super::client::Client;
+use crate::child::{Server, free_address};
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,22 +35,12 @@ pub struct Program {
     pub folder: PathBuf,
 }
 
-/// A program that runs and is ready. Killed when dropped.
-#[derive(Debug)]
-pub struct Running {
-    child: Child,
-    /// Where it takes pushes.
-    pub address: SocketAddr,
-    /// How long it took from its start until it said that it was ready.
-    pub ready_after: Duration,
-}
-
 impl Program {
     /// Starts it, with or without its checks between groups.
     ///
     /// # Errors
     /// If it does not become ready.
-    pub fn start(&self, checks: bool) -> anyhow::Result<Running> {
+    pub fn start(&self, checks: bool) -> anyhow::Result<Server> {
         let address = free_address()?;
         let mut command = Command::new(&self.file);
         match self.kind {
@@ -75,72 +58,8 @@ impl Program {
         if !checks {
             command.arg("--push.disable-consistency-check");
         }
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        let started = Instant::now();
-        let child = command.spawn().with_context(|| self.file.display().to_string())?;
-        let mut running = Running { child, address, ready_after: Duration::ZERO };
-        while !matches!(Client::connect(address).and_then(|mut c| c.ask("GET", "/-/ready", "")), Ok(200)) {
-            if started.elapsed() > Duration::from_secs(120) {
-                bail!("{} did not become ready", self.kind.name());
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        running.ready_after = started.elapsed();
-        Ok(running)
+        Server::start(&mut command, address, "/-/ready")
     }
-}
-
-impl Running {
-    /// Ends it as an operator does, and waits until it has written what it wants to write.
-    ///
-    /// # Errors
-    /// If it does not end well.
-    pub fn stop(mut self) -> anyhow::Result<()> {
-        self.signal(Signal::TERM)?;
-        let status = self.child.wait()?;
-        if !status.success() {
-            bail!("it ended with {status}");
-        }
-        Ok(())
-    }
-
-    /// Ends it at once.
-    ///
-    /// # Errors
-    /// If it has ended already.
-    pub fn kill(mut self) -> anyhow::Result<()> {
-        self.signal(Signal::KILL)?;
-        self.child.wait()?;
-        Ok(())
-    }
-
-    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        let pid = Pid::from_raw(i32::try_from(self.child.id())?).context("pid")?;
-        Ok(kill_process(pid, signal)?)
-    }
-
-    /// Resident memory, in bytes.
-    ///
-    /// # Errors
-    /// If the system does not tell.
-    pub fn memory_bytes(&self) -> anyhow::Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kib * 1024)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // it may have ended
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 /// An empty folder that is removed when dropped.

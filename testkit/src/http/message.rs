@@ -141,7 +141,11 @@ impl Response {
         write_rest(&mut text, &self.headers, &self.body, to)
     }
 
-    pub(super) fn read(from: &mut impl BufRead) -> io::Result<Self> {
+    /// Reads an answer, of a connection that may stay open.
+    ///
+    /// # Errors
+    /// If it is none, or ends early.
+    pub fn read(from: &mut impl BufRead) -> io::Result<Self> {
         loop {
             let (first, headers) = read_head(from)?.ok_or(io::ErrorKind::UnexpectedEof)?;
             let status = first.split(' ').nth(1).and_then(|word| word.parse().ok());

@@ -1,0 +1,136 @@
+//! Receivers of remote write as child processes.
+
+#![expect(clippy::disallowed_methods, reason = "a measurement is of real time")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use testkit::http::{self, Request};
+
+use crate::child::{Server, free_address};
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// This repository's.
+    Mayfly,
+    /// Keeps what is new in memory, with a log on disk that it does not sync.
+    Prometheus,
+    /// Keeps what is new in memory for some seconds.
+    VictoriaMetrics,
+}
+
+/// A receiver.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Which it is.
+    pub kind: Kind,
+    /// Its file.
+    pub file: PathBuf,
+}
+
+impl Program {
+    /// Starts it with an empty folder.
+    ///
+    /// # Errors
+    /// If it does not become ready.
+    pub fn start(&self, folder: &Path) -> anyhow::Result<Server> {
+        let address = free_address()?;
+        let mut command = Command::new(std::path::absolute(&self.file)?);
+        match self.kind {
+            Kind::Mayfly => {
+                command.args(["serve", "--gateway.listen-address=127.0.0.1:0", "--log.level=error"]);
+                command.args(["--storage", "data"]).arg(format!("--query.listen-address={address}"));
+            }
+            Kind::Prometheus => {
+                std::fs::write(folder.join("prometheus.yml"), "")?;
+                command.args([
+                    "--config.file=prometheus.yml",
+                    "--storage.tsdb.path=data",
+                    "--log.level=error",
+                ]);
+                command.args(["--web.enable-remote-write-receiver", "--web.enable-admin-api"]);
+                command.arg(format!("--web.listen-address={address}"));
+            }
+            Kind::VictoriaMetrics => {
+                command.args(["-storageDataPath=data", "-loggerLevel=ERROR", "-retentionPeriod=1y"]);
+                command
+                    .args(["-search.maxUniqueTimeseries=10000000", "-search.maxSamplesPerQuery=1000000000"]);
+                command.arg(format!("-httpListenAddr={address}"));
+            }
+        }
+        let ready = if self.kind == Kind::VictoriaMetrics { "/health" } else { "/-/ready" };
+        Server::start(command.current_dir(folder), address, ready)
+    }
+
+    /// How many samples a query finds.
+    ///
+    /// # Errors
+    /// If it is not answered.
+    pub fn count(&self, server: &Server) -> anyhow::Result<u64> {
+        let query = "/api/v1/query?query=sum(count_over_time(%7Bjob%3D~%22.%2B%22%7D%5B4h%5D))";
+        let answer = http::get(&server.url(), query)?;
+        ensure!(answer.status == 200, "{:?}: {}", self.kind, answer.text());
+        let answer = answer.json()?;
+        let count = answer["data"]["result"][0]["value"][1].as_str().context("nothing is found")?;
+        Ok(count.parse()?)
+    }
+
+    /// Has it write and merge what it holds, ends it, and gives how many bytes it takes on disk. A folder of Mayfly's is merged some
+    /// minutes later, by [`Program::merged`].
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub fn settle(&self, server: Server, folder: &Path) -> anyhow::Result<u64> {
+        match self.kind {
+            Kind::Mayfly => {
+                server.stop()?;
+                bytes_of(&folder.join("data"))
+            }
+            Kind::Prometheus => {
+                let request = Request::new("POST", "/api/v1/admin/tsdb/snapshot");
+                let answer = http::send(&server.url(), &request)?;
+                ensure!(answer.status == 200, "no snapshot: {}", answer.text());
+                server.stop()?;
+                bytes_of(&folder.join("data/snapshots"))
+            }
+            Kind::VictoriaMetrics => {
+                for path in ["/internal/force_flush", "/internal/force_merge"] {
+                    let answer = http::get(&server.url(), path)?;
+                    ensure!(answer.status == 200, "{path}: {}", answer.text());
+                }
+                // it merges in the background and does not tell when it is done
+                std::thread::sleep(Duration::from_secs(10));
+                server.stop()?;
+                bytes_of(&folder.join("data"))
+            }
+        }
+    }
+
+    /// Merges a folder of Mayfly's, and gives the bytes of the runs that come of it.
+    ///
+    /// # Errors
+    /// If it cannot, or if it is too early.
+    pub fn merged(&self, folder: &Path) -> anyhow::Result<u64> {
+        let mut command = Command::new(std::path::absolute(&self.file)?);
+        command.args(["compact", "--once", "--log.level=error", "--storage", "data"]);
+        let ended = command.current_dir(folder).output()?;
+        ensure!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        let runs = folder.join("data/default/samples/data");
+        ensure!(runs.is_dir(), "nothing is merged yet");
+        bytes_of(&runs)
+    }
+}
+
+/// Bytes of all files in a folder.
+fn bytes_of(folder: &Path) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { bytes_of(&entry.path())? } else { metadata.len() };
+    }
+    Ok(bytes)
+}
