@@ -245,7 +245,7 @@ impl Stream {
 
     /// The object of a segment.
     pub(crate) fn segment(&self, name: &SegmentName) -> Path {
-        let again = if name.is_again { AGAIN } else { "" };
+        let again = name.again_since.map_or_else(String::new, |since| format!("{AGAIN}-{since}"));
         let file = format!(
             "{:016x}{:08x}-{}-{}-{}-{:016x}{again}.parquet",
             name.writer, name.number, name.from_us, name.to_us, name.rows, name.checksum
@@ -308,7 +308,7 @@ pub(crate) fn epoch_of(object: &Path) -> Option<u64> {
     epoch.parse().ok()
 }
 
-/// The end of the name of a segment that was put before under an earlier minute.
+/// In the name of a segment that was put before under an earlier minute; behind it comes the first of them.
 const AGAIN: &str = "-again";
 
 /// What the name of a segment tells.
@@ -322,11 +322,17 @@ pub(crate) struct SegmentName {
     pub(crate) to_us: i64,
     pub(crate) rows: u64,
     pub(crate) checksum: u64,
-    /// It was put before under an earlier minute, and may be there too.
-    pub(crate) is_again: bool,
+    /// It was put before, and may be there too: under this minute or a later one.
+    pub(crate) again_since: Option<Minute>,
 }
 
 impl SegmentName {
+    /// Whether it was put before, and under minutes of which it is known no more what is in runs: nobody can tell whether it is
+    /// there already, and what it says is older than anything that is kept.
+    pub(crate) fn is_too_late(&self, kept_from: Option<Minute>) -> bool {
+        self.again_since < kept_from && self.again_since.is_some()
+    }
+
     pub(crate) fn parse(path: &Path) -> Result<Self, LayoutError> {
         Self::try_parse(path).ok_or_else(|| LayoutError::Segment(path.clone()))
     }
@@ -335,18 +341,25 @@ impl SegmentName {
         let mut from_the_end = path.as_ref().rsplit('/');
         let (file, minute) = (from_the_end.next()?, from_the_end.next()?);
         let stem = file.strip_suffix(".parquet")?;
-        let once = stem.strip_suffix(AGAIN);
-        let mut parts = once.unwrap_or(stem).split('-');
+        let (once, again) = stem.split_once(AGAIN).map_or((stem, None), |(once, again)| (once, Some(again)));
+        let mut parts = once.split('-');
         let id = parts.next().filter(|id| id.len() == 24)?;
+        let stamped_us = parse_minute(minute)?;
+        let again_since = match again {
+            // of an earlier version, which did not tell
+            Some("") => Some(Minute::of(stamped_us)),
+            Some(since) => Some(Minute::of(parse_minute(since.strip_prefix('-')?)?)),
+            None => None,
+        };
         let name = Self {
-            stamped_us: parse_minute(minute)?,
+            stamped_us,
             writer: u64::from_str_radix(id.get(..16)?, 16).ok()?,
             number: u32::from_str_radix(id.get(16..)?, 16).ok()?,
             from_us: parts.next()?.parse().ok()?,
             to_us: parts.next()?.parse().ok()?,
             rows: parts.next()?.parse().ok()?,
             checksum: u64::from_str_radix(parts.next().filter(|sum| sum.len() == 16)?, 16).ok()?,
-            is_again: once.is_some(),
+            again_since,
         };
         (parts.next().is_none() && name.from_us <= name.to_us).then_some(name)
     }
@@ -466,7 +479,7 @@ mod tests {
             to_us: 1_795_391_161_000_000,
             rows: 12,
             checksum: 0xdef,
-            is_again: false,
+            again_since: None,
         };
         let path = Stream::pushes(&Path::from("a/b"), &Tenant::default()).segment(&name);
         assert_eq!(
@@ -474,10 +487,19 @@ mod tests {
             "a/b/default/pushes/hot/20261122T2346/0000000000000abc00000007-1795391160000001-1795391161000000-12-0000000000000def.parquet"
         );
         assert_eq!(SegmentName::parse(&path).as_ref(), Ok(&name));
-        let again = SegmentName { is_again: true, ..name };
+        let since = Minute::of(1_795_305_600_000_000);
+        let again = SegmentName { again_since: Some(since), ..name };
         let path = Stream::pushes(&Path::from("a/b"), &Tenant::default()).segment(&again);
-        assert!(path.as_ref().ends_with("-12-0000000000000def-again.parquet"), "{path}");
-        assert_eq!(SegmentName::parse(&path), Ok(again));
+        assert!(path.as_ref().ends_with("-12-0000000000000def-again-20261122T0000.parquet"), "{path}");
+        assert_eq!(SegmentName::parse(&path).as_ref(), Ok(&again));
+        assert!(
+            again.is_too_late(Some(since.plus(1)))
+                && !again.is_too_late(Some(since))
+                && !again.is_too_late(None)
+        );
+        let untold = Path::from(path.as_ref().replace("-20261122T0000.parquet", ".parquet"));
+        let untold = SegmentName::parse(&untold).expect("a name of an earlier version");
+        assert_eq!(untold.again_since, Some(Minute::of(again.stamped_us)));
     }
 
     #[test]

@@ -70,6 +70,10 @@ impl Program {
     /// # Errors
     /// If it is not answered.
     pub fn count(&self, server: &Server) -> anyhow::Result<u64> {
+        if self.kind == Kind::VictoriaMetrics {
+            // it shows what came last some seconds later, unless it is asked to
+            http::get(&server.url(), "/internal/force_flush")?;
+        }
         let query = "/api/v1/query?query=sum(count_over_time(%7Bjob%3D~%22.%2B%22%7D%5B4h%5D))";
         let answer = http::get(&server.url(), query)?;
         ensure!(answer.status == 200, "{:?}: {}", self.kind, answer.text());

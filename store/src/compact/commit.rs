@@ -51,7 +51,14 @@ impl Compactor {
     ) -> Result<Loaded, CompactError> {
         let manifest = &loaded.manifest;
         let begun = reaching(&self.stream, manifest);
-        let mut segments: Vec<&HotSegment> = begun.iter().chain(segments).collect();
+        let in_time = segments.iter().filter(|segment| {
+            let is_too_late = segment.name.is_too_late(manifest.kept_from);
+            if is_too_late {
+                tracing::warn!(object = %segment.object, "left out: it was put again when what it may repeat was kept no more");
+            }
+            !is_too_late
+        });
+        let mut segments: Vec<&HotSegment> = begun.iter().chain(in_time).collect();
         let sealed = self.sealed(manifest, &segments).await?;
         segments.retain(|segment| !sealed.contains(&id(segment)));
         let mut end = to;
@@ -162,7 +169,7 @@ impl Compactor {
 
     /// Of the segments that were put again under a later minute, those that are in a run under their earlier one.
     async fn sealed(&self, manifest: &Manifest, segments: &[&HotSegment]) -> Result<Vec<Id>, CompactError> {
-        let again = segments.iter().filter(|segment| segment.name.is_again);
+        let again = segments.iter().filter(|segment| segment.name.again_since.is_some());
         let again: Vec<Id> = again.map(|segment| id(segment)).collect();
         if again.is_empty() {
             return Ok(Vec::new());

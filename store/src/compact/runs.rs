@@ -61,7 +61,8 @@ impl Compactor {
         }
         keys.extend(beside);
         let mut runs = Vec::new();
-        for (day, objects) in files {
+        let days = files.len();
+        for (index, (day, objects)) in files.into_iter().enumerate() {
             let (keys_name, ids_name) = (name(day).keys(), name(day).ids());
             let mut run = Run {
                 level,
@@ -75,9 +76,11 @@ impl Compactor {
                 list_bytes: 0,
                 deleted,
             };
-            // of runs of several days the first has them all
-            if runs.is_empty() {
+            if index == 0 {
                 run.rows_merged = rows_merged;
+            }
+            // of runs of several days the last has them all: it is the last to be dropped
+            if index + 1 == days {
                 if !keys.is_empty() {
                     let bytes = sealed_list::encode(std::mem::take(&mut keys));
                     run.list_bytes += bytes.len() as u64;

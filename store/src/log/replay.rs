@@ -130,8 +130,8 @@ async fn write<E: Entry>(
         && first.stamp.at_us <= before_us
     {
         // what came before has been stamped anew
+        id.stamped_anew(first.stamp.at_us);
         entries = stamped_anew(&entries, before_us + 1);
-        id.is_again = true;
     }
     let mut latest = entries.clone();
     let stamp_anew = |now_us: i64| {

@@ -107,10 +107,11 @@ impl Reader {
             hot.retain(|hot| Minute::of(hot.name.stamped_us) >= watermark);
         }
         hot::drop_doubles(&mut hot, |hot| (&hot.found.object, &hot.name));
-        if hot.iter().any(|hot| hot.name.is_again) {
+        hot.retain(|hot| !hot.name.is_too_late(manifest.kept_from));
+        if hot.iter().any(|hot| hot.name.again_since.is_some()) {
             let sealed = self.ids(fetch, stream, &manifest).await?;
             let id = |name: &SegmentName| (name.writer, name.number, Minute::of(name.stamped_us));
-            hot.retain(|Hot { name, .. }| !name.is_again || !ids::is_sealed(&sealed, id(name)));
+            hot.retain(|Hot { name, .. }| name.again_since.is_none() || !ids::is_sealed(&sealed, id(name)));
         }
         let reaching = hot::reaching(stream, &manifest).map(|(object, name, Reaching { bytes, .. })| Found {
             object,

@@ -162,7 +162,7 @@ async fn a_damaged_segment_is_named_and_the_others_are_read() {
         to_us: T0 * 1_000,
         rows: 1,
         checksum: 0,
-        is_again: false,
+        again_since: None,
     };
     let damaged = stream().segment(&name);
     house.store.put(&damaged, "PAR1 and nothing else".into()).await.expect("written");
@@ -268,7 +268,11 @@ async fn a_stream_goes_on_where_it_was_when_an_object_is_merged_meanwhile() {
             let bytes = memory.get(&object).await.expect("there").bytes().await.expect("whole");
             memory.delete(&object).await.expect("deleted");
             let name = SegmentName::parse(&object).expect("a segment");
-            let again = SegmentName { stamped_us: name.stamped_us + 60_000_000, is_again: true, ..name };
+            let again = SegmentName {
+                stamped_us: name.stamped_us + 60_000_000,
+                again_since: Some(crate::layout::Minute::of(name.stamped_us)),
+                ..name
+            };
             memory.put(&super::tests::stream().segment(&again), bytes.into()).await.expect("written");
         }
     }
@@ -349,7 +353,7 @@ async fn an_object_that_goes_away_between_listing_and_reading_is_listed_again() 
         to_us: 1,
         rows: 1,
         checksum: 0,
-        is_again: false,
+        again_since: None,
     });
     memory.put(&gone, "merged meanwhile".into()).await.expect("written");
     let plan = {

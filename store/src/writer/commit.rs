@@ -17,7 +17,7 @@ use super::WriteError;
 use super::put::{Written, write_segment};
 use super::store_clock::StoreClock;
 use crate::entry::Entry;
-use crate::layout::{MINUTE_US, Stream};
+use crate::layout::{MINUTE_US, Minute, Stream};
 use crate::stats::{WriterStats, count};
 use crate::tail::Stamped;
 
@@ -33,14 +33,20 @@ const STAMPINGS_MAX: usize = 3;
 pub(crate) struct SegmentId {
     pub(crate) writer: u64,
     pub(crate) number: u32,
-    /// Its entries have been stamped anew: it may be in the store under an earlier minute. Once that is so it stays so.
-    pub(crate) is_again: bool,
+    /// Its entries have been stamped anew: it may be in the store under an earlier minute, which was this one at first. Once that is
+    /// so it stays so.
+    pub(crate) again_since: Option<Minute>,
 }
 
 impl SegmentId {
     /// One that nobody has tried to write.
     pub(crate) fn new(writer: u64, number: u32) -> Self {
-        Self { writer, number, is_again: false }
+        Self { writer, number, again_since: None }
+    }
+
+    /// Notes that its entries get other stamps than those that begin at this time.
+    pub(crate) fn stamped_anew(&mut self, from_us: i64) {
+        self.again_since.get_or_insert(Minute::of(from_us));
     }
 }
 
@@ -68,10 +74,10 @@ impl Target {
         for _ in 0..STAMPINGS_MAX {
             if self.clock.now_us() > due_us(&entries) {
                 // it would come too late: that needs no PUT to know. An earlier process may have put it, though
-                entries = self.again(id, &mut stamp_anew);
+                entries = self.again(id, first_us(&entries), &mut stamp_anew);
             }
             let (sent_us, answer) = (self.clock.now_us(), AnswerTime::default());
-            let due_us = due_us(&entries);
+            let (first_us, due_us) = (first_us(&entries), due_us(&entries));
             let written = write_segment(&*self.store, &self.stream, *id, entries, answer.clone()).await?;
             let answered_us = match self.clock.compare(sent_us, &answer) {
                 Ok(answered_us) => answered_us,
@@ -84,13 +90,18 @@ impl Target {
                 return Ok(written);
             }
             tracing::warn!(object = %written.object, "segment came too late: stamped anew");
-            entries = self.again(id, &mut stamp_anew);
+            entries = self.again(id, first_us, &mut stamp_anew);
         }
         Err(WriteError::Late { stampings: STAMPINGS_MAX, within_s: ANSWERED_WITHIN.as_secs() })
     }
 
-    fn again<E>(&self, id: &mut SegmentId, stamp_anew: &mut impl FnMut(i64) -> Batch<E>) -> Batch<E> {
-        id.is_again = true;
+    fn again<E>(
+        &self,
+        id: &mut SegmentId,
+        from_us: i64,
+        stamp_anew: &mut impl FnMut(i64) -> Batch<E>,
+    ) -> Batch<E> {
+        id.stamped_anew(from_us);
         count(&self.stats.stamped_anew, 1);
         stamp_anew(self.clock.now_us())
     }
@@ -103,10 +114,13 @@ impl Target {
     }
 }
 
+fn first_us<E>(entries: &[Arc<Stamped<E>>]) -> i64 {
+    entries.first().map_or(i64::MAX, |entry| entry.stamp.at_us)
+}
+
 /// The last moment at which the PUT of these entries may be answered.
 fn due_us<E>(entries: &[Arc<Stamped<E>>]) -> i64 {
-    let first_us = entries.first().map_or(i64::MAX, |entry| entry.stamp.at_us);
-    let minute_end_us = first_us.div_euclid(MINUTE_US).saturating_add(1).saturating_mul(MINUTE_US);
+    let minute_end_us = first_us(entries).div_euclid(MINUTE_US).saturating_add(1).saturating_mul(MINUTE_US);
     minute_end_us.saturating_add(i64::try_from(ANSWERED_WITHIN.as_micros()).unwrap_or(i64::MAX))
 }
 

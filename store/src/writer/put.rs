@@ -30,7 +30,7 @@ pub(crate) async fn write_segment<E: Entry>(
     entries: Vec<Arc<Stamped<E>>>,
     answer: AnswerTime,
 ) -> Result<Written, WriteError> {
-    let SegmentId { writer, number, is_again } = id;
+    let SegmentId { writer, number, again_since } = id;
     let encoded = tokio::task::spawn_blocking(move || -> Result<_, segment::SegmentError> {
         let segment = E::segment(writer, &entries);
         let bytes = segment::encode(&segment)?;
@@ -40,8 +40,16 @@ pub(crate) async fn write_segment<E: Entry>(
         let rows = segment.row_count();
         let checksum = segment::checksum(&bytes);
         let rows_told = rows as u64;
-        let name =
-            SegmentName { stamped_us, writer, number, from_us, to_us, rows: rows_told, checksum, is_again };
+        let name = SegmentName {
+            stamped_us,
+            writer,
+            number,
+            from_us,
+            to_us,
+            rows: rows_told,
+            checksum,
+            again_since,
+        };
         Ok((name, bytes, rows))
     });
     let (name, bytes, rows) = match encoded.await {

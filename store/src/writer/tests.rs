@@ -153,7 +153,7 @@ async fn a_segment_under_way_and_the_tail_it_is_made_of_are_not_both_read() {
         to_us,
         rows: 1,
         checksum: 0,
-        is_again: false,
+        again_since: None,
     };
     memory.put(&stream().segment(&name), "not to be read".into()).await.expect("written");
     let everything = Selection { matchers: vec![], start_ms: 0, end_ms: i64::MAX };

@@ -42,23 +42,25 @@ pub(crate) enum Outcome {
     Undecided,
 }
 
-/// What may count of a segment in a read.
+/// What may count of a segment in a read, while there is something to be seen from a time on.
 fn choices(
     ledger: &Ledger,
     merged: &Merged,
     id: Id,
     batch: &Batch,
     asked: &Asked,
+    kept_us: i64,
 ) -> Result<Vec<Choice>, String> {
     let is_durable = ledger.is_durable(batch, asked.began_us);
     let minute = |variant: &Variant| variant.minute_us;
     if let Some(minute_us) = merged.minutes.get(&id).and_then(|minutes| minutes.first()) {
         return in_run(batch, *minute_us).ok_or_else(|| format!("{id:?} is in a run and was never there"));
     }
+    let is_too_late = batch.variants.iter().any(|variant| variant.is_too_late(kept_us));
     let is_before = |variant: &Variant| minute(variant) < merged.watermark_us;
     if batch.variants.iter().all(is_before) && !ledger.is_waiting(batch) {
         let is_in_time = batch.variants.iter().any(|variant| variant.is_in_time(asked.began_us));
-        if is_durable || is_in_time && !batch.is_taken_back {
+        if !is_too_late && (is_durable || is_in_time && !batch.is_taken_back) {
             return Err(format!(
                 "{id:?} counts, lies before the watermark and is in no run: {:?}",
                 batch.variants
@@ -67,11 +69,12 @@ fn choices(
         return Ok(vec![None]);
     }
     let has_landed = |variant: &Variant| variant.landed_us.is_some_and(|at_us| at_us <= asked.ended_us);
-    let landed = batch.variants.iter().enumerate().filter(|(_, variant)| has_landed(variant));
+    let counts = |variant: &Variant| has_landed(variant) && !variant.is_too_late(kept_us);
+    let landed = batch.variants.iter().enumerate().filter(|(_, variant)| counts(variant));
     let mut choices: Vec<Choice> = landed.rev().map(|(index, _)| Some(index)).collect();
     let is_sure =
         batch.variants.iter().any(|variant| variant.is_in_time(asked.began_us)) && !batch.is_taken_back;
-    if !is_durable && !is_sure {
+    if !is_durable && !is_sure || is_too_late {
         choices.push(None);
     }
     if choices.is_empty() {
@@ -99,13 +102,14 @@ fn fit(
     ledger: &Ledger,
     merged: &Merged,
     asked: &Asked,
+    kept_us: i64,
     is_asked: impl Fn(&Given) -> bool,
     different: impl Fn(&[(Id, &Batch, &Variant)]) -> String,
 ) -> Result<Outcome, String> {
     let mut all = Vec::new();
     for (id, batch) in &ledger.batches {
         if !asked.tail.contains_key(&batch.entries[0]) && is_asked(&ledger.entries[batch.entries[0]].given) {
-            all.push((*id, batch, choices(ledger, merged, *id, batch, asked)?));
+            all.push((*id, batch, choices(ledger, merged, *id, batch, asked, kept_us)?));
         }
     }
     let mut at = vec![0; all.len()];
@@ -153,11 +157,13 @@ pub(crate) fn pushed(
         let value = |series: &Series| Some(series.steps.values[series.steps.at(at_ms)?]);
         found.iter().filter_map(|series| Some((series.labels.clone(), value(series)?))).collect()
     };
-    let with = |deletions: &[Deletion], kept_ms: i64| {
+    let with = |deletions: &[Deletion], kept_us: i64| {
+        let kept_ms = kept_us.div_euclid(1_000);
         fit(
             ledger,
             merged,
             asked,
+            kept_us,
             |given| matches!(given, Given::Push(_)),
             |chosen| {
                 let mut stamped: Vec<(Stamp, Push)> = Vec::new();
@@ -195,7 +201,7 @@ pub(crate) fn pushed(
 }
 
 /// What goes while somebody reads, deleted or no longer kept, may be there or not; it is deleted in order. `with`: what was deleted,
-/// and from when on, in ms, there is something to be seen.
+/// and from when on, in µs, there is something to be seen.
 fn as_manifests_say(
     deletions: &[Deletion],
     kept: &[Kept],
@@ -208,7 +214,7 @@ fn as_manifests_say(
     for kept_count in kept_by(asked.began_us)..=kept_by(asked.ended_us) {
         let kept = kept_count.checked_sub(1).map(|last| kept[last].from_us);
         for count in by(asked.began_us)..=by(asked.ended_us) {
-            match with(&deletions[..count], kept.map_or(i64::MIN, |from_us| from_us / 1_000)) {
+            match with(&deletions[..count], kept.unwrap_or(i64::MIN)) {
                 Err(found) if wrong.is_empty() => {
                     wrong = format!("{count} deletions, kept from {kept:?}: {found}");
                 }
@@ -247,11 +253,13 @@ pub(crate) fn sampled(
             }
         }
     }
-    let with = |deletions: &[Deletion], kept_ms: i64| {
+    let with = |deletions: &[Deletion], kept_us: i64| {
+        let kept_ms = kept_us.div_euclid(1_000);
         fit(
             ledger,
             merged,
             asked,
+            kept_us,
             |given| matches!(given, Given::Samples(_)),
             |chosen| {
                 let mut chosen = chosen.to_vec();
@@ -295,7 +303,9 @@ fn of_what_came_twice_under_one_minute_the_last_by_name_is_in_a_run() {
         let mut ledger = Ledger::default();
         ledger.given(1, Given::Samples(Vec::new()), minute_us, true);
         for (name, came_s) in [3, 1, 2].into_iter().zip(came) {
-            let name = format!("hot/20261121T0048/000000000000000100000000-{name}-9-1-0-again.parquet");
+            let name = format!(
+                "hot/20261121T0048/000000000000000100000000-{name}-9-1-0-again-20261121T0048.parquet"
+            );
             let path = object_store::path::Path::from(name);
             ledger.sent(&path, &bytes::Bytes::new(), None, minute_us).expect("was given");
             if let Some(came_s) = came_s {

@@ -75,6 +75,8 @@ pub(crate) struct Variant {
     pub(crate) entries: Vec<usize>,
     /// Of each entry, where they are stamped.
     pub(crate) stamps_us: Vec<i64>,
+    /// The minute under which it was put first, if that was another one, in µs.
+    since_us: Option<i64>,
     sent_us: i64,
     /// When it came to the store first.
     pub(crate) landed_us: Option<i64>,
@@ -85,6 +87,11 @@ impl Variant {
     pub(crate) fn is_in_time(&self, by_us: i64) -> bool {
         let due_us = self.minute_us + MINUTE_US + IN_TIME_US;
         self.landed_us.is_some_and(|landed_us| landed_us <= by_us.min(due_us))
+    }
+
+    /// Whether it was put again when it is known no more what it may repeat: docs/format.md, "The manifest".
+    pub(crate) fn is_too_late(&self, kept_us: i64) -> bool {
+        self.since_us.is_some_and(|since_us| since_us < kept_us)
     }
 }
 
@@ -242,6 +249,7 @@ impl Ledger {
             minute_us,
             entries,
             stamps_us,
+            since_us: since_us(path),
             sent_us: now_us,
             landed_us: None,
         });
@@ -333,6 +341,11 @@ pub(crate) fn parsed(path: &Path) -> Option<(i64, Id)> {
     let writer = u64::from_str_radix(file.get(..16)?, 16).ok()?;
     let number = u32::from_str_radix(file.get(16..24)?, 16).ok()?;
     Some((minute_us(minute)?, (writer, number)))
+}
+
+/// The first minute of a segment that was put before: `…-again-20261122T2346.parquet`.
+fn since_us(path: &Path) -> Option<i64> {
+    minute_us(path.as_ref().strip_suffix(".parquet")?.split_once("-again-")?.1)
 }
 
 /// The first µs of a minute, written `20261122T2346`.

@@ -257,3 +257,56 @@ fn nothing_is_lost_or_doubled_that_is_put_again_after_it_was_merged() {
         assert_eq!(totals(&memory, end_ms).await, [1.0]);
     });
 }
+
+/// A log is found after days, when what was merged of then is dropped, or just then. What it holds counts once, if it was in the store.
+/// If it never was, it counts for good as soon as it has counted, which it does while all of its time is kept.
+#[test]
+fn nothing_is_lost_or_doubled_that_is_put_again_when_its_time_is_kept_no_more() {
+    const DAY_MS: i64 = 86_400_000;
+    for (found_on, was_stored) in (1..8).flat_map(|day| [(day, true), (day, false)]) {
+        let memory = Arc::new(InMemory::new()) as Arc<dyn ObjectStore>;
+        let clock = Arc::new(ManualClock::at_ms(1_921_658_430_000));
+        let folder = tempfile::tempdir().expect("a folder");
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let total =
+                async || totals_from(&memory, clock.now_ms(), clock.now_ms()).await.iter().sum::<f64>();
+            let elsewhere = Arc::new(InMemory::new()) as Arc<dyn ObjectStore>;
+            let first = if was_stored { &memory } else { &elsewhere };
+            let writer = logged(first, &clock, (1, folder.path())).await;
+            writer.push(adding(1.0)).await.expect("is in the log");
+            let mut files =
+                folder.path().read_dir().expect("a folder").map(|file| file.expect("is read").path());
+            let log = files.find(|file| file.extension().is_some_and(|end| end == "log")).expect("a log");
+            let bytes = std::fs::read(&log).expect("is read");
+            writer.close().await;
+            let mut expected = if was_stored { 1.0 } else { 0.0 };
+            for day in 1..10 {
+                clock.advance_ms(DAY_MS);
+                if day == found_on {
+                    // as if the machine had been away meanwhile
+                    std::fs::write(&log, &bytes).expect("is written");
+                    logged(&memory, &clock, (2, folder.path())).await.close().await;
+                    if !was_stored && (day < 4 || total().await > expected) {
+                        expected += 1.0;
+                    }
+                }
+                let retention = Some(Duration::from_secs(2 * 86_400));
+                let settings = CompactSettings { retention, ..CompactSettings::of_holder(1) };
+                let compactor =
+                    Compactor::of_pushes(Arc::clone(&memory), pushes(), settings, Arc::clone(&clock) as _);
+                compactor.tick().await.expect("ticks");
+                assert_eq!(
+                    total().await,
+                    expected,
+                    "day {day}, found on day {found_on}, stored: {was_stored}"
+                );
+                // on days on which nothing happens nothing is dropped
+                let other = WriterSettings::of_writer(100 + day);
+                let other = Writer::start(Arc::clone(&memory), pushes(), Arc::clone(&clock) as _, other);
+                other.push(adding(1.0)).await.expect("is stored");
+                expected += 1.0;
+            }
+        });
+    }
+}

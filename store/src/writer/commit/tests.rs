@@ -79,8 +79,10 @@ async fn a_segment_that_comes_too_late_is_stamped_anew_and_counts_once() {
     assert_eq!(slow.segments().await, [(1, 0, 0), (1, 0, minutes)], "the same writer and number");
     assert_eq!(writer.stats().stamped_anew(), 1);
     let names = listed(&slow.memory).await;
-    let again: Vec<bool> =
-        names.iter().map(|object| SegmentName::parse(object).expect("a segment").is_again).collect();
+    let again: Vec<bool> = names
+        .iter()
+        .map(|object| SegmentName::parse(object).expect("a segment").again_since.is_some())
+        .collect();
     assert_eq!(again, [false, true], "the name says that there may be another");
     let memory: Arc<dyn ObjectStore> = Arc::clone(&slow.memory) as _;
     let held = steps(&memory, None, NOW_MS + left_ms()).await;
@@ -316,7 +318,9 @@ async fn a_segment_that_is_tried_again_later_says_so_from_then_on() {
         assert_eq!(result.is_ok(), attempt == 2, "{result:?}");
     }
     let names = listed(&slow.memory).await;
-    let again: Vec<bool> =
-        names.iter().map(|object| SegmentName::parse(object).expect("a segment").is_again).collect();
+    let again: Vec<bool> = names
+        .iter()
+        .map(|object| SegmentName::parse(object).expect("a segment").again_since.is_some())
+        .collect();
     assert_eq!(again, [false, true], "{names:?}");
 }
