@@ -8,7 +8,7 @@ use model::Clock;
 use store::{NewExemplar, SampleBatch, Writer};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wire::encoding;
-use wire::remote_write::{self, Faults, Version};
+use wire::remote_write::{self, Faults, KnownLabels, Version};
 
 use crate::accept::{self, Accepted, Counts};
 use crate::error::IngestError;
@@ -31,6 +31,7 @@ pub struct Receiver {
     in_flight: Semaphore,
     stats: IngestStats,
     told: Told,
+    known: Arc<KnownLabels>,
 }
 
 /// What became of a request that could be read.
@@ -60,6 +61,7 @@ impl Receiver {
         clock: Arc<dyn Clock>,
         settings: Settings,
     ) -> Self {
+        let known_bytes_max = settings.known_labels_bytes_max;
         let in_flight = Semaphore::new(settings.writes_in_flight_max.min(Semaphore::MAX_PERMITS));
         Self {
             samples,
@@ -70,6 +72,7 @@ impl Receiver {
             in_flight,
             stats: IngestStats::default(),
             told: Told::default(),
+            known: Arc::new(KnownLabels::new(known_bytes_max)),
         }
     }
 
@@ -103,9 +106,10 @@ impl Receiver {
     ) -> Result<Written, IngestError> {
         self.samples.clock_agrees().await?;
         let (settings, now_ms) = (Arc::clone(&self.settings), self.clock.now_ms());
+        let known = Arc::clone(&self.known);
         let decode = move |body: &[u8]| {
             let inflated = encoding::snappy_block(body, settings.inflated_body_bytes_max)?;
-            let request = remote_write::decode(version, &inflated, &settings.decoder_limits())?;
+            let request = remote_write::decode(version, &inflated, &settings.decoder_limits(), &known)?;
             accept::check(&request, &grant)?;
             Ok(accept::accept(request, now_ms, &settings))
         };

@@ -25,6 +25,8 @@ pub struct Settings {
     pub label_name_bytes_max: usize,
     /// Bytes of a label's value, the metric's name among them.
     pub label_value_bytes_max: usize,
+    /// Bytes of label sets of remote write that are remembered, so that those which come again are not read again.
+    pub known_labels_bytes_max: usize,
     /// Whether series get the labels `__type__` and `__unit__` of the metadata that comes with them.
     pub type_labels: bool,
     /// How far the time of a sample may be ahead of the clock.
@@ -47,6 +49,7 @@ impl Default for Settings {
             labels_per_series_max: 64,
             label_name_bytes_max: 1 << 10,
             label_value_bytes_max: 8 << 10,
+            known_labels_bytes_max: 64 << 20,
             type_labels: false,
             samples_ahead_max_ms: 600_000,
             samples_age_max_ms: None,

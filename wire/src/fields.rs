@@ -47,6 +47,11 @@ impl<'a> Fields<'a> {
         Self { rest: message }
     }
 
+    /// What has not been read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// The next field and its number; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<(u32, Value<'a>)>, FieldError> {
         if self.rest.is_empty() {

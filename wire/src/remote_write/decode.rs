@@ -6,6 +6,7 @@ use model::{Labels, Metadata, MetricType, Value};
 
 use super::content_type::Version;
 use super::faults::Faults;
+use super::known::KnownLabels;
 use super::{histogram, v1, v2};
 use crate::fields::{FieldError, Fields};
 use crate::{Exemplar, Limits};
@@ -71,17 +72,22 @@ pub enum DecodeError {
     },
 }
 
-/// Reads an inflated body.
+/// Reads an inflated body. Label sets that are known are not read again; what is `known` is of requests with the same limits.
 ///
 /// # Errors
 /// If it is no such message, or if it asks for more than the limits allow.
-pub fn decode(version: Version, body: &[u8], limits: &Limits) -> Result<WriteRequest, DecodeError> {
+pub fn decode(
+    version: Version,
+    body: &[u8],
+    limits: &Limits,
+    known: &KnownLabels,
+) -> Result<WriteRequest, DecodeError> {
     if body.len() > limits.bytes_max {
         return Err(DecodeError::TooLarge { bytes_max: limits.bytes_max });
     }
     match version {
-        Version::V1 => v1::decode(body, limits),
-        Version::V2 => v2::decode(body, limits),
+        Version::V1 => v1::decode(body, limits, known),
+        Version::V2 => v2::decode(body, limits, known),
     }
 }
 

@@ -7,8 +7,20 @@ use testkit::remote_write::{RequestV2, custom_histogram, histogram, request_v1, 
 use super::*;
 use crate::Limits;
 
+/// Without known label sets, and then with those of the body itself: that makes no difference.
+fn decoded_thrice(version: Version, body: &[u8], limits: &Limits) -> Result<WriteRequest, DecodeError> {
+    let result = decode(version, body, limits, &KnownLabels::new(0));
+    let known = KnownLabels::new(1 << 20);
+    // not a number is not the same as itself
+    let show = |result: &Result<WriteRequest, DecodeError>| format!("{result:?}");
+    for _ in 0..2 {
+        assert_eq!(show(&decode(version, body, limits, &known)), show(&result));
+    }
+    result
+}
+
 fn decoded(version: Version, body: &[u8]) -> WriteRequest {
-    decode(version, body, &Limits::default()).expect("a message")
+    decoded_thrice(version, body, &Limits::default()).expect("a message")
 }
 
 /// As `labels @at value`, a line per sample, and the faults.
@@ -348,7 +360,7 @@ fn a_series_of_2_0_has_samples_or_histograms() {
 #[test]
 fn what_is_no_message_is_refused_whole() {
     let check = |version, body: &[u8], expect: &str| {
-        let found = decode(version, body, &Limits::default()).map_err(|error| error.to_string());
+        let found = decoded_thrice(version, body, &Limits::default()).map_err(|error| error.to_string());
         assert_eq!(found, Err(expect.to_owned()), "{body:?}");
     };
     for version in [Version::V1, Version::V2] {
@@ -368,7 +380,8 @@ fn what_is_no_message_is_refused_whole() {
 #[test]
 fn every_limit_is_reached() {
     let limits = Limits { bytes_max: 400, samples_max: 6, labels_max: 2 };
-    let error = |version, body: &[u8]| decode(version, body, &limits).map(|_| ()).map_err(|e| e.to_string());
+    let error =
+        |version, body: &[u8]| decoded_thrice(version, body, &limits).map(|_| ()).map_err(|e| e.to_string());
     let too_many = Err("more than 6 series, samples, buckets and exemplars".to_owned());
     assert_eq!(error(Version::V1, &[0; 401]), Err("inflated body is larger than 400 bytes".to_owned()));
     let name = [("__name__", "m")];
@@ -381,7 +394,7 @@ fn every_limit_is_reached() {
     let buckets = RequestV2::default().series(&name, |series| series.message(3, histogram(1, [1, 1], 1.0)));
     assert_eq!(error(Version::V2, &buckets.into_bytes()), too_many);
     let labels = [("__name__", "m"), ("a", "b"), ("c", "d")];
-    let request = decode(Version::V1, &request_v1([series_v1(&labels, &[(1, 1.0)])]), &limits);
+    let request = decoded_thrice(Version::V1, &request_v1([series_v1(&labels, &[(1, 1.0)])]), &limits);
     assert_eq!(
         request.expect("a message").faults.text(),
         r#"3 labels are more than 2, which is labels_per_series_max, in series {__name__="m", a="b", c="d"}"#
@@ -391,10 +404,10 @@ fn every_limit_is_reached() {
     let (long, point) = ("x".repeat(150), [(1, 1.0)]);
     let named = [("__name__", &*long)];
     let twice = RequestV2::default().floats(&named, &point).floats(&named, &point).into_bytes();
-    assert!(decode(Version::V2, &twice, &limits).is_ok());
+    assert!(decoded_thrice(Version::V2, &twice, &limits).is_ok());
     let thrice = RequestV2::default().floats(&named, &point).floats(&named, &point).floats(&named, &point);
     assert_eq!(
-        decode(Version::V2, &thrice.into_bytes(), &limits),
+        decoded_thrice(Version::V2, &thrice.into_bytes(), &limits),
         Err(DecodeError::LabelsTooLarge { bytes_max: 400 })
     );
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use model::{Metadata, MetricType};
 
 use super::decode::{Allowance, DecodeError, Points, WriteRequest, WriteSeries, type_of};
+use super::known::KnownLabels;
 use super::labels::{self, Symbol};
 use crate::fields::{FieldError, Fields};
 use crate::{Exemplar, Limits};
@@ -32,7 +33,7 @@ impl<'a> Text<'a> {
     }
 }
 
-pub(super) fn decode(body: &[u8], limits: &Limits) -> Result<WriteRequest, DecodeError> {
+pub(super) fn decode(body: &[u8], limits: &Limits, known: &KnownLabels) -> Result<WriteRequest, DecodeError> {
     let mut request = WriteRequest::default();
     let (mut texts, mut allowance) = (Texts::new(), Allowance::of(limits));
     let mut fields = Fields::of(body);
@@ -40,7 +41,8 @@ pub(super) fn decode(body: &[u8], limits: &Limits) -> Result<WriteRequest, Decod
         match tag {
             1 => {
                 allowance.take(1)?;
-                series(field.bytes("Timeseries")?, limits, &mut texts, &mut allowance, &mut request)?;
+                let message = field.bytes("Timeseries")?;
+                series(message, limits, known, &mut texts, &mut allowance, &mut request)?;
             }
             3 => {
                 allowance.take(1)?;
@@ -97,17 +99,23 @@ fn exemplar<'a>(message: &'a [u8], texts: &mut Texts<'a>) -> Result<Option<Exemp
 fn series<'a>(
     message: &'a [u8],
     limits: &Limits,
+    known: &KnownLabels,
     texts: &mut Texts<'a>,
     allowance: &mut Allowance,
     request: &mut WriteRequest,
 ) -> Result<(), DecodeError> {
-    let (mut pairs, mut points, mut exemplars) = (Vec::new(), Points::default(), Vec::new());
+    let (mut points, mut exemplars) = (Points::default(), Vec::new());
+    // senders put the labels before all else
+    let (mut labels_end, mut is_one_run) = (0, true);
     let mut fields = Fields::of(message);
-    while let Some((tag, field)) = fields.next()? {
+    loop {
+        let begin = message.len() - fields.rest().len();
+        let Some((tag, field)) = fields.next()? else { break };
         match tag {
             1 => {
-                let (name, value) = pair(field.bytes("Labels")?)?;
-                pairs.push((Text::of(name, texts), Text::of(value, texts)));
+                field.bytes("Labels")?;
+                is_one_run &= labels_end == begin;
+                labels_end = message.len() - fields.rest().len();
             }
             2 => {
                 allowance.take(1)?;
@@ -124,7 +132,20 @@ fn series<'a>(
             _ => {}
         }
     }
-    let Some(labels) = labels::build(pairs, limits.labels_max, &mut request.faults) else { return Ok(()) };
+    let sent = &message[..labels_end];
+    let labels = match known.get(sent).filter(|_| is_one_run) {
+        Some(labels) => labels,
+        None => {
+            let pairs = pairs(sent, texts)?;
+            let Some(labels) = labels::build(pairs, limits.labels_max, &mut request.faults) else {
+                return Ok(());
+            };
+            if is_one_run {
+                known.put(sent, &labels);
+            }
+            labels
+        }
+    };
     for fault in &points.faults {
         request.faults.add(|| fault.of_series(&labels));
     }
@@ -135,6 +156,19 @@ fn series<'a>(
         metadata: Metadata::default(),
     });
     Ok(())
+}
+
+/// The labels of a series.
+fn pairs<'a>(message: &'a [u8], texts: &mut Texts<'a>) -> Result<Vec<(Text<'a>, Text<'a>)>, FieldError> {
+    let mut pairs = Vec::new();
+    let mut fields = Fields::of(message);
+    while let Some((tag, field)) = fields.next()? {
+        if tag == 1 {
+            let (name, value) = pair(field.bytes("Labels")?)?;
+            pairs.push((Text::of(name, texts), Text::of(value, texts)));
+        }
+    }
+    Ok(pairs)
 }
 
 fn pair(message: &[u8]) -> Result<(&[u8], &[u8]), FieldError> {

@@ -6,6 +6,7 @@ use model::{Labels, Metadata};
 
 use super::decode::{Allowance, DecodeError, Points, WriteRequest, WriteSeries, type_of};
 use super::faults::Faults;
+use super::known::KnownLabels;
 use super::labels::{self, Symbol};
 use crate::fields::{FieldError, Fields};
 use crate::{Exemplar, Limits};
@@ -44,6 +45,21 @@ impl<'a> Symbols<'a> {
         Ok(Self { bytes, texts })
     }
 
+    /// Writes what references stand for, each text behind its length, as no message of 1.0 begins; whether all of it was written.
+    fn write(&self, references: &[u64], bytes_max: usize, into: &mut Vec<u8>) -> bool {
+        into.clear();
+        into.push(0);
+        references.iter().all(|reference| {
+            // a reference of one byte may stand for a long text
+            let text = usize::try_from(*reference).ok().and_then(|index| self.bytes.get(index));
+            text.filter(|text| into.len() + 8 + text.len() <= bytes_max).is_some_and(|text| {
+                into.extend((text.len() as u64).to_le_bytes());
+                into.extend(*text);
+                true
+            })
+        })
+    }
+
     /// The names and values that references stand for.
     fn pairs(&'a self, references: &[u64]) -> Result<Vec<(Reference<'a>, Reference<'a>)>, String> {
         if !references.len().is_multiple_of(2) {
@@ -73,10 +89,11 @@ struct Sent<'a> {
     created_ms: i64,
 }
 
-pub(super) fn decode(body: &[u8], limits: &Limits) -> Result<WriteRequest, DecodeError> {
+pub(super) fn decode(body: &[u8], limits: &Limits, known: &KnownLabels) -> Result<WriteRequest, DecodeError> {
     let mut request = WriteRequest::default();
     let mut allowance = Allowance::of(limits);
     let symbols = Symbols::of(body, &mut allowance)?;
+    let (mut key, mut key_bytes_left) = (Vec::new(), limits.bytes_max);
     let mut label_bytes_left = limits.bytes_max;
     let mut fields = Fields::of(body);
     while let Some((tag, field)) = fields.next()? {
@@ -85,10 +102,19 @@ pub(super) fn decode(body: &[u8], limits: &Limits) -> Result<WriteRequest, Decod
         }
         allowance.take(1)?;
         let sent = read(field.bytes("Timeseries")?, &mut allowance)?;
-        let Some(labels) = series_labels(&sent, &symbols, limits.labels_max, &mut request.faults) else {
-            continue;
+        let is_whole = symbols.write(&sent.references, key_bytes_left, &mut key);
+        key_bytes_left = key_bytes_left.saturating_sub(key.len());
+        let labels = match known.get(&key).filter(|_| is_whole) {
+            Some(labels) => labels,
+            None => {
+                let labels = series_labels(&sent, &symbols, limits.labels_max, &mut request.faults);
+                let Some(labels) = labels else { continue };
+                if is_whole {
+                    known.put(&key, &labels);
+                }
+                labels
+            }
         };
-        // a reference of one byte may stand for a long text
         let bytes = labels.iter().map(|label| label.name.len() + label.value.len()).sum();
         label_bytes_left = label_bytes_left
             .checked_sub(bytes)
