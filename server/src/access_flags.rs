@@ -12,6 +12,11 @@ pub(crate) struct AccessFlags {
     #[arg(long = "access.tokens-file", value_name = "FILE")]
     pub(crate) tokens_file: Option<PathBuf>,
 
+    /// Web configuration of Prometheus' exporter toolkit, for both ports: TLS, users with passwords, headers. What changes in it, and in
+    /// files that it names, is in force within a second
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    pub(crate) web_config_file: Option<String>,
+
     /// Listen where others can reach it, and ask nobody who they are
     #[arg(long = "web.allow-anonymous")]
     pub(crate) allows_anonymous: bool,

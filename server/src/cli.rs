@@ -355,10 +355,6 @@ pub(crate) struct Pushgateway {
     #[arg(long = "persistence.interval", value_name = "DURATION", hide = true)]
     pub(crate) persistence_interval: Option<String>,
 
-    /// Not there yet: refused, so that nobody takes a port for protected that is not
-    #[arg(long = "web.config.file", value_name = "FILE", hide = true)]
-    pub(crate) config_file: Option<String>,
-
     /// Take pushes on the sockets that systemd has opened, instead of at --gateway.listen-address
     #[arg(long = "web.systemd-socket")]
     pub(crate) systemd_socket: bool,

@@ -22,6 +22,10 @@ impl<S> Impatient<S> {
         Self { stream, write_max, deadline: None }
     }
 
+    pub(super) fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
     /// What a write came to, or that it has waited for too long.
     fn or_late<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {

@@ -6,16 +6,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use super::impatient::Impatient;
 use super::unescaped::Unescaped;
+use super::web_config::WebConfig;
 
 /// What one port allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,13 +68,15 @@ pub(super) struct Listener {
     address: SocketAddr,
     /// What told to listen there.
     flag: &'static str,
+    /// With it, connections are those of TLS.
+    tls: Option<Arc<WebConfig>>,
 }
 
 impl Listener {
     pub(super) fn bind(address: SocketAddr, flag: &'static str) -> anyhow::Result<Self> {
         let listener = listen(address).with_context(|| format!("{flag} {address}: cannot listen there"))?;
         let address = listener.local_addr().with_context(|| format!("{flag} {address}"))?;
-        Ok(Self { listener, address, flag })
+        Ok(Self { listener, address, flag, tls: None })
     }
 
     /// The ports that systemd has opened for this process, of which there must be one.
@@ -92,7 +97,12 @@ impl Listener {
     fn of_opened(listener: std::net::TcpListener, flag: &'static str) -> std::io::Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        Ok(Self { listener: TcpListener::from_std(listener)?, address, flag })
+        Ok(Self { listener: TcpListener::from_std(listener)?, address, flag, tls: None })
+    }
+
+    /// The same, where clients speak TLS if the file says so.
+    pub(super) fn with_tls(self, web: Option<&Arc<WebConfig>>) -> Self {
+        Self { tls: web.filter(|web| web.has_tls()).cloned(), ..self }
     }
 
     /// Where it is, and what told so.
@@ -101,7 +111,8 @@ impl Listener {
     }
 
     pub(super) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Tells scripts on standard output, and people in the log, where to find it.
@@ -128,11 +139,17 @@ impl Listener {
                     is_failing = false;
                     match Arc::clone(&places).try_acquire_owned() {
                         Ok(place) => {
-                            let connection = connection(stream, routes.clone(), limits);
-                            let connection = under_way.watch(connection);
+                            // an answer is one write, so waiting for more to send only delays it
+                            let _ = stream.set_nodelay(true);
+                            let stream = Impatient::new(stream, limits.read_max);
+                            let served =
+                                Served { routes: routes.clone(), limits, watcher: under_way.watcher() };
+                            let (tls, stopped) = (self.tls.clone(), stopped.clone());
                             tokio::spawn(async move {
-                                // whatever it ends with, the client is gone
-                                let _ = connection.await;
+                                match tls {
+                                    Some(web) => served.over_tls(&web, stream, stopped).await,
+                                    None => served.http1(stream).await,
+                                }
                                 drop(place);
                             });
                         }
@@ -162,24 +179,87 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-type Connection = http1::Connection<TokioIo<Unescaped<Impatient<TcpStream>>>, TowerToHyperService<Router>>;
+/// What a connection is served with.
+struct Served {
+    routes: Router,
+    limits: PortLimits,
+    watcher: Watcher,
+}
 
-fn connection(stream: TcpStream, routes: Router, limits: PortLimits) -> Connection {
-    // an answer is one write, so waiting for more to send only delays it
-    let _ = stream.set_nodelay(true);
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_max)
-        .max_buf_size(limits.head_bytes_max)
-        .serve_connection(
-            TokioIo::new(Unescaped::new(Impatient::new(stream, limits.read_max))),
-            TowerToHyperService::new(routes),
-        )
+impl Served {
+    /// Whatever it ends with, the client is gone.
+    async fn http1(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.head_max)
+            .max_buf_size(self.limits.head_bytes_max)
+            .serve_connection(TokioIo::new(Unescaped::new(stream)), TowerToHyperService::new(self.routes));
+        let _ = self.watcher.watch(connection).await;
+    }
+
+    async fn http2(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let head_bytes_max = u32::try_from(self.limits.head_bytes_max).unwrap_or(u32::MAX);
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_header_list_size(head_bytes_max)
+            // whoever does not answer for that long is gone
+            .keep_alive_interval(self.limits.head_max)
+            .keep_alive_timeout(self.limits.head_max)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.routes));
+        let _ = self.watcher.watch(connection).await;
+    }
+
+    async fn over_tls(
+        self,
+        web: &WebConfig,
+        stream: Impatient<TcpStream>,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        let tls = match web.in_force().map(|in_force| in_force.tls.clone()) {
+            Ok(Some(tls)) => tls,
+            Ok(None) => return tracing::debug!("connection closed: there is no TLS any more"),
+            // it was told in the log
+            Err(_) => return,
+        };
+        if speaks_http(stream.get_ref()).await {
+            let text = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+            // as long as the client listens
+            let _ = timeout(LISTENS, farewell(stream, text.as_bytes())).await;
+            return;
+        }
+        let shaken = timeout(self.limits.head_max, TlsAcceptor::from(tls).accept(stream));
+        let shaken = tokio::select! {
+            shaken = shaken => shaken,
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        };
+        match shaken {
+            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => self.http2(stream).await,
+            Ok(Ok(stream)) => self.http1(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake error"),
+            Err(_) => tracing::debug!("TLS handshake takes too long"),
+        }
+    }
+}
+
+/// Whether a client begins with a request instead of a handshake.
+async fn speaks_http(stream: &TcpStream) -> bool {
+    const BEGINNINGS: [&[u8]; 6] = [b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO", b"DELET"];
+    let mut bytes = [0; 5];
+    stream.peek(&mut bytes).await.is_ok_and(|count| BEGINNINGS.contains(&&bytes[..count]))
+}
+
+/// How long a client that is turned away may take to hear why.
+const LISTENS: Duration = Duration::from_secs(1);
+
+/// The last words to a client. What it sends meanwhile is read, since a connection that is closed on that is reset.
+async fn farewell(mut stream: impl AsyncRead + AsyncWrite + Unpin, words: &[u8]) -> std::io::Result<()> {
+    stream.write_all(words).await?;
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(|_| ())
 }
 
 /// Says why, as long as the client listens.
 async fn turn_away(mut stream: TcpStream, connections_max: usize) {
-    const LISTENS: Duration = Duration::from_secs(1);
     let text = format!("{connections_max} connections are open, which is connections_max: try again later\n");
     let length = text.len();
     let answer = format!(

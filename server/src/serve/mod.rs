@@ -13,13 +13,14 @@ mod pushgateway;
 mod rules;
 mod statsd;
 mod unescaped;
+mod web_config;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use axum::Router;
 use edge::{Ack, Storage, StoredDeletions, SystemClock};
 use gateway::Gateway;
@@ -48,17 +49,27 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let web = gateway_settings.web.clone();
     let access = Arc::new(Access::open(&flags.access, Arc::clone(&clock))?);
     let push_ttl_ms = gateway_settings.push_ttl_ms;
-    let gateway_ports = gateway_ports(&flags)?;
-    let query_port = Listener::bind(flags.query, "--query.listen-address")?;
+    let gateway_ports: Vec<Listener> =
+        gateway_ports(&flags)?.into_iter().map(|port| port.with_tls(access.web())).collect();
+    let query_port = Listener::bind(flags.query, "--query.listen-address")?.with_tls(access.web());
     let statsd_port = match flags.statsd.address {
         Some(address) => Some(StatsdPort::bind(address).await?),
         None => None,
     };
     if !flags.access.allows_anonymous {
-        let http = gateway_ports.iter().chain([&query_port]).filter(|_| !access.asks());
-        http.map(Listener::place).try_for_each(refuse_strangers)?;
+        let is_reached = |place: &(&str, SocketAddr)| !place.1.ip().to_canonical().is_loopback();
+        let http = gateway_ports.iter().chain([&query_port]).map(Listener::place).find(is_reached);
         // packets tell nothing about who sends them
-        statsd_port.iter().map(StatsdPort::place).try_for_each(refuse_strangers)?;
+        let udp = statsd_port.as_ref().map(StatsdPort::place).filter(is_reached);
+        if let Some((flag, address)) = http.filter(|_| !access.asks()).or(udp) {
+            bail!(
+                "{flag} {address}: whoever reaches this address could do anything: say who may, with --access.tokens-file or \
+                 users in --web.config.file (both are for HTTP only), or with --web.allow-anonymous that this is meant"
+            );
+        }
+        if http.is_some() {
+            access.must_ask();
+        }
     }
     let storage = Storage::open(&flags.storage, flags.s3_endpoint.as_deref())
         .await
@@ -223,16 +234,6 @@ fn gateway_ports(flags: &Serve) -> anyhow::Result<Vec<Listener>> {
     }
     let bind = |address: &SocketAddr| Listener::bind(*address, "--gateway.listen-address");
     flags.gateway.iter().map(bind).collect()
-}
-
-/// A port that asks nobody who they are is for this machine only.
-fn refuse_strangers((flag, address): (&str, SocketAddr)) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        address.ip().to_canonical().is_loopback(),
-        "{flag} {address}: whoever reaches this address could do anything: say with --access.tokens-file who may do what (HTTP \
-         only), or with --web.allow-anonymous that this is meant"
-    );
-    Ok(())
 }
 
 /// Routes with the prefix that the gateway's have.

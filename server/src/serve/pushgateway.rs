@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use gateway::{About, Settings, Web};
 use query::api::BuildInfo;
 
@@ -11,11 +11,6 @@ use crate::cli::Serve;
 /// What the flags say about the gateway.
 pub(super) fn settings(flags: &Serve) -> anyhow::Result<Settings> {
     let of = &flags.pushgateway;
-    if of.config_file.as_deref().is_some_and(|file| !file.is_empty()) {
-        bail!(
-            "--web.config.file: TLS and passwords are not there yet: put something that has them before Mayfly"
-        );
-    }
     if of.persistence_file.is_some() || of.persistence_interval.is_some() {
         tracing::warn!(
             "--persistence.file and --persistence.interval are ignored: what was pushed is in --storage"
@@ -94,11 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_refused() {
-        let error = settings_of(&["--web.config.file=x"]).expect_err("refused").to_string();
-        assert!(error.starts_with("--web."), "{error}");
-        // what a Pushgateway takes for not given
-        assert!(settings_of(&["--web.config.file="]).is_ok());
+    fn what_has_no_use_is_taken() {
         assert!(settings_of(&["--persistence.file=x", "--persistence.interval=1m"]).is_ok());
         let settings = settings_of(&["--push.disable-consistency-check", "--push.enable-utf8-names"]);
         let settings = settings.expect("settings");

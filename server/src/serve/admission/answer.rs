@@ -41,6 +41,12 @@ pub(super) fn denied(denied: &Denied, form: Form) -> Response {
         false => (StatusCode::FORBIDDEN, "forbidden"),
     };
     let text = denied.to_string();
+    if matches!(denied, Denied::NoUser) {
+        // as the exporter toolkit answers, whatever is asked for
+        let mut response = self::status(status);
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+        return response;
+    }
     let (body, content_type) = match form {
         Form::Plain => (format!("{text}\n"), "text/plain; charset=utf-8"),
         Form::Prometheus => {
@@ -60,5 +66,16 @@ pub(super) fn denied(denied: &Denied, form: Form) -> Response {
         // browsers ask for a password then
         headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"mayfly\""));
     }
+    response
+}
+
+/// A status in words.
+pub(super) fn status(status: StatusCode) -> Response {
+    let mut response =
+        Response::new(Body::from(format!("{}\n", status.canonical_reason().unwrap_or_default())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -5,12 +5,12 @@ mod guard;
 mod needs;
 mod told;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use access::{Grant, NotAdmitted, Refused, Tokens, presented};
+use access::{Credentials, Grant, NotAdmitted, Refused, Tokens, presented};
 use anyhow::Context;
 use axum::http::header::{AUTHORIZATION, HeaderName};
 use axum::http::{HeaderMap, HeaderValue};
@@ -18,6 +18,7 @@ use model::Clock;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::web_config::{InForce, WebConfig};
 use crate::access_flags::AccessFlags;
 
 pub(super) use guard::guarded;
@@ -34,8 +35,9 @@ const TENANT_HEADER: HeaderName = HeaderName::from_static("x-scope-orgid");
 
 /// What is known about those who ask.
 pub(super) struct Access {
-    /// `None`: whoever reaches a port may do everything.
+    /// Without it and users of `web`, whoever reaches a port may do everything.
     file: Option<TokensFile>,
+    web: Option<Arc<WebConfig>>,
     trusts_tenant_header: bool,
     clock: Arc<dyn Clock>,
     refused: Counts,
@@ -71,6 +73,9 @@ pub(super) enum Denied {
         "no token was presented: expected a header \"Authorization: Bearer TOKEN\", or the token as password"
     )]
     Nobody,
+    /// There are users only, and it is none of them.
+    #[error("Unauthorized")]
+    NoUser,
     /// It presents what is good for nothing.
     #[error(transparent)]
     NotAdmitted(#[from] NotAdmitted),
@@ -95,23 +100,42 @@ impl Access {
             })
         });
         let file = file.transpose().context("--access.tokens-file")?;
+        let web = flags.web_config_file.as_ref().filter(|path| !path.is_empty()).map(Path::new);
+        let web = web.map(WebConfig::open).transpose().context("--web.config.file")?.map(Arc::new);
         let trusts_tenant_header = flags.trusts_tenant_header;
-        Ok(Self { file, trusts_tenant_header, clock, refused: Counts::default() })
+        Ok(Self { file, web, trusts_tenant_header, clock, refused: Counts::default() })
+    }
+
+    /// What is said about TLS, headers and users.
+    pub(super) fn web(&self) -> Option<&Arc<WebConfig>> {
+        self.web.as_ref()
     }
 
     /// Whether those who ask must say who they are.
     pub(super) fn asks(&self) -> bool {
-        self.file.is_some()
+        self.file.is_some() || self.web.as_ref().is_some_and(|web| web.authenticates())
+    }
+
+    /// That will stay so.
+    pub(super) fn must_ask(&self) {
+        if let (None, Some(web)) = (&self.file, &self.web) {
+            web.must_ask();
+        }
     }
 
     /// What a request with these headers may do.
-    fn admit(&self, headers: &HeaderMap) -> Result<Grant, Denied> {
-        let grant = match &self.file {
-            None => Grant::everything(),
-            Some(file) => {
-                let presented = headers.get(AUTHORIZATION).and_then(|value| presented(value.as_bytes()));
-                let tokens = Arc::clone(&file.in_force.read().unwrap_or_else(PoisonError::into_inner));
-                tokens.grant(presented.ok_or(Denied::Nobody)?.token(), self.clock.now_ms())?.clone()
+    async fn admit(&self, headers: &HeaderMap, web: Option<&InForce>) -> Result<Grant, Denied> {
+        let presented = headers.get(AUTHORIZATION).and_then(|value| presented(value.as_bytes()));
+        let grant = match self.token(presented.as_ref()) {
+            Ok(Some(grant)) => grant,
+            not => {
+                let asks_users = web.is_some_and(|web| !web.file.users.is_empty());
+                match not {
+                    _ if asks_users && self.is_user(presented.as_ref(), web).await => Grant::everything(),
+                    Err(denied) => return Err(denied),
+                    Ok(_) if asks_users => return Err(Denied::NoUser),
+                    Ok(_) => Grant::everything(),
+                }
             }
         };
         grant.check_tenant(TENANT)?;
@@ -123,9 +147,26 @@ impl Access {
         Ok(grant)
     }
 
+    /// `None`: there are no tokens.
+    fn token(&self, presented: Option<&Credentials>) -> Result<Option<Grant>, Denied> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let tokens = Arc::clone(&file.in_force.read().unwrap_or_else(PoisonError::into_inner));
+        let token = presented.ok_or(Denied::Nobody)?.token();
+        Ok(Some(tokens.grant(token, self.clock.now_ms())?.clone()))
+    }
+
+    async fn is_user(&self, presented: Option<&Credentials>, in_force: Option<&InForce>) -> bool {
+        match (presented, &self.web, in_force) {
+            (Some(Credentials::Basic { user, password }), Some(web), Some(in_force)) => {
+                web.admits(in_force, user, password).await
+            }
+            _ => false,
+        }
+    }
+
     fn count(&self, denied: &Denied) {
         let count = match denied {
-            Denied::Nobody | Denied::NotAdmitted(_) => &self.refused.unauthorized,
+            Denied::Nobody | Denied::NoUser | Denied::NotAdmitted(_) => &self.refused.unauthorized,
             Denied::Refused(_) | Denied::Tenant { .. } => &self.refused.forbidden,
         };
         count.fetch_add(1, Ordering::Relaxed);

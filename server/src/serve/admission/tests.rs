@@ -99,8 +99,8 @@ async fn a_tenant_in_a_header_counts_where_it_is_trusted() {
     check(false, "other", 200).await;
 }
 
-#[test]
-fn what_changes_is_in_force_and_what_is_broken_is_not() {
+#[tokio::test]
+async fn what_changes_is_in_force_and_what_is_broken_is_not() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("tokens.yml");
     let entry = |name: &str| {
@@ -109,22 +109,83 @@ fn what_changes_is_in_force_and_what_is_broken_is_not() {
     std::fs::write(&path, entry("a")).expect("is written");
     let flags = AccessFlags { tokens_file: Some(path.clone()), ..AccessFlags::default() };
     let access = Access::open(&flags, Arc::new(SystemClock)).expect("opens");
-    let may = |token: &str| {
+    let may = async |token: &str| {
         let header =
             ("authorization".parse().expect("a name"), format!("Bearer {token}").parse().expect("a value"));
-        access
-            .admit(&HeaderMap::from_iter([header]))
-            .is_ok_and(|grant| grant.check_scope(Scope::Admin).is_ok())
+        let admitted = access.admit(&HeaderMap::from_iter([header]), None).await;
+        admitted.is_ok_and(|grant| grant.check_scope(Scope::Admin).is_ok())
     };
-    assert!(may("a") && !may("b"));
+    assert!(may("a").await && !may("b").await);
     std::fs::write(&path, "tokens: [").expect("is written");
     let told = access.read().expect_err("is broken");
     assert!(told.contains("tokens.yml: yaml: line"), "{told}");
-    assert!(may("a"));
+    assert!(may("a").await);
     std::fs::write(&path, entry("b")).expect("is written");
     assert_eq!(access.read(), Ok(()));
-    assert!(may("b") && !may("a"));
+    assert!(may("b").await && !may("a").await);
     std::fs::remove_file(&path).expect("is removed");
     assert!(access.read().is_err_and(|told| told.contains("No such file")));
-    assert!(may("b"));
+    assert!(may("b").await);
+}
+
+#[tokio::test]
+async fn users_may_do_everything_and_tokens_what_they_say() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, file) = (folder.path().join("web.yml"), folder.path().join("tokens.yml"));
+    // of the password pw
+    let text = format!(
+        "basic_auth_users: {{ann: '{}'}}\nhttp_server_config: {{headers: {{X-Frame-Options: deny}}}}\nrate_limit: {{interval: 1h, burst: 8}}\n",
+        bcrypt::hash("pw", 4).expect("a hash")
+    );
+    std::fs::write(&path, text).expect("is written");
+    std::fs::write(&file, tokens()).expect("is written");
+    let open = |tokens_file: Option<&std::path::PathBuf>| {
+        let (web_config_file, tokens_file) = (Some(path.display().to_string()), tokens_file.cloned());
+        let flags = AccessFlags { web_config_file, tokens_file, ..AccessFlags::default() };
+        Arc::new(Access::open(&flags, Arc::new(SystemClock)).expect("opens"))
+    };
+    let get = |path: &str, header: Option<&str>| {
+        let request = header
+            .into_iter()
+            .fold(Request::get(path), |request, header| request.header("authorization", header));
+        request.body(Body::empty()).expect("a request")
+    };
+    // ann:pw, ann:no, any:team
+    let (ann, no, team) = ("Basic YW5uOnB3", "Basic YW5uOm5v", "Basic YW55OnRlYW0=");
+    let users = open(None);
+    assert!(users.asks());
+    for (header, path, expect) in [
+        (Some(ann), "/metrics", (StatusCode::OK, "data")),
+        (Some(no), "/api/v1/query", (StatusCode::UNAUTHORIZED, "Unauthorized\n")),
+        (Some(team), "/metrics", (StatusCode::UNAUTHORIZED, "Unauthorized\n")),
+        (None, "/metrics", (StatusCode::UNAUTHORIZED, "Unauthorized\n")),
+        (None, "/-/healthy", (StatusCode::OK, "well")),
+    ] {
+        let (status, body) = asked(&users, Port::Query, get(path, header)).await;
+        assert_eq!((status, body.as_str()), expect, "{header:?} {path}");
+    }
+    let both = open(Some(&file));
+    for (header, path, status) in
+        [(ann, "/metrics", 200), (no, "/metrics", 401), (team, "/metrics", 403), (team, "/api/v1/query", 200)]
+    {
+        assert_eq!(
+            asked(&both, Port::Query, get(path, Some(header))).await.0.as_u16(),
+            status,
+            "{header} {path}"
+        );
+    }
+    // of one port, so many at once
+    let routes =
+        guarded(Router::new().route("/-/healthy", get_of("well")), Port::Query, &Web::default(), &users);
+    let mut statuses = Vec::new();
+    for _ in 0..9 {
+        let response = routes.clone().oneshot(get("/-/healthy", None)).await.expect("answers");
+        assert_eq!(response.headers().contains_key("x-frame-options"), response.status() == StatusCode::OK);
+        statuses.push(response.status().as_u16());
+    }
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 200, 200, 429]);
+}
+
+fn get_of(text: &'static str) -> axum::routing::MethodRouter {
+    get(async move || text)
 }
