@@ -31,9 +31,14 @@ pub(crate) struct Accepted {
     pub(crate) faults: Faults,
 }
 
-/// Whether all series of a request may be written.
-pub(crate) fn check(request: &WriteRequest, grant: &Grant) -> Result<(), Refused> {
-    request.series.iter().try_for_each(|series| grant.check_series(&series.labels))
+/// The request, if all its series may be written. What it tells of families by themselves is of all series that have their names, so it
+/// is left out if only some may be written.
+pub(crate) fn allowed(mut request: WriteRequest, grant: &Grant) -> Result<WriteRequest, Refused> {
+    request.series.iter().try_for_each(|series| grant.check_series(&series.labels))?;
+    if grant.is_bounded() {
+        request.families.clear();
+    }
+    Ok(request)
 }
 
 /// Sorts out a request at this time.

@@ -110,8 +110,7 @@ impl Receiver {
         let decode = move |body: &[u8]| {
             let inflated = encoding::snappy_block(body, settings.inflated_body_bytes_max)?;
             let request = remote_write::decode(version, &inflated, &settings.decoder_limits(), &known)?;
-            accept::check(&request, &grant)?;
-            Ok(accept::accept(request, now_ms, &settings))
+            Ok(accept::accept(accept::allowed(request, &grant)?, now_ms, &settings))
         };
         self.write(decoded(body, decode).await?).await
     }
@@ -129,8 +128,7 @@ impl Receiver {
             let body = encoding::inflate(kind.encoding, body, settings.inflated_body_bytes_max)?;
             let points = wire::influx::decode(&body, kind.precision, &settings.decoder_limits())?;
             let request = influx::request(points, kind.db.as_deref(), now_ms);
-            accept::check(&request, &grant)?;
-            Ok(accept::accept(request, now_ms, &settings))
+            Ok(accept::accept(accept::allowed(request, &grant)?, now_ms, &settings))
         };
         self.write(decoded(body, decode).await?).await
     }

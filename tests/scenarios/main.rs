@@ -23,6 +23,5 @@ mod s19_replay;
 mod s20_delete;
 mod s21_disk_cache;
 mod s22_access;
-
 mod s23_web_config;
 mod s24_exemplars;

@@ -176,6 +176,11 @@ fn a_team_reaches_nothing_of_others_by_any_route() {
     let request =
         Request::new("POST", "/api/v1/write").header("content-type", V1).header("content-encoding", "snappy");
     assert_eq!(world.send("query", &world.boss, request.body(written)).status, 204);
+    let traced =
+        format!("# TYPE zebra_calls counter\nzebra_calls_total 1 # {{trace=\"{SECRET}\"}} 1\n# EOF\n");
+    let request =
+        Request::new("POST", "/metrics/job/other").header("content-type", "application/openmetrics-text");
+    assert_eq!(world.send("gateway", &world.boss, request.body(traced)).status, 200);
     assert_eq!(world.push(&world.team, "PUT", "job/team-a", "team_rows 1\n"), (200, String::new()));
     let end = Instant::now() + Duration::from_secs(20);
     while !world.send("query", &world.boss, Request::new("GET", "/api/v1/alerts")).text().contains(SECRET) {
@@ -183,7 +188,7 @@ fn a_team_reaches_nothing_of_others_by_any_route() {
         std::thread::sleep(Duration::from_millis(50));
     }
     let before = world.of_others();
-    assert_eq!(before, "\"3\" \"9\"");
+    assert_eq!(before, "\"4\" \"10\"");
 
     let routes = routes(world.fixture.storage().parent().unwrap());
     assert!(routes.len() > 60, "{routes:?}");
