@@ -31,6 +31,8 @@ use crate::web_page::web_page;
 #[cfg(test)]
 mod aggregate_tests;
 #[cfg(test)]
+mod exemplar_tests;
+#[cfg(test)]
 mod tests;
 
 /// The gateway's routes: all paths, since those that clients send wrong (`//metrics`, `/METRICS`) are redirected.

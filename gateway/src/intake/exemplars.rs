@@ -52,3 +52,35 @@ impl Exemplars {
         self.0.chunks(EXEMPLARS_PER_ENTRY).map(batch).filter(|batch| !batch.is_empty())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::MetricType;
+    use wire::{Metric, MetricValue};
+
+    use super::*;
+
+    #[test]
+    fn the_newest_stay_that_may_be_stored() {
+        const NOW_MS: i64 = 1_000_000;
+        let check = |ats_ms: &[Option<i64>], expect_ms: &[i64]| {
+            let exemplar = |at_ms: &Option<i64>| Exemplar { timestamp_ms: *at_ms, ..Exemplar::default() };
+            let exemplars = ats_ms.iter().map(exemplar).collect();
+            let metric = Metric { exemplars, ..Metric::new(Vec::new(), MetricValue::Counter(1.0)) };
+            let (name, r#type) = ("a_total".into(), MetricType::Counter);
+            let families = [Family { name, r#type, metrics: vec![metric], ..Family::default() }];
+            let settings = Settings { exemplars_per_series_max: 2, ..Settings::default() };
+            let batches: Vec<SampleBatch> =
+                Exemplars::of(&families, NOW_MS, &settings).batches(NOW_MS + 1).collect();
+            let series = batches.iter().flat_map(|batch| &batch.series);
+            let found: Vec<i64> = series.map(|(_, samples)| samples.timestamps_ms[0]).collect();
+            assert_eq!(found, expect_ms, "{ats_ms:?}");
+        };
+        check(&[Some(1), Some(3), Some(2)], &[3, 2]);
+        // without a time it is of the push
+        check(&[Some(1), None, Some(2)], &[NOW_MS + 1, 2]);
+        let latest_ms = NOW_MS + Settings::default().samples_ahead_max_ms;
+        check(&[Some(latest_ms), Some(latest_ms + 1), Some(-1)], &[latest_ms]);
+        check(&[], &[]);
+    }
+}

@@ -58,13 +58,22 @@ impl Bench {
         let samples = Stream::samples(&root, &tenant);
         let writer: Writer =
             Writer::start(Arc::clone(&store), pushes.clone(), Arc::clone(&clock) as _, writer_settings);
+        let exemplars = Stream::exemplars(&root, &tenant);
+        let of_exemplars = Writer::start(
+            Arc::clone(&store),
+            exemplars.clone(),
+            Arc::clone(&clock) as _,
+            WriterSettings::of_writer(9),
+        );
         let reader = Reader::new(
             store,
             Source::new(pushes, Some(&writer)),
             Source::new(samples, None),
             ReaderSettings::default(),
         );
-        let gateway = Gateway::new(Arc::new(writer), Arc::new(reader), Arc::clone(&clock) as _, settings);
+        let reader = Arc::new(reader.with_exemplars(Source::new(exemplars, Some(&of_exemplars))));
+        let gateway = Gateway::new(Arc::new(writer), reader, Arc::clone(&clock) as _, settings);
+        let gateway = gateway.with_exemplars(Arc::new(of_exemplars));
         let gateway = Arc::new(finish(gateway));
         Self { router: router(Arc::clone(&gateway)), gateway, clock }
     }
