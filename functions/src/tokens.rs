@@ -1,14 +1,10 @@
 //! Who may call: bearers of a token, of which only the hash is known here.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use access::{Hash, presented};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use sha2::{Digest, Sha256};
 
 use crate::environment::Environment;
-
-type Hash = [u8; 32];
 
 /// SHA-256 of each token that is good. None: whoever reaches the function may call it, because the source has asked already.
 #[derive(Debug, Default)]
@@ -20,13 +16,10 @@ impl Tokens {
         let hashes = environment.list("MAYFLY_TOKEN_SHA256");
         let mut known = Vec::new();
         for hash in &hashes {
-            match hash_of_hex(hash) {
-                Some(hash) => known.push(hash),
+            match Hash::of_hex(hash) {
+                Ok(hash) => known.push(hash),
                 // whoever puts a token itself there does not want to see it in a log
-                None => environment.mistaken(
-                    "MAYFLY_TOKEN_SHA256: expected 64 hexadecimal digits, as sha256sum prints them, between commas"
-                        .to_owned(),
-                ),
+                Err(error) => environment.mistaken(format!("MAYFLY_TOKEN_SHA256: {error}, between commas")),
             }
         }
         Self(known)
@@ -37,42 +30,13 @@ impl Tokens {
         if self.0.is_empty() {
             return true;
         }
-        let Some(token) = headers.get(AUTHORIZATION).and_then(|value| token(value.as_bytes())) else {
+        let Some(presented) = headers.get(AUTHORIZATION).and_then(|value| presented(value.as_bytes())) else {
             return false;
         };
-        let found: Hash = Sha256::digest(&token).into();
+        let found = Hash::of(presented.token());
         // all are compared whole, so time tells nothing about a hash, from which nothing about a token would follow anyway
-        self.0.iter().fold(false, |good, known| good | same(known, &found))
+        self.0.iter().fold(false, |good, known| good | known.same(&found))
     }
-}
-
-fn same(one: &Hash, other: &Hash) -> bool {
-    one.iter().zip(other).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
-}
-
-fn token(header: &[u8]) -> Option<Vec<u8>> {
-    let space = header.iter().position(|byte| *byte == b' ')?;
-    let (scheme, rest) = (&header[..space], header[space + 1..].trim_ascii());
-    if scheme.eq_ignore_ascii_case(b"bearer") {
-        return Some(rest.to_vec());
-    }
-    if scheme.eq_ignore_ascii_case(b"basic") {
-        let pair = BASE64_STANDARD.decode(rest).ok()?;
-        let colon = pair.iter().position(|byte| *byte == b':')?;
-        return Some(pair[colon + 1..].to_vec());
-    }
-    None
-}
-
-fn hash_of_hex(text: &str) -> Option<Hash> {
-    let mut hash = Hash::default();
-    if text.len() != 2 * hash.len() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (byte, digits) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(hash)
 }
 
 #[cfg(test)]
