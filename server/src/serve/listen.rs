@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::idle::Idle;
 use super::impatient::Impatient;
 use super::unescaped::Unescaped;
 use super::web_config::WebConfig;
@@ -198,6 +199,7 @@ impl Served {
     }
 
     async fn http2(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let idle = Idle::new();
         let head_bytes_max = u32::try_from(self.limits.head_bytes_max).unwrap_or(u32::MAX);
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -205,8 +207,11 @@ impl Served {
             // whoever does not answer for that long is gone
             .keep_alive_interval(self.limits.head_max)
             .keep_alive_timeout(self.limits.head_max)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.routes));
-        let _ = self.watcher.watch(connection).await;
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(idle.counting(self.routes)));
+        tokio::select! {
+            _ = self.watcher.watch(connection) => {}
+            () = idle.lasts(self.limits.head_max) => {}
+        }
     }
 
     async fn over_tls(
@@ -221,16 +226,26 @@ impl Served {
             // it was told in the log
             Err(_) => return,
         };
-        if speaks_http(stream.get_ref()).await {
-            let text = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
-            // as long as the client listens
-            let _ = timeout(LISTENS, farewell(stream, text.as_bytes())).await;
-            return;
-        }
-        let shaken = timeout(self.limits.head_max, TlsAcceptor::from(tls).accept(stream));
+        let shaken = timeout(self.limits.head_max, async {
+            match speaks_http(stream.get_ref()).await {
+                true => Err(stream),
+                false => Ok(TlsAcceptor::from(tls).accept(stream).await),
+            }
+        });
         let shaken = tokio::select! {
             shaken = shaken => shaken,
             _ = stopped.wait_for(|stopped| *stopped) => return,
+        };
+        let shaken = match shaken {
+            Ok(Err(stream)) => {
+                let text =
+                    "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+                // as long as the client listens
+                let _ = timeout(LISTENS, farewell(stream, text.as_bytes())).await;
+                return;
+            }
+            Ok(Ok(shaken)) => Ok(shaken),
+            Err(late) => Err(late),
         };
         match shaken {
             Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => self.http2(stream).await,
@@ -387,6 +402,37 @@ mod tests {
         let mut received = Vec::new();
         client.read_to_end(&mut received).await.expect("reads");
         assert!(received.len() > MUCH && received.ends_with(b"xxxx"));
+    }
+
+    #[tokio::test]
+    async fn a_handshake_has_a_limit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let web = format!(
+            "tls_server_config: {{cert: {:?}, key: {:?}}}\n",
+            made.cert.pem(),
+            made.signing_key.serialize_pem()
+        );
+        let path = folder.path().join("web.yml");
+        std::fs::write(&path, web).expect("is written");
+        let web = Arc::new(WebConfig::open(&path).expect("opens"));
+        let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), "--flag").expect("binds");
+        let listener = listener.with_tls(Some(&web));
+        let (address, (_stop, stopped)) = (listener.address, watch::channel(false));
+        assert!(listener.url().starts_with("https://"));
+        let limits = PortLimits { head_max: Duration::from_millis(300), ..PortLimits::default() };
+        tokio::spawn(listener.serve(Router::new(), limits, stopped));
+        // nothing at all, and the beginning of a record
+        for sent in [&b""[..], b"\x16\x03\x01\x02\x00"] {
+            let mut stream = TcpStream::connect(address).await.expect("connects");
+            stream.write_all(sent).await.expect("writes");
+            let ended = timeout(Duration::from_secs(20), said(&mut stream)).await;
+            assert_eq!(ended.expect("in time"), "");
+        }
+        let mut stream = TcpStream::connect(address).await.expect("connects");
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("writes");
+        let text = said(&mut stream).await;
+        assert!(text.ends_with("Client sent an HTTP request to an HTTPS server.\n"), "{text}");
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 pub(crate) mod admission;
 mod compacting;
 mod disk_cache;
+mod idle;
 mod impatient;
 mod listen;
 mod looks;
