@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Labels, Push, Series, Stamp};
 
-use super::ledger::{Batch, Given, Id, Kept, Ledger, MINUTE_US, Variant};
+use super::ledger::{Answer, Batch, Given, Id, Kept, Ledger, MINUTE_US, Variant};
 use super::manifest::{Deletion, Merged};
+use super::processes::told_with;
 use super::reference::Reference;
 
 /// More choices are not tried: then the read tells nothing.
@@ -294,6 +295,34 @@ pub(crate) fn sampled(
     };
     as_manifests_say(&ledger.deletions[1], &ledger.kept[1], asked, with)
 }
+
+/// Compares the families of which is told with samples: all that were acknowledged must be there, if they are still kept, and none that
+/// nobody told.
+pub(crate) fn told(ledger: &Ledger, by_us: i64, found: &BTreeSet<String>) -> Result<(), String> {
+    let kept_us = ledger.kept[1].last().map_or(i64::MIN, |kept| kept.from_us).max(by_us - TOLD_US);
+    let mut known = BTreeSet::new();
+    for batch in ledger.batches.values() {
+        // under whichever of its minutes it counts
+        let is_kept = batch.variants.iter().all(|variant| variant.minute_us >= kept_us);
+        for index in &batch.entries {
+            let entry = &ledger.entries[*index];
+            let Given::Samples(samples) = &entry.given else { continue };
+            let Some(family) = told_with(samples) else { continue };
+            let is_durable = matches!(entry.answer, Answer::Durable(at_us) if at_us <= by_us);
+            if is_durable && is_kept && !found.contains(&family) {
+                return Err(format!("{family} was told by #{index}, and is not known"));
+            }
+            known.insert(family);
+        }
+    }
+    match found.difference(&known).next() {
+        Some(family) => Err(format!("{family} is known, and nobody told it")),
+        None => Ok(()),
+    }
+}
+
+/// What is told of samples is known for a week, in whole minutes.
+const TOLD_US: i64 = (7 * 24 * 60 - 1) * MINUTE_US;
 
 #[test]
 fn of_what_came_twice_under_one_minute_the_last_by_name_is_in_a_run() {

@@ -26,7 +26,7 @@ mod world;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bucket::Broken;
-use story::{Ended, play};
+use story::{Ended, Kind, play};
 
 /// Seeds of `make test`; `make simulate` plays more, from another first one each day.
 const SEEDS: u64 = 12;
@@ -38,7 +38,7 @@ fn setting(name: &str, usual: u64) -> u64 {
 }
 
 /// Plays seeds on all processors until one fails; gives that, and what came of it.
-fn first_failure(first: u64, count: u64, broken: Option<Broken>, deletes: bool) -> Option<(u64, Ended)> {
+fn first_failure(first: u64, count: u64, kind: Kind) -> Option<(u64, Ended)> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let (next, failed) = (AtomicU64::new(0), std::sync::Mutex::new(None::<(u64, Ended)>));
     std::thread::scope(|scope| {
@@ -50,16 +50,14 @@ fn first_failure(first: u64, count: u64, broken: Option<Broken>, deletes: bool) 
                         return;
                     }
                     let seed = first + offset;
-                    let ended =
-                        std::panic::catch_unwind(|| play(seed, broken, deletes)).unwrap_or_else(|panic| {
-                            let text = panic.downcast_ref::<String>().cloned();
-                            let text =
-                                text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
-                            Ended {
-                                trace: Vec::new(),
-                                failure: Some(format!("panics: {}", text.unwrap_or_default())),
-                            }
-                        });
+                    let ended = std::panic::catch_unwind(|| play(seed, kind)).unwrap_or_else(|panic| {
+                        let text = panic.downcast_ref::<String>().cloned();
+                        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
+                        Ended {
+                            trace: Vec::new(),
+                            failure: Some(format!("panics: {}", text.unwrap_or_default())),
+                        }
+                    });
                     if ended.failure.is_some() {
                         failed.lock().expect("unpoisoned").get_or_insert((seed, ended));
                     }
@@ -72,23 +70,28 @@ fn first_failure(first: u64, count: u64, broken: Option<Broken>, deletes: bool) 
 
 #[test]
 fn nothing_is_lost_doubled_or_wrong() {
-    play_all(SEEDS, false);
+    play_all(SEEDS, Kind::default());
 }
 
 #[test]
 fn nothing_is_lost_doubled_or_wrong_while_series_are_deleted() {
-    play_all(SEEDS / 2, true);
+    play_all(SEEDS / 2, Kind { deletes: true, ..Kind::default() });
 }
 
-fn play_all(usual: u64, deletes: bool) {
+#[test]
+fn nothing_is_lost_doubled_or_wrong_of_what_is_told_of_families() {
+    play_all(SEEDS / 2, Kind { tells: true, ..Kind::default() });
+}
+
+fn play_all(usual: u64, kind: Kind) {
     let (first, count) = (setting("SIM_SEED", 1), setting("SIM_SEEDS", usual));
     if setting("SIM_TELL", 0) > 0 {
-        let Ended { trace, failure } = play(first, None, deletes);
+        let Ended { trace, failure } = play(first, kind);
         eprintln!("{}\n{}", trace.join("\n"), failure.unwrap_or_default());
         return;
     }
     eprintln!("seeds {first} to {}", first + count - 1);
-    if let Some((seed, Ended { trace, failure })) = first_failure(first, count, None, deletes) {
+    if let Some((seed, Ended { trace, failure })) = first_failure(first, count, kind) {
         let from = trace.len().saturating_sub(usize::try_from(setting("SIM_TRACE", 60)).expect("fits"));
         panic!(
             "seed {seed}: {}\n{}\nto run it again: SIM_SEED={seed} SIM_SEEDS=1 make simulate",
@@ -101,7 +104,8 @@ fn play_all(usual: u64, deletes: bool) {
 #[test]
 fn a_seed_is_always_the_same_story() {
     for seed in 0..3 {
-        let (first, second) = (play(seed, None, true), play(seed, None, true));
+        let kind = Kind { deletes: true, tells: true, ..Kind::default() };
+        let (first, second) = (play(seed, kind), play(seed, kind));
         for (index, (a, b)) in first.trace.iter().zip(&second.trace).enumerate() {
             assert_eq!(a, b, "seed {seed}, line {index}");
         }
@@ -121,7 +125,7 @@ fn a_broken_store_is_found_out() {
         Broken::TornPut,
         Broken::FrozenDate,
     ] {
-        let found = first_failure(41, 80, Some(broken), false);
+        let found = first_failure(41, 80, Kind { broken: Some(broken), ..Kind::default() });
         let (seed, Ended { failure, .. }) = found.unwrap_or_else(|| panic!("{broken:?} is not noticed"));
         eprintln!("{broken:?}: seed {seed}: {:.300}", failure.unwrap_or_default());
     }

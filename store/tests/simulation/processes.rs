@@ -10,7 +10,7 @@ use mayfly_store::{
     LogFiles, MergeLimits, Reader, ReaderSettings, SampleBatch, Source, Submitted, Tail, WriteError, Writer,
     WriterSettings,
 };
-use model::{Clock, Labels, MatchOp, Matcher, Push, Samples, Selection};
+use model::{Clock, Labels, MatchOp, Matcher, Metadata, Push, Samples, Selection};
 use object_store::ObjectStore;
 
 use super::chance::Chance;
@@ -182,15 +182,23 @@ impl Writing<SampleBatch> {
         })
     }
 
-    pub(crate) fn write(&self, of: Vec<(String, i64, f64)>) {
+    /// `tells`: of a family, too, that nobody else tells of.
+    pub(crate) fn write(&self, of: Vec<(String, i64, f64)>, tells: bool) {
         let series = of.iter().map(|(name, at_ms, value)| {
             let mut samples = Samples::default();
             samples.push(*at_ms, *value);
             (Labels::from_pairs([("__name__", name.as_str())]), samples)
         });
-        let batch = SampleBatch::of(series.collect());
+        let series = series.collect();
+        let told = told_with(&of).filter(|_| tells).map(|family| (Arc::from(family), Metadata::default()));
+        let batch = SampleBatch { series, families: told.into_iter().collect() };
         self.submit(Given::Samples(of), batch);
     }
+}
+
+/// The family of which is told with some samples.
+pub(crate) fn told_with(of: &[(String, i64, f64)]) -> Option<String> {
+    of.last().map(|(_, _, value)| format!("told_{value}"))
 }
 
 /// Settings that all compactors of a story share: what they write depends on them.
@@ -337,6 +345,20 @@ impl Reading {
             given_up.abort();
         });
         reading
+    }
+
+    /// Reads what is told of families, when all is calm, and compares.
+    pub(crate) async fn told(self: Arc<Self>, world: Arc<World>) {
+        let began_us = world.now_us();
+        let answer = match self.reader.descriptions().await {
+            Ok(answer) => answer,
+            Err(error) => return world.fail(format!("{} cannot read what is told: {error}", self.actor)),
+        };
+        let names = answer.found.iter().map(|(family, _)| family.to_string());
+        let found = names.filter(|name| name.starts_with("told_")).collect();
+        if let Err(wrong) = check::told(&world.ledger(), began_us, &found) {
+            world.fail(format!("{} reads what is told: {wrong}", self.actor));
+        }
     }
 
     /// Whether it could be read.

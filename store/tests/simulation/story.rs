@@ -58,10 +58,23 @@ pub(crate) struct Story {
     sampled: u64,
     /// Whether something is deleted now and then, and what.
     deleting: Option<Chance>,
+    /// Whether whoever writes samples tells of families too.
+    tells: bool,
 }
 
-/// Plays the story of a seed on a store that may be broken; where it `deletes`, with deletions.
-pub(crate) fn play(seed: u64, broken: Option<Broken>, deletes: bool) -> Ended {
+/// What happens in a story.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Kind {
+    /// The store does not keep its word.
+    pub(crate) broken: Option<Broken>,
+    /// Something is deleted now and then.
+    pub(crate) deletes: bool,
+    /// With samples it is told of families, each of which is there once.
+    pub(crate) tells: bool,
+}
+
+/// Plays the story of a seed.
+pub(crate) fn play(seed: u64, Kind { broken, deletes, tells }: Kind) -> Ended {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .max_blocking_threads(1)
@@ -72,6 +85,7 @@ pub(crate) fn play(seed: u64, broken: Option<Broken>, deletes: bool) -> Ended {
         world.ledger().retention_us = keeping(&compact_settings(seed));
         let mut story = Story::new(seed, &world);
         story.deleting = deletes.then(|| Chance::of(seed, &["deletions"]));
+        story.tells = tells;
         story.run().await;
         Ended { failure: world.failure(), trace: world.take_trace() }
     })
@@ -91,6 +105,7 @@ impl Story {
             pushes: some_pushes(seed, &mut chance),
             sampled: 0,
             deleting: None,
+            tells: false,
             chance,
         }
     }
@@ -258,7 +273,7 @@ impl Story {
             }
         }
         if !samples.is_empty() {
-            self.samplers[index].write(samples);
+            self.samplers[index].write(samples, self.tells);
         }
     }
 
@@ -428,6 +443,7 @@ impl Story {
                 self.tick_until_done(is_of_pushes).await;
             }
             self.read_all().await;
+            self.look_at_told().await;
             self.verify().await;
         }
         if self.world.failure().is_none() {
@@ -515,6 +531,17 @@ impl Story {
                 if !read.await.unwrap_or(false) {
                     self.world.fail("all is calm, and still it cannot be read");
                 }
+            }
+        }
+    }
+
+    /// What was told of families is known.
+    async fn look_at_told(&self) {
+        for reader in self.readers.iter().filter(|_| self.tells) {
+            let looking = self.world.spawn(Arc::clone(reader).told(Arc::clone(&self.world)));
+            self.wait_for(&looking).await;
+            if let Err(error) = looking.await {
+                self.world.fail(error);
             }
         }
     }
