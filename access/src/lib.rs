@@ -2,7 +2,8 @@
 //!
 //! In the order in which a request is looked at: [`presented`] takes a token from its header, [`Tokens`] knows by the hash of it
 //! what it may do, and that is a [`Grant`]: [`Scopes`], [`Bounds`] on the labels of series, and perhaps a tenant. The edge asks for
-//! the scope of a route; who works on the request asks about its series.
+//! the scope of a route; who works on the request asks about its series, and whether the [`Quota`] of its tenant has
+//! room for them.
 
 mod presented;
 
@@ -13,9 +14,12 @@ mod bounds;
 mod grant;
 mod scope;
 
+mod quota;
+
 pub use bounds::Bounds;
 pub use grant::{Grant, Refused};
 pub use hash::{Hash, NotAHash, token};
 pub use presented::{Credentials, presented};
+pub use quota::{BURST_S, Quota, QuotaError, QuotaSettings};
 pub use scope::{Scope, Scopes};
 pub use tokens::{NotAdmitted, TOKENS_BYTES_MAX, Token, Tokens, TokensError, TokensMistake};

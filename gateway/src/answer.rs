@@ -36,6 +36,7 @@ fn status(error: &GatewayError) -> StatusCode {
         | GatewayError::Batch(_)
         | GatewayError::Intake(_) => StatusCode::BAD_REQUEST,
         GatewayError::Refused(_) => StatusCode::FORBIDDEN,
+        GatewayError::Quota(_) => StatusCode::TOO_MANY_REQUESTS,
         GatewayError::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
         GatewayError::Busy { .. } | GatewayError::TooManyScrapes { .. } | GatewayError::Interrupted => {
             StatusCode::SERVICE_UNAVAILABLE
@@ -95,6 +96,9 @@ pub(crate) fn error(error: &GatewayError) -> Response {
     let mut response = text(status, message + "\n");
     if let Some(limit) = error.limit() {
         response.headers_mut().insert(LIMIT, HeaderValue::from_static(limit));
+    }
+    if let GatewayError::Quota(error) = error {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(error.retry_after_s()));
     }
     if is_worth_a_retry(error) {
         response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);

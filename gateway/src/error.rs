@@ -1,6 +1,6 @@
 //! Why a request was not done.
 
-use access::Refused;
+use access::{QuotaError, Refused};
 use store::{ReadError, WriteError};
 
 use crate::api::{BatchError, SelectorError};
@@ -64,6 +64,9 @@ pub enum GatewayError {
     /// Whoever asks may not do that.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The tenant has used what it may.
+    #[error(transparent)]
+    Quota(#[from] QuotaError),
     /// The process is going down.
     #[error("interrupted: the process is shutting down")]
     Interrupted,
@@ -79,6 +82,7 @@ impl GatewayError {
             Self::Intake(IntakeError::Ahead { .. }) => Some("samples_ahead_max_ms"),
             Self::Terms(TermsError::LongKey { .. }) => Some("idempotency_key_bytes_max"),
             Self::Batch(BatchError::TooMany { .. }) => Some("requests_per_batch_max"),
+            Self::Quota(error) => Some(error.limit()),
             Self::SlowBody { .. } => Some("body_timeout_ms"),
             Self::Busy { .. } => Some("pushes_in_flight_max"),
             Self::TooManyScrapes { .. } => Some("scrapes_at_once_max"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::Grant;
+use access::{Grant, Quota};
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{Change, Clock, GroupKey, Labels, MetricType, Push, RETRY_WINDOW_US, RetryKey};
 use store::{
@@ -31,6 +31,8 @@ pub struct Gateway {
     writer: Arc<Writer>,
     /// Where what has a time of its own goes; `None`: it is refused.
     samples: Option<Arc<Writer<SampleBatch>>>,
+    /// How much of it may come; `None`: as much as it likes.
+    quota: Option<Arc<Quota>>,
     /// `None`: exemplars are left out.
     exemplars: Option<Arc<Writer<SampleBatch>>>,
     reader: Arc<Reader>,
@@ -101,6 +103,7 @@ impl Gateway {
         Self {
             writer,
             samples: None,
+            quota: None,
             exemplars: None,
             reader,
             clock,
@@ -119,6 +122,12 @@ impl Gateway {
     #[must_use]
     pub fn with_exemplars(self, exemplars: Arc<Writer<SampleBatch>>) -> Self {
         Self { exemplars: Some(exemplars), ..self }
+    }
+
+    /// The same, which takes no more than a quota has room for.
+    #[must_use]
+    pub fn within(self, quota: Option<Arc<Quota>>) -> Self {
+        Self { quota, ..self }
     }
 
     /// What the process says about itself.
@@ -289,6 +298,11 @@ impl Gateway {
     /// Writes what a body holds, if it does not contradict what is held: first what is to be held and its exemplars, then what has a
     /// time of its own. Where only something after the first fails, the same request again does all of it.
     async fn write(&self, intake: Intake) -> Result<(), GatewayError> {
+        if let Some(quota) = &self.quota {
+            // when a group was pushed to is said for free
+            let sent = || intake.all_series().filter(|series| series.metric_name() != intake::PUSH_TIME);
+            quota.take(sent(), sent().count() as u64)?;
+        }
         let Intake { push, samples, exemplars, families } = intake;
         let is_unkeyed_add = push.change == Change::Merge && push.retry_key.is_none();
         let submitted = self.submit(push, &families).await?;

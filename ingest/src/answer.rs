@@ -35,6 +35,7 @@ fn status(error: &IngestError) -> StatusCode {
         | IngestError::Decode(_)
         | IngestError::Otlp(_) => StatusCode::BAD_REQUEST,
         IngestError::Refused(_) => StatusCode::FORBIDDEN,
+        IngestError::Quota(_) => StatusCode::TOO_MANY_REQUESTS,
         IngestError::Busy { .. } | IngestError::SlowBody { .. } | IngestError::Interrupted => {
             StatusCode::SERVICE_UNAVAILABLE
         }
@@ -74,6 +75,9 @@ pub(crate) fn error_as(error: &IngestError, answer: impl FnOnce(StatusCode, &str
     if let Some(limit) = error.limit() {
         response.headers_mut().insert(LIMIT, HeaderValue::from_static(limit));
         response.extensions_mut().insert(Exceeded(limit));
+    }
+    if let IngestError::Quota(error) = error {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(error.retry_after_s()));
     }
     if is_busy(error) {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));

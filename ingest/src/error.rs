@@ -1,6 +1,6 @@
 //! Why a request was not done.
 
-use access::Refused;
+use access::{QuotaError, Refused};
 use store::WriteError;
 use wire::encoding::EncodingError;
 use wire::influx::InfluxError;
@@ -79,6 +79,9 @@ pub enum IngestError {
     /// Whoever sends may not write that.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The tenant has used what it may.
+    #[error(transparent)]
+    Quota(#[from] QuotaError),
     /// The process is going down.
     #[error("interrupted: the process is shutting down")]
     Interrupted,
@@ -93,6 +96,7 @@ impl IngestError {
             Self::TooMany(_) | Self::OtlpTooMany(_) | Self::InfluxTooMany(_) => {
                 Some("samples_per_request_max")
             }
+            Self::Quota(error) => Some(error.limit()),
             Self::SlowBody { .. } => Some("body_timeout_ms"),
             Self::Busy { .. } => Some("writes_in_flight_max"),
             _ => None,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::Grant;
+use access::{Grant, Quota};
 use bytes::Bytes;
 use model::Clock;
 use store::{NewExemplar, SampleBatch, Writer};
@@ -31,6 +31,8 @@ pub struct Receiver {
     in_flight: Semaphore,
     stats: IngestStats,
     told: Told,
+    /// How much may come; `None`: as much as senders like.
+    quota: Option<Arc<Quota>>,
     known: Arc<KnownLabels>,
 }
 
@@ -72,6 +74,7 @@ impl Receiver {
             in_flight,
             stats: IngestStats::default(),
             told: Told::default(),
+            quota: None,
             known: Arc::new(KnownLabels::new(known_bytes_max)),
         }
     }
@@ -80,6 +83,12 @@ impl Receiver {
     #[must_use]
     pub fn with_exemplars(self, exemplars: Arc<Writer<SampleBatch>>) -> Self {
         Self { exemplars: Some(exemplars), ..self }
+    }
+
+    /// The same, which takes no more than a quota has room for.
+    #[must_use]
+    pub fn within(self, quota: Option<Arc<Quota>>) -> Self {
+        Self { quota, ..self }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -135,6 +144,9 @@ impl Receiver {
 
     async fn write(&self, accepted: Accepted) -> Result<Written, IngestError> {
         let Accepted { batch, exemplars, counts, faults } = accepted;
+        if let Some(quota) = &self.quota {
+            quota.take(batch.series.iter().map(|(labels, _)| labels), counts.samples + counts.histograms)?;
+        }
         self.store(batch, exemplars).await?;
         self.stats.written(counts.samples + counts.histograms, faults.len() as u64);
         Ok(Written { counts, faults })
@@ -178,6 +190,11 @@ impl Receiver {
             Ok(export::accept(wire::otlp::families(&message), &body, now_us, &settings, &grant)?)
         };
         let export::Accepted { batch, pushes, exemplars, written, faults } = decoded(body, decode).await?;
+        if let Some(quota) = &self.quota {
+            let pushed = pushes.iter().flat_map(|push| &push.families).flat_map(|family| &family.series);
+            let labels = batch.series.iter().map(|(labels, _)| labels);
+            quota.take(labels.chain(pushed.map(|series| &series.labels)), written)?;
+        }
         // all of them are under way at once, so they share segments
         let pushes =
             pushes.into_iter().map(|push| self.pushes.submit(push)).collect::<Result<Vec<_>, _>>()?;

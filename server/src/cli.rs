@@ -240,6 +240,10 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) queries: QueryFlags,
 
+    /// What a request, and a tenant, may ask for: limits in YAML, see docs/limits.md
+    #[arg(long = "limits.file", value_name = "FILE")]
+    pub(crate) limits_file: Option<PathBuf>,
+
     /// Prometheus' configuration file, or one at s3://BUCKET/KEY: global, rule_files and alerting. It is read anew together
     /// with rule files
     #[arg(long = "config.file", value_name = "FILE")]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -12,6 +12,7 @@ const DOCUMENTS: [&str; 11] = [
     "docs/deploy-aws.md",
     "docs/format.md",
     "docs/functions.md",
+    "docs/limits.md",
     "docs/simulation.md",
     "infra/README.md",
 ];

@@ -25,3 +25,4 @@ mod s21_disk_cache;
 mod s22_access;
 mod s23_web_config;
 mod s24_exemplars;
+mod s25_limits;

@@ -7,6 +7,7 @@ mod compacting;
 mod disk_cache;
 mod idle;
 mod impatient;
+mod limits;
 mod listen;
 mod looks;
 mod own_metrics;
@@ -21,6 +22,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::QuotaSettings;
 use anyhow::{Context, bail};
 use axum::Router;
 use edge::{Ack, Storage, StoredDeletions, SystemClock};
@@ -28,13 +30,14 @@ use gateway::Gateway;
 use ingest::{Receiver, Statsd};
 use model::Clock;
 use query::api::{LastReload, Process};
-use store::WriterSettings;
+use store::{Tenant, WriterSettings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::{AckKind, Serve};
 use admission::{Access, Port, guarded};
 use compacting::Compacting;
+use limits::Limits;
 use listen::{Listener, PortLimits};
 use rules::{Around, ServedRules};
 use statsd::StatsdPort;
@@ -47,9 +50,17 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let type_labels = flags.queries.has_feature("type-and-unit-labels");
     let gateway_settings = gateway::Settings { type_labels, ..pushgateway::settings(&flags)? };
+    let push_ttl_ms = gateway_settings.push_ttl_ms;
+    let ingest_settings = ingest::Settings { push_ttl_ms, type_labels, ..ingest::Settings::default() };
+    let limits =
+        Limits { gateway: gateway_settings, ingest: ingest_settings, quota: QuotaSettings::default() };
+    let limits = match &flags.limits_file {
+        Some(file) => limits.with_file(file, &Tenant::default())?,
+        None => limits,
+    };
+    let (gateway_settings, quota) = (limits.gateway, limits.quota.quota(&clock));
     let web = gateway_settings.web.clone();
     let access = Arc::new(Access::open(&flags.access, Arc::clone(&clock))?);
-    let push_ttl_ms = gateway_settings.push_ttl_ms;
     let gateway_ports: Vec<Listener> =
         gateway_ports(&flags)?.into_iter().map(|port| port.with_tls(access.web())).collect();
     let query_port = Listener::bind(flags.query, "--query.listen-address")?.with_tls(access.web());
@@ -106,17 +117,14 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         Arc::clone(&clock),
         gateway_settings,
     );
-    let gateway = gateway.with_exemplars(Arc::clone(&exemplars));
+    let gateway = gateway.with_exemplars(Arc::clone(&exemplars)).within(quota.clone());
     let process = process(values.clone(), clock.now_ms());
     let about = pushgateway::about(&edge::build_information(), values, clock.now_us());
     let gateway = Arc::new(gateway.about(about).knowing_groups());
-    let receiver = Receiver::new(
-        Arc::clone(&samples),
-        Arc::clone(&writer),
-        Arc::clone(&clock),
-        ingest::Settings { push_ttl_ms, type_labels, ..ingest::Settings::default() },
-    );
-    let receiver = Arc::new(receiver.with_exemplars(Arc::clone(&exemplars)));
+    let receiver =
+        Receiver::new(Arc::clone(&samples), Arc::clone(&writer), Arc::clone(&clock), limits.ingest);
+    let receiver = receiver.with_exemplars(Arc::clone(&exemplars)).within(quota.clone());
+    let receiver = Arc::new(receiver);
     let statsd = statsd_port.map(|port| {
         let settings = flags.statsd.settings(push_ttl_ms, type_labels);
         let writer = Arc::clone(&writer);
@@ -153,6 +161,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         reader,
         gateway: Arc::clone(&gateway),
         receiver: Arc::clone(&receiver),
+        quota,
         statsd: statsd.as_ref().map(|(_, statsd)| Arc::clone(statsd)),
         evaluator: Arc::clone(&rules.evaluator),
         last_reload,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use access::Quota;
 use alert::Evaluator;
 use axum::Router;
 use axum::extract::State;
@@ -27,6 +28,8 @@ pub(super) struct Sources {
     pub(super) reader: Arc<Reader>,
     pub(super) gateway: Arc<Gateway>,
     pub(super) receiver: Arc<Receiver>,
+    /// `None`: nobody counts what comes.
+    pub(super) quota: Option<Arc<Quota>>,
     /// `None`: nothing comes by StatsD.
     pub(super) statsd: Option<Arc<Statsd>>,
     pub(super) evaluator: Arc<Evaluator>,
@@ -145,7 +148,11 @@ fn families(sources: &Sources) -> Vec<Family> {
     ];
     let counter = |(name, help, value): (_, _, u64)| (name, help, MetricType::Counter, value as f64);
     let counters = counters.into_iter().chain(storage).map(counter);
-    let gauges = gauges.map(|(name, help, value)| (name, help, MetricType::Gauge, value));
+    let active = sources.quota.as_ref().and_then(|quota| quota.active_series());
+    let active = active
+        .map(|series| ("mayfly_active_series", "Series that active_series_max is about.", series as f64));
+    let gauges =
+        gauges.into_iter().chain(active).map(|(name, help, value)| (name, help, MetricType::Gauge, value));
     let build = family(
         "mayfly_build_info",
         "1, labelled by the version.",
