@@ -1,6 +1,6 @@
 //! Who may do what.
 //!
-//! In the order in which a request is looked at: [`presented`] takes a token from its header, [`Tokens`] knows by the hash of it
+//! In the order in which a request is looked at: [`presented()`] takes a token from its header, [`Tokens`] knows by the hash of it
 //! what it may do, and that is a [`Grant`]: [`Scopes`], [`Bounds`] on the labels of series, and perhaps a tenant. The edge asks for
 //! the scope of a route; who works on the request asks about its series, and whether the [`Quota`] of its tenant has
 //! room for them.

@@ -10,6 +10,7 @@ use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use edge::{CompactSettings, Kept, Retention};
 
 use crate::access_flags::AccessFlags;
+use crate::check_access::CheckAccess;
 use crate::check_config::CheckConfig;
 use crate::check_health::CheckHealth;
 use crate::check_rules::CheckRules;
@@ -134,6 +135,14 @@ pub(crate) enum Check {
     ///
     /// Ends with 0 if it is, else with 1.
     Ready(CheckHealth),
+    /// Check files of tokens, as --access.tokens-file takes them.
+    ///
+    /// Ends with 0 if all are well, else with 1.
+    Tokens(CheckAccess),
+    /// Check web configuration files and the certificates that they name, as `promtool check web-config` does.
+    ///
+    /// Ends with 0 if all are well, else with 1.
+    WebConfig(CheckAccess),
     /// Check rule files, as `promtool check rules` does; without a file, what comes on standard input.
     ///
     /// Ends with 0 if all are well, with 1 if one is not, and with 3 if only lint was found and --lint-fatal is given.

@@ -1,6 +1,7 @@
 //! The `mayfly` binary: every role in one process, and the command line.
 
 mod access_flags;
+mod check_access;
 mod check_config;
 mod check_health;
 mod check_rules;
@@ -61,6 +62,8 @@ fn main() -> ExitCode {
         Command::Check(Check::Config(flags)) => check_config::run(&flags),
         Command::Check(Check::Healthy(flags)) => check_health::run(&flags, Question::Healthy),
         Command::Check(Check::Ready(flags)) => check_health::run(&flags, Question::Ready),
+        Command::Check(Check::Tokens(flags)) => check_access::tokens(&flags),
+        Command::Check(Check::WebConfig(flags)) => check_access::web_config(&flags),
         Command::Check(Check::Rules(flags)) => check_rules::run(&flags),
         Command::Test(Test::Rules(flags)) => test_rules::run(&flags),
         Command::Test(Test::Promql(flags)) => test_promql::run(&flags),

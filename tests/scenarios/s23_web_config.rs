@@ -234,3 +234,22 @@ fn without_tls_a_broken_file_is_answered_as_the_toolkit_answers_it() {
         (Some(1), "mayfly: --web.config.file: open none.yml: no such file or directory")
     );
 }
+
+#[test]
+fn files_are_checked_before_they_are_used() {
+    let folder = tempfile::tempdir().unwrap();
+    Authority::new().write(folder.path(), &["localhost"]);
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("good.yml", TLS);
+    write("bad.yml", "x: 1\n");
+    let ended = mayfly(folder.path(), &["check", "web-config", "good.yml", "bad.yml"]);
+    let told = "bad.yml FAILED: yaml: unmarshal errors:\n  line 1: field x not found in type web.Config\n";
+    assert_eq!(ended, (Some(1), "good.yml SUCCESS\n".to_owned(), told.to_owned()));
+    assert_eq!(mayfly(folder.path(), &["check", "web-config", "good.yml"]).0, Some(0));
+
+    mayfly(folder.path(), &["token", "new", "--name", "a", "--scope", "read", "--file", "tokens.yml"]);
+    write("none.yml", "tokens: []\n");
+    let ended = mayfly(folder.path(), &["check", "tokens", "tokens.yml", "none.yml"]);
+    let told = "none.yml FAILED: none.yml: there are no tokens in it\n";
+    assert_eq!(ended, (Some(1), "tokens.yml SUCCESS\n".to_owned(), told.to_owned()));
+}

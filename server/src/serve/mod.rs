@@ -19,6 +19,7 @@ mod web_config;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ use limits::Limits;
 use listen::{Listener, PortLimits};
 use rules::{Around, ServedRules};
 use statsd::StatsdPort;
+use web_config::WebConfig;
 
 /// How long requests under way may take after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -235,6 +237,11 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     exemplars.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What is wrong with a web configuration.
+pub(crate) fn check_web_config(path: &Path) -> Result<(), String> {
+    WebConfig::open(path).map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// Where jobs push.
