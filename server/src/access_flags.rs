@@ -7,8 +7,8 @@ use clap::Args;
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Access")]
 pub(crate) struct AccessFlags {
-    /// YAML file of tokens, without which nobody may ask anything of either port but whether it is healthy and ready; `mayfly token
-    /// new` makes them. What changes in it is in force within seconds
+    /// YAML file of tokens. Without one of them nobody may do anything on either port but ask whether it is healthy and ready;
+    /// `mayfly token new` makes them. What changes in the file is in force within seconds
     #[arg(long = "access.tokens-file", value_name = "FILE")]
     pub(crate) tokens_file: Option<PathBuf>,
 

@@ -285,10 +285,10 @@ pub(crate) struct Serve {
     pub(crate) external_url: Option<String>,
 
     #[command(flatten)]
-    pub(crate) access: AccessFlags,
+    pub(crate) statsd: StatsdFlags,
 
     #[command(flatten)]
-    pub(crate) statsd: StatsdFlags,
+    pub(crate) access: AccessFlags,
 
     #[command(flatten)]
     pub(crate) pushgateway: Pushgateway,

@@ -50,8 +50,9 @@ pub(super) fn denied(denied: &Denied, form: Form) -> Response {
     let (body, content_type) = match form {
         Form::Plain => (format!("{text}\n"), "text/plain; charset=utf-8"),
         Form::Prometheus => {
-            let body = json!({ "status": "error", "errorType": word, "error": text });
-            (body.to_string(), "application/json")
+            // in the order in which Prometheus has them
+            let body = format!(r#"{{"status":"error","errorType":"{word}","error":{}}}"#, json!(text));
+            (body, "application/json")
         }
         Form::Influx1 => (json!({ "error": text }).to_string(), "application/json"),
         Form::Influx2 => (json!({ "code": word, "message": text }).to_string(), "application/json"),

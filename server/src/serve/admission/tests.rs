@@ -60,7 +60,13 @@ async fn who_presents_nothing_that_is_good_learns_nothing() {
     check(query, Some("Bearer reader"), 200, "data").await;
     // any:reader
     check(query, Some("Basic YW55OnJlYWRlcg=="), 200, "data").await;
-    check(query, None, 401, "{\"error\":\"no token was presented").await;
+    check(
+        query,
+        None,
+        401,
+        "{\"status\":\"error\",\"errorType\":\"unauthorized\",\"error\":\"no token was presented",
+    )
+    .await;
     check(query, Some("Bearer wrong"), 401, "the token is not known").await;
     check(query, Some("nonsense"), 401, "no token was presented").await;
     check(query, Some("Bearer old"), 401, "has expired").await;
