@@ -12,6 +12,9 @@ use testkit::http::Response;
 /// Longer than any answer that is of use.
 const ANSWER_MAX: Duration = Duration::from_secs(300);
 
+/// How long a connection waits when it is told that there is too much to do.
+const BACKOFF: Duration = Duration::from_millis(30);
+
 /// Sends all requests, each connection as fast as it is answered; gives how long that took.
 ///
 /// # Errors
@@ -40,9 +43,18 @@ fn send_over_one(address: SocketAddr, bodies: &[Vec<u8>]) -> anyhow::Result<()> 
             body.len()
         );
         // in one write: two would be two packets
-        (&stream).write_all(&[head.as_bytes(), body].concat())?;
-        let answer = Response::read(&mut answers).context("answer")?;
-        ensure!(answer.status == 204, "samples are refused: {} {}", answer.status, answer.text());
+        let request = [head.as_bytes(), body].concat();
+        loop {
+            (&stream).write_all(&request)?;
+            let answer = Response::read(&mut answers).context("answer")?;
+            if answer.status == 503 {
+                // as senders do
+                std::thread::sleep(BACKOFF);
+                continue;
+            }
+            ensure!(answer.status == 204, "samples are refused: {} {}", answer.status, answer.text());
+            break;
+        }
     }
     Ok(())
 }

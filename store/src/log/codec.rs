@@ -7,6 +7,7 @@ use model::{
     RetryKey, Samples, Span, Value,
 };
 use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
 use crate::entry::SampleBatch;
 
@@ -213,15 +214,8 @@ fn pushed_series(series: SeriesRecord) -> Result<PushedSeries, CodecError> {
 }
 
 impl Logged for SampleBatch {
+    /// Series are many, and every sample brings all labels of its own: they are written as they lie, and not copied into a message first.
     fn encode(&self, at_us: i64) -> Vec<u8> {
-        let series = self.series.iter().map(|(labels, samples)| SeriesRecord {
-            labels: label_texts(labels),
-            timestamps_ms: samples.timestamps_ms.clone(),
-            values: samples.values.clone(),
-            histograms: samples.histograms.iter().map(|h| maybe_histogram(h.as_deref())).collect(),
-            start_ms: samples.start_ms.clone(),
-            ..SeriesRecord::default()
-        });
         let families = self.families.iter().map(|(name, metadata)| FamilyRecord {
             name: name.to_string(),
             r#type: metadata.r#type.as_str().to_owned(),
@@ -229,7 +223,15 @@ impl Logged for SampleBatch {
             unit: metadata.unit.to_string(),
             ..FamilyRecord::default()
         });
-        SamplesRecord { at_us, series: series.collect(), families: families.collect() }.encode_to_vec()
+        let rest = SamplesRecord { at_us, series: Vec::new(), families: families.collect() };
+        let mut bytes = rest.encode_to_vec();
+        let mut series = Vec::new();
+        for (labels, samples) in &self.series {
+            series.clear();
+            put_series(labels, samples, &mut series);
+            put_bytes(2, &series, &mut bytes);
+        }
+        bytes
     }
 
     fn decode(payload: &[u8]) -> Result<(i64, Self), CodecError> {
@@ -238,6 +240,63 @@ impl Logged for SampleBatch {
         let families = record.families.into_iter().map(described).collect::<Result<_, _>>()?;
         Ok((record.at_us, Self { series, families }))
     }
+}
+
+/// A [`SeriesRecord`] of samples.
+fn put_series(labels: &Labels, samples: &Samples, into: &mut Vec<u8>) {
+    for label in labels {
+        put_bytes(1, label.name.as_bytes(), into);
+        put_bytes(1, label.value.as_bytes(), into);
+    }
+    put_packed(
+        2,
+        &samples.timestamps_ms,
+        |timestamp| encoded_len_varint(zigzag(*timestamp)),
+        into,
+        |timestamp, into| {
+            encode_varint(zigzag(*timestamp), into);
+        },
+    );
+    put_packed(3, &samples.values, |_| 8, into, |value, into| into.extend(value.to_le_bytes()));
+    for histogram in &samples.histograms {
+        put_bytes(4, &maybe_histogram(histogram.as_deref()).encode_to_vec(), into);
+    }
+    put_packed(
+        7,
+        &samples.start_ms,
+        |start| encoded_len_varint(zigzag(*start)),
+        into,
+        |start, into| {
+            encode_varint(zigzag(*start), into);
+        },
+    );
+}
+
+fn put_bytes(tag: u32, bytes: &[u8], into: &mut Vec<u8>) {
+    encode_key(tag, WireType::LengthDelimited, into);
+    encode_varint(bytes.len() as u64, into);
+    into.extend_from_slice(bytes);
+}
+
+/// Numbers one behind the other, each of this length; nothing if there are none.
+fn put_packed<T>(
+    tag: u32,
+    numbers: &[T],
+    length: fn(&T) -> usize,
+    into: &mut Vec<u8>,
+    put: fn(&T, &mut Vec<u8>),
+) {
+    if numbers.is_empty() {
+        return;
+    }
+    encode_key(tag, WireType::LengthDelimited, into);
+    encode_varint(numbers.iter().map(length).sum::<usize>() as u64, into);
+    numbers.iter().for_each(|number| put(number, into));
+}
+
+/// As `sint64` has it: small numbers are short, whatever their sign.
+fn zigzag(number: i64) -> u64 {
+    (number << 1 ^ number >> 63).cast_unsigned()
 }
 
 fn described(family: FamilyRecord) -> Result<(Arc<str>, Metadata), CodecError> {
@@ -334,4 +393,43 @@ fn histogram(record: HistogramRecord) -> Result<Arc<Histogram>, CodecError> {
         negative_counts: record.negative_counts,
         custom_bounds: record.custom_bounds,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// What is written as it lies is what Protobuf makes of the message.
+        #[test]
+        fn series_are_written_as_messages(
+            pairs in prop::collection::vec(("[a-z]{1,9}", "\\PC{0,200}"), 0..6),
+            points in prop::collection::btree_map(any::<i64>(), (any::<f64>(), any::<bool>()), 0..200),
+            with_starts: bool,
+        ) {
+            let labels = Labels::from_pairs(pairs);
+            let mut samples = Samples::default();
+            for (at_ms, (value, is_histogram)) in &points {
+                let histogram = Histogram { count: *value, sum: -*value, ..Histogram::default() };
+                match is_histogram {
+                    true => samples.push_value(*at_ms, &Value::Histogram(Arc::new(histogram))),
+                    false => samples.push_value(*at_ms, &Value::Float(*value)),
+                }
+            }
+            samples.start_ms = if with_starts { samples.timestamps_ms.clone() } else { Vec::new() };
+            let mut written = Vec::new();
+            put_series(&labels, &samples, &mut written);
+            let message = SeriesRecord {
+                labels: label_texts(&labels),
+                timestamps_ms: samples.timestamps_ms.clone(),
+                values: samples.values.clone(),
+                histograms: samples.histograms.iter().map(|h| maybe_histogram(h.as_deref())).collect(),
+                start_ms: samples.start_ms.clone(),
+                ..SeriesRecord::default()
+            };
+            prop_assert_eq!(written, message.encode_to_vec());
+        }
+    }
 }
