@@ -80,6 +80,15 @@ impl Client {
         Self { config: Arc::new(config) }
     }
 
+    fn open(&self, base: &str) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
+        let address = base.strip_prefix("https://").expect("an address of TLS");
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let connection =
+            ClientConnection::new(Arc::clone(&self.config), ServerName::try_from("localhost").unwrap());
+        Ok(StreamOwned::new(connection.unwrap(), stream))
+    }
+
     /// The whole answer as text.
     fn ask(
         &self,
@@ -89,12 +98,7 @@ impl Client {
         headers: &str,
         body: &str,
     ) -> std::io::Result<String> {
-        let address = base.strip_prefix("https://").expect("an address of TLS");
-        let stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        let connection =
-            ClientConnection::new(Arc::clone(&self.config), ServerName::try_from("localhost").unwrap());
-        let mut stream = StreamOwned::new(connection.unwrap(), stream);
+        let mut stream = self.open(base)?;
         let length = body.len();
         write!(
             stream,
@@ -233,6 +237,46 @@ fn without_tls_a_broken_file_is_answered_as_the_toolkit_answers_it() {
         (code, told.trim_end()),
         (Some(1), "mayfly: --web.config.file: open none.yml: no such file or directory")
     );
+}
+
+const VERIFIED: &str = "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem, \
+                        client_auth_type: RequireAndVerifyClientCert}\n";
+
+#[test]
+fn certificates_instead_of_users_open_no_connection_that_began_without_one() {
+    const LABELS: &str = "GET /api/v1/labels HTTP/1.1\r\nhost: localhost\r\n";
+    let authority = Authority::new();
+    let users = format!("basic_auth_users: {{ann: '{PW}'}}\n");
+
+    // a port without TLS stays one
+    let plain = fixture(&authority, &users, &[]);
+    let get = |target: &str| http::get(&plain.server().query, target).unwrap();
+    assert_eq!(get("/api/v1/labels").status, 401);
+    std::fs::write(folder(&plain).join("web.yml"), VERIFIED).unwrap();
+    until("another file", || get("/api/v1/labels").status == 403);
+    assert!(get("/api/v1/labels").text().contains("began without a certificate of the client"));
+    assert_eq!(get("/-/healthy").status, 200);
+    let pushed = http::send(&plain.server().gateway, &Request::new("PUT", "/metrics/job/a").body("x 1\n"));
+    assert_eq!(pushed.unwrap().status, 403);
+
+    // and so does a connection of TLS that is open
+    let over_tls = fixture(&authority, &format!("{TLS}{users}"), &[]);
+    let base = &over_tls.server().query;
+    let mut open = Client::of(&authority, None).open(base).unwrap();
+    write!(open, "{LABELS}{ANN}\r\n").unwrap();
+    let mut start = [0; 12];
+    open.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200");
+    std::fs::write(folder(&over_tls).join("web.yml"), format!("{VERIFIED}# instead of users\n")).unwrap();
+    let known = Client::of(&authority, Some(authority.sign(&["jobs.example"])));
+    let ask = |client: &Client| client.ask(base, "GET", "/api/v1/labels", "", "");
+    until("another file", || ask(&known).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 ")));
+    assert!(ask(&Client::of(&authority, None)).is_err());
+    write!(open, "{LABELS}\r\n").unwrap();
+    let mut text = String::new();
+    // it is closed, so that the next one begins with a certificate
+    open.read_to_string(&mut text).unwrap();
+    assert!(text.contains("HTTP/1.1 403 Forbidden\r\n") && !text.contains("HTTP/1.1 200"), "{text}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use super::idle::Idle;
 use super::impatient::Impatient;
 use super::unescaped::Unescaped;
-use super::web_config::WebConfig;
+use super::web_config::{VerifiedClient, WebConfig};
 
 /// What one port allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,9 +220,10 @@ impl Served {
         stream: Impatient<TcpStream>,
         mut stopped: watch::Receiver<bool>,
     ) {
-        let tls = match web.in_force().map(|in_force| in_force.tls.clone()) {
-            Ok(Some(tls)) => tls,
-            Ok(None) => return tracing::debug!("connection closed: there is no TLS any more"),
+        let known = web.in_force().map(|in_force| (in_force.tls.clone(), in_force.verifies_clients()));
+        let (tls, verifies) = match known {
+            Ok((Some(tls), verifies)) => (tls, verifies),
+            Ok((None, _)) => return tracing::debug!("connection closed: there is no TLS any more"),
             // it was told in the log
             Err(_) => return,
         };
@@ -247,11 +248,21 @@ impl Served {
             Ok(Ok(shaken)) => Ok(shaken),
             Err(late) => Err(late),
         };
-        match shaken {
-            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => self.http2(stream).await,
-            Ok(Ok(stream)) => self.http1(stream).await,
-            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake error"),
-            Err(_) => tracing::debug!("TLS handshake takes too long"),
+        let stream = match shaken {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake error"),
+            Err(_) => return tracing::debug!("TLS handshake takes too long"),
+        };
+        let connection = stream.get_ref().1;
+        let is_http2 = connection.alpn_protocol() == Some(b"h2");
+        let is_verified = verifies && connection.peer_certificates().is_some_and(|chain| !chain.is_empty());
+        let served = match is_verified {
+            true => Self { routes: self.routes.layer(Extension(VerifiedClient)), ..self },
+            false => self,
+        };
+        match is_http2 {
+            true => served.http2(stream).await,
+            false => served.http1(stream).await,
         }
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode, Version};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use gateway::Web;
@@ -49,7 +50,7 @@ impl Guard {
         if need == Need::Nothing {
             return next.run(request).await;
         }
-        let admitted = self.access.admit(request.headers(), web).await;
+        let admitted = self.access.admit(request.headers(), request.extensions(), web).await;
         let checked = admitted.and_then(|grant| {
             need.check(&grant)?;
             Ok(grant)
@@ -63,7 +64,12 @@ impl Guard {
                 self.access.count(&error);
                 let (method, path) = (request.method(), request.uri().path());
                 tracing::debug!(%method, path, port = self.port.as_str(), %error, "request refused");
-                denied(&error, Form::of(self.port, path))
+                let (version, mut response) = (request.version(), denied(&error, Form::of(self.port, path)));
+                if matches!(error, Denied::NoCertificate) && version < Version::HTTP_2 {
+                    // the next one may have it
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
             }
         }
     }

@@ -13,12 +13,12 @@ use std::time::Duration;
 use access::{Credentials, Grant, NotAdmitted, Refused, Tokens, presented};
 use anyhow::Context;
 use axum::http::header::{AUTHORIZATION, HeaderName};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{Extensions, HeaderMap, HeaderValue};
 use model::Clock;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::web_config::{InForce, WebConfig};
+use super::web_config::{InForce, VerifiedClient, WebConfig};
 use crate::access_flags::AccessFlags;
 
 pub(super) use guard::guarded;
@@ -82,6 +82,11 @@ pub(super) enum Denied {
     /// Whoever asks may not do that.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// There are no users, and its connection began without a certificate.
+    #[error(
+        "the connection began without a certificate of the client, which is needed by now: begin another one, over TLS"
+    )]
+    NoCertificate,
     /// It asks for another tenant than the one that is here.
     #[error("X-Scope-OrgID is {asked:?}, and this server is tenant {TENANT:?}")]
     Tenant { asked: String },
@@ -123,8 +128,13 @@ impl Access {
         }
     }
 
-    /// What a request with these headers may do.
-    async fn admit(&self, headers: &HeaderMap, web: Option<&InForce>) -> Result<Grant, Denied> {
+    /// What a request with these headers may do. What is known of its connection is among the extensions.
+    async fn admit(
+        &self,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+        web: Option<&InForce>,
+    ) -> Result<Grant, Denied> {
         let presented = headers.get(AUTHORIZATION).and_then(|value| presented(value.as_bytes()));
         let grant = match self.token(presented.as_ref()) {
             Ok(Some(grant)) => grant,
@@ -134,6 +144,7 @@ impl Access {
                     _ if asks_users && self.is_user(presented.as_ref(), web).await => Grant::everything(),
                     Err(denied) => return Err(denied),
                     Ok(_) if asks_users => return Err(Denied::NoUser),
+                    Ok(_) if self.lacks_certificate(extensions, web) => return Err(Denied::NoCertificate),
                     Ok(_) => Grant::everything(),
                 }
             }
@@ -145,6 +156,11 @@ impl Access {
             return Err(Denied::Tenant { asked: shown(asked) });
         }
         Ok(grant)
+    }
+
+    fn lacks_certificate(&self, extensions: &Extensions, in_force: Option<&InForce>) -> bool {
+        let wanted = self.web.as_ref().zip(in_force).is_some_and(|(web, now)| web.wants_certificate(now));
+        wanted && extensions.get::<VerifiedClient>().is_none()
     }
 
     /// `None`: there are no tokens.
@@ -167,7 +183,7 @@ impl Access {
     fn count(&self, denied: &Denied) {
         let count = match denied {
             Denied::Nobody | Denied::NoUser | Denied::NotAdmitted(_) => &self.refused.unauthorized,
-            Denied::Refused(_) | Denied::Tenant { .. } => &self.refused.forbidden,
+            Denied::Refused(_) | Denied::Tenant { .. } | Denied::NoCertificate => &self.refused.forbidden,
         };
         count.fetch_add(1, Ordering::Relaxed);
     }

@@ -118,7 +118,7 @@ async fn what_changes_is_in_force_and_what_is_broken_is_not() {
     let may = async |token: &str| {
         let header =
             ("authorization".parse().expect("a name"), format!("Bearer {token}").parse().expect("a value"));
-        let admitted = access.admit(&HeaderMap::from_iter([header]), None).await;
+        let admitted = access.admit(&HeaderMap::from_iter([header]), &Extensions::new(), None).await;
         admitted.is_ok_and(|grant| grant.check_scope(Scope::Admin).is_ok())
     };
     assert!(may("a").await && !may("b").await);

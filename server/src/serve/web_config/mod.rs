@@ -54,10 +54,19 @@ pub(super) struct InForce {
     pub(super) file: File,
 }
 
+/// What a request carries whose connection began with a certificate of the client that was verified.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct VerifiedClient;
+
 impl InForce {
     /// Whether whoever asks must say who they are.
     fn authenticates(&self) -> bool {
-        !self.file.users.is_empty() || self.file.tls.as_ref().is_some_and(|tls| tls.clients.are_known())
+        !self.file.users.is_empty() || self.verifies_clients()
+    }
+
+    /// Whether a handshake verifies a certificate of each client.
+    pub(super) fn verifies_clients(&self) -> bool {
+        self.file.tls.as_ref().is_some_and(|tls| tls.clients.are_known())
     }
 }
 
@@ -128,6 +137,12 @@ impl WebConfig {
     /// From now on a file that asks nobody who they are is a mistake.
     pub(super) fn must_ask(&self) {
         self.must_ask.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether without users a connection must have begun with a certificate of the client. What the file says now does not
+    /// tell that it did: the connection may be older, and the port one without TLS.
+    pub(super) fn wants_certificate(&self, in_force: &InForce) -> bool {
+        self.must_ask.load(Ordering::Relaxed) || in_force.verifies_clients()
     }
 
     /// Whether this is the password of a user.
