@@ -229,7 +229,7 @@ impl Compactor {
             }
         }
         progress.unmerged = plan::unmerged(&loaded.manifest, &self.settings.limits, *self.uneven());
-        loaded = self.retain(&loaded, now_us, sealed, &hot, progress).await?;
+        loaded = self.retain(&loaded, now_us, sealed, progress).await?;
         self.sweep_if_due(&loaded, now_us, progress).await
     }
 

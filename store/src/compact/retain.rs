@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::RETRY_WINDOW_US;
 
-use super::inputs::HotSegment;
+use super::inputs;
 use super::lease::micros;
 use super::merge::Kind;
 use super::{CompactError, Compactor, Progress};
@@ -15,13 +15,12 @@ use crate::manifest::{Loaded, Manifest};
 pub const RETENTION_MIN: Duration = Duration::from_secs(2 * 86_400);
 
 impl Compactor {
-    /// Drops what is older than the retention, whole days at a time. Segments of minutes before `sealed` are all there; `hot` were.
+    /// Drops what is older than the retention, whole days at a time. Segments of minutes before `sealed` are all there.
     pub(super) async fn retain(
         &self,
         loaded: &Loaded,
         now_us: i64,
         sealed: Minute,
-        hot: &[HotSegment],
         progress: &mut Progress,
     ) -> Result<Loaded, CompactError> {
         let Some(retention) = self.settings.retention else { return Ok(loaded.clone()) };
@@ -30,16 +29,17 @@ impl Compactor {
             return Ok(loaded.clone());
         }
         let horizon = Minute::of(now_us.saturating_sub(micros(retention.max(RETENTION_MIN))));
-        // what was put again is in a run already or not: that is known as long as the runs are there which it could be in
-        let waits = |segment: &&HotSegment| {
-            loaded.manifest.watermark.is_none_or(|watermark| segment.minute() >= watermark)
-        };
-        let again = hot.iter().filter(waits).filter_map(|segment| segment.name.again_since).min();
-        let horizon = again.map_or(horizon, |since| horizon.min(since));
         let to_merge = match loaded.manifest.watermark {
             Some(watermark) if !loaded.manifest.reaching.is_empty() => watermark,
             _ => progress.oldest_left_us.map_or(sealed, Minute::of).min(sealed),
         };
+        if retained(&loaded.manifest, self.kind, horizon, to_merge).is_none() {
+            return Ok(loaded.clone());
+        }
+        // what was put again is in a run already or not: that is known as long as the runs are there which it could be in
+        let hot = inputs::list_hot(&*self.store, &self.stream, loaded.manifest.watermark).await?;
+        let again = hot.iter().filter_map(|segment| segment.name.again_since).min();
+        let horizon = again.map_or(horizon, |since| horizon.min(since));
         let after = retained(&loaded.manifest, self.kind, horizon, to_merge);
         let Some(after) = after else { return Ok(loaded.clone()) };
         let Some(taken) = self.take_lease(loaded, now_us).await? else { return Ok(loaded.clone()) };
