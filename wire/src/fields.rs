@@ -123,6 +123,29 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The same, but of more than so many in all only the first: a number may be one byte here, and is eight there.
+    pub(crate) fn uints_up_to(
+        self,
+        field: &'static str,
+        max: usize,
+        into: &mut Vec<u64>,
+    ) -> Result<(), FieldError> {
+        let mut put = |number| {
+            if into.len() < max {
+                into.push(number);
+            }
+        };
+        match self {
+            Self::Bytes(mut packed) => {
+                while !packed.is_empty() {
+                    put(varint(&mut packed)?);
+                }
+            }
+            _ => put(self.uint(field)?),
+        }
+        Ok(())
+    }
+
     /// Adds repeated numbers of eight bytes, which come packed or one by one.
     pub(crate) fn fixed64s(self, field: &'static str, into: &mut Vec<u64>) -> Result<(), FieldError> {
         match self {

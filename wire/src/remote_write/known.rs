@@ -24,8 +24,11 @@ struct Shard {
 
 const SHARDS: usize = 16;
 
-/// What an entry takes besides its bytes, once for the key and once for the texts of labels: pointers, counts and a place in a map.
-const ENTRY_BYTES: usize = 512;
+/// What an entry takes besides its bytes, which are there once for the key and once for the texts of labels: a place in a map.
+const ENTRY_BYTES: usize = 128;
+
+/// What a label takes besides its bytes: pointers, and counts of who uses its texts.
+const LABEL_BYTES: usize = 64;
 
 impl KnownLabels {
     /// One that knows none yet. With 0 it never will.
@@ -70,12 +73,15 @@ impl KnownLabels {
 
 impl Shard {
     fn put(&mut self, sent: Box<[u8]>, labels: Labels, bytes_max: usize) {
-        let bytes = 2 * sent.len() + ENTRY_BYTES;
+        let bytes = 2 * sent.len() + ENTRY_BYTES + LABEL_BYTES * labels.len();
+        if bytes > bytes_max {
+            return;
+        }
         if self.recent_bytes + bytes > bytes_max {
             self.before = std::mem::take(&mut self.recent);
             self.recent_bytes = 0;
         }
-        if bytes <= bytes_max && self.recent.insert(sent, labels).is_none() {
+        if self.recent.insert(sent, labels).is_none() {
             self.recent_bytes += bytes;
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::{Metadata, MetricType};
+use model::{EXEMPLAR_CHARS_MAX, Metadata, MetricType};
 
 use super::decode::{Allowance, DecodeError, Points, WriteRequest, WriteSeries, type_of};
 use super::known::KnownLabels;
@@ -82,7 +82,9 @@ fn exemplar<'a>(message: &'a [u8], texts: &mut Texts<'a>) -> Result<Option<Exemp
         match tag {
             1 => {
                 let (name, value) = pair(field.bytes("Labels")?)?;
-                let label = Text::of(name, texts).1.zip(Text::of(value, texts).1);
+                // with more of them it is longer than any may be
+                let fits = labels.as_ref().is_some_and(|labels| labels.len() < EXEMPLAR_CHARS_MAX);
+                let label = Text::of(name, texts).1.zip(Text::of(value, texts).1).filter(|_| fits);
                 labels = labels.zip(label).map(|(mut labels, label): (Vec<_>, _)| {
                     labels.push(label);
                     labels

@@ -101,7 +101,7 @@ pub(super) fn decode(body: &[u8], limits: &Limits, known: &KnownLabels) -> Resul
             continue;
         }
         allowance.take(1)?;
-        let sent = read(field.bytes("Timeseries")?, &mut allowance)?;
+        let sent = read(field.bytes("Timeseries")?, limits.labels_max, &mut allowance)?;
         let is_whole = symbols.write(&sent.references, key_bytes_left, &mut key);
         key_bytes_left = key_bytes_left.saturating_sub(key.len());
         let labels = match known.get(&key).filter(|_| is_whole) {
@@ -126,12 +126,18 @@ pub(super) fn decode(body: &[u8], limits: &Limits, known: &KnownLabels) -> Resul
     Ok(request)
 }
 
-fn read<'a>(message: &'a [u8], allowance: &mut Allowance) -> Result<Sent<'a>, DecodeError> {
+/// Of labels no more than one that is too much is read.
+fn read<'a>(
+    message: &'a [u8],
+    labels_max: usize,
+    allowance: &mut Allowance,
+) -> Result<Sent<'a>, DecodeError> {
+    let references_max = 2 * labels_max.saturating_add(1);
     let mut sent = Sent::default();
     let mut fields = Fields::of(message);
     while let Some((tag, field)) = fields.next()? {
         match tag {
-            1 => field.uints("LabelsRefs", &mut sent.references)?,
+            1 => field.uints_up_to("LabelsRefs", references_max, &mut sent.references)?,
             2 => {
                 allowance.take(1)?;
                 sent.points.add_sample(field.bytes("Samples")?)?;
@@ -218,17 +224,23 @@ fn series(
     Ok(Some(WriteSeries { labels, points: sent.points.points, exemplars, metadata }))
 }
 
+/// Of names and values of an exemplar's labels. With more of them it is longer than any may be.
+const EXEMPLAR_REFERENCES_MAX: usize = 2 * model::EXEMPLAR_CHARS_MAX;
+
 /// An exemplar, or what is wrong with its references; nothing if its labels are no texts.
 fn exemplar(message: &[u8], symbols: &Symbols<'_>) -> Result<Result<Option<Exemplar>, String>, FieldError> {
     let (mut references, mut value, mut at_ms) = (Vec::new(), 0.0, 0);
     let mut fields = Fields::of(message);
     while let Some((tag, field)) = fields.next()? {
         match tag {
-            1 => field.uints("LabelsRefs", &mut references)?,
+            1 => field.uints_up_to("LabelsRefs", EXEMPLAR_REFERENCES_MAX + 1, &mut references)?,
             2 => value = field.double("Value")?,
             3 => at_ms = field.int("Timestamp")?,
             _ => {}
         }
+    }
+    if references.len() > EXEMPLAR_REFERENCES_MAX {
+        return Ok(Ok(None));
     }
     Ok(symbols.pairs(&references).map(|pairs| {
         let labels = pairs.iter().map(|(name, value)| name.text().zip(value.text()));
