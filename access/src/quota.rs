@@ -78,7 +78,8 @@ impl QuotaError {
     pub fn retry_after_s(&self) -> u64 {
         match self {
             Self::Samples { retry_after_s, .. } => *retry_after_s,
-            Self::Series { window_ms, .. } => u64::try_from(window_ms / 1_000).unwrap_or(1).max(1),
+            // others of the same request may be active, and should not have to wait for long
+            Self::Series { window_ms, .. } => u64::try_from(window_ms / 1_000).unwrap_or(1).clamp(1, 60),
         }
     }
 }

@@ -301,7 +301,7 @@ impl Gateway {
         if let Some(quota) = &self.quota {
             // when a group was pushed to is said for free
             let sent = || intake.all_series().filter(|series| series.metric_name() != intake::PUSH_TIME);
-            quota.take(sent(), sent().count() as u64)?;
+            quota.take(sent(), (sent().count() + intake.exemplars.len()) as u64)?;
         }
         let Intake { push, samples, exemplars, families } = intake;
         let is_unkeyed_add = push.change == Change::Merge && push.retry_key.is_none();
@@ -469,11 +469,9 @@ impl Gateway {
         let series = live.iter().filter(|family| of_family(family)).flat_map(|family| {
             family.series.iter().zip(&family.pushed_ms).map(|((labels, _), pushed_ms)| (labels, *pushed_ms))
         });
-        let pushed = series.collect();
-        let times_ms = (
-            now_ms.saturating_sub(EXEMPLARS_SHOWN_MS),
-            now_ms.saturating_add(self.settings.samples_ahead_max_ms),
-        );
+        let from_ms = now_ms.saturating_sub(EXEMPLARS_SHOWN_MS);
+        let pushed = series.filter(|(_, pushed_ms)| *pushed_ms >= from_ms).collect();
+        let times_ms = (from_ms, now_ms.saturating_add(self.settings.samples_ahead_max_ms));
         Ok(self.reader.pushed_exemplars(&pushed, times_ms).await?.found)
     }
 
@@ -495,7 +493,11 @@ impl Gateway {
         let exemplars = match accepted.format {
             PageFormat::Text => HeldExemplars::new(),
             PageFormat::ProtobufDelimited | PageFormat::OpenMetrics(_) => {
-                self.held_exemplars(&live, now_ms).await?
+                let found = self.held_exemplars(&live, now_ms).await;
+                found.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "shown without exemplars");
+                    HeldExemplars::new()
+                })
             }
         };
         let settings = Arc::clone(&self.settings);

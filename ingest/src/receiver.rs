@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use access::{Grant, Quota};
 use bytes::Bytes;
-use model::Clock;
+use model::{Clock, Labels};
 use store::{NewExemplar, SampleBatch, Writer};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wire::encoding;
@@ -51,6 +51,9 @@ pub(crate) struct Exported {
     /// What was not taken, one for each data point.
     pub(crate) faults: Faults,
 }
+
+/// Exemplars that are written together.
+const EXEMPLARS_PER_ENTRY: usize = 1 << 13;
 
 /// Bodies up to this size are decoded where they are received: it takes less than to hand them to another thread.
 const DECODED_IN_PLACE_BYTES_MAX: usize = 8 << 10;
@@ -145,7 +148,8 @@ impl Receiver {
     async fn write(&self, accepted: Accepted) -> Result<Written, IngestError> {
         let Accepted { batch, exemplars, counts, faults } = accepted;
         if let Some(quota) = &self.quota {
-            quota.take(batch.series.iter().map(|(labels, _)| labels), counts.samples + counts.histograms)?;
+            let samples = counts.samples + counts.histograms + exemplars.len() as u64;
+            quota.take(labels_of(&batch, &exemplars), samples)?;
         }
         self.store(batch, exemplars).await?;
         self.stats.written(counts.samples + counts.histograms, faults.len() as u64);
@@ -155,15 +159,17 @@ impl Receiver {
     /// Stores samples, what is news about their families, and exemplars. Done when all of it is durable.
     async fn store(&self, mut batch: SampleBatch, exemplars: Vec<NewExemplar>) -> Result<(), IngestError> {
         let news = self.told.news(&mut batch.families, self.clock.now_us());
-        let exemplars = SampleBatch::of_exemplars(exemplars);
-        let writer = self.exemplars.as_ref().filter(|_| !exemplars.is_empty());
-        // under way at once
-        let exemplars = writer.map(|writer| writer.submit(exemplars)).transpose()?;
+        // an entry is bounded in bytes, and an exemplar has all labels of its series; they are under way at once
+        let entries =
+            exemplars.chunks(EXEMPLARS_PER_ENTRY).map(|some| SampleBatch::of_exemplars(some.to_vec()));
+        let writer = self.exemplars.as_ref();
+        let submit = |entry| writer.map(|writer| writer.submit(entry));
+        let exemplars = entries.filter_map(submit).collect::<Result<Vec<_>, _>>()?;
         if !batch.is_empty() {
             self.samples.push(batch).await?;
             self.told.stored(news);
         }
-        if let Some(exemplars) = exemplars {
+        for exemplars in exemplars {
             exemplars.durable().await?;
         }
         Ok(())
@@ -192,8 +198,8 @@ impl Receiver {
         let export::Accepted { batch, pushes, exemplars, written, faults } = decoded(body, decode).await?;
         if let Some(quota) = &self.quota {
             let pushed = pushes.iter().flat_map(|push| &push.families).flat_map(|family| &family.series);
-            let labels = batch.series.iter().map(|(labels, _)| labels);
-            quota.take(labels.chain(pushed.map(|series| &series.labels)), written)?;
+            let labels = labels_of(&batch, &exemplars).chain(pushed.map(|series| &series.labels));
+            quota.take(labels, written + exemplars.len() as u64)?;
         }
         // all of them are under way at once, so they share segments
         let pushes =
@@ -205,6 +211,11 @@ impl Receiver {
         self.stats.written(written, faults.len() as u64);
         Ok(Exported { faults })
     }
+}
+
+/// The labels of all that is to be stored.
+fn labels_of<'a>(batch: &'a SampleBatch, exemplars: &'a [NewExemplar]) -> impl Iterator<Item = &'a Labels> {
+    batch.series.iter().map(|(labels, _)| labels).chain(exemplars.iter().map(|exemplar| &exemplar.series))
 }
 
 /// What `decode` makes of a body. A large one does not keep others waiting meanwhile.

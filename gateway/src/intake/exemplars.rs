@@ -42,6 +42,11 @@ impl Exemplars {
         Self(all)
     }
 
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// What is stored of them with a push of this stamp. Those without a time have that of the push.
     pub(crate) fn batches(&self, pushed_ms: i64) -> impl Iterator<Item = SampleBatch> + '_ {
         let new = move |(series, exemplar): &(Labels, Exemplar)| {

@@ -1,8 +1,8 @@
 //! Exemplars of series.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use model::{Exemplar, ExemplarSeries, Labels, NeededLabels, Selection};
+use model::{Exemplar, ExemplarSeries, Labels, Matcher, NeededLabels, Selection};
 
 use super::files::Streams;
 use super::request::{Asks, Request};
@@ -68,15 +68,24 @@ impl Reader {
         (from_ms, to_ms): (i64, i64),
     ) -> Result<Answer<HashMap<Labels, Vec<PushedExemplar>>>, ReadError> {
         let mut found: HashMap<Labels, Vec<PushedExemplar>> = HashMap::new();
-        let everything = Selection { matchers: Vec::new(), start_ms: from_ms, end_ms: to_ms };
+        // what others have sent is not looked at
+        let names: BTreeSet<&str> = pushed.keys().map(|series| series.metric_name()).collect();
+        let of_name = |name: &str| Selection {
+            matchers: vec![Matcher::equal(Labels::NAME, name)],
+            start_ms: from_ms,
+            end_ms: to_ms,
+        };
         let answer = self
-            .each_exemplar(vec![everything], |Found { series, exemplar, pushed_ms }| {
-                if pushed_ms.is_some() && pushed.get(&series).copied() == pushed_ms {
-                    let has_time = pushed_ms != Some(exemplar.at_ms);
-                    found.entry(series).or_default().push(PushedExemplar { exemplar, has_time });
-                }
-                Ok(())
-            })
+            .each_exemplar(
+                names.into_iter().map(of_name).collect(),
+                |Found { series, exemplar, pushed_ms }| {
+                    if pushed_ms.is_some() && pushed.get(&series).copied() == pushed_ms {
+                        let has_time = pushed_ms != Some(exemplar.at_ms);
+                        found.entry(series).or_default().push(PushedExemplar { exemplar, has_time });
+                    }
+                    Ok(())
+                },
+            )
             .await?;
         found.values_mut().for_each(|of_series| of_series.sort_by_key(|pushed| pushed.exemplar.at_ms));
         Ok(answer.with(found))
