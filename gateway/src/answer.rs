@@ -41,13 +41,15 @@ fn status(error: &GatewayError) -> StatusCode {
         GatewayError::Busy { .. } | GatewayError::TooManyScrapes { .. } | GatewayError::Interrupted => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        GatewayError::Write(error) | GatewayError::MayHaveBeenAdded(error) => match error.kind() {
-            WriteErrorKind::Busy | WriteErrorKind::Unavailable | WriteErrorKind::Closed => {
-                StatusCode::SERVICE_UNAVAILABLE
+        GatewayError::Write(error) | GatewayError::MayHaveBeenAdded(error) | GatewayError::Partly(error) => {
+            match error.kind() {
+                WriteErrorKind::Busy | WriteErrorKind::Unavailable | WriteErrorKind::Closed => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
+                WriteErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+                WriteErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             }
-            WriteErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            WriteErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        },
+        }
         GatewayError::Scrape(ScrapeError::Interrupted) => StatusCode::SERVICE_UNAVAILABLE,
         GatewayError::Scrape(ScrapeError::TooManySeries { .. } | ScrapeError::Compress(_)) => {
             StatusCode::INTERNAL_SERVER_ERROR
@@ -63,7 +65,7 @@ fn status(error: &GatewayError) -> StatusCode {
 fn is_worth_a_retry(error: &GatewayError) -> bool {
     match error {
         GatewayError::Busy { .. } | GatewayError::TooManyScrapes { .. } | GatewayError::Interrupted => true,
-        GatewayError::Write(error) => {
+        GatewayError::Write(error) | GatewayError::Partly(error) => {
             !matches!(error.kind(), WriteErrorKind::TooLarge | WriteErrorKind::Internal)
         }
         GatewayError::Read(error) | GatewayError::Scrape(ScrapeError::Read(error)) => {

@@ -9,7 +9,7 @@ use crate::path::GroupingError;
 use crate::scrape::ScrapeError;
 use crate::terms::TermsError;
 
-/// A request that was not done. Unless it is a [`GatewayError::Write`] or [`GatewayError::MayHaveBeenAdded`],
+/// A request that was not done. Unless it is a [`GatewayError::Write`], [`GatewayError::MayHaveBeenAdded`] or [`GatewayError::Partly`],
 /// nothing was stored.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
@@ -43,6 +43,9 @@ pub enum GatewayError {
     /// The store did not acknowledge what was to be added, and it may be there all the same.
     #[error("{0}; it may have been added: a retry without an Idempotency-Key could count twice")]
     MayHaveBeenAdded(#[source] WriteError),
+    /// What is held is stored, and the store did not acknowledge what came with it.
+    #[error("{0}; what is held is stored, exemplars and what has a time of its own perhaps not")]
+    Partly(#[source] WriteError),
     /// Too many scrapes at once.
     #[error("{max} scrapes are being answered, which is scrapes_at_once_max: try again later")]
     TooManyScrapes {

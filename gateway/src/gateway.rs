@@ -290,6 +290,7 @@ impl Gateway {
             Ok(()) => claimed.done(),
             // it may be there, so no other request may have its key
             Err(GatewayError::Write(error)) if error.kind() == WriteErrorKind::Unavailable => {}
+            Err(GatewayError::Partly(_)) => {}
             Err(_) => claimed.undone(),
         }
         result
@@ -308,10 +309,21 @@ impl Gateway {
         let submitted = self.submit(push, &families).await?;
         let of_exemplars = self.submit_exemplars(&exemplars, submitted.stamp().at_us.div_euclid(1_000));
         self.durable(submitted).await?;
-        self.durable_exemplars(of_exemplars).await.map_err(|error| match is_unkeyed_add {
+        self.write_rest(of_exemplars, samples).await.map_err(|error| match is_unkeyed_add {
             true => GatewayError::MayHaveBeenAdded(error),
-            false => error.into(),
-        })?;
+            false => GatewayError::Partly(error),
+        })
+    }
+
+    /// What comes with a push that is durable.
+    async fn write_rest(
+        &self,
+        exemplars: Vec<Result<Submitted, WriteError>>,
+        samples: SampleBatch,
+    ) -> Result<(), WriteError> {
+        for submitted in exemplars {
+            submitted?.durable().await?;
+        }
         if let Some(writer) = self.samples.as_ref().filter(|_| !samples.series.is_empty()) {
             writer.push(samples).await?;
         }
@@ -322,16 +334,6 @@ impl Gateway {
     fn submit_exemplars(&self, exemplars: &Exemplars, pushed_ms: i64) -> Vec<Result<Submitted, WriteError>> {
         let Some(writer) = &self.exemplars else { return Vec::new() };
         exemplars.batches(pushed_ms).map(|batch| writer.submit(batch)).collect()
-    }
-
-    async fn durable_exemplars(
-        &self,
-        submitted: Vec<Result<Submitted, WriteError>>,
-    ) -> Result<(), WriteError> {
-        for submitted in submitted {
-            submitted?.durable().await?;
-        }
-        Ok(())
     }
 
     /// A push under way, if it does not contradict what is held.

@@ -193,3 +193,35 @@ async fn a_push_whose_fate_is_unknown_keeps_its_key() {
     bench.added("j", &key, TOTALS).await;
     bench.check_held(&["done_total{job=\"j\",x=\"a\"} 5"]).await;
 }
+
+/// What is held is stored, and its exemplars are not: that is no push of which nothing is there.
+#[tokio::test]
+async fn a_push_of_which_a_part_is_stored_keeps_its_key() {
+    let is_broken = Arc::new(AtomicBool::new(true));
+    let plan = {
+        let is_broken = Arc::clone(&is_broken);
+        move |operation, path: &Path| match operation {
+            Operation::Put if path.as_ref().contains("/exemplars/") && is_broken.load(Ordering::SeqCst) => {
+                Fault::Fail
+            }
+            _ => Fault::None,
+        }
+    };
+    let store = Arc::new(FaultyStore::new(Arc::new(InMemory::new()), plan));
+    let bench = Bench::over(store, Settings::default(), WriterSettings::of_writer(1));
+    let openmetrics = ("Content-Type", "application/openmetrics-text; version=1.0.0");
+    let keyed = [openmetrics, ("Idempotency-Key", "run-7")];
+    let body = "# TYPE done counter\ndone_total{x=\"a\"} 5 # {id=\"1\"} 1\n# EOF\n";
+    let (status, error) = bench.add("j", &keyed, body).await;
+    assert_eq!((status, error.contains("what is held is stored")), (503, true), "{error}");
+    let (status, error) = bench.add("k", &[openmetrics], body).await;
+    assert_eq!(
+        (status, error.contains("a retry without an Idempotency-Key could count twice")),
+        (503, true),
+        "{error}"
+    );
+    is_broken.store(false, Ordering::SeqCst);
+    assert_eq!(bench.add("j", &keyed, "# TYPE done counter\ndone_total 1\n# EOF\n").await.0, 422);
+    bench.added("j", &keyed, body).await;
+    bench.check_held(&["done_total{job=\"j\",x=\"a\"} 5", "done_total{job=\"k\",x=\"a\"} 5"]).await;
+}
