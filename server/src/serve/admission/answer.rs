@@ -1,7 +1,7 @@
 //! What those are told who may not.
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::json;
@@ -36,9 +36,10 @@ impl Form {
 }
 
 pub(super) fn denied(denied: &Denied, form: Form) -> Response {
-    let (status, word) = match denied.is_unauthorized() {
-        true => (StatusCode::UNAUTHORIZED, "unauthorized"),
-        false => (StatusCode::FORBIDDEN, "forbidden"),
+    let (status, word) = match denied {
+        Denied::Busy => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        _ if denied.is_unauthorized() => (StatusCode::UNAUTHORIZED, "unauthorized"),
+        _ => (StatusCode::FORBIDDEN, "forbidden"),
     };
     let text = denied.to_string();
     if matches!(denied, Denied::NoUser) {
@@ -62,6 +63,9 @@ pub(super) fn denied(denied: &Denied, form: Form) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if matches!(denied, Denied::Busy) {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     if denied.is_unauthorized() {
         headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"mayfly\""));
         // browsers ask for a password then

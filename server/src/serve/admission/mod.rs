@@ -18,7 +18,7 @@ use model::Clock;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::web_config::{InForce, VerifiedClient, WebConfig};
+use super::web_config::{Busy, InForce, VerifiedClient, WebConfig};
 use crate::access_flags::AccessFlags;
 
 pub(super) use guard::guarded;
@@ -63,6 +63,7 @@ struct Seen {
 struct Counts {
     unauthorized: AtomicU64,
     forbidden: AtomicU64,
+    unavailable: AtomicU64,
 }
 
 /// Why a request is not let through.
@@ -82,6 +83,9 @@ pub(super) enum Denied {
     /// Whoever asks may not do that.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// It presents a password, and many others do.
+    #[error("too many passwords wait to be compared: try again later")]
+    Busy,
     /// There are no users, and its connection began without a certificate.
     #[error(
         "the connection began without a certificate of the client, which is needed by now: begin another one, over TLS"
@@ -140,8 +144,9 @@ impl Access {
             Ok(Some(grant)) => grant,
             not => {
                 let asks_users = web.is_some_and(|web| !web.file.users.is_empty());
+                let is_user = asks_users && self.is_user(presented.as_ref(), web).await?;
                 match not {
-                    _ if asks_users && self.is_user(presented.as_ref(), web).await => Grant::everything(),
+                    _ if is_user => Grant::everything(),
                     Err(denied) => return Err(denied),
                     Ok(_) if asks_users => return Err(Denied::NoUser),
                     Ok(_) if self.lacks_certificate(extensions, web) => return Err(Denied::NoCertificate),
@@ -171,12 +176,16 @@ impl Access {
         Ok(Some(tokens.grant(token, self.clock.now_ms())?.clone()))
     }
 
-    async fn is_user(&self, presented: Option<&Credentials>, in_force: Option<&InForce>) -> bool {
+    async fn is_user(
+        &self,
+        presented: Option<&Credentials>,
+        in_force: Option<&InForce>,
+    ) -> Result<bool, Denied> {
         match (presented, &self.web, in_force) {
             (Some(Credentials::Basic { user, password }), Some(web), Some(in_force)) => {
-                web.admits(in_force, user, password).await
+                web.admits(in_force, user, password).await.map_err(|Busy| Denied::Busy)
             }
-            _ => false,
+            _ => Ok(false),
         }
     }
 
@@ -184,6 +193,7 @@ impl Access {
         let count = match denied {
             Denied::Nobody | Denied::NoUser | Denied::NotAdmitted(_) => &self.refused.unauthorized,
             Denied::Refused(_) | Denied::Tenant { .. } | Denied::NoCertificate => &self.refused.forbidden,
+            Denied::Busy => &self.refused.unavailable,
         };
         count.fetch_add(1, Ordering::Relaxed);
     }

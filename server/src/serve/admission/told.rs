@@ -20,10 +20,12 @@ impl Access {
         let refused = vec![
             of_reason("unauthorized", count(&self.refused.unauthorized)),
             of_reason("forbidden", count(&self.refused.forbidden)),
+            of_reason("unavailable", count(&self.refused.unavailable)),
         ];
         let mut families = vec![family_of(
             "mayfly_access_refused_requests_total",
-            "Requests without a token that is good (unauthorized), or with one that does not allow the route (forbidden).",
+            "Requests without a token that is good (unauthorized), with one that does not allow the route (forbidden), or with a \
+             password while too many wait to be compared (unavailable).",
             MetricType::Counter,
             refused,
         )];
@@ -60,7 +62,7 @@ mod tests {
     fn refused_requests_are_counted() {
         let access = crate::serve::admission::tests::access("", false);
         let families = access.families();
-        assert_eq!(families[0].metrics.len(), 2);
+        assert_eq!(families[0].metrics.len(), 3);
         assert!(families[0].metrics.iter().all(|metric| metric.value == MetricValue::Counter(0.0)));
     }
 }

@@ -23,6 +23,7 @@ use tokio::time::Instant;
 
 use file::{File, WebConfigError};
 pub(super) use rate::Rate;
+pub(super) use users::Busy;
 use users::Users;
 
 /// How long it is taken for granted that no file has changed.
@@ -146,7 +147,12 @@ impl WebConfig {
     }
 
     /// Whether this is the password of a user.
-    pub(super) async fn admits(&self, in_force: &InForce, user: &[u8], password: &[u8]) -> bool {
+    pub(super) async fn admits(
+        &self,
+        in_force: &InForce,
+        user: &[u8],
+        password: &[u8],
+    ) -> Result<bool, Busy> {
         self.users.admit(&in_force.file.users, user, password).await
     }
 }

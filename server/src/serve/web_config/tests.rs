@@ -125,7 +125,7 @@ async fn what_has_changed_is_in_force_and_what_is_broken_is_an_error() {
     assert!(!config.authenticates(), "a second has not passed");
     later().await;
     assert!(config.authenticates());
-    assert!(config.admits(&config.in_force().expect("is well"), b"a", b"fakepassword").await);
+    assert!(config.admits(&config.in_force().expect("is well"), b"a", b"fakepassword").await == Ok(true));
     write("x: 1");
     later().await;
     let error = config.in_force().err().expect("is broken");
