@@ -36,6 +36,11 @@ impl Environment {
         }
     }
 
+    /// Whether a variable is set, if only to nothing.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.variables.contains_key(name)
+    }
+
     /// A variable that must be set; `expected` says to what.
     pub fn required(&mut self, name: &str, expected: &str) -> String {
         let before = self.mistakes.len();

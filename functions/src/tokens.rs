@@ -11,9 +11,16 @@ use crate::environment::Environment;
 pub struct Tokens(Vec<Hash>);
 
 impl Tokens {
-    /// `MAYFLY_TOKEN_SHA256`: hashes in hex, between commas.
+    /// `MAYFLY_TOKEN_SHA256`: hashes in hex, between commas. Where it is set, there must be one: nobody opens a function by
+    /// what a template has left empty.
     pub fn of(environment: &mut Environment) -> Self {
         let hashes = environment.list("MAYFLY_TOKEN_SHA256");
+        if hashes.is_empty() && environment.is_set("MAYFLY_TOKEN_SHA256") {
+            environment.mistaken(
+                "MAYFLY_TOKEN_SHA256 is set and names no hash: leave it out if whoever reaches the function may call it"
+                    .to_owned(),
+            );
+        }
         let mut known = Vec::new();
         for hash in &hashes {
             match Hash::of_hex(hash) {
@@ -80,7 +87,17 @@ mod tests {
 
     #[test]
     fn without_hashes_the_source_has_asked() {
-        assert!(tokens("").expect("none").admit(&headers(None)));
+        let mut environment = Environment::of(&[]);
+        assert!(Tokens::of(&mut environment).admit(&headers(None)));
+        environment.finish().expect("no mistakes");
+    }
+
+    #[test]
+    fn what_is_set_names_a_hash() {
+        for blank in ["", " ", ",", " , "] {
+            let told = tokens(blank).expect_err("names none").to_string();
+            assert!(told.contains("MAYFLY_TOKEN_SHA256 is set and names no hash"), "{blank:?}: {told}");
+        }
     }
 
     #[test]

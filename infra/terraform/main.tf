@@ -6,7 +6,7 @@ locals {
   auth_type = local.has_token ? "NONE" : "AWS_IAM"
   # one heap for all threads, of which few do something at a time: what one frees another can use
   common  = { MAYFLY_STORAGE = "s3://${aws_s3_bucket.this.bucket}/${var.prefix}", MALLOC_ARENA_MAX = "1" }
-  token   = { MAYFLY_TOKEN_SHA256 = join(",", var.token_sha256) }
+  token   = local.has_token ? { MAYFLY_TOKEN_SHA256 = join(",", var.token_sha256) } : {}
   objects = "${aws_s3_bucket.this.arn}/${var.prefix}"
 
   # what every function may do
