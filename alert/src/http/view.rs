@@ -122,6 +122,9 @@ pub(super) fn rules(
 ) -> Result<RulesView, FilterError> {
     let mut groups: Vec<&Group> = rules.groups.iter().collect();
     groups.sort_by(|a, b| (&a.file, &a.name).cmp(&(&b.file, &b.name)));
+    // a group of which nothing may be seen is as good as none, also for who guesses its token
+    let grant = &filter.grant;
+    groups.retain(|group| !grant.is_bounded() || group.rules.iter().any(|rule| grant.admits(&rule.labels)));
     let token = &filter.group_next_token;
     if !token.is_empty() {
         let first = groups.iter().position(|group| next_token(&group.file, &group.name) == *token);
