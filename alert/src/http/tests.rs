@@ -119,6 +119,15 @@ async fn who_is_bound_sees_what_is_within() {
     // the alerts have this label, the rules do not
     assert!(seen("instance", "i", alerts).await.contains("\"Down\""));
     assert!(!seen("instance", "i", rules).await.contains("Down"));
+    // of whose groups nothing may be seen, no token is known either
+    let page = async |value: &str, token: &str| {
+        seen("team", value, &format!("{rules}?group_limit=1&group_next_token={token}")).await
+    };
+    let (_, all) = get(&evaluator, "/api/v1/rules?group_limit=1").await;
+    let all: serde_json::Value = serde_json::from_str(&all).expect("JSON");
+    let token = all["data"]["groupNextToken"].as_str().expect("there is more").to_owned();
+    assert!(page("x", &token).await.contains("\"Down\""));
+    assert!(page("y", &token).await.contains(&format!("invalid group_next_token '{token}'")));
     // neither an alert within a rule, nor its state, nor the reason of an error
     let of_none = seen("team", "", rules).await;
     assert!(of_none.contains("the token does not let see why") && !of_none.contains("Down"), "{of_none}");
