@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveDate};
 use model::Matcher;
 use model::quote::quoted;
-use yaml::{Node, PlacedMistake, Reader, YamlError};
+use yaml::{Content, Node, PlacedMistake, Reader, YamlError};
 
 use crate::bounds::Bounds;
 use crate::grant::Grant;
@@ -86,24 +86,44 @@ impl Tokens {
         text: &str,
         selector: fn(&str) -> Result<Vec<Matcher>, String>,
     ) -> Result<Self, TokensError> {
+        let tokens = Self::read_again(file, text, selector)?;
+        if tokens.is_empty() {
+            return Err(TokensError { file: file.to_owned(), mistakes: vec![TokensMistake::NoTokens] });
+        }
+        Ok(tokens)
+    }
+
+    /// The same, where other tokens are in force: a list without any takes them from everybody. A file that has no list, as when
+    /// half of it is written, stays a mistake.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn read_again(
+        file: &str,
+        text: &str,
+        selector: fn(&str) -> Result<Vec<Matcher>, String>,
+    ) -> Result<Self, TokensError> {
         let wrong = |mistakes| TokensError { file: file.to_owned(), mistakes };
         if text.len() > TOKENS_BYTES_MAX {
             return Err(wrong(vec![TokensMistake::TooLarge { bytes: text.len() }]));
         }
         let document = yaml::parse(text).map_err(|error| wrong(vec![TokensMistake::Yaml(error)]))?;
         let mut reading = Reading { reader: Reader::new(), selector, names: HashMap::new() };
-        let mut tokens = Self::default();
+        let (mut tokens, mut has_list) = (Self::default(), false);
         if let Some(root) = &document.root {
             for (key, value) in reading.reader.entries(root, "the file of tokens") {
                 match &*key.0 {
-                    "tokens" => reading.tokens(&value, &mut tokens),
+                    "tokens" => {
+                        has_list = matches!(value.content, Content::Sequence(_));
+                        reading.tokens(&value, &mut tokens);
+                    }
                     _ => reading.reader.unknown(&key, "the file of tokens", &["tokens"]),
                 }
             }
         }
         let placed = |mistakes: Vec<_>| mistakes.into_iter().map(TokensMistake::Placed).collect();
         reading.reader.finish().map_err(|mistakes| wrong(placed(mistakes)))?;
-        if tokens.by_hash.is_empty() {
+        if !has_list {
             return Err(wrong(vec![TokensMistake::NoTokens]));
         }
         Ok(tokens)
@@ -287,6 +307,16 @@ mod tests {
         assert_eq!(expired.to_string(), "token \"team\" has expired");
         for unknown in [&b""[..], b"Secret", b"secret ", SECRET.as_bytes()] {
             assert_eq!(tokens.grant(unknown, 0).expect_err("unknown"), NotAdmitted::Unknown);
+        }
+    }
+
+    #[test]
+    fn a_list_of_none_takes_tokens_away() {
+        let again = |text: &str| Tokens::read_again("t.yml", text, selector);
+        assert!(again("tokens: []\n").expect("reads").is_empty());
+        for no_list in ["", "# nothing\n", "tokens:\n"] {
+            let told = again(no_list).expect_err("is refused").to_string();
+            assert_eq!(told, "t.yml: there are no tokens in it", "{no_list}");
         }
     }
 

@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use access::{Credentials, Grant, NotAdmitted, Refused, Tokens, presented};
+use access::{Credentials, Grant, NotAdmitted, Refused, Tokens, TokensError, presented};
 use anyhow::Context;
 use axum::http::header::{AUTHORIZATION, HeaderName};
 use axum::http::{Extensions, HeaderMap, HeaderValue};
-use model::Clock;
+use model::{Clock, Matcher};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -100,7 +100,7 @@ impl Access {
     /// Reads the file; every mistake in it is told at once.
     pub(super) fn open(flags: &AccessFlags, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let file = flags.tokens_file.as_ref().map(|path| -> anyhow::Result<TokensFile> {
-            let (text, tokens) = read(path).map_err(anyhow::Error::msg)?;
+            let (text, tokens) = read(path, Tokens::read).map_err(anyhow::Error::msg)?;
             Ok(TokensFile {
                 path: path.clone(),
                 in_force: RwLock::new(Arc::new(tokens)),
@@ -202,7 +202,7 @@ impl Access {
     pub(super) fn read(&self) -> Result<(), String> {
         let Some(file) = &self.file else { return Ok(()) };
         let mut seen = file.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        match read(&file.path) {
+        match read(&file.path, Tokens::read_again) {
             Ok((text, tokens)) => {
                 let is_new = text != seen.text || seen.bad.is_some();
                 if is_new {
@@ -229,10 +229,12 @@ fn shown(value: &HeaderValue) -> String {
     String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
-fn read(path: &PathBuf) -> Result<(String, Tokens), String> {
+type Read = fn(&str, &str, fn(&str) -> Result<Vec<Matcher>, String>) -> Result<Tokens, TokensError>;
+
+fn read(path: &PathBuf, read: Read) -> Result<(String, Tokens), String> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
-    let tokens = Tokens::read(&shown, &text, query::api::matchers).map_err(|error| error.to_string())?;
+    let tokens = read(&shown, &text, query::api::matchers).map_err(|error| error.to_string())?;
     Ok((text, tokens))
 }
 

@@ -132,6 +132,14 @@ async fn what_changes_is_in_force_and_what_is_broken_is_not() {
     std::fs::remove_file(&path).expect("is removed");
     assert!(access.read().is_err_and(|told| told.contains("No such file")));
     assert!(may("b").await);
+    std::fs::write(&path, "tokens:\n").expect("is written");
+    assert!(access.read().is_err_and(|told| told.contains("there are no tokens in it")));
+    assert!(may("b").await);
+    // nobody any more, and not everybody
+    std::fs::write(&path, "tokens: []\n").expect("is written");
+    assert_eq!(access.read(), Ok(()));
+    assert!(!may("b").await && !may("a").await && access.asks());
+    assert!(matches!(access.admit(&HeaderMap::new(), &Extensions::new(), None).await, Err(Denied::Nobody)));
 }
 
 #[tokio::test]
