@@ -4,6 +4,7 @@
 //! Mayfly answers when a request is synced to its log; the others answer from memory. After each load every sample has to be found.
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "figures of real time, for people")]
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,6 +23,8 @@ const CONNECTIONS: [usize; 3] = [1, 4, 16];
 const INSTANCES: usize = 100_000;
 /// Bytes on disk are told of the loads with so many connections.
 const SETTLED: usize = 4;
+/// How long after the last answer all samples have to be found.
+const FOUND_WITHIN: Duration = Duration::from_secs(60);
 /// What is older is merged by `mayfly compact`: whole minutes, and after them the time in which writes are answered, with a margin.
 const MERGED_AFTER: Duration = Duration::from_secs(5 * 60);
 
@@ -44,10 +47,11 @@ fn main() -> anyhow::Result<()> {
             continue;
         }
         let samples: usize = dataset.iter().map(|(_, samples)| samples.len()).sum();
+        let metrics: BTreeSet<&str> = dataset.iter().map(|(labels, _)| labels.metric_name()).collect();
         for connections in CONNECTIONS {
             let requests = requests(&dataset, connections)?;
             for program in &programs {
-                let load = Load { name: &name, connections, samples };
+                let load = Load { name: &name, connections, samples, metrics: &metrics };
                 if let Some(folder) = load.measure(program, &requests)? {
                     to_merge.push((name.clone(), samples, folder, Instant::now()));
                 }
@@ -79,19 +83,29 @@ struct Load<'a> {
     name: &'a str,
     connections: usize,
     samples: usize,
+    metrics: &'a BTreeSet<&'a str>,
 }
 
 impl Load<'_> {
     /// Prints a row. The folder, where it is to be merged later.
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     fn measure(&self, program: &Program, requests: &[Vec<Vec<u8>>]) -> anyhow::Result<Option<TempDir>> {
-        let Self { name, connections, samples } = *self;
+        let Self { name, connections, samples, metrics } = *self;
         let folder = tempfile::tempdir()?;
         let server = program.start(folder.path())?;
         let took = send(server.address, requests)?;
         let (cpu, memory) = (server.cpu_seconds()?, server.memory_peak_bytes()?);
-        let found = program.count(&server)?;
-        ensure!(found == samples as u64, "{:?} finds {found} of {samples} samples", program.kind);
+        let waited = Instant::now();
+        loop {
+            // some show what is new a little later
+            let found = program.count(&server, metrics)?;
+            if found == samples as u64 {
+                break;
+            }
+            let is_patient = waited.elapsed() < FOUND_WITHIN && found < samples as u64;
+            ensure!(is_patient, "{:?} finds {found} of {samples} samples", program.kind);
+            std::thread::sleep(Duration::from_millis(500));
+        }
         let is_settled = connections == SETTLED;
         let disk = match is_settled {
             true => format!("{:.2}", per_sample(program.settle(server, folder.path())?, samples)),

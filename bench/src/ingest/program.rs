@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a measurement is of real time")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -65,21 +66,24 @@ impl Program {
         Server::start(command.current_dir(folder), address, ready)
     }
 
-    /// How many samples a query finds.
+    /// How many samples queries find, one for each of the metrics: without their names, series of several may be the same.
     ///
     /// # Errors
-    /// If it is not answered.
-    pub fn count(&self, server: &Server) -> anyhow::Result<u64> {
+    /// If they are not answered.
+    pub fn count(&self, server: &Server, metrics: &BTreeSet<&str>) -> anyhow::Result<u64> {
         if self.kind == Kind::VictoriaMetrics {
             // it shows what came last some seconds later, unless it is asked to
             http::get(&server.url(), "/internal/force_flush")?;
         }
-        let query = "/api/v1/query?query=sum(count_over_time(%7Bjob%3D~%22.%2B%22%7D%5B4h%5D))";
-        let answer = http::get(&server.url(), query)?;
-        ensure!(answer.status == 200, "{:?}: {}", self.kind, answer.text());
-        let answer = answer.json()?;
-        let count = answer["data"]["result"][0]["value"][1].as_str().context("nothing is found")?;
-        Ok(count.parse()?)
+        let count_of = |metric: &&str| -> anyhow::Result<u64> {
+            let query = format!("/api/v1/query?query=sum(count_over_time({metric}%5B4h%5D))");
+            let answer = http::get(&server.url(), &query)?;
+            ensure!(answer.status == 200, "{:?}: {}", self.kind, answer.text());
+            let answer = answer.json()?;
+            let count = answer["data"]["result"][0]["value"][1].as_str();
+            Ok(count.map_or(Ok(0), str::parse)?)
+        };
+        metrics.iter().map(count_of).sum()
     }
 
     /// Has it write and merge what it holds, ends it, and gives how many bytes it takes on disk. A folder of Mayfly's is merged some
