@@ -57,11 +57,17 @@ fn choices(
     if let Some(minute_us) = merged.minutes.get(&id).and_then(|minutes| minutes.first()) {
         return in_run(batch, *minute_us).ok_or_else(|| format!("{id:?} is in a run and was never there"));
     }
-    let is_too_late = batch.variants.iter().any(|variant| variant.is_too_late(kept_us));
+    if batch.variants.iter().any(|variant| variant.is_too_late(kept_us)) {
+        // it may have been merged while somebody read, before what it may repeat was dropped
+        let stream = usize::from(matches!(ledger.entries[batch.entries[0]].given, Given::Samples(_)));
+        let minutes = ledger.merged[stream].minutes.get(&id);
+        let merged = minutes.and_then(BTreeSet::first).and_then(|minute_us| in_run(batch, *minute_us));
+        return Ok(merged.into_iter().flatten().chain([None]).collect());
+    }
     let is_before = |variant: &Variant| minute(variant) < merged.watermark_us;
     if batch.variants.iter().all(is_before) && !ledger.is_waiting(batch) {
         let is_in_time = batch.variants.iter().any(|variant| variant.is_in_time(asked.began_us));
-        if !is_too_late && (is_durable || is_in_time && !batch.is_taken_back) {
+        if is_durable || is_in_time && !batch.is_taken_back {
             return Err(format!(
                 "{id:?} counts, lies before the watermark and is in no run: {:?}",
                 batch.variants
@@ -70,12 +76,11 @@ fn choices(
         return Ok(vec![None]);
     }
     let has_landed = |variant: &Variant| variant.landed_us.is_some_and(|at_us| at_us <= asked.ended_us);
-    let counts = |variant: &Variant| has_landed(variant) && !variant.is_too_late(kept_us);
-    let landed = batch.variants.iter().enumerate().filter(|(_, variant)| counts(variant));
+    let landed = batch.variants.iter().enumerate().filter(|(_, variant)| has_landed(variant));
     let mut choices: Vec<Choice> = landed.rev().map(|(index, _)| Some(index)).collect();
     let is_sure =
         batch.variants.iter().any(|variant| variant.is_in_time(asked.began_us)) && !batch.is_taken_back;
-    if !is_durable && !is_sure || is_too_late {
+    if !is_durable && !is_sure {
         choices.push(None);
     }
     if choices.is_empty() {
