@@ -109,18 +109,7 @@ impl<'a> Value<'a> {
 
     /// Adds repeated numbers, which come packed or one by one.
     pub(crate) fn uints(self, field: &'static str, into: &mut Vec<u64>) -> Result<(), FieldError> {
-        match self {
-            Self::Bytes(mut packed) => {
-                while !packed.is_empty() {
-                    into.push(varint(&mut packed)?);
-                }
-                Ok(())
-            }
-            _ => {
-                into.push(self.uint(field)?);
-                Ok(())
-            }
-        }
+        self.uints_up_to(field, usize::MAX, into)
     }
 
     /// The same, but of more than so many in all only the first: a number may be one byte here, and is eight there.

@@ -7,7 +7,7 @@ use model::{
     RetryKey, Samples, Span, Value,
 };
 use prost::Message;
-use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
+use prost::encoding::{self, WireType, encode_key, encode_varint};
 
 use crate::entry::SampleBatch;
 
@@ -248,55 +248,18 @@ fn put_series(labels: &Labels, samples: &Samples, into: &mut Vec<u8>) {
         put_bytes(1, label.name.as_bytes(), into);
         put_bytes(1, label.value.as_bytes(), into);
     }
-    put_packed(
-        2,
-        &samples.timestamps_ms,
-        |timestamp| encoded_len_varint(zigzag(*timestamp)),
-        into,
-        |timestamp, into| {
-            encode_varint(zigzag(*timestamp), into);
-        },
-    );
-    put_packed(3, &samples.values, |_| 8, into, |value, into| into.extend(value.to_le_bytes()));
+    encoding::sint64::encode_packed(2, &samples.timestamps_ms, into);
+    encoding::double::encode_packed(3, &samples.values, into);
     for histogram in &samples.histograms {
         put_bytes(4, &maybe_histogram(histogram.as_deref()).encode_to_vec(), into);
     }
-    put_packed(
-        7,
-        &samples.start_ms,
-        |start| encoded_len_varint(zigzag(*start)),
-        into,
-        |start, into| {
-            encode_varint(zigzag(*start), into);
-        },
-    );
+    encoding::sint64::encode_packed(7, &samples.start_ms, into);
 }
 
 fn put_bytes(tag: u32, bytes: &[u8], into: &mut Vec<u8>) {
     encode_key(tag, WireType::LengthDelimited, into);
     encode_varint(bytes.len() as u64, into);
     into.extend_from_slice(bytes);
-}
-
-/// Numbers one behind the other, each of this length; nothing if there are none.
-fn put_packed<T>(
-    tag: u32,
-    numbers: &[T],
-    length: fn(&T) -> usize,
-    into: &mut Vec<u8>,
-    put: fn(&T, &mut Vec<u8>),
-) {
-    if numbers.is_empty() {
-        return;
-    }
-    encode_key(tag, WireType::LengthDelimited, into);
-    encode_varint(numbers.iter().map(length).sum::<usize>() as u64, into);
-    numbers.iter().for_each(|number| put(number, into));
-}
-
-/// As `sint64` has it: small numbers are short, whatever their sign.
-fn zigzag(number: i64) -> u64 {
-    (number << 1 ^ number >> 63).cast_unsigned()
 }
 
 fn described(family: FamilyRecord) -> Result<(Arc<str>, Metadata), CodecError> {
