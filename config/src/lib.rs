@@ -2,10 +2,11 @@
 //!
 //! [`Config::read`] is strict: a field that nobody knows is a mistake, and so is one that Prometheus has and Mayfly does not, in
 //! other words. All mistakes of a file are told at once, with line and column. Nothing else is read here: files that the
-//! configuration names are for the edge.
+//! configuration names are for the edge. [`HttpClientConfig`] is what tools that ask a server read of who they are.
 
 mod alertmanager;
 mod auth;
+mod client;
 mod config;
 mod expand;
 mod known;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use alertmanager::{AlertmanagerTarget, AlertmanagersConfig, TARGETS_MAX};
 pub use auth::{Auth, SigV4};
+pub use client::HttpClientConfig;
 pub use config::{CONFIG_BYTES_MAX, Config, ConfigError, ConfigMistake};
 pub use secret::Secret;
 pub use tls::{Tls, TlsVersion};

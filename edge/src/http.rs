@@ -204,6 +204,23 @@ impl HttpClient {
         tokio::time::timeout(timeout, self.send(request)).await.map_err(|_| HttpError::Timeout(timeout))?
     }
 
+    /// Sends a request and gives the answer, whatever its status, of at most `bytes_max`.
+    pub(crate) async fn ask(
+        &self,
+        to: &Endpoint,
+        request: http::request::Builder,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        body: Bytes,
+        bytes_max: usize,
+    ) -> Result<(StatusCode, Bytes), HttpError> {
+        let mut request = to.authorized(request.uri(&to.uri)).body(Full::from(body))?;
+        request.headers_mut().extend(headers);
+        let answer = self.client.request(request).await?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), bytes_max).collect().await.map_err(HttpError::Answer)?;
+        Ok((status, body.to_bytes()))
+    }
+
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<(), HttpError> {
         let answer = self.client.request(request).await?;
         let status = answer.status();

@@ -13,6 +13,7 @@
 mod alerting;
 mod alertmanager;
 mod authorization;
+mod caller;
 mod clock;
 mod compaction;
 mod features;
@@ -35,6 +36,7 @@ mod tls;
 pub use alerting::{Alerting, AlertingError, AlertingFiles, AlertingSource};
 pub use alertmanager::Alertmanager;
 pub use authorization::AuthorizationError;
+pub use caller::{CallError, Caller};
 pub use clock::SystemClock;
 pub use compaction::{Compaction, Kept, Retention, StreamCompaction, StreamRetention};
 pub use features::{FEATURES, UnknownFeature, enable_feature};

@@ -17,6 +17,7 @@ use crate::check_rules::CheckRules;
 use crate::compact::Compact;
 use crate::delete::Delete;
 use crate::inspect::Inspect;
+use crate::query::Query;
 use crate::query_flags::QueryFlags;
 use crate::render::Render;
 use crate::replay::Replay;
@@ -59,6 +60,9 @@ pub(crate) enum Command {
     /// Try alert rules.
     #[command(subcommand)]
     Rules(OfRules),
+    /// Ask a server, or a storage without any server, with the arguments and the output of promtool.
+    #[command(subcommand)]
+    Query(Query),
     /// Try templates of notifications.
     #[command(subcommand)]
     Template(OfTemplates),
@@ -463,17 +467,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// In the year 2255: beyond what any clock shows, and below what queries take a later time for.
+const INSTANT_MS_MAX: i64 = 9_000_000_000_000;
+
 /// A time as RFC 3339 or seconds since 1970, in milliseconds.
 pub(crate) fn instant(text: &str) -> Result<i64, String> {
     let bad =
         || format!("{text:?} is no time: expected one like 2026-01-31T08:00:00Z, or seconds since 1970");
-    if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
-        return Ok(time.timestamp_millis());
-    }
-    let seconds: f64 = text.parse().map_err(|_| bad())?;
-    let ms = seconds * 1_000.0;
-    // far beyond what any clock shows, and safe to compute with
-    if ms.abs() <= 1e15 { Ok(ms.round() as i64) } else { Err(bad()) }
+    let ms = query::api::parse_time_ms(text).map_err(|_| bad())?;
+    if ms.abs() <= INSTANT_MS_MAX { Ok(ms) } else { Err(bad()) }
 }
 
 #[cfg(test)]

@@ -4,14 +4,14 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use edge::SystemClock;
 use model::{Clock, Matcher};
 use store::{Deletable, Deletion, Tenant};
 
 use crate::cli::instant;
-use crate::storage_flags::StorageFlags;
+use crate::storage_flags::{StorageFlags, tenant};
 
 #[derive(Args, Debug)]
 pub(crate) struct Delete {
@@ -50,10 +50,6 @@ fn selector(text: &str) -> Result<Selector, String> {
     Ok(Selector { text: text.to_owned(), matchers: query::api::matchers(text)? })
 }
 
-fn tenant(name: &str) -> Result<Tenant, String> {
-    Tenant::new(name).map_err(|error| error.to_string())
-}
-
 /// Ends with 0 if it was recorded, or counted.
 pub(crate) fn run(flags: &Delete) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -61,12 +57,7 @@ pub(crate) fn run(flags: &Delete) -> anyhow::Result<ExitCode> {
 }
 
 async fn delete(flags: &Delete) -> anyhow::Result<()> {
-    let url = || flags.storage.told();
-    let storage = flags.storage.open().await?;
-    if !storage.tenants().await.with_context(url)?.contains(&flags.tenant) {
-        bail!("{}: nothing is stored there for the tenant {}", url(), flags.tenant);
-    }
-    let storage = storage.of_tenant(flags.tenant.clone());
+    let storage = flags.storage.open_for(Some(&flags.tenant)).await?;
     let deletion = |selector: &Selector| Deletion {
         matchers: selector.matchers.clone(),
         start_ms: flags.start,

@@ -11,6 +11,7 @@ mod delete;
 mod inspect;
 mod junit;
 mod log;
+mod query;
 mod query_flags;
 mod render;
 mod replay;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         Command::Check(Check::Rules(flags)) => check_rules::run(&flags),
         Command::Test(Test::Rules(flags)) => test_rules::run(&flags),
         Command::Test(Test::Promql(flags)) => test_promql::run(&flags),
+        Command::Query(query) => query::run(&query),
         Command::Rules(OfRules::Replay(flags)) => replay::run(&flags),
         Command::Template(OfTemplates::Render(flags)) => render::run(&flags),
         Command::Token(OfTokens::New(flags)) => token::new(&flags),

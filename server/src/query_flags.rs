@@ -80,6 +80,17 @@ impl QueryFlags {
         settings
     }
 
+    /// For who keeps nothing of what is read.
+    ///
+    /// # Errors
+    /// If there is to be a folder for it.
+    pub(crate) fn without_cache(&self) -> anyhow::Result<()> {
+        match &self.cache_folder {
+            None => Ok(()),
+            Some(_) => anyhow::bail!("--query.cache-dir is for a server, which asks for the same again"),
+        }
+    }
+
     /// Whether a feature is on.
     pub(crate) fn has_feature(&self, name: &str) -> bool {
         self.features.iter().any(|feature| feature == name)
@@ -111,7 +122,7 @@ fn milliseconds(duration: Duration) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use clap::Parser;
 
     use super::*;
@@ -120,6 +131,11 @@ mod tests {
     struct Flags {
         #[command(flatten)]
         query: QueryFlags,
+    }
+
+    /// Without any flag.
+    pub(crate) fn default_flags() -> QueryFlags {
+        Flags::parse_from(["mayfly"]).query
     }
 
     fn settings(arguments: &[&str]) -> Result<Settings, String> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use clap::Args;
 use edge::Storage;
+use store::Tenant;
 
 #[derive(Args, Debug)]
 pub(crate) struct StorageFlags {
@@ -17,7 +18,17 @@ pub(crate) struct StorageFlags {
     s3_endpoint: Option<String>,
 }
 
+/// A tenant's name as a flag has it.
+pub(crate) fn tenant(name: &str) -> Result<Tenant, String> {
+    Tenant::new(name).map_err(|error| error.to_string())
+}
+
 impl StorageFlags {
+    /// As if these were the flags.
+    pub(crate) fn of(url: &str, s3_endpoint: Option<&str>) -> Self {
+        Self { storage: url.to_owned(), s3_endpoint: s3_endpoint.map(str::to_owned) }
+    }
+
     /// What errors name.
     pub(crate) fn told(&self) -> String {
         format!("--storage {}", self.storage)
@@ -34,5 +45,15 @@ impl StorageFlags {
             bail!("{}: there is no such folder", self.told());
         }
         Storage::open(&self.storage, self.s3_endpoint()).await.with_context(|| self.told())
+    }
+
+    /// Opens it for a tenant of whom something is stored there, or else for the default one.
+    pub(crate) async fn open_for(&self, tenant: Option<&Tenant>) -> anyhow::Result<Storage> {
+        let storage = self.open().await?;
+        let Some(tenant) = tenant else { return Ok(storage) };
+        if !storage.tenants().await.with_context(|| self.told())?.contains(tenant) {
+            bail!("{}: nothing is stored there for the tenant {tenant}", self.told());
+        }
+        Ok(storage.of_tenant(tenant.clone()))
     }
 }

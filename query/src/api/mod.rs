@@ -42,6 +42,7 @@ pub use answer::ApiError;
 pub use metadata::matchers;
 pub use parameters::Parameters;
 pub use status::{BuildInfo, LastReload, Process};
+pub use time::parse_time_ms;
 
 /// What the routes need.
 pub struct Api {

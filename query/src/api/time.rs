@@ -7,7 +7,10 @@ use crate::syntax::parse_duration_ms;
 pub(super) const TIME_MS_MAX: i64 = i64::MAX / 1_000_000;
 
 /// A time in milliseconds: seconds with decimals, or RFC 3339.
-pub(super) fn parse_time_ms(text: &str) -> Result<i64, String> {
+///
+/// # Errors
+/// What is neither, in Prometheus' words.
+pub fn parse_time_ms(text: &str) -> Result<i64, String> {
     let invalid = || format!("cannot parse {text:?} to a valid timestamp");
     match text {
         // what clients send that mean "always"

@@ -1,0 +1,105 @@
+//! How requests to another server are made: Prometheus' `http_config`, which tools take as a file of its own.
+
+use model::quote::quoted;
+use yaml::{Node, Reader};
+
+use crate::auth::{self, Auth};
+use crate::config::{CONFIG_BYTES_MAX, ConfigError, ConfigMistake};
+use crate::known::refuse;
+use crate::secret::Secret;
+use crate::tls::{self, Tls};
+
+/// Who asks, and whom is trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpClientConfig {
+    /// Who asks.
+    pub auth: Auth,
+    /// What is trusted.
+    pub tls: Tls,
+}
+
+const FIELDS: [&str; 5] = ["basic_auth", "authorization", "bearer_token", "bearer_token_file", "tls_config"];
+const STRAIGHT: &str = "requests go straight to the server, over HTTP/1.1, and are not redirected";
+const UNSUPPORTED: [(&str, &str); 8] = [
+    ("oauth2", "there are basic_auth and authorization"),
+    ("proxy_url", STRAIGHT),
+    ("no_proxy", STRAIGHT),
+    ("proxy_from_environment", STRAIGHT),
+    ("proxy_connect_header", STRAIGHT),
+    ("follow_redirects", STRAIGHT),
+    ("enable_http2", STRAIGHT),
+    ("http_headers", "there is the flag --header"),
+];
+
+impl HttpClientConfig {
+    /// Reads a file of it. `file` names it in mistakes; files that it names are relative to its folder.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn read(file: &str, text: &str) -> Result<Self, ConfigError> {
+        let wrong = |mistakes| ConfigError { file: file.to_owned(), mistakes };
+        if text.len() > CONFIG_BYTES_MAX {
+            return Err(wrong(vec![ConfigMistake::TooLarge { bytes: text.len() }]));
+        }
+        let document = yaml::parse(text).map_err(|error| wrong(vec![ConfigMistake::Yaml(error)]))?;
+        let mut reader = Reader::new();
+        let config = document.root.as_ref().map(|root| Self::of(&mut reader, root)).unwrap_or_default();
+        reader
+            .finish()
+            .map_err(|mistakes| wrong(mistakes.into_iter().map(ConfigMistake::Placed).collect()))?;
+        Ok(config)
+    }
+
+    fn of(reader: &mut Reader, root: &Node) -> Self {
+        let (mut config, mut auths) = (Self::default(), Vec::new());
+        let bearer = |credentials| Auth::Authorization { r#type: "Bearer".to_owned(), credentials };
+        for (key, value) in reader.entries(root, "the configuration of a client") {
+            match &*key.0 {
+                "basic_auth" => auths.push((key.1, auth::basic(reader, &value))),
+                "authorization" => auths.push((key.1, auth::authorization(reader, &value))),
+                "bearer_token" => auths.push((key.1, bearer(Secret::Inline(reader.string(&value))))),
+                "bearer_token_file" => auths.push((key.1, bearer(Secret::File(reader.string(&value))))),
+                "tls_config" => config.tls = tls::read(reader, &value),
+                _ => refuse(reader, &key, "the configuration of a client", &FIELDS, &UNSUPPORTED),
+            }
+        }
+        if let [_, (second, _), ..] = auths.as_slice() {
+            let names = FIELDS[..4].iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+            reader.complain(*second, format!("at most one of {names} must be configured"));
+        }
+        config.auth = auths.pop().map_or(Auth::None, |(_, auth)| auth);
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_has_one_identity() {
+        let check = |text: &str, expect: Auth| {
+            assert_eq!(HttpClientConfig::read("c.yml", text).map(|config| config.auth), Ok(expect), "{text}");
+        };
+        let bearer = |credentials| Auth::Authorization { r#type: "Bearer".to_owned(), credentials };
+        check("", Auth::None);
+        check("authorization: {credentials: t}", bearer(Secret::Inline("t".into())));
+        check("bearer_token_file: token", bearer(Secret::File("token".into())));
+        check(
+            "basic_auth: {username: u, password_file: p}",
+            Auth::Basic { username: Secret::Inline("u".into()), password: Secret::File("p".into()) },
+        );
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_place() {
+        let check = |text: &str, expect: &str| {
+            let error = HttpClientConfig::read("c.yml", text).expect_err("refused").to_string();
+            assert!(error.starts_with("c.yml:") && error.contains(expect), "{error}");
+        };
+        check("bearer_token: a\nauthorization: {credentials: b}", "at most one of");
+        check("proxy_url: http://x", "is not supported: requests go straight to the server");
+        check("proxy: http://x", "proxy");
+        check("tls_config: {ca: [}", "1");
+    }
+}
