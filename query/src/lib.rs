@@ -30,4 +30,5 @@ pub use exec::ExecError;
 pub use fragment::{CodecError, Fragment, FragmentRunner, Partial};
 pub use plan::PlanError;
 pub use source::{NeededLabels, SeriesSource, SourceError, SourceErrorKind, SourceNotes};
+pub use steps::Scrapes;
 pub use value::{MatrixSeries, Value, VectorSample};

@@ -26,7 +26,7 @@ use model::Steps;
 
 use crate::syntax::Function;
 
-pub(crate) use scraped::Scrapes;
+pub use scraped::Scrapes;
 pub(crate) use virtual_samples::{bare, written_out};
 
 /// A window over the steps of one series.

@@ -4,18 +4,30 @@
 //! that misses a series stores a stale marker. What held only between two scrapes was never seen, and where a counter
 //! started from zero nobody knows.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
-use model::{Samples, Steps, Value, stale_nan};
+use model::{Samples, Series, Steps, Value, stale_nan};
 
 use crate::exec::{Weight, sample_value, step_value};
 
 /// The times between which scrapes matter, both included, and how far they are apart.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Scrapes {
-    pub(crate) interval_ms: i64,
-    pub(crate) start_ms: i64,
-    pub(crate) end_ms: i64,
+pub struct Scrapes {
+    /// They are at every multiple of this, which is more than 0.
+    pub interval_ms: i64,
+    /// None counts before.
+    pub start_ms: i64,
+    /// None counts after.
+    pub end_ms: i64,
+}
+
+/// Where a sample comes from.
+#[derive(Clone, Copy, Debug)]
+enum Origin {
+    Sample(usize),
+    Step(usize),
+    Missing,
 }
 
 /// What one scrape or several in a row found.
@@ -41,33 +53,56 @@ impl Scrapes {
 
     /// The samples that were stored of `steps`, beside those that are there. Where a sample has the time of a scrape, the
     /// sample stays.
-    pub(crate) fn of(&self, steps: &Steps, samples: &Samples) -> Samples {
+    pub(crate) fn of(self, steps: &Steps, samples: &Samples) -> Samples {
         let mut merged = Samples::default();
-        let mut next = 0;
-        let mut take_until = |merged: &mut Samples, end_ms: i64| {
-            while let Some(&at_ms) = samples.timestamps_ms.get(next).filter(|&&at_ms| at_ms <= end_ms) {
-                push(merged, samples, next);
-                next += 1;
-                if at_ms == end_ms {
-                    return true;
-                }
-            }
-            false
-        };
-        for found in self.found(steps) {
-            let (scrapes, value) = match found {
-                Found::Missing { scrape } => (scrape..scrape + 1, Value::Float(stale_nan())),
-                Found::Step { step, scrapes } => (scrapes, step_value(steps, step)),
-            };
-            for scrape in scrapes {
-                let at_ms = scrape.saturating_mul(self.interval_ms);
-                if !take_until(&mut merged, at_ms) {
-                    merged.push_value(at_ms, &value);
-                }
+        for (at_ms, origin) in self.merged(steps, samples) {
+            match origin {
+                Origin::Sample(index) => push(&mut merged, samples, index),
+                Origin::Step(step) => merged.push_value(at_ms, &step_value(steps, step)),
+                Origin::Missing => merged.push(at_ms, stale_nan()),
             }
         }
-        take_until(&mut merged, i64::MAX);
         merged
+    }
+
+    /// The same of a whole series, one after the other: so many need not be in memory at once.
+    pub fn points(self, series: &Series) -> impl Iterator<Item = (i64, Value)> + Send {
+        let Series { samples, steps, .. } = series;
+        self.merged(steps, samples).map(|(at_ms, origin)| {
+            let value = match origin {
+                Origin::Sample(index) => sample_value(samples, index),
+                Origin::Step(step) => step_value(steps, step),
+                Origin::Missing => Value::Float(stale_nan()),
+            };
+            (at_ms, value)
+        })
+    }
+
+    /// What scrapes found between samples, in order of time, each time once.
+    fn merged(self, steps: &Steps, samples: &Samples) -> impl Iterator<Item = (i64, Origin)> + Send {
+        let mut scraped = self.found(steps).flat_map(move |found| {
+            let (scrapes, origin) = match found {
+                Found::Missing { scrape } => (scrape..scrape + 1, Origin::Missing),
+                Found::Step { step, scrapes } => (scrapes, Origin::Step(step)),
+            };
+            scrapes.map(move |scrape| (scrape.saturating_mul(self.interval_ms), origin))
+        });
+        let mut scrape = scraped.next();
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            let sample = samples.timestamps_ms.get(next).map(|&at_ms| (at_ms, Origin::Sample(next)));
+            let order = match (sample, scrape) {
+                (Some((sample_ms, _)), Some((scrape_ms, _))) => sample_ms.cmp(&scrape_ms),
+                (Some(_), None) => Ordering::Less,
+                (None, _) => Ordering::Greater,
+            };
+            let first = if order.is_le() { sample } else { scrape };
+            next += usize::from(order.is_le());
+            if order.is_ge() {
+                scrape = scraped.next();
+            }
+            first
+        })
     }
 
     /// The scrapes that see a step, as multiples of the interval.
@@ -79,7 +114,7 @@ impl Scrapes {
         first..last_ms.div_euclid(self.interval_ms) + 1
     }
 
-    fn found(&self, steps: &Steps) -> impl Iterator<Item = Found> {
+    fn found(self, steps: &Steps) -> impl Iterator<Item = Found> + Send {
         let seen = move |step: usize| self.seeing(steps, step);
         let seen_steps = (0..steps.len()).filter(move |&step| !seen(step).is_empty());
         let mut seen_steps = seen_steps.peekable();
@@ -174,5 +209,9 @@ mod tests {
         let expect = [(10, 5.0), (15, 1.0), (30, 6.0), (45, 1.0)].map(|(at, value)| (at, Some(value)));
         assert_eq!(list(&found), [&expect[..], &[(60, None), (200, Some(7.0))]].concat());
         assert_eq!(found.start_ms, [0, 0, 3, 0, 0, 0]);
+        let series = Series { samples, steps: steps(&[(15, 50, 1.0)]), ..Series::default() };
+        let mut one_by_one = Samples::default();
+        SCRAPES.points(&series).for_each(|(at_ms, value)| one_by_one.push_value(at_ms, &value));
+        assert_eq!(list(&one_by_one), list(&found));
     }
 }
