@@ -4,7 +4,7 @@ mod decode;
 mod encode;
 mod error;
 mod messages;
-mod native;
+pub(crate) mod native;
 
 #[cfg(test)]
 mod tests;
