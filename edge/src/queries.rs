@@ -13,6 +13,7 @@ use query::Settings;
 use query::api::{Api, BuildInfo};
 use store::Reader;
 
+use crate::remote_read::RemoteReadSettings;
 use crate::rule_queries::RuleQueries;
 use crate::storage::Storage;
 use crate::stored_series::StoredSeries;
@@ -37,11 +38,19 @@ pub fn no_rules(queries: RuleQueries, storage: &Storage, clock: Arc<dyn Clock>) 
     Arc::new(Evaluator::new(Rules::default(), components, alert::Settings::default()))
 }
 
-/// The query API, federation, rules and alerts, and `more`. What no route takes is refused in the words of Prometheus.
-pub fn query_routes(api: Arc<Api>, rules: Arc<Evaluator>, more: Router) -> Router {
+/// The query API, federation, remote read, rules and alerts, and `more`. What no route takes is refused in the words of
+/// Prometheus.
+pub fn query_routes(
+    api: Arc<Api>,
+    rules: Arc<Evaluator>,
+    remote_read: RemoteReadSettings,
+    more: Router,
+) -> Router {
     let federation = crate::federation::router(Arc::clone(&api));
+    let remote_read = crate::remote_read::router(Arc::clone(&api), Arc::clone(&rules), remote_read);
     query::api::router(api)
         .merge(federation)
+        .merge(remote_read)
         .merge(alert::router(rules, query::api::matchers))
         .merge(more)
         .layer(map_response(refused_in_words))
@@ -50,7 +59,7 @@ pub fn query_routes(api: Arc<Api>, rules: Arc<Evaluator>, more: Router) -> Route
 /// The paths of [`query_routes`], as axum writes them, without those of `more`.
 pub fn query_paths() -> Vec<&'static str> {
     let mut paths = query::api::paths();
-    paths.push(crate::federation::PATH);
+    paths.extend([crate::federation::PATH, crate::remote_read::READ_PATH]);
     paths.extend(alert::PATHS);
     paths
 }

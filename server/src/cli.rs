@@ -19,6 +19,7 @@ use crate::delete::Delete;
 use crate::inspect::Inspect;
 use crate::query::Query;
 use crate::query_flags::QueryFlags;
+use crate::remote_read_flags::RemoteReadFlags;
 use crate::render::Render;
 use crate::replay::Replay;
 use crate::statsd_flags::StatsdFlags;
@@ -252,6 +253,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     pub(crate) queries: QueryFlags,
+
+    #[command(flatten)]
+    pub(crate) remote_read: RemoteReadFlags,
 
     /// What a request, and a tenant, may ask for: limits in YAML, see docs/limits.md
     #[arg(long = "limits.file", value_name = "FILE")]

@@ -26,3 +26,4 @@ mod s22_access;
 mod s23_web_config;
 mod s24_exemplars;
 mod s25_limits;
+mod s28_remote_read;

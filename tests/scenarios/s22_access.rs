@@ -146,6 +146,11 @@ fn attempts(method: &str, path: &str) -> Vec<Request> {
     for temporality in [1, 2] {
         all.push(plain(&path).header("content-type", "application/json").body(otlp("other", temporality)));
     }
+    for (name, form) in [("__name__", 0), ("__name__", 1), ("job", 0), ("job", 1)] {
+        let matcher = Message::new().varint(1, 2).bytes(2, name).bytes(3, "zebra.*|other");
+        let query = Message::new().int(1, 0).int(2, now_ms()).message(3, matcher);
+        all.push(plain(&path).body(snappy(&Message::new().message(1, query).varint(2, form).into_bytes())));
+    }
     all.push(plain(&path).body("zebra_rows,job=other rows=9\n"));
     all.push(plain(&path).body("zebra_rows 9\n"));
     // whose path is of the team, while its body is not
@@ -203,7 +208,7 @@ fn a_team_reaches_nothing_of_others_by_any_route() {
             let expect_open = need == "nothing";
             assert_eq!(nobody.status != 401, expect_open, "{method} {port} {path}");
             if need.contains("read")
-                && method == "GET"
+                && (method == "GET" || path == "/api/v1/read")
                 && world.send(port, &world.boss, request).text().contains(SECRET)
             {
                 shown.push(format!("{port} {path}"));
@@ -227,6 +232,7 @@ fn a_team_reaches_nothing_of_others_by_any_route() {
         "query /api/v1/alerts",
         "query /api/v1/status/tsdb",
         "query /federate",
+        "query /api/v1/read",
     ] {
         assert!(shown.iter().any(|shown| shown == path), "{path}: {shown:?}");
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
-use edge::SystemClock;
+use edge::{RemoteReadSettings, SystemClock};
 use mayfly_functions::{Environment, Memory, Web, disk_cache, query_settings};
 use model::Clock;
 
@@ -41,5 +41,7 @@ async fn start(mut environment: Environment) -> anyhow::Result<Web> {
     let health = Router::new()
         .route("/-/healthy", get(async || "Mayfly is healthy.\n"))
         .route("/-/ready", get(async || "Mayfly is ready.\n"));
-    Ok(web.serving(edge::query_routes(Arc::new(api), rules, health)))
+    // a function answers one request at a time, and what it may hold is its memory
+    let remote_read = RemoteReadSettings::default();
+    Ok(web.serving(edge::query_routes(Arc::new(api), rules, remote_read, health)))
 }

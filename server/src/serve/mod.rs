@@ -174,7 +174,8 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         started_us: clock.now_us(),
     });
     let more = ingest::router(Arc::clone(&receiver)).merge(rules.lifecycle(&access)).merge(own);
-    let query_routes = edge::query_routes(api, Arc::clone(&rules.evaluator), more);
+    let query_routes =
+        edge::query_routes(api, Arc::clone(&rules.evaluator), flags.remote_read.settings(), more);
     let query_routes = guarded(query_routes, Port::Query, &web, &access);
 
     let (stop, stopped) = watch::channel(false);

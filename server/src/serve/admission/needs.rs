@@ -120,7 +120,7 @@ const RECEIVERS: [Row; 3] = [
 ];
 
 /// On the query port.
-const QUERY: [Row; 35] = [
+const QUERY: [Row; 36] = [
     ("GET POST", "/api/v1/query", READ),
     ("GET POST", "/api/v1/query_range", READ),
     ("GET POST", "/api/v1/format_query", READ),
@@ -131,6 +131,7 @@ const QUERY: [Row; 35] = [
     ("GET", "/api/v1/label/{name}/values", READ),
     ("GET", "/api/v1/metadata", READ),
     ("GET", "/federate", READ),
+    ("POST", "/api/v1/read", READ),
     ("GET", "/api/v1/rules", READ),
     ("GET", "/api/v1/alerts", READ),
     // whom alerts are sent to
