@@ -208,6 +208,11 @@ impl Stream {
         Arc::new(Confined::new(store, self.tenant_root.clone()))
     }
 
+    /// Whether an object is one of the tenant's.
+    pub(crate) fn is_of_tenant(&self, object: &Path) -> bool {
+        object.prefix_matches(&self.tenant_root)
+    }
+
     /// The folder of segments that no compaction has taken yet.
     pub fn hot(&self) -> Path {
         self.root.clone().join("hot")

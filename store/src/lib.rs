@@ -38,8 +38,8 @@ pub use layout::{LayoutError, Stream, Tenant};
 pub use log::{LogError, LogFile, LogFiles, Replayed};
 pub use reader::{
     Answer, Deletable, DiskCache, DiskCacheError, DiskCacheStats, Found, HeldFamily, HeldPart, HeldStream,
-    LeftOut, LiveFamily, LiveGroup, Prepared, PushedExemplar, ReadError, ReadErrorKind, Reader, SeriesStream,
-    Source, Usage, View,
+    LeftOut, LiveFamily, LiveGroup, Prepared, PushedExemplar, ReadError, ReadErrorKind, ReadMemory, Reader,
+    SeriesStream, Source, Usage, View,
 };
 pub use segment::SegmentError;
 pub use settings::{LogSettings, ReaderSettings, WriterSettings};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::reader::DiskCache;
+use crate::reader::{DiskCache, ReadMemory};
 
 /// How a writer groups pushes and how much it takes.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ pub struct LogSettings {
 pub struct ReaderSettings {
     /// What was read and is kept in memory, in bytes: decoded segments, footers and pages.
     pub cache_bytes_max: usize,
+    /// Where that is kept, for readers that share it; `None`: each has a memory of its own, of so many bytes.
+    pub memory: Option<Arc<ReadMemory>>,
     /// Where what was read is kept on a local disk too. Readers may share it.
     pub disk: Option<Arc<DiskCache>>,
     /// Requests to the object store at once, per query.
@@ -69,10 +71,20 @@ pub struct ReaderSettings {
     pub exemplars_max: usize,
 }
 
+impl ReaderSettings {
+    /// The same, with one memory for all readers that get these settings.
+    #[must_use]
+    pub fn sharing_memory(self) -> Self {
+        let memory = Some(Arc::new(ReadMemory::new(self.cache_bytes_max)));
+        Self { memory, ..self }
+    }
+}
+
 impl Default for ReaderSettings {
     fn default() -> Self {
         Self {
             cache_bytes_max: 128 << 20,
+            memory: None,
             disk: None,
             requests_max: 32,
             whole_bytes_max: 256 << 10,

@@ -16,9 +16,9 @@ use super::own_metrics::family;
 const AGE_MAX: Duration = Duration::from_hours(24);
 const PAUSE: Duration = Duration::from_hours(1);
 
-/// Readers that use a folder, if they are to use one.
+/// Readers that use a folder, if they are to use one. All of them share it, and what they keep in memory.
 pub(super) async fn readers(folder: Option<&Path>, bytes_max: u64) -> anyhow::Result<ReaderSettings> {
-    let mut readers = ReaderSettings::default();
+    let mut readers = ReaderSettings::default().sharing_memory();
     if let Some(folder) = folder {
         let path = folder.to_owned();
         let opened = tokio::task::spawn_blocking(move || DiskCache::open(&path, bytes_max)).await?;

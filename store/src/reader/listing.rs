@@ -98,7 +98,7 @@ impl Reader {
             futures::try_join!(load, self.list_hot(fetch, stream, watermark))?;
         if last.as_ref().is_some_and(|last| last.manifest.deletions != loaded.manifest.deletions) {
             // what is deleted is not kept here longer than in the store
-            self.memory.clear();
+            self.memory.forget(stream);
             self.settings.disk.iter().for_each(DiskCache::clear);
         }
         known.set(&loaded);

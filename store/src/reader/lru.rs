@@ -46,10 +46,17 @@ impl<K: Clone + Eq + Hash, V: Clone> Lru<K, V> {
         Some(value)
     }
 
-    /// Forgets everything.
-    pub(super) fn clear(&self) {
+    /// Forgets all but those of which this is true.
+    pub(super) fn retain(&self, is_kept: impl Fn(&K) -> bool) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        (inner.entries, inner.by_use, inner.bytes) = (HashMap::new(), BTreeMap::new(), 0);
+        let Inner { entries, by_use, bytes, .. } = &mut *inner;
+        by_use.retain(|_, key| {
+            let keeps = is_kept(key);
+            if !keeps && let Some(entry) = entries.remove(key) {
+                *bytes -= entry.bytes;
+            }
+            keeps
+        });
     }
 
     /// Keeps a value that takes so much, key included, if that is not more than all may take. Gives the keys of what is

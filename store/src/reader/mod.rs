@@ -20,6 +20,7 @@ mod listing;
 mod live;
 mod look;
 mod lru;
+mod memory;
 mod names;
 mod open;
 mod request;
@@ -46,6 +47,7 @@ pub use exemplars::PushedExemplar;
 pub use fetch::Usage;
 pub use groups::{HeldFamily, LiveGroup};
 pub use held::{HeldPart, HeldStream};
+pub use memory::ReadMemory;
 pub use stream::SeriesStream;
 pub use unreadable::LeftOut;
 pub use view::{Found, Prepared, View};
@@ -58,9 +60,7 @@ use crate::tail::Tail;
 use crate::writer::Writer;
 pub(crate) use gather::{Gathered, Pushes};
 use listing::KnownManifest;
-use lru::Lru;
 use names::Names;
-use open::{Kept, Key};
 #[cfg(test)]
 pub(crate) use stream::pushed;
 use tail_segments::TailSegments;
@@ -75,7 +75,7 @@ pub struct Reader {
     pushes: Source<Push>,
     samples: Source<SampleBatch>,
     exemplars: Option<Source<SampleBatch>>,
-    memory: Lru<Key, Kept>,
+    memory: Arc<ReadMemory>,
     names: Names,
     turns: Turns,
     unreadable: Unreadable,
@@ -135,7 +135,9 @@ impl Reader {
         samples: Source<SampleBatch>,
         settings: ReaderSettings,
     ) -> Self {
-        let (memory, store) = (Lru::new(settings.cache_bytes_max), pushes.stream.confine(store));
+        let own_memory = || Arc::new(ReadMemory::new(settings.cache_bytes_max));
+        let memory = settings.memory.clone().unwrap_or_else(own_memory);
+        let store = pushes.stream.confine(store);
         let unreadable = Unreadable::default();
         let (names, turns, stats) = (Names::default(), Turns::default(), ReaderStats::default());
         Self { store, settings, pushes, samples, exemplars: None, memory, names, turns, unreadable, stats }

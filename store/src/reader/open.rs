@@ -51,6 +51,14 @@ pub(super) enum Key {
     Name(Path, Arc<str>),
 }
 
+impl Key {
+    pub(super) fn object(&self) -> &Path {
+        match self {
+            Self::Opened(object) | Self::Page(object, _) | Self::Name(object, _) => object,
+        }
+    }
+}
+
 /// See [`Key`].
 #[derive(Clone, Debug)]
 pub(super) enum Kept {

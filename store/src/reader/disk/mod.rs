@@ -93,7 +93,7 @@ impl DiskCache {
 
     /// Forgets everything at once, and removes it soon.
     pub(super) fn clear(self: &Arc<Self>) {
-        self.index.clear();
+        self.index.retain(|_| false);
         let cache = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
             for file in cache.files() {
