@@ -1,8 +1,8 @@
-//! Who merges the segments of a tenant.
+//! Who merges the segments of tenants.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::Clock;
@@ -13,12 +13,11 @@ use store::{CompactSettings, Compactor, RETENTION_MIN, Stream, Tenant};
 use crate::Storage;
 use crate::storage::identity;
 
-/// Who merges the segments of a tenant: one for each stream, which work under one identity and count their requests together.
+/// Who merges the segments of a tenant: one for each stream, which work under one identity.
 #[derive(Debug)]
 pub struct Compaction {
     /// One for each stream.
     pub streams: Vec<StreamCompaction>,
-    requests: Instrumented,
 }
 
 /// Who merges the segments of one stream.
@@ -105,17 +104,17 @@ type NewCompactor = fn(Arc<dyn ObjectStore>, Stream, CompactSettings, Arc<dyn Cl
 
 impl Compaction {
     /// Of the tenant of a storage. The holder in the settings does not count: one is drawn.
-    pub fn of(
+    fn of(
         storage: &Storage,
+        store: &Arc<dyn ObjectStore>,
         settings: &CompactSettings,
         retention: &Retention,
         clock: &Arc<dyn Clock>,
     ) -> Self {
-        let (holder, requests) = (identity(), Instrumented::new(storage.store()));
-        let (store, tenant): (Arc<dyn ObjectStore>, _) = (Arc::new(requests.clone()), storage.tenant());
+        let (holder, tenant) = (identity(), storage.tenant());
         let of = |name: &str, new: NewCompactor, stream, retention: Option<Duration>| {
             let settings = CompactSettings { holder, retention, ..settings.clone() };
-            let compactor = new(Arc::clone(&store), stream, settings, Arc::clone(clock));
+            let compactor = new(Arc::clone(store), stream, settings, Arc::clone(clock));
             StreamCompaction { stream: format!("{tenant}/{name}"), compactor }
         };
         let streams = vec![
@@ -123,12 +122,67 @@ impl Compaction {
             of("samples", Compactor::of_samples, storage.samples(), retention.samples.of(tenant)),
             of("exemplars", Compactor::of_samples, storage.exemplars(), retention.of_exemplars(tenant)),
         ];
-        Self { streams, requests }
+        Self { streams }
+    }
+}
+
+/// Who merges the segments of all tenants, those included that come later. Each keeps its identity, so that a lease that could not
+/// be given back is its own the next time.
+#[derive(Debug)]
+pub struct Compactions {
+    storage: Storage,
+    settings: CompactSettings,
+    retention: Retention,
+    clock: Arc<dyn Clock>,
+    /// What they ask the store goes through this.
+    requests: Arc<Instrumented>,
+    /// By tenant.
+    known: Mutex<BTreeMap<String, Arc<Compaction>>>,
+}
+
+impl Compactions {
+    /// Of a storage. The holder in the settings does not count: one is drawn for each tenant.
+    pub fn new(
+        storage: Storage,
+        settings: CompactSettings,
+        retention: Retention,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let requests = Arc::new(Instrumented::new(storage.store()));
+        Self { storage, settings, retention, clock, requests, known: Mutex::default() }
     }
 
-    /// Requests and bytes so far.
+    /// One tenant's.
+    pub fn of(&self, tenant: &Tenant) -> Arc<Compaction> {
+        let made = || {
+            let storage = self.storage.of_tenant(tenant.clone());
+            let store: Arc<dyn ObjectStore> = Arc::clone(&self.requests) as _;
+            Arc::new(Compaction::of(&storage, &store, &self.settings, &self.retention, &self.clock))
+        };
+        Arc::clone(self.lock().entry(tenant.to_string()).or_insert_with(made))
+    }
+
+    /// Those of all tenants of whom something is stored, in order of names.
+    ///
+    /// # Errors
+    /// If tenants cannot be listed.
+    pub async fn stored(&self) -> Result<Vec<Arc<Compaction>>, object_store::Error> {
+        Ok(self.storage.tenants().await?.iter().map(|tenant| self.of(tenant)).collect())
+    }
+
+    /// Those that were asked for so far, in order of names.
+    pub fn known(&self) -> Vec<Arc<Compaction>> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// Requests and bytes so far, of all of them.
     pub fn counts(&self) -> Counts {
         self.requests.counts()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Compaction>>> {
+        // nothing in here panics between two changes that belong together
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -39,7 +39,7 @@ pub use alertmanager::Alertmanager;
 pub use authorization::AuthorizationError;
 pub use caller::{CallError, Caller};
 pub use clock::SystemClock;
-pub use compaction::{Compaction, Kept, Retention, StreamCompaction, StreamRetention};
+pub use compaction::{Compaction, Compactions, Kept, Retention, StreamCompaction, StreamRetention};
 pub use features::{FEATURES, UnknownFeature, enable_feature};
 pub use heartbeat::{HEARTBEAT_TIMEOUT, Heartbeat, HeartbeatError};
 pub use http::{BadUrl, Endpoint, HttpClient, HttpError};

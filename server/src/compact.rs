@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use edge::{Compaction, StreamCompaction, SystemClock};
+use edge::{Compactions, StreamCompaction, SystemClock};
 use model::Clock;
 use store::{Progress, Unmerged};
 
@@ -48,10 +48,9 @@ async fn compact(flags: &Compact) -> anyhow::Result<ExitCode> {
     let storage = flags.storage.open().await?;
     storage.prove().await.with_context(url)?;
     let mut ended = ExitCode::SUCCESS;
-    for tenant in storage.tenants().await.with_context(url)? {
-        let how = &flags.how;
-        let compaction =
-            Compaction::of(&storage.of_tenant(tenant), &how.settings(), &how.retention(), &clock);
+    let how = &flags.how;
+    let compactions = Compactions::new(storage, how.settings(), how.retention(), clock);
+    for compaction in compactions.stored().await.with_context(url)? {
         for StreamCompaction { stream, compactor } in &compaction.streams {
             let (mut done, mut result) = (Progress::default(), Ok(()));
             loop {

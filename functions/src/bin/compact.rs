@@ -12,17 +12,15 @@
 //! failure: the next one goes on there. It fails if something else kept it from its work, which is then done as far as it
 //! can be.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use edge::{CompactSettings, Compaction, Kept, Retention, Storage, StreamRetention, SystemClock};
+use edge::{CompactSettings, Compactions, Kept, Retention, StreamRetention, SystemClock};
 use mayfly_functions::{Answer, Environment, Event, Invocation};
-use model::Clock;
 use serde_json::{Value, json};
-use store::{CompactError, Compactor, Progress, Tenant};
+use store::{CompactError, Compactor, Progress};
 
 /// To answer, before time is over, where there is no lease.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -33,12 +31,7 @@ const RELEASE: Duration = Duration::from_secs(1);
 
 /// What merges, as long as the function is warm.
 struct Compacts {
-    storage: Storage,
-    settings: CompactSettings,
-    retention: Retention,
-    clock: Arc<dyn Clock>,
-    /// By tenant. They keep their identity, so that a lease that could not be given back is theirs the next time.
-    tenants: Mutex<BTreeMap<String, Arc<Compaction>>>,
+    tenants: Compactions,
     /// Which stream comes first the next time, so that one with much work does not keep others from theirs.
     first: AtomicUsize,
 }
@@ -71,8 +64,8 @@ async fn start(mut environment: Environment) -> anyhow::Result<Compacts> {
     };
     environment.finish()?;
     let storage = mayfly_functions::storage(&storage_at).await?;
-    let (clock, tenants, first) = (Arc::new(SystemClock), Mutex::default(), AtomicUsize::default());
-    Ok(Compacts { storage, settings, retention, clock, tenants, first })
+    let tenants = Compactions::new(storage, settings, retention, Arc::new(SystemClock));
+    Ok(Compacts { tenants, first: AtomicUsize::default() })
 }
 
 fn kept(environment: &mut Environment, name: &str) -> StreamRetention {
@@ -89,10 +82,9 @@ fn kept(environment: &mut Environment, name: &str) -> StreamRetention {
 impl Compacts {
     async fn answer(&self, event: &Event, invocation: Invocation) -> anyhow::Result<Answer> {
         event.tick()?;
-        let tenants = tokio::time::timeout(invocation.left(ANSWER), self.storage.tenants()).await;
-        let tenants = tenants.context("the function's time ran out while tenants were listed")?;
-        let compactions: Vec<_> =
-            tenants.context("tenants cannot be listed")?.iter().map(|tenant| self.of(tenant)).collect();
+        let stored = tokio::time::timeout(invocation.left(ANSWER), self.tenants.stored()).await;
+        let stored = stored.context("the function's time ran out while tenants were listed")?;
+        let compactions = stored.context("tenants cannot be listed")?;
         let mut streams: Vec<_> = compactions.iter().flat_map(|compaction| &compaction.streams).collect();
         let count = streams.len();
         if count > 0 {
@@ -116,15 +108,6 @@ impl Compacts {
         tracing::info!(%told, "tick");
         ensure!(failures.is_empty(), "{}; done: {told}", failures.join("; "));
         mayfly_functions::json(&told)
-    }
-
-    fn of(&self, tenant: &Tenant) -> Arc<Compaction> {
-        let mut known = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = || {
-            let storage = self.storage.of_tenant(tenant.clone());
-            Arc::new(Compaction::of(&storage, &self.settings, &self.retention, &self.clock))
-        };
-        Arc::clone(known.entry(tenant.to_string()).or_insert_with(made))
     }
 }
 

@@ -1,24 +1,31 @@
 //! The loop in which segments are merged, and what is known of it.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use edge::{Compaction, Storage, StreamCompaction};
+use edge::{Compaction, Compactions, Storage, StreamCompaction};
+use futures::{StreamExt, stream};
 use model::{Clock, MetricType};
-use store::{CompactError, Progress, Unmerged};
+use store::{CompactError, Progress, Tenant, Unmerged};
 use tokio::sync::watch;
 use wire::Family;
 
 use super::own_metrics::{family_of as family, metric};
 use crate::cli::CompactFlags;
 
-/// What is known of the compaction of this process.
+/// Leases that are being given back at once when the process ends.
+const RELEASED_AT_ONCE: usize = 16;
+
+/// What is known of the compaction of this process, of all tenants.
 #[derive(Debug)]
 pub(super) struct Compacting {
-    compaction: Compaction,
-    /// As many as streams.
-    states: Vec<State>,
+    compactions: Compactions,
+    /// By stream, `tenant/stream`.
+    states: Mutex<BTreeMap<String, Arc<State>>>,
+    /// Why tenants could not be listed.
+    unlisted: Mutex<Option<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -35,9 +42,11 @@ struct State {
 
 impl Compacting {
     pub(super) fn new(storage: &Storage, how: &CompactFlags, clock: &Arc<dyn Clock>) -> Self {
-        let compaction = Compaction::of(storage, &how.settings(), &how.retention(), clock);
-        let states = compaction.streams.iter().map(|_| State::default()).collect();
-        Self { compaction, states }
+        let (storage, clock) = (storage.clone(), Arc::clone(clock));
+        let compactions = Compactions::new(storage, how.settings(), how.retention(), clock);
+        // what is told of it is there from the start
+        drop(compactions.of(&Tenant::default()));
+        Self { compactions, states: Mutex::default(), unlisted: Mutex::default() }
     }
 
     /// Ticks until told to stop. A stream that cannot go on does not keep others from it, and is told once for each reason.
@@ -56,57 +65,111 @@ impl Compacting {
                 break;
             }
         }
-        for StreamCompaction { stream, compactor } in &self.compaction.streams {
+        let known = self.compactions.known();
+        let streams = known.iter().flat_map(|compaction| &compaction.streams);
+        let released = stream::iter(streams).for_each_concurrent(RELEASED_AT_ONCE, async |of_stream| {
+            let StreamCompaction { stream, compactor } = of_stream;
             if let Err(error) = compactor.release().await {
                 tracing::warn!(stream, %error, "others that compact have to wait until the lease ends");
             }
+        });
+        released.await;
+    }
+
+    /// What is known of each stream, in order of names.
+    fn streams(&self) -> Vec<(String, Arc<State>)> {
+        let known = self.compactions.known();
+        let streams = known.iter().flat_map(|compaction| &compaction.streams);
+        streams.map(|of| (of.stream.clone(), self.state(&of.stream))).collect()
+    }
+
+    fn state(&self, stream: &str) -> Arc<State> {
+        let mut states = lock(&self.states);
+        match states.get(stream) {
+            Some(state) => Arc::clone(state),
+            None => Arc::clone(states.entry(stream.to_owned()).or_default()),
         }
     }
 
-    fn streams(&self) -> impl Iterator<Item = (&StreamCompaction, &State)> {
-        self.compaction.streams.iter().zip(&self.states)
+    /// The tenants of whom something is stored now, those that came since the last tick included. Where they cannot be listed, those
+    /// that were known.
+    async fn tenants(&self) -> Vec<Arc<Compaction>> {
+        let stored = self.compactions.stored().await;
+        let reason = stored.as_ref().err().map(ToString::to_string);
+        let mut before = lock(&self.unlisted);
+        match &reason {
+            Some(reason) if before.as_ref() != Some(reason) => {
+                tracing::error!(%reason, "tenants cannot be listed: segments of those that came last are not merged");
+            }
+            None if before.is_some() => tracing::info!("tenants are listed again"),
+            _ => {}
+        }
+        *before = reason;
+        stored.unwrap_or_else(|_| self.compactions.known())
     }
 
+    /// Does what is due in all streams of all tenants. Where much is due others have their turn in between.
     async fn tick(&self) {
-        for (StreamCompaction { stream, compactor }, state) in self.streams() {
-            loop {
-                let mut progress = Progress::default();
-                let result = compactor.tick_into(&mut progress).await;
-                state.see(&progress);
-                state.tell(stream, result.as_ref().err());
-                if result.is_ok() && !progress.held_by_another {
-                    state.tell_unmerged(stream, &progress.unmerged);
-                }
-                if result.is_err() || !progress.is_behind {
-                    break;
+        let tenants = self.tenants().await;
+        let mut due: Vec<&StreamCompaction> =
+            tenants.iter().flat_map(|compaction| &compaction.streams).collect();
+        while !due.is_empty() {
+            let mut behind = Vec::new();
+            for of_stream in due {
+                if self.tick_stream(of_stream).await {
+                    behind.push(of_stream);
                 }
             }
+            due = behind;
         }
     }
 
-    /// One line for each stream that cannot be merged.
+    /// Whether more of it is due.
+    async fn tick_stream(&self, StreamCompaction { stream, compactor }: &StreamCompaction) -> bool {
+        let (state, mut progress) = (self.state(stream), Progress::default());
+        let result = compactor.tick_into(&mut progress).await;
+        state.see(&progress);
+        state.tell(stream, result.as_ref().err());
+        if result.is_ok() && !progress.held_by_another {
+            state.tell_unmerged(stream, &progress.unmerged);
+        }
+        result.is_ok() && progress.is_behind
+    }
+
+    /// One line for each stream that cannot be merged. Whoever asks is told no names of other tenants than `default`.
     pub(super) fn health(&self) -> String {
-        let stopped = self.streams().filter_map(|(StreamCompaction { stream, .. }, state)| {
-            let reason = lock(&state.stopped_by).clone()?;
-            Some(format!("{stream} is not compacted: {reason}\n"))
-        });
-        stopped.collect()
+        let (own, mut of_others) = (format!("{}/", Tenant::default()), 0);
+        let mut told = String::new();
+        for (stream, state) in self.streams() {
+            match lock(&state.stopped_by).as_ref() {
+                Some(reason) if stream.starts_with(&own) => {
+                    told += &format!("{stream} is not compacted: {reason}\n");
+                }
+                Some(_) => of_others += 1,
+                None => {}
+            }
+        }
+        if of_others > 0 {
+            told += &format!("{of_others} streams of other tenants are not compacted: see the log.\n");
+        }
+        told
     }
 
     /// What `/metrics` of the query port tells.
     #[expect(clippy::cast_precision_loss, reason = "samples are floats")]
     pub(super) fn families(&self, now_us: i64) -> Vec<Family> {
+        let streams = self.streams();
         let of_streams = |name: &str, help: &str, r#type, value: &dyn Fn(&State, &Progress) -> f64| {
-            let of_stream = |(stream, state): (&StreamCompaction, &State)| {
+            let of_stream = |(stream, state): &(String, Arc<State>)| {
                 let done = lock(&state.done).clone().unwrap_or_default();
-                metric(vec![label("stream", &stream.stream)], r#type, value(state, &done))
+                metric(vec![label("stream", stream)], r#type, value(state, &done))
             };
-            family(name, help, r#type, self.streams().map(of_stream).collect())
+            family(name, help, r#type, streams.iter().map(of_stream).collect())
         };
         let counter = |name: &str, help: &str, value: fn(&Progress) -> u64| {
             of_streams(name, help, MetricType::Counter, &|_, done| value(done) as f64)
         };
-        let counts = self.compaction.counts();
+        let counts = self.compactions.counts();
         let bytes = [("read", counts.bytes_got), ("write", counts.bytes_put)]
             .map(|(kind, bytes)| metric(vec![label("kind", kind)], MetricType::Counter, bytes as f64));
         let age_s = |since_us: i64| now_us.saturating_sub(since_us).max(0) as f64 / 1e6;
@@ -123,7 +186,7 @@ impl Compacting {
                 MetricType::Gauge,
                 &|_, done| done.oldest_left_us.map_or(0.0, age_s),
             ),
-            self.lease(now_us),
+            lease(&streams, now_us),
             of_streams(
                 "mayfly_compaction_failures_total",
                 "Ticks that did not do all that was due.",
@@ -169,20 +232,20 @@ impl Compacting {
             ),
         ]
     }
+}
 
-    fn lease(&self, now_us: i64) -> Family {
-        let metrics = self.streams().filter_map(|(stream, state)| {
-            let (holder, until_us) = lock(&state.done).clone()?.lease;
-            let labels = vec![label("holder", &format!("{holder:016x}")), label("stream", &stream.stream)];
-            Some(metric(labels, MetricType::Gauge, f64::from(holder != 0 && until_us > now_us)))
-        });
-        family(
-            "mayfly_compaction_lease",
-            "Who had the lease at the last tick: 1 while it lasts.",
-            MetricType::Gauge,
-            metrics.collect(),
-        )
-    }
+fn lease(streams: &[(String, Arc<State>)], now_us: i64) -> Family {
+    let metrics = streams.iter().filter_map(|(stream, state)| {
+        let (holder, until_us) = lock(&state.done).clone()?.lease;
+        let labels = vec![label("holder", &format!("{holder:016x}")), label("stream", stream)];
+        Some(metric(labels, MetricType::Gauge, f64::from(holder != 0 && until_us > now_us)))
+    });
+    family(
+        "mayfly_compaction_lease",
+        "Who had the lease at the last tick: 1 while it lasts.",
+        MetricType::Gauge,
+        metrics.collect(),
+    )
 }
 
 impl State {
