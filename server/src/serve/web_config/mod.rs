@@ -41,12 +41,15 @@ pub(super) struct WebConfig {
 struct Known {
     looked: Instant,
     /// What decides on what is in force, as it was when that was read.
-    files: Vec<(PathBuf, Option<Stamp>)>,
+    files: Vec<Stamped>,
     in_force: Result<Arc<InForce>, Arc<str>>,
 }
 
 /// By which a file is known to have changed.
 type Stamp = (SystemTime, u64);
+
+/// A file as it was at some time; `None`: it was not there.
+type Stamped = (PathBuf, Option<Stamp>);
 
 /// What a file without mistakes says.
 pub(super) struct InForce {
@@ -74,8 +77,8 @@ impl InForce {
 impl WebConfig {
     /// Reads the file.
     pub(super) fn open(path: &Path) -> Result<Self, WebConfigError> {
-        let in_force = read(path)?;
-        let files = stamps(path, Some(&in_force.file));
+        let mut files = Vec::new();
+        let in_force = read(path, &mut files)?;
         let known = Known { looked: Instant::now(), files, in_force: Ok(Arc::new(in_force)) };
         Ok(Self {
             path: path.to_owned(),
@@ -96,9 +99,9 @@ impl WebConfig {
         if are_the_same {
             return known.in_force.clone();
         }
-        // before they are read, so that what changes meanwhile is looked at again
-        let before = stamps(&self.path, None);
-        let read = read(&self.path).and_then(|read| {
+        let mut files = Vec::new();
+        let before: Vec<_> = known.files.iter().map(|(path, _)| stamped(path)).collect();
+        let read = read(&self.path, &mut files).and_then(|read| {
             match self.must_ask.load(Ordering::Relaxed) && !read.authenticates() {
                 true => Err(WebConfigError::Anonymous),
                 false => Ok(read),
@@ -107,18 +110,18 @@ impl WebConfig {
         match read {
             Ok(read) => {
                 tracing::info!(file = %self.path.display(), "web configuration is in force as the files say now");
-                known.files = stamps(&self.path, Some(&read.file));
-                known.files[0] = before[0].clone();
+                known.files = files;
                 known.in_force = Ok(Arc::new(read));
             }
             Err(error) => {
                 tracing::error!(%error, file = %self.path.display(), "unable to parse configuration: nothing is answered");
                 // a file that is named may come later
-                known.files.retain(|(path, _)| *path != self.path);
-                known.files.extend(before);
-                for (path, stamp) in &mut known.files {
-                    *stamp = stamp_of(path);
+                for named in before {
+                    if files.iter().all(|(path, _)| *path != named.0) {
+                        files.push(named);
+                    }
                 }
+                known.files = files;
                 known.in_force = Err(error.to_string().into());
             }
         }
@@ -157,21 +160,22 @@ impl WebConfig {
     }
 }
 
-fn read(path: &Path) -> Result<InForce, WebConfigError> {
+/// Reads the file and those that it names; `files` become these, the file itself first, as they were before they were read, so that
+/// what changes meanwhile is looked at again.
+fn read(path: &Path, files: &mut Vec<Stamped>) -> Result<InForce, WebConfigError> {
+    files.push(stamped(path));
     let text = std::fs::read_to_string(path).map_err(|error| WebConfigError::unreadable(path, &error))?;
     let file = File::read(&text)?;
     let folder = path.parent().unwrap_or(Path::new(""));
+    let named = file.tls.iter().flat_map(file::TlsFile::files);
+    files.extend(named.map(|named| stamped(&folder.join(named))));
     let tls = file.tls.as_ref().map(|tls| tls::server(tls, folder, file.http2)).transpose()?.map(Arc::new);
     let headers = file.headers()?;
     Ok(InForce { tls, headers, file })
 }
 
-/// The file itself first, and those that it names.
-fn stamps(path: &Path, file: Option<&File>) -> Vec<(PathBuf, Option<Stamp>)> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let named = file.and_then(|file| file.tls.as_ref()).into_iter().flat_map(file::TlsFile::files);
-    let all = std::iter::once(path.to_owned()).chain(named.map(|named| folder.join(named)));
-    all.map(|path| (path.clone(), stamp_of(&path))).collect()
+fn stamped(path: &Path) -> Stamped {
+    (path.to_owned(), stamp_of(path))
 }
 
 fn stamp_of(path: &Path) -> Option<Stamp> {
