@@ -45,7 +45,7 @@ pub use heartbeat::{HEARTBEAT_TIMEOUT, Heartbeat, HeartbeatError};
 pub use http::{BadUrl, Endpoint, HttpClient, HttpError};
 pub use objects::{Account, Counts};
 pub use queries::{build_information, no_rules, queries, query_paths, query_routes};
-pub use remote_read::{READ_PATH, RemoteReadSettings};
+pub use remote_read::{READ_PATH, RemoteReadSettings, RemoteReads};
 pub use rule_files::{RULE_FILES_MAX, RuleFileText, RuleFiles, RuleFilesError};
 pub use rule_queries::RuleQueries;
 pub use rule_samples::RuleSamples;

@@ -13,7 +13,7 @@ use query::Settings;
 use query::api::{Api, BuildInfo};
 use store::Reader;
 
-use crate::remote_read::RemoteReadSettings;
+use crate::remote_read::RemoteReads;
 use crate::rule_queries::RuleQueries;
 use crate::storage::Storage;
 use crate::stored_series::StoredSeries;
@@ -43,11 +43,11 @@ pub fn no_rules(queries: RuleQueries, storage: &Storage, clock: Arc<dyn Clock>) 
 pub fn query_routes(
     api: Arc<Api>,
     rules: Arc<Evaluator>,
-    remote_read: RemoteReadSettings,
+    remote_reads: &RemoteReads,
     more: Router,
 ) -> Router {
     let federation = crate::federation::router(Arc::clone(&api));
-    let remote_read = crate::remote_read::router(Arc::clone(&api), Arc::clone(&rules), remote_read);
+    let remote_read = crate::remote_read::router(Arc::clone(&api), Arc::clone(&rules), remote_reads);
     query::api::router(api)
         .merge(federation)
         .merge(remote_read)

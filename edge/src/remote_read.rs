@@ -47,13 +47,28 @@ impl Default for RemoteReadSettings {
 /// What a request may have, both as it is sent and once inflated.
 const BODY_BYTES_MAX: usize = 32 << 20;
 
+/// How remote reads are answered, and places for those that are answered at once; whoever has a clone shares them.
+#[derive(Clone, Debug)]
+pub struct RemoteReads {
+    settings: RemoteReadSettings,
+    places: Arc<Semaphore>,
+}
+
+impl RemoteReads {
+    /// None is answered yet.
+    pub fn new(settings: RemoteReadSettings) -> Self {
+        let places = match settings.concurrent_max {
+            0 => Semaphore::MAX_PERMITS,
+            some => some.min(Semaphore::MAX_PERMITS),
+        };
+        Self { settings, places: Arc::new(Semaphore::new(places)) }
+    }
+}
+
 /// The route, over what the query API reads.
-pub(crate) fn router(api: Arc<Api>, rules: Arc<Evaluator>, settings: RemoteReadSettings) -> Router {
-    let places = match settings.concurrent_max {
-        0 => Semaphore::MAX_PERMITS,
-        some => some.min(Semaphore::MAX_PERMITS),
-    };
-    let remote_read = RemoteRead { api, rules, settings, places: Arc::new(Semaphore::new(places)) };
+pub(crate) fn router(api: Arc<Api>, rules: Arc<Evaluator>, reads: &RemoteReads) -> Router {
+    let RemoteReads { settings, places } = reads.clone();
+    let remote_read = RemoteRead { api, rules, settings, places };
     Router::new().route(READ_PATH, post(read)).with_state(Arc::new(remote_read))
 }
 

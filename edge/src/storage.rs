@@ -1,7 +1,9 @@
 //! From a storage URL to writers and readers.
 
 use std::collections::hash_map::RandomState;
+use std::ffi::OsString;
 use std::hash::BuildHasher;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -175,7 +177,7 @@ impl Storage {
             return Ok(Writer::start(store, stream, clock, settings));
         };
         let own = self.own_folder.as_ref().ok_or(WriterError::NoFolder)?;
-        let folder = own.join("log").join(self.tenant.to_string()).join(name);
+        let folder = own.join(LOG).join(self.tenant.to_string()).join(name);
         let log = LogSettings { folder, flush_interval };
         let (writer, replayed) = Writer::start_logged(store, stream, clock, settings, log).await?;
         if replayed.entries > 0 {
@@ -216,6 +218,28 @@ impl Storage {
         let mut tenants: Vec<_> = folders.filter_map(|name| Tenant::new(name).ok()).collect();
         tenants.sort_by_key(ToString::to_string);
         Ok(tenants)
+    }
+
+    /// The tenants of whom something is in a log, in order of names: left behind by a process that ended, or held by one that runs.
+    ///
+    /// # Errors
+    /// If the logs cannot be listed.
+    pub fn logged_tenants(&self) -> io::Result<Vec<Tenant>> {
+        let Some(own) = &self.own_folder else { return Ok(Vec::new()) };
+        let mut logged = Vec::new();
+        for (name, folder) in entries(&own.join(LOG))? {
+            let Some(tenant) = name.to_str().and_then(|name| Tenant::new(name).ok()) else { continue };
+            for (_, stream) in entries(&folder)? {
+                let files = entries(&stream)?;
+                if files.iter().any(|(_, file)| file.extension().is_some_and(|extension| extension == "log"))
+                {
+                    logged.push(tenant);
+                    break;
+                }
+            }
+        }
+        logged.sort_by_key(ToString::to_string);
+        Ok(logged)
     }
 
     /// The same storage for another tenant.
@@ -266,6 +290,21 @@ impl Storage {
     pub(crate) fn samples(&self) -> Stream {
         Stream::samples(&self.prefix, &self.tenant)
     }
+}
+
+/// The folder of logs, by tenant and stream.
+const LOG: &str = "log";
+
+/// What is in a folder; nothing where there is no such folder.
+fn entries(folder: &std::path::Path) -> io::Result<Vec<(OsString, PathBuf)>> {
+    let read = match std::fs::read_dir(folder) {
+        Ok(read) => read,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
+    read.map(|entry| entry.map(|entry| (entry.file_name(), entry.path()))).collect()
 }
 
 /// A number that no other writer, compactor or sender has: seeded by the operating system, anew for each.

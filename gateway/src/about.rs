@@ -25,7 +25,8 @@ pub struct About {
 
 impl About {
     /// The same for those who are not to know how it was started.
-    pub(crate) fn without_flags(&self) -> Self {
+    #[must_use]
+    pub fn without_flags(&self) -> Self {
         Self { flags: BTreeMap::new(), ..self.clone() }
     }
 }

@@ -94,6 +94,15 @@ impl Receiver {
         Self { quota, ..self }
     }
 
+    /// The same, which remembers label sets in one place with another receiver, where both may remember the same amount.
+    #[must_use]
+    pub fn remembering_with(self, other: &Self) -> Self {
+        if self.settings.known_labels_bytes_max != other.settings.known_labels_bytes_max {
+            return self;
+        }
+        Self { known: Arc::clone(&other.known), ..self }
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }

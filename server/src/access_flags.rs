@@ -21,7 +21,8 @@ pub(crate) struct AccessFlags {
     #[arg(long = "web.allow-anonymous")]
     pub(crate) allows_anonymous: bool,
 
-    /// Believe what a header X-Scope-OrgID says about the tenant: what is for another than this server's is refused
+    /// Believe what a header X-Scope-OrgID says about the tenant, as long as no token says otherwise: for servers that can only be
+    /// reached through a proxy which sets it
     #[arg(long = "access.trust-tenant-header")]
     pub(crate) trusts_tenant_header: bool,
 }

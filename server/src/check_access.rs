@@ -26,8 +26,9 @@ pub(crate) fn web_config(flags: &CheckAccess) -> anyhow::Result<ExitCode> {
 pub(crate) fn tokens(flags: &CheckAccess) -> anyhow::Result<ExitCode> {
     each(flags, |file| {
         let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
-        let read = Tokens::read(&file.display().to_string(), &text, query::api::matchers);
-        read.map(|_| ()).map_err(|error| error.to_string())
+        let shown = file.display().to_string();
+        let tokens = Tokens::read(&shown, &text, query::api::matchers).map_err(|error| error.to_string())?;
+        serve::admission::check_tenants(&shown, &tokens)
     })
 }
 

@@ -23,6 +23,7 @@ use crate::remote_read_flags::RemoteReadFlags;
 use crate::render::Render;
 use crate::replay::Replay;
 use crate::statsd_flags::StatsdFlags;
+use crate::tenant_flags::TenantFlags;
 use crate::test_rules::TestRules;
 use crate::token::NewToken;
 
@@ -299,6 +300,9 @@ pub(crate) struct Serve {
     pub(crate) access: AccessFlags,
 
     #[command(flatten)]
+    pub(crate) tenants: TenantFlags,
+
+    #[command(flatten)]
     pub(crate) pushgateway: Pushgateway,
 
     /// What is logged, from error (least) to debug (most)
@@ -457,7 +461,7 @@ pub(crate) fn bytes(text: &str) -> Result<usize, String> {
 }
 
 /// A duration, or 0.
-fn duration_or_never(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration_or_never(text: &str) -> Result<Duration, String> {
     if text == "0" { Ok(Duration::ZERO) } else { duration(text) }
 }
 

@@ -19,6 +19,7 @@ mod replay;
 mod serve;
 mod statsd_flags;
 mod storage_flags;
+mod tenant_flags;
 mod test_promql;
 mod test_rules;
 mod token;

@@ -11,7 +11,7 @@ use clap::builder::PossibleValuesParser;
 use gateway::Web;
 
 use crate::check_rules::say;
-use crate::serve::admission::{Port, Routes};
+use crate::serve::admission::{Port, Routes, check_tenants};
 
 #[derive(Args, Debug)]
 pub(crate) struct NewToken {
@@ -27,7 +27,7 @@ pub(crate) struct NewToken {
     #[arg(long = "match", value_name = "MATCHERS")]
     matchers: Option<String>,
 
-    /// The tenant that it is for [default: any]
+    /// The tenant that it is for [default: any that a trusted header names, else default]
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
 
@@ -62,7 +62,9 @@ pub(crate) fn new(flags: &NewToken) -> anyhow::Result<ExitCode> {
 }
 
 fn read(file: &str, text: &str) -> anyhow::Result<Tokens> {
-    Ok(Tokens::read(file, text, query::api::matchers)?)
+    let tokens = Tokens::read(file, text, query::api::matchers)?;
+    check_tenants(file, &tokens).map_err(anyhow::Error::msg)?;
+    Ok(tokens)
 }
 
 /// One item of the list of tokens.

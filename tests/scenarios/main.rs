@@ -26,4 +26,5 @@ mod s22_access;
 mod s23_web_config;
 mod s24_exemplars;
 mod s25_limits;
+mod s26_tenants;
 mod s28_remote_read;

@@ -30,7 +30,7 @@ fn push(job: usize, value: f64, merge: Merge) -> Push {
 }
 
 /// Segments of the last 30 hours, in which jobs of their own push each half hour.
-fn seed(folder: &Path, now_ms: i64) {
+pub(super) fn seed(folder: &Path, now_ms: i64) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let storage = Storage::open(folder.to_str().unwrap(), None).await.unwrap();
@@ -60,7 +60,12 @@ fn lines(output: &Output) -> Vec<String> {
 }
 
 fn files(folder: &Path, of: &str) -> usize {
-    let Ok(found) = std::fs::read_dir(folder.join("default/pushes").join(of)) else { return 0 };
+    files_of(&folder.join("default/pushes"), of)
+}
+
+/// How many files there are in a folder of a stream.
+pub(super) fn files_of(stream: &Path, of: &str) -> usize {
+    let Ok(found) = std::fs::read_dir(stream.join(of)) else { return 0 };
     let count = |path: std::path::PathBuf| std::fs::read_dir(path).map_or(1, Iterator::count);
     found.map(|entry| count(entry.unwrap().path())).sum()
 }

@@ -13,7 +13,7 @@ use testkit::server::{Mayfly, built};
 const SECRET: &str = "hidden";
 
 /// Makes a token with the command that people use.
-fn token(folder: &Path, name: &str, more: &[&str]) -> String {
+pub(super) fn token(folder: &Path, name: &str, more: &[&str]) -> String {
     let words = [&["token", "new", "--name", name, "--file", "tokens.yml"][..], more].concat();
     let (code, out, err) = mayfly(folder, &words);
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
@@ -27,21 +27,24 @@ struct World {
     fixture: Fixture,
     boss: String,
     team: String,
+    /// May do everything, for another tenant.
+    rival: String,
 }
 
 impl World {
     fn new(args: &[&str]) -> Self {
-        let (mut boss, mut team) = (String::new(), String::new());
+        let (mut boss, mut team, mut rival) = (String::new(), String::new(), String::new());
         let fixture = Fixture::with_args(|folder| {
             boss = token(folder.path(), "boss", &["--scope", "admin"]);
             team = token(folder.path(), "team", &TEAM);
+            rival = token(folder.path(), "rival", &["--scope", "admin", "--tenant", "rivals"]);
             let rules = "groups:\n- name: g\n  interval: 1s\n  rules:\n  - {alert: Zebra, expr: zebra_rows > 0, labels: {severity: page}}\n";
             std::fs::write(folder.path().join("rules.yml"), rules).unwrap();
             let file = |name: &str| folder.path().join(name).display().to_string();
             let own = ["--access.tokens-file", &file("tokens.yml"), "--rules", &file("rules.yml")];
             own.iter().chain(args).map(|arg| (*arg).to_owned()).collect()
         });
-        Self { fixture, boss, team }
+        Self { fixture, boss, team, rival }
     }
 
     fn base(&self, port: &str) -> &str {
@@ -91,16 +94,16 @@ fn routes(folder: &Path) -> Vec<[String; 4]> {
     out.lines().map(row).collect()
 }
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     i64::try_from(since.as_millis()).unwrap()
 }
 
-fn snappy(message: &[u8]) -> Vec<u8> {
+pub(super) fn snappy(message: &[u8]) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(message).unwrap()
 }
 
-fn otlp(job: &str, temporality: u8) -> String {
+pub(super) fn otlp(job: &str, temporality: u8) -> String {
     format!(
         r#"{{"resourceMetrics":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"{job}"}}}}]}},
         "scopeMetrics":[{{"metrics":[{{"name":"zebra.rows","sum":{{"aggregationTemporality":{temporality},"isMonotonic":true,
@@ -204,6 +207,14 @@ fn a_team_reaches_nothing_of_others_by_any_route() {
             let text = answer.text();
             assert!(!text.contains(SECRET), "{method} {port} {path}: {request:?}: {text}");
             refused += usize::from(answer.status == 403);
+            let of_rival = world.send(port, &world.rival, request.clone());
+            let text = of_rival.text();
+            for hidden in [SECRET, "tokens.yml", "Zebra"] {
+                assert!(!text.contains(hidden), "{method} {port} {path}: {request:?}: {text}");
+            }
+            if need.ends_with("tenant default") {
+                assert_eq!(of_rival.status, 403, "{method} {port} {path}: {text}");
+            }
             let nobody = http::send(world.base(port), &request).unwrap();
             let expect_open = need == "nothing";
             assert_eq!(nobody.status != 401, expect_open, "{method} {port} {path}");
@@ -237,6 +248,10 @@ fn a_team_reaches_nothing_of_others_by_any_route() {
         assert!(shown.iter().any(|shown| shown == path), "{path}: {shown:?}");
     }
     assert!(refused > 100, "{refused}");
+    // which may have the same of its own
+    assert_eq!(world.push(&world.rival, "PUT", "job/other", "zebra_rows 900\n"), (200, String::new()));
+    assert!(world.ask(&world.rival, "zebra_rows").contains("900"));
+    assert_eq!(world.of_others(), before);
     // and it sees what is its own; some of its requests have deleted that
     assert_eq!(world.push(&world.team, "PUT", "job/team-a", "team_rows 1\n"), (200, String::new()));
     assert!(world.ask(&world.team, "team_rows").contains("team-a"));

@@ -59,9 +59,14 @@ impl Fixture {
         self.server = Some(Mayfly::start(&binary, &self.args, &log).expect("mayfly serve"));
     }
 
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.server.take().expect("the server runs").kill();
+    }
+
     /// SIGKILL, then a new process on the same folder.
     pub fn restart_after_kill(&mut self) {
-        self.server.take().expect("the server runs").kill();
+        self.kill();
         self.start();
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
-use edge::{RemoteReadSettings, SystemClock};
+use edge::{RemoteReadSettings, RemoteReads, SystemClock};
 use mayfly_functions::{Environment, Memory, Web, disk_cache, query_settings};
 use model::Clock;
 
@@ -42,6 +42,6 @@ async fn start(mut environment: Environment) -> anyhow::Result<Web> {
         .route("/-/healthy", get(async || "Mayfly is healthy.\n"))
         .route("/-/ready", get(async || "Mayfly is ready.\n"));
     // a function answers one request at a time, and what it may hold is its memory
-    let remote_read = RemoteReadSettings::default();
-    Ok(web.serving(edge::query_routes(Arc::new(api), rules, remote_read, health)))
+    let remote_reads = RemoteReads::new(RemoteReadSettings::default());
+    Ok(web.serving(edge::query_routes(Arc::new(api), rules, &remote_reads, health)))
 }

@@ -53,7 +53,7 @@ pub struct Api {
     process: Process,
     last_reload: Option<Arc<LastReload>>,
     deleter: Option<Arc<dyn SeriesDeleter>>,
-    queue: Queue,
+    queue: Arc<Queue>,
 }
 
 impl Api {
@@ -64,7 +64,7 @@ impl Api {
         clock: Arc<dyn Clock>,
         build: BuildInfo,
     ) -> Self {
-        let queue = Queue::new(settings.concurrent_queries_max, settings.queued_queries_max);
+        let queue = Arc::new(Queue::new(settings.concurrent_queries_max, settings.queued_queries_max));
         let engine = Engine::new(settings, clock.clone());
         Self {
             engine,
@@ -94,6 +94,12 @@ impl Api {
     #[must_use]
     pub fn with_deleter(self, deleter: Arc<dyn SeriesDeleter>) -> Self {
         Self { deleter: Some(deleter), ..self }
+    }
+
+    /// Counts queries together with those of another API, so that the limits on how many there are at once hold for both.
+    #[must_use]
+    pub fn queueing_with(self, other: &Self) -> Self {
+        Self { queue: Arc::clone(&other.queue), ..self }
     }
 
     /// What it reads, as far as this grant lets see it.

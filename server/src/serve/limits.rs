@@ -1,6 +1,6 @@
 //! `--limits.file`: what a request, and a tenant, may ask for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use access::QuotaSettings;
 use anyhow::{Context, anyhow};
@@ -9,8 +9,43 @@ use yaml::{Node, Reader};
 
 use crate::cli::bytes;
 
-/// All that such a file may change.
+/// The limits of every tenant, as the file says them that was read at the start.
 #[derive(Debug, Default)]
+pub(super) struct TenantLimits {
+    usual: Limits,
+    /// What it is called, and what it says.
+    file: Option<(PathBuf, String)>,
+}
+
+impl TenantLimits {
+    /// Takes what a file says in the place of what is usual.
+    ///
+    /// # Errors
+    /// If it cannot be read, or something in it makes no sense, of whichever tenant.
+    pub(super) fn open(usual: Limits, file: Option<&Path>) -> anyhow::Result<Self> {
+        let read = |path: &Path| std::fs::read_to_string(path).with_context(|| told(path));
+        let file = file.map(|path| Ok::<_, anyhow::Error>((path.to_owned(), read(path)?))).transpose()?;
+        let limits = Self { usual, file };
+        // all of it is checked, whoever it is about
+        limits.of(&Tenant::default())?;
+        Ok(limits)
+    }
+
+    /// Those of one tenant.
+    pub(super) fn of(&self, tenant: &Tenant) -> anyhow::Result<Limits> {
+        match &self.file {
+            Some((path, text)) => self.usual.clone().with(text, tenant).with_context(|| told(path)),
+            None => Ok(self.usual.clone()),
+        }
+    }
+}
+
+fn told(file: &Path) -> String {
+    format!("--limits.file {}", file.display())
+}
+
+/// All that such a file may change.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Limits {
     pub(super) gateway: gateway::Settings,
     pub(super) ingest: ingest::Settings,
@@ -67,16 +102,7 @@ fn signed(value: usize) -> i64 {
 const TENANTS: &str = "tenants";
 
 impl Limits {
-    /// Takes what a file says of a tenant in the place of what stands here.
-    ///
-    /// # Errors
-    /// If it cannot be read, or something in it makes no sense, of whichever tenant.
-    pub(super) fn with_file(self, file: &Path, tenant: &Tenant) -> anyhow::Result<Self> {
-        let told = || format!("--limits.file {}", file.display());
-        let text = std::fs::read_to_string(file).with_context(told)?;
-        self.with(&text, tenant).with_context(told)
-    }
-
+    /// Takes what a text says of a tenant in the place of what stands here.
     fn with(mut self, text: &str, tenant: &Tenant) -> anyhow::Result<Self> {
         let document = yaml::parse(text)?;
         let Some(root) = document.root else { return Ok(self) };

@@ -14,6 +14,7 @@ mod own_metrics;
 mod pushgateway;
 mod rules;
 mod statsd;
+mod tenants;
 mod unescaped;
 mod web_config;
 
@@ -25,10 +26,8 @@ use std::time::Duration;
 
 use access::QuotaSettings;
 use anyhow::{Context, bail};
-use axum::Router;
-use edge::{Ack, Storage, StoredDeletions, SystemClock};
-use gateway::Gateway;
-use ingest::{Receiver, Statsd};
+use edge::{Ack, RemoteReads, Storage, SystemClock};
+use ingest::Statsd;
 use model::Clock;
 use query::api::{LastReload, Process};
 use store::{Tenant, WriterSettings};
@@ -38,10 +37,11 @@ use tokio::sync::watch;
 use crate::cli::{AckKind, Serve};
 use admission::{Access, Port, guarded};
 use compacting::Compacting;
-use limits::Limits;
+use limits::{Limits, TenantLimits};
 use listen::{Listener, PortLimits};
 use rules::{Around, ServedRules};
 use statsd::StatsdPort;
+use tenants::{Common, Roles, RolesOpener, Tenants};
 use web_config::WebConfig;
 
 /// How long requests under way may take after the signal to stop.
@@ -52,16 +52,11 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let type_labels = flags.queries.has_feature("type-and-unit-labels");
     let gateway_settings = gateway::Settings { type_labels, ..pushgateway::settings(&flags)? };
-    let push_ttl_ms = gateway_settings.push_ttl_ms;
+    let (push_ttl_ms, web) = (gateway_settings.push_ttl_ms, gateway_settings.web.clone());
     let ingest_settings = ingest::Settings { push_ttl_ms, type_labels, ..ingest::Settings::default() };
-    let limits =
+    let usual =
         Limits { gateway: gateway_settings, ingest: ingest_settings, quota: QuotaSettings::default() };
-    let limits = match &flags.limits_file {
-        Some(file) => limits.with_file(file, &Tenant::default())?,
-        None => limits,
-    };
-    let (gateway_settings, quota) = (limits.gateway, limits.quota.quota(&clock));
-    let web = gateway_settings.web.clone();
+    let limits = TenantLimits::open(usual, flags.limits_file.as_deref())?;
     let access = Arc::new(Access::open(&flags.access, Arc::clone(&clock))?);
     let gateway_ports: Vec<Listener> =
         gateway_ports(&flags)?.into_iter().map(|port| port.with_tls(access.web())).collect();
@@ -100,56 +95,43 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         None if !storage.has_folder() => Ack::Stored,
         Some(AckKind::Logged) | None => Ack::Logged { flush_interval: flags.flush_interval },
     };
-    let writer = storage.push_writer(Arc::clone(&clock), ack).await.context("--storage.ack")?;
-    let writer = Arc::new(writer);
-    if let Err(error) = writer.ready().await {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let last_reload = Arc::new(LastReload::at(clock.now_ms()));
+    let common = Arc::new(Common {
+        storage: storage.clone(),
+        clock: Arc::clone(&clock),
+        ack,
+        limits,
+        queries: flags.queries.settings(threads),
+        remote_reads: RemoteReads::new(flags.remote_read.settings()),
+        about: pushgateway::about(&edge::build_information(), values.clone(), clock.now_us()),
+        process: process(values, clock.now_ms()),
+        last_reload: Arc::clone(&last_reload),
+    });
+    let (first, queries) = Roles::open(&Tenant::default(), &common, None).await?;
+    let first = Arc::new(first);
+    if let Err(error) = first.writer.ready().await {
         // the clock may be set, so this is no reason to end
         tracing::error!(%error, "pushes are refused for now");
     }
-    let samples = storage.sample_writer(Arc::clone(&clock), ack).await.context("--storage.ack")?;
-    let samples = Arc::new(samples);
-    let exemplars = storage.exemplar_writer(Arc::clone(&clock), ack).await.context("--storage.ack")?;
-    let exemplars = Arc::new(exemplars);
-    let reader = storage.reader(Some(&writer), Some(&samples));
-    let reader = Arc::new(reader.with_exemplars(storage.exemplar_source(&exemplars)));
-    let gateway = Gateway::with_samples(
-        Arc::clone(&writer),
-        Arc::clone(&samples),
-        Arc::clone(&reader),
-        Arc::clone(&clock),
-        gateway_settings,
-    );
-    let gateway = gateway.with_exemplars(Arc::clone(&exemplars)).within(quota.clone());
-    let process = process(values.clone(), clock.now_ms());
-    let about = pushgateway::about(&edge::build_information(), values, clock.now_us());
-    let gateway = Arc::new(gateway.about(about).knowing_groups());
-    let receiver =
-        Receiver::new(Arc::clone(&samples), Arc::clone(&writer), Arc::clone(&clock), limits.ingest);
-    let receiver = receiver.with_exemplars(Arc::clone(&exemplars)).within(quota.clone());
-    let receiver = Arc::new(receiver);
+    let opener = RolesOpener { common: Arc::clone(&common), first: Arc::clone(&first) };
+    let (open_max, idle_max) = (flags.tenants.open_max, flags.tenants.idle_max());
+    let tenants = Tenants::new(opener, open_max, idle_max, Arc::clone(&clock));
+    let tenants = Arc::new(tenants);
+    if matches!(ack, Ack::Logged { .. }) {
+        tenants.owe(logged_by_others(&storage).context("--storage.ack: logs of other tenants")?).await;
+    }
     let statsd = statsd_port.map(|port| {
         let settings = flags.statsd.settings(push_ttl_ms, type_labels);
-        let writer = Arc::clone(&writer);
+        let writer = Arc::clone(&first.writer);
         (port, Arc::new(Statsd::new(writer, Arc::clone(&clock), settings, edge::identity())))
     });
     let external_url = flags.external_url.clone().filter(|url| !url.is_empty());
     let external_url = external_url.unwrap_or_else(|| query_port.url());
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let (api, queries) =
-        edge::queries(Arc::clone(&reader), flags.queries.settings(threads), Arc::clone(&clock));
-    let last_reload = Arc::new(LastReload::at(clock.now_ms()));
-    let api = match flags.pushgateway.admin_api {
-        true => {
-            let deletions = StoredDeletions::new(&storage, Arc::clone(&reader), Arc::clone(&clock));
-            api.with_deleter(Arc::new(deletions))
-        }
-        false => api,
-    };
-    let api = Arc::new(api.with_process(process).with_last_reload(Arc::clone(&last_reload)));
     let around = Around {
         storage: &storage,
         queries,
-        samples: Arc::clone(&samples),
+        samples: Arc::clone(&first.samples),
         clock: Arc::clone(&clock),
         external_url,
         last_reload: Arc::clone(&last_reload),
@@ -159,11 +141,8 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         .then(|| Arc::new(Compacting::new(&storage, &flags.compact, &clock)));
     let own = own_metrics::router(own_metrics::Sources {
         storage: storage.clone(),
-        writer: Arc::clone(&writer),
-        reader,
-        gateway: Arc::clone(&gateway),
-        receiver: Arc::clone(&receiver),
-        quota,
+        first: Arc::clone(&first),
+        tenants: Arc::clone(&tenants),
         statsd: statsd.as_ref().map(|(_, statsd)| Arc::clone(statsd)),
         evaluator: Arc::clone(&rules.evaluator),
         last_reload,
@@ -173,13 +152,13 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         clock: Arc::clone(&clock),
         started_us: clock.now_us(),
     });
-    let more = ingest::router(Arc::clone(&receiver)).merge(rules.lifecycle(&access)).merge(own);
-    let query_routes =
-        edge::query_routes(api, Arc::clone(&rules.evaluator), flags.remote_read.settings(), more);
-    let query_routes = guarded(query_routes, Port::Query, &web, &access);
+    let of_server = rules.lifecycle(&access).merge(own);
+    let query_routes = first.query_routes(Arc::clone(&rules.evaluator), of_server);
+    let query_routes = guarded(query_routes, Port::Query, &web, &access, &tenants);
+    let gateway_routes = guarded(first.gateway_routes(), Port::Gateway, &web, &access, &tenants);
 
     let (stop, stopped) = watch::channel(false);
-    let looks = tokio::spawn(looks::keep_looking(Arc::clone(&gateway), stopped.clone()));
+    let of_tenants = tokio::spawn(tenants::keep(Arc::clone(&tenants), stopped.clone()));
     let keeps_young = disk.map(|disk| tokio::spawn(disk_cache::keep_young(disk, stopped.clone())));
     let compacts = compacting
         .map(|compacting| tokio::spawn(compacting.keep_compacting(flags.compact_interval, stopped.clone())));
@@ -194,9 +173,6 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     });
     // a tenth of the files that may be open is for the storage
     let (of_gateway, of_query) = (PortLimits::of_system(70), PortLimits::of_system(20));
-    let ingested = ingest::router(Arc::clone(&receiver)).merge(ingest::influx_router(receiver));
-    let gateway_routes = below(&web.route_prefix, ingested).merge(gateway::router(Arc::clone(&gateway)));
-    let gateway_routes = guarded(gateway_routes, Port::Gateway, &web, &access);
     let servers = tokio::spawn(async move {
         let on_gateway = gateway_ports
             .into_iter()
@@ -211,7 +187,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
 
     tokio::select! {
         () = stop_signal.received() => {}
-        () = gateway.quit_requested() => {}
+        () = first.gateway.quit_requested() => {}
     }
     tracing::info!("stopping");
     // whoever listens may have ended already
@@ -223,7 +199,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         task.await.context("rule evaluation ended badly")?;
     }
     of_access.await.context("the look at tokens ended badly")?;
-    looks.await.context("the gateway's looks at the storage ended badly")?;
+    of_tenants.await.context("the look after tenants ended badly")?;
     if let Some(compacts) = compacts {
         compacts.await.context("compaction ended badly")?;
     }
@@ -233,9 +209,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     if let Some(of_statsd) = of_statsd {
         of_statsd.await.context("the port of StatsD ended badly")?;
     }
-    writer.close().await;
-    samples.close().await;
-    exemplars.close().await;
+    futures::join!(first.close(), tenants.close());
     tracing::info!("stopped");
     Ok(())
 }
@@ -254,15 +228,11 @@ fn gateway_ports(flags: &Serve) -> anyhow::Result<Vec<Listener>> {
     flags.gateway.iter().map(bind).collect()
 }
 
-/// Routes with the prefix that the gateway's have.
-fn below(prefix: &str, routes: Router) -> Router {
-    let parts: Vec<&str> = prefix.split('/').filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() {
-        return routes;
-    }
-    // braces stand for parameters unless they are doubled
-    let literal = parts.join("/").replace('{', "{{").replace('}', "}}");
-    Router::new().nest(&format!("/{literal}"), routes)
+/// The tenants beside `default` of whom an earlier process has left something in a log.
+fn logged_by_others(storage: &Storage) -> std::io::Result<Vec<Tenant>> {
+    let mut logged = storage.logged_tenants()?;
+    logged.retain(|tenant| *tenant != Tenant::default());
+    Ok(logged)
 }
 
 fn writers(flags: &Serve) -> WriterSettings {

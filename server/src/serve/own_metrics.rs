@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use access::Quota;
 use alert::Evaluator;
 use axum::Router;
 use axum::extract::State;
@@ -10,26 +9,22 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use edge::{Counts, DiskCache, Storage};
-use gateway::Gateway;
-use ingest::{Receiver, Statsd};
+use ingest::Statsd;
 use model::{Clock, MetricType};
 use query::api::LastReload;
-use store::{Reader, Writer};
 use wire::exposition;
 use wire::{Family, Metric, MetricValue};
 
 use super::admission::Access;
 use super::compacting::Compacting;
+use super::tenants::{Roles, RolesOpener, Tenants};
 
 /// Where the numbers come from.
 pub(super) struct Sources {
     pub(super) storage: Storage,
-    pub(super) writer: Arc<Writer>,
-    pub(super) reader: Arc<Reader>,
-    pub(super) gateway: Arc<Gateway>,
-    pub(super) receiver: Arc<Receiver>,
-    /// `None`: nobody counts what comes.
-    pub(super) quota: Option<Arc<Quota>>,
+    /// Of tenant `default`.
+    pub(super) first: Arc<Roles>,
+    pub(super) tenants: Arc<Tenants<RolesOpener>>,
     /// `None`: nothing comes by StatsD.
     pub(super) statsd: Option<Arc<Statsd>>,
     pub(super) evaluator: Arc<Evaluator>,
@@ -58,21 +53,34 @@ pub(super) fn router(sources: Sources) -> Router {
 }
 
 async fn ready(State(sources): State<Arc<Sources>>) -> (StatusCode, String) {
-    match sources.writer.ready().await {
+    // its clock is that of all writers
+    match sources.first.writer.ready().await {
         Ok(()) => (StatusCode::OK, health("Mayfly is ready.", &sources)),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("Mayfly is not ready: {error}.\n")),
     }
 }
 
-/// What is said to whoever asks, and what is not as it should be.
+/// What is said to whoever asks, and what is not as it should be. Names of other tenants are not.
 fn health(text: &str, sources: &Arc<Sources>) -> String {
-    let unreadable = match sources.reader.unreadable() {
+    let counted = |count: usize, one: &str, many: &str| match count {
         0 => String::new(),
-        1 => "1 object in the storage cannot be read: see the log.\n".to_owned(),
-        objects => format!("{objects} objects in the storage cannot be read: see the log.\n"),
+        1 => format!("1 {one}: see the log.\n"),
+        many_of_them => format!("{many_of_them} {many}: see the log.\n"),
     };
+    let others = sources.tenants.open_now();
+    let of_others: usize = others.iter().map(|(_, kept)| kept.open.roles.reader.unreadable()).sum();
+    let unreadable = counted(
+        sources.first.reader.unreadable() + of_others,
+        "object in the storage cannot be read",
+        "objects in the storage cannot be read",
+    );
+    let owed = counted(
+        sources.tenants.counts().owed,
+        "tenant of whom the log has something cannot be opened",
+        "tenants of whom the log has something cannot be opened",
+    );
     let compacting = sources.compacting.as_ref().map(|compacting| compacting.health()).unwrap_or_default();
-    format!("{text}\n{unreadable}{compacting}")
+    format!("{text}\n{unreadable}{owed}{compacting}")
 }
 
 async fn metrics(State(sources): State<Arc<Sources>>) -> impl IntoResponse {
@@ -82,10 +90,110 @@ async fn metrics(State(sources): State<Arc<Sources>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "samples are floats")]
+/// What is of the server, and what is of each tenant: that of `default` as a server without others has it, and that of others with a
+/// label `tenant`.
 fn families(sources: &Sources) -> Vec<Family> {
-    let (written, read) = (sources.writer.stats(), sources.reader.stats());
-    let (_, tail) = sources.writer.tail();
+    let mut families = of_server(sources);
+    families.extend(of_tenant(&sources.first));
+    for (tenant, kept) in sources.tenants.open_now() {
+        let label: (Arc<str>, Arc<str>) = ("tenant".into(), tenant.to_string().into());
+        for mut family in of_tenant(&kept.open.roles) {
+            family.metrics.iter_mut().for_each(|metric| metric.labels.push(label.clone()));
+            match families.iter_mut().find(|known| known.name == family.name) {
+                Some(known) => known.metrics.append(&mut family.metrics),
+                None => families.push(family),
+            }
+        }
+    }
+    families
+}
+
+type Number = (&'static str, &'static str, u64);
+type Gauge = (&'static str, &'static str, f64);
+
+/// Families of one metric each.
+#[expect(clippy::cast_precision_loss, reason = "samples are floats")]
+fn plain(
+    counters: impl IntoIterator<Item = Number>,
+    gauges: impl IntoIterator<Item = Gauge>,
+) -> impl Iterator<Item = Family> {
+    let counter = |(name, help, value): Number| (name, help, MetricType::Counter, value as f64);
+    let gauge = |(name, help, value): Gauge| (name, help, MetricType::Gauge, value);
+    let all = counters.into_iter().map(counter).chain(gauges.into_iter().map(gauge));
+    all.map(|(name, help, r#type, value)| family(name, help, r#type, Vec::new(), value))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "samples are floats")]
+fn of_server(sources: &Sources) -> Vec<Family> {
+    let (stored, tenants) = (sources.storage.counts(), sources.tenants.counts());
+    let counters = [
+        (
+            "mayfly_storage_retries_total",
+            "Tries of requests to the storage beyond the first.",
+            sources.storage.retries(),
+        ),
+        ("mayfly_storage_failures_total", "Requests to the storage that failed.", stored.failures),
+        ("mayfly_storage_written_bytes_total", "Bytes put into the storage.", stored.bytes_put),
+        ("mayfly_storage_read_bytes_total", "Bytes got from the storage.", stored.bytes_got),
+        (
+            "mayfly_tenants_refused_requests_total",
+            "Requests that were refused since they would have opened one tenant too many.",
+            tenants.refused,
+        ),
+        (
+            "mayfly_tenant_open_failures_total",
+            "Tenants that could not be opened, as often as that was tried.",
+            tenants.failures,
+        ),
+    ];
+    let gauges = [
+        (
+            "mayfly_open_tenants",
+            "Tenants that are open beside default.",
+            sources.tenants.open_now().len() as f64,
+        ),
+        (
+            "mayfly_owed_tenants",
+            "Tenants of whom the log has something that is not in the storage, and that could not be opened.",
+            tenants.owed as f64,
+        ),
+        (
+            "process_start_time_seconds",
+            "Start time of the process since unix epoch in seconds.",
+            sources.started_us as f64 / 1e6,
+        ),
+    ];
+    let build = family(
+        "mayfly_build_info",
+        "1, labelled by the version.",
+        MetricType::Gauge,
+        vec![("version".into(), env!("CARGO_PKG_VERSION").into())],
+        1.0,
+    );
+    let process = process_memory_bytes().map(|bytes| {
+        family(
+            "process_resident_memory_bytes",
+            "Resident memory size in bytes.",
+            MetricType::Gauge,
+            Vec::new(),
+            bytes as f64,
+        )
+    });
+    plain(counters, gauges)
+        .chain([build, requests("mayfly_storage_requests_total", "Requests to the storage.", stored)])
+        .chain(sources.compacting.iter().flat_map(|own| own.families(sources.clock.now_us())))
+        .chain(sources.disk.iter().flat_map(|disk| super::disk_cache::families(disk)))
+        .chain(process)
+        .chain(sources.statsd.iter().flat_map(|statsd| statsd.families()))
+        .chain(sources.access.families())
+        .chain(super::rules::families(&sources.evaluator, &sources.last_reload))
+        .collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "samples are floats")]
+fn of_tenant(roles: &Roles) -> Vec<Family> {
+    let (written, read) = (roles.writer.stats(), roles.reader.stats());
+    let (_, tail) = roles.writer.tail();
     let counters = [
         ("mayfly_pushes_total", "Pushes acknowledged.", written.pushes()),
         ("mayfly_pushes_refused_total", "Pushes refused because too much was waiting.", written.refused()),
@@ -118,18 +226,7 @@ fn families(sources: &Sources) -> Vec<Family> {
             read.names_cached(),
         ),
     ];
-    let stored = sources.storage.counts();
-    let storage = [
-        (
-            "mayfly_storage_retries_total",
-            "Tries of requests to the storage beyond the first.",
-            sources.storage.retries(),
-        ),
-        ("mayfly_storage_failures_total", "Requests to the storage that failed.", stored.failures),
-        ("mayfly_storage_written_bytes_total", "Bytes put into the storage.", stored.bytes_put),
-        ("mayfly_storage_read_bytes_total", "Bytes got from the storage.", stored.bytes_got),
-    ];
-    let (groups, metrics) = sources.gateway.known().unwrap_or_default();
+    let (groups, metrics) = roles.gateway.known().unwrap_or_default();
     let gauges = [
         ("mayfly_known_groups", "Groups that pushes are compared with.", groups as f64),
         ("mayfly_known_metrics", "Metrics of these groups; a histogram is one.", metrics as f64),
@@ -138,53 +235,15 @@ fn families(sources: &Sources) -> Vec<Family> {
         (
             "mayfly_unreadable_objects",
             "Objects among the segments that cannot be read, as of the last selections.",
-            sources.reader.unreadable() as f64,
-        ),
-        (
-            "process_start_time_seconds",
-            "Start time of the process since unix epoch in seconds.",
-            sources.started_us as f64 / 1e6,
+            roles.reader.unreadable() as f64,
         ),
     ];
-    let counter = |(name, help, value): (_, _, u64)| (name, help, MetricType::Counter, value as f64);
-    let counters = counters.into_iter().chain(storage).map(counter);
-    let active = sources.quota.as_ref().and_then(|quota| quota.active_series());
+    let active = roles.quota.as_ref().and_then(|quota| quota.active_series());
     let active = active
         .map(|series| ("mayfly_active_series", "Series that active_series_max is about.", series as f64));
-    let gauges =
-        gauges.into_iter().chain(active).map(|(name, help, value)| (name, help, MetricType::Gauge, value));
-    let build = family(
-        "mayfly_build_info",
-        "1, labelled by the version.",
-        MetricType::Gauge,
-        vec![("version".into(), env!("CARGO_PKG_VERSION").into())],
-        1.0,
-    );
-    let process = process_memory_bytes().map(|bytes| {
-        family(
-            "process_resident_memory_bytes",
-            "Resident memory size in bytes.",
-            MetricType::Gauge,
-            Vec::new(),
-            bytes as f64,
-        )
-    });
-    let of_compaction = sources.compacting.iter().flat_map(|own| own.families(sources.clock.now_us()));
-    let plain = counters.chain(gauges);
-    plain
-        .map(|(name, help, r#type, value)| family(name, help, r#type, Vec::new(), value))
-        .chain([
-            build,
-            requests("mayfly_storage_requests_total", "Requests to the storage.", sources.storage.counts()),
-        ])
-        .chain(of_compaction)
-        .chain(sources.disk.iter().flat_map(|disk| super::disk_cache::families(disk)))
-        .chain(process)
-        .chain(sources.gateway.stats().families())
-        .chain(sources.receiver.stats().families())
-        .chain(sources.statsd.iter().flat_map(|statsd| statsd.families()))
-        .chain(sources.access.families())
-        .chain(super::rules::families(&sources.evaluator, &sources.last_reload))
+    plain(counters, gauges.into_iter().chain(active))
+        .chain(roles.gateway.stats().families())
+        .chain(roles.receiver.stats().families())
         .collect()
 }
 

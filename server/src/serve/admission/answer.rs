@@ -2,12 +2,16 @@
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::json;
 
 use super::Denied;
 use super::needs::Port;
+use crate::serve::tenants::NotOpen;
+
+/// Which limit a request exceeds, for programs.
+const LIMIT: HeaderName = HeaderName::from_static("mayfly-limit");
 
 /// How a client of a route understands an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +42,9 @@ impl Form {
 pub(super) fn denied(denied: &Denied, form: Form) -> Response {
     let (status, word) = match denied {
         Denied::Busy => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        Denied::TenantName(_) | Denied::SeveralTenants { .. } => {
+            (StatusCode::BAD_REQUEST, if form == Form::Influx2 { "invalid" } else { "bad_data" })
+        }
         _ if denied.is_unauthorized() => (StatusCode::UNAUTHORIZED, "unauthorized"),
         _ => (StatusCode::FORBIDDEN, "forbidden"),
     };
@@ -48,6 +55,31 @@ pub(super) fn denied(denied: &Denied, form: Form) -> Response {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
         return response;
     }
+    let mut response = error(status, word, &text, form);
+    let headers = response.headers_mut();
+    if matches!(denied, Denied::Busy) {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if denied.is_unauthorized() {
+        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"mayfly\""));
+        // browsers ask for a password then
+        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"mayfly\""));
+    }
+    response
+}
+
+/// For requests to a tenant that is not open.
+pub(super) fn not_open(why: &NotOpen, form: Form) -> Response {
+    let mut response = error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &why.to_string(), form);
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from_static(if why.limit().is_some() { "60" } else { "1" }));
+    if let Some(limit) = why.limit() {
+        headers.insert(LIMIT, HeaderValue::from_static(limit));
+    }
+    response
+}
+
+fn error(status: StatusCode, word: &str, text: &str, form: Form) -> Response {
     let (body, content_type) = match form {
         Form::Plain => (format!("{text}\n"), "text/plain; charset=utf-8"),
         Form::Prometheus => {
@@ -63,14 +95,6 @@ pub(super) fn denied(denied: &Denied, form: Form) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if matches!(denied, Denied::Busy) {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    if denied.is_unauthorized() {
-        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"mayfly\""));
-        // browsers ask for a password then
-        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"mayfly\""));
-    }
     response
 }
 

@@ -9,28 +9,42 @@ use axum::http::{HeaderValue, StatusCode, Version};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use gateway::Web;
+use store::Tenant;
+use tower::{Layer, ServiceExt};
 
-use super::answer::{Form, denied, status};
+use super::answer::{Form, denied, not_open, status};
 use super::needs::{Need, Port, Routes};
-use super::{Access, Denied};
+use super::{Access, Asked, Denied};
+use crate::serve::tenants::{Opened, Opener, Tenants};
 use crate::serve::web_config::{InForce, Rate};
 
-struct Guard {
+struct Guard<O: Opener> {
     access: Arc<Access>,
+    tenants: Arc<Tenants<O>>,
     port: Port,
     routes: Routes,
     rate: Option<Rate>,
 }
 
-/// The routes of a port, behind what they need. What is let through carries its grant with it.
-pub(in crate::serve) fn guarded(routes: Router, port: Port, web: &Web, access: &Arc<Access>) -> Router {
+/// The routes of a port, behind what they need. What is let through carries its grant with it. `routes` are those of tenant
+/// `default` and of the server; what is for another tenant goes to that one's.
+pub(in crate::serve) fn guarded<O: Opener>(
+    routes: Router,
+    port: Port,
+    web: &Web,
+    access: &Arc<Access>,
+    tenants: &Arc<Tenants<O>>,
+) -> Router {
     let in_force = access.web().and_then(|web| web.in_force().ok());
     let rate = in_force.and_then(|in_force| in_force.file.rate).map(Rate::new);
-    let guard = Guard { access: Arc::clone(access), port, routes: Routes::of(port, web), rate };
-    routes.layer(from_fn_with_state(Arc::new(guard), ask))
+    let (access, tenants) = (Arc::clone(access), Arc::clone(tenants));
+    let guard = Guard { access, tenants, port, routes: Routes::of(port, web), rate };
+    // before anything is routed: what one router notes about a path would be in the way of the next
+    let asked = from_fn_with_state(Arc::new(guard), ask::<O>).layer(routes);
+    Router::new().fallback_service(asked)
 }
 
-async fn ask(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+async fn ask<O: Opener>(State(guard): State<Arc<Guard<O>>>, request: Request, next: Next) -> Response {
     if guard.rate.as_ref().is_some_and(|rate| !rate.allows()) {
         return status(StatusCode::TOO_MANY_REQUESTS);
     }
@@ -44,21 +58,27 @@ async fn ask(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> R
     response
 }
 
-impl Guard {
+impl<O: Opener> Guard<O> {
     async fn answer(&self, web: Option<&InForce>, mut request: Request, next: Next) -> Response {
         let need = self.routes.need(request.method(), request.uri().path());
         if need == Need::Nothing {
             return next.run(request).await;
         }
         let admitted = self.access.admit(request.headers(), request.extensions(), web).await;
-        let checked = admitted.and_then(|grant| {
+        let checked = admitted.and_then(|(grant, asked)| {
             need.check(&grant)?;
-            Ok(grant)
+            match asked {
+                Asked::Other(tenant) if need.is_of_server() => Err(Denied::Server { tenant }),
+                asked => Ok((grant, asked)),
+            }
         });
         match checked {
-            Ok(grant) => {
+            Ok((grant, asked)) => {
                 request.extensions_mut().insert(grant);
-                next.run(request).await
+                match asked {
+                    Asked::First => next.run(request).await,
+                    Asked::Other(tenant) => self.answer_of(&tenant, request).await,
+                }
             }
             Err(error) => {
                 self.access.count(&error);
@@ -70,6 +90,21 @@ impl Guard {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 response
+            }
+        }
+    }
+
+    async fn answer_of(&self, tenant: &Tenant, request: Request) -> Response {
+        match self.tenants.get(tenant).await {
+            // it is kept open until it has answered
+            Ok(kept) => {
+                let answered = kept.open.routes(self.port).oneshot(request).await;
+                answered.unwrap_or_else(|never| match never {})
+            }
+            Err(why) => {
+                let path = request.uri().path();
+                tracing::debug!(%tenant, path, port = self.port.as_str(), %why, "request refused");
+                not_open(&why, Form::of(self.port, path))
             }
         }
     }

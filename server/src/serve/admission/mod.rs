@@ -15,6 +15,7 @@ use anyhow::Context;
 use axum::http::header::{AUTHORIZATION, HeaderName};
 use axum::http::{Extensions, HeaderMap, HeaderValue};
 use model::{Clock, Matcher};
+use store::{LayoutError, Tenant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -26,9 +27,6 @@ pub(crate) use needs::{Port, Routes};
 
 /// How often the file is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
-
-/// The tenant that a server serves.
-const TENANT: &str = "default";
 
 /// By which proxies say for which tenant they ask.
 const TENANT_HEADER: HeaderName = HeaderName::from_static("x-scope-orgid");
@@ -66,6 +64,14 @@ struct Counts {
     unavailable: AtomicU64,
 }
 
+/// For whom a request is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Asked {
+    /// For tenant `default`, to which the server itself belongs.
+    First,
+    Other(Tenant),
+}
+
 /// Why a request is not let through.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Denied {
@@ -91,9 +97,19 @@ pub(super) enum Denied {
         "the connection began without a certificate of the client, which is needed by now: begin another one, over TLS"
     )]
     NoCertificate,
-    /// It asks for another tenant than the one that is here.
-    #[error("X-Scope-OrgID is {asked:?}, and this server is tenant {TENANT:?}")]
-    Tenant { asked: String },
+    /// No tenant is called what it names.
+    #[error("X-Scope-OrgID: {0}")]
+    TenantName(LayoutError),
+    /// It asks for several tenants.
+    #[error(
+        "X-Scope-OrgID is {asked:?}, and a request is for one tenant: what several have is not read together"
+    )]
+    SeveralTenants { asked: String },
+    /// It is for a tenant, and asks about more.
+    #[error(
+        "this is about the server as a whole, which tenant {tenant} is not: only tenant default may do that"
+    )]
+    Server { tenant: Tenant },
 }
 
 impl Access {
@@ -132,13 +148,13 @@ impl Access {
         }
     }
 
-    /// What a request with these headers may do. What is known of its connection is among the extensions.
+    /// What a request with these headers may do, and for which tenant. What is known of its connection is among the extensions.
     async fn admit(
         &self,
         headers: &HeaderMap,
         extensions: &Extensions,
         web: Option<&InForce>,
-    ) -> Result<Grant, Denied> {
+    ) -> Result<(Grant, Asked), Denied> {
         let presented = headers.get(AUTHORIZATION).and_then(|value| presented(value.as_bytes()));
         let grant = match self.token(presented.as_ref()) {
             Ok(Some(grant)) => grant,
@@ -154,13 +170,29 @@ impl Access {
                 }
             }
         };
-        grant.check_tenant(TENANT)?;
-        if self.trusts_tenant_header
-            && let Some(asked) = headers.get(TENANT_HEADER).filter(|asked| *asked != TENANT)
-        {
-            return Err(Denied::Tenant { asked: shown(asked) });
+        let asked = self.asked(headers)?;
+        if let Some(asked) = &asked {
+            grant.check_tenant(&asked.to_string())?;
         }
-        Ok(grant)
+        let of_token = || grant.tenant().map(Tenant::new).transpose().map_err(Denied::TenantName);
+        let tenant = asked.map_or_else(of_token, |asked| Ok(Some(asked)))?;
+        let asked = tenant.filter(|tenant| *tenant != Tenant::default()).map_or(Asked::First, Asked::Other);
+        Ok((grant, asked))
+    }
+
+    /// The tenant that a header names, where headers are trusted.
+    fn asked(&self, headers: &HeaderMap) -> Result<Option<Tenant>, Denied> {
+        if !self.trusts_tenant_header {
+            return Ok(None);
+        }
+        let mut asked = headers.get_all(TENANT_HEADER).iter();
+        let Some(first) = asked.next() else { return Ok(None) };
+        let several = asked.next().is_some() || first.as_bytes().contains(&b'|');
+        if several {
+            let all: Vec<String> = headers.get_all(TENANT_HEADER).iter().map(shown).collect();
+            return Err(Denied::SeveralTenants { asked: all.join(", ") });
+        }
+        Tenant::new(&shown(first)).map(Some).map_err(Denied::TenantName)
     }
 
     fn lacks_certificate(&self, extensions: &Extensions, in_force: Option<&InForce>) -> bool {
@@ -192,7 +224,11 @@ impl Access {
     fn count(&self, denied: &Denied) {
         let count = match denied {
             Denied::Nobody | Denied::NoUser | Denied::NotAdmitted(_) => &self.refused.unauthorized,
-            Denied::Refused(_) | Denied::Tenant { .. } | Denied::NoCertificate => &self.refused.forbidden,
+            Denied::Refused(_)
+            | Denied::TenantName(_)
+            | Denied::SeveralTenants { .. }
+            | Denied::Server { .. }
+            | Denied::NoCertificate => &self.refused.forbidden,
             Denied::Busy => &self.refused.unavailable,
         };
         count.fetch_add(1, Ordering::Relaxed);
@@ -235,7 +271,21 @@ fn read(path: &PathBuf, read: Read) -> Result<(String, Tokens), String> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
     let tokens = read(&shown, &text, query::api::matchers).map_err(|error| error.to_string())?;
+    check_tenants(&shown, &tokens)?;
     Ok((text, tokens))
+}
+
+/// Whether tenants can be called what tokens of a file call them.
+pub(crate) fn check_tenants(file: &str, tokens: &Tokens) -> Result<(), String> {
+    let mut wrong: Vec<String> = tokens
+        .iter()
+        .filter_map(|token| {
+            let error = Tenant::new(token.grant.tenant()?).err()?;
+            Some(format!("{file}: token {:?}: {error}", token.grant.name().unwrap_or_default()))
+        })
+        .collect();
+    wrong.sort();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
 /// Reads the file now and then, and on SIGHUP, until told to stop.

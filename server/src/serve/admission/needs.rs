@@ -32,13 +32,16 @@ pub(crate) enum Need {
     OneOf(&'static [Scope]),
     /// This scope, and a token without bounds, since the route is about more than some series.
     Whole(Scope),
+    /// The same, and to ask for the tenant `default`, since the route is about the server.
+    Server(Scope),
 }
 
-use Need::{Nothing, OneOf, Whole};
+use Need::{Nothing, OneOf, Server, Whole};
 
 const PUSH: Need = OneOf(&[Scope::Push]);
 const READ: Need = OneOf(&[Scope::Read]);
 const DELETE: Need = OneOf(&[Scope::Delete]);
+/// The routers of other tenants have nothing of the server.
 const UNKNOWN: Need = Whole(Scope::Admin);
 
 impl Need {
@@ -48,8 +51,13 @@ impl Need {
             Nothing => Ok(()),
             OneOf(scopes) if scopes.iter().any(|scope| grant.check_scope(*scope).is_ok()) => Ok(()),
             OneOf(scopes) => scopes.iter().try_for_each(|scope| grant.check_scope(*scope)),
-            Whole(scope) => grant.check_scope(scope).and_then(|()| grant.check_whole()),
+            Whole(scope) | Server(scope) => grant.check_scope(scope).and_then(|()| grant.check_whole()),
         }
+    }
+
+    /// Whether it is about the server, and not about what a tenant has.
+    pub(crate) fn is_of_server(self) -> bool {
+        matches!(self, Server(_))
     }
 }
 
@@ -61,6 +69,7 @@ impl fmt::Display for Need {
                 f.write_str(&scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" or "))
             }
             Whole(scope) => write!(f, "{scope}, unbound"),
+            Server(scope) => write!(f, "{scope}, unbound, tenant default"),
         }
     }
 }
@@ -85,7 +94,7 @@ const GATEWAY: [Row; 20] = [
     ("GET", "/status", READ),
     ("GET", "/-/healthy", Nothing),
     ("GET", "/-/ready", Nothing),
-    ("GET POST PUT", "/-/quit", UNKNOWN),
+    ("GET POST PUT", "/-/quit", Server(Scope::Admin)),
     ("POST PUT", "/metrics/job/{*group}", PUSH),
     ("DELETE", "/metrics/job/{*group}", DELETE),
     ("POST PUT", "/metrics/job@base64/{*group}", PUSH),
@@ -96,7 +105,7 @@ const GATEWAY: [Row; 20] = [
     ("DELETE", "/aggregate/metrics/job@base64/{*group}", DELETE),
     ("GET", "/api/v1/metrics", READ),
     // flags, among others
-    ("GET", "/api/v1/status", Whole(Scope::Read)),
+    ("GET", "/api/v1/status", Server(Scope::Read)),
     // each request of it needs what it would need alone
     ("POST", "/api/v1/batch", OneOf(&[Scope::Push, Scope::Delete])),
     ("DELETE", "/api/v1/admin/groups", DELETE),
@@ -135,17 +144,17 @@ const QUERY: [Row; 36] = [
     ("GET", "/api/v1/rules", READ),
     ("GET", "/api/v1/alerts", READ),
     // whom alerts are sent to
-    ("GET", "/api/v1/alertmanagers", Whole(Scope::Read)),
+    ("GET", "/api/v1/alertmanagers", Server(Scope::Read)),
     ("GET", "/api/v1/targets", READ),
     ("GET", "/api/v1/targets/metadata", READ),
     ("GET", "/api/v1/scrape_pools", READ),
     ("GET", "/api/v1/status/buildinfo", READ),
-    ("GET", "/api/v1/status/runtimeinfo", Whole(Scope::Read)),
-    ("GET", "/api/v1/status/config", Whole(Scope::Read)),
-    ("GET", "/api/v1/status/flags", Whole(Scope::Read)),
+    ("GET", "/api/v1/status/runtimeinfo", Server(Scope::Read)),
+    ("GET", "/api/v1/status/config", Server(Scope::Read)),
+    ("GET", "/api/v1/status/flags", Server(Scope::Read)),
     ("GET", "/api/v1/status/tsdb", READ),
     ("GET", "/api/v1/status/walreplay", READ),
-    ("GET", "/api/v1/notifications", Whole(Scope::Read)),
+    ("GET", "/api/v1/notifications", Server(Scope::Read)),
     ("GET", "/api/v1/features", READ),
     ("GET", "/version", READ),
     ("GET", "/", READ),
@@ -154,11 +163,11 @@ const QUERY: [Row; 36] = [
     ("POST PUT", "/api/v1/admin/tsdb/delete_series", DELETE),
     ("POST PUT", "/api/v1/admin/tsdb/clean_tombstones", DELETE),
     ("POST PUT", "/api/v1/admin/tsdb/snapshot", UNKNOWN),
-    ("POST PUT", "/-/reload", UNKNOWN),
+    ("POST PUT", "/-/reload", Server(Scope::Admin)),
     ("GET", "/-/healthy", Nothing),
     ("GET", "/-/ready", Nothing),
     // of the server, and rule groups of anybody
-    ("GET", "/metrics", Whole(Scope::Read)),
+    ("GET", "/metrics", Server(Scope::Read)),
 ];
 
 impl Routes {
@@ -278,5 +287,8 @@ mod tests {
             check(&query, Method::GET, path, all);
         }
         check(&query, Method::DELETE, "/api/v1/series", all);
+        check(&query, Method::GET, "/metrics", "read, unbound, tenant default");
+        check(&query, Method::POST, "/-/reload", "admin, unbound, tenant default");
+        check(&gateway, Method::PUT, "/-/quit", "admin, unbound, tenant default");
     }
 }

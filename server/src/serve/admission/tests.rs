@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 use super::*;
+use crate::serve::tenants::tests::named;
 
 /// With a file of these tokens; without any, whoever asks may do everything.
 pub(super) fn access(tokens: &str, trusts_tenant_header: bool) -> Access {
@@ -37,7 +38,8 @@ async fn asked(access: &Arc<Access>, port: Port, request: Request<Body>) -> (Sta
         .route("/api/v1/query", get(async || "data"))
         .route("/-/healthy", get(async || "well"))
         .route("/metrics", get(async || "data"));
-    let response = guarded(routes, port, &Web::default(), access).oneshot(request).await.expect("answers");
+    let response =
+        guarded(routes, port, &Web::default(), access, &named(1)).oneshot(request).await.expect("answers");
     let status = response.status();
     assert_eq!(status == StatusCode::UNAUTHORIZED, response.headers().contains_key("www-authenticate"));
     let body = response.into_body().collect().await.expect("a body").to_bytes();
@@ -70,7 +72,11 @@ async fn who_presents_nothing_that_is_good_learns_nothing() {
     check(query, Some("Bearer wrong"), 401, "the token is not known").await;
     check(query, Some("nonsense"), 401, "no token was presented").await;
     check(query, Some("Bearer old"), 401, "has expired").await;
-    check(query, Some("Bearer other"), 403, "is for tenant").await;
+    check(query, Some("Bearer other"), 200, "other query").await;
+    check("/metrics", Some("Bearer other"), 403, "about the server as a whole, which tenant other is not")
+        .await;
+    check("/-/healthy", Some("Bearer other"), 200, "well").await;
+    check("/nothing", Some("Bearer other"), 404, "").await;
     check("/-/healthy", None, 200, "well").await;
     check("/metrics", Some("Bearer reader"), 200, "data").await;
     check("/metrics", Some("Bearer team"), 403, "about more than that").await;
@@ -93,16 +99,78 @@ async fn without_a_file_nobody_is_asked() {
 
 #[tokio::test]
 async fn a_tenant_in_a_header_counts_where_it_is_trusted() {
-    let check = async |trusts: bool, tenant: &str, status: u16| {
-        let access = Arc::new(access(&tokens(), trusts));
-        let request = Request::get("/metrics").header("authorization", "Bearer boss");
-        let request = request.header("x-scope-orgid", tenant).body(Body::empty()).expect("a request");
-        let (found, body) = asked(&access, Port::Gateway, request).await;
-        assert_eq!(found.as_u16(), status, "{body}");
+    let asking = |token: &str, tenants: &[&str]| {
+        let request = Request::get("/api/v1/query").header("authorization", format!("Bearer {token}"));
+        let request =
+            tenants.iter().fold(request, |request, tenant| request.header("x-scope-orgid", *tenant));
+        request.body(Body::empty()).expect("a request")
     };
-    check(true, "default", 200).await;
-    check(true, "other", 403).await;
-    check(false, "other", 200).await;
+    let check = async |trusts: bool, token: &str, tenants: &[&str], status: u16, part: &str| {
+        let access = Arc::new(access(&tokens(), trusts));
+        let (found, body) = asked(&access, Port::Query, asking(token, tenants)).await;
+        assert!(found.as_u16() == status && body.contains(part), "{token} {tenants:?}: {found} {body}");
+    };
+    // a token without a tenant, and those with one
+    check(true, "reader", &[], 200, "data").await;
+    check(true, "reader", &["default"], 200, "data").await;
+    check(true, "reader", &["mine"], 200, "mine query").await;
+    check(true, "boss", &["default"], 200, "data").await;
+    check(true, "boss", &["mine"], 403, "is for tenant").await;
+    check(true, "other", &[], 200, "other query").await;
+    check(true, "other", &["other"], 200, "other query").await;
+    check(true, "other", &["default"], 403, "is for tenant").await;
+    check(true, "other", &["mine"], 403, "is for tenant").await;
+    let bad = "\"errorType\":\"bad_data\"";
+    for names in [&["a|b"][..], &["other|other"], &["a", "b"], &["default", "default"]] {
+        check(true, "reader", names, 400, "a request is for one tenant").await;
+    }
+    for name in ["", "../x", "A", "a/b", " a b"] {
+        check(true, "reader", &[name], 400, bad).await;
+    }
+    // whoever is not admitted learns nothing of names
+    check(true, "wrong", &["../x"], 401, "the token is not known").await;
+    for name in ["mine", "../x", "a|b"] {
+        check(false, "reader", &[name], 200, "data").await;
+        check(false, "other", &[name], 200, "other query").await;
+    }
+    let anybody = Arc::new(access("", true));
+    let (status, body) = asked(&anybody, Port::Query, asking("none", &["mine"])).await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "mine query"));
+}
+
+#[tokio::test]
+async fn one_tenant_too_many_is_told_so() {
+    let (access, tenants) = (Arc::new(access("", true)), named(1));
+    let routes = Router::new().route("/api/v1/query", get_of("data"));
+    let routes = guarded(routes, Port::Query, &Web::default(), &access, &tenants);
+    for (tenant, status) in [("a", 200), ("b", 503), ("a", 200), ("default", 200)] {
+        let request = Request::get("/api/v1/query").header("x-scope-orgid", tenant);
+        let request = request.body(Body::empty()).expect("a request");
+        let response = routes.clone().oneshot(request).await.expect("answers");
+        let limit = response.headers().get("mayfly-limit").map(|limit| limit.to_str().expect("text"));
+        assert_eq!(
+            (response.status().as_u16(), limit),
+            (status, (status == 503).then_some("tenants_max_open"))
+        );
+        assert_eq!(response.headers().contains_key("retry-after"), status == 503);
+    }
+}
+
+#[test]
+fn a_file_names_tenants_that_there_can_be() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tokens.yml");
+    let entry = |tenant: &str| {
+        format!("tokens: [{{name: t, hash: {}, scopes: [read], tenant: {tenant}}}]\n", Hash::of(b"t"))
+    };
+    let open = |text: String| {
+        std::fs::write(&path, text).expect("is written");
+        let flags = AccessFlags { tokens_file: Some(path.clone()), ..AccessFlags::default() };
+        Access::open(&flags, Arc::new(SystemClock)).map(|_| ()).map_err(|error| format!("{error:#}"))
+    };
+    assert_eq!(open(entry("team-a")), Ok(()));
+    let told = open(entry("Team A")).expect_err("is refused");
+    assert!(told.contains("token \"t\": tenant \"Team A\" is not allowed: a tenant is 1 to 63"), "{told}");
 }
 
 #[tokio::test]
@@ -119,7 +187,7 @@ async fn what_changes_is_in_force_and_what_is_broken_is_not() {
         let header =
             ("authorization".parse().expect("a name"), format!("Bearer {token}").parse().expect("a value"));
         let admitted = access.admit(&HeaderMap::from_iter([header]), &Extensions::new(), None).await;
-        admitted.is_ok_and(|grant| grant.check_scope(Scope::Admin).is_ok())
+        admitted.is_ok_and(|(grant, _)| grant.check_scope(Scope::Admin).is_ok())
     };
     assert!(may("a").await && !may("b").await);
     std::fs::write(&path, "tokens: [").expect("is written");
@@ -189,8 +257,13 @@ async fn users_may_do_everything_and_tokens_what_they_say() {
         );
     }
     // of one port, so many at once
-    let routes =
-        guarded(Router::new().route("/-/healthy", get_of("well")), Port::Query, &Web::default(), &users);
+    let routes = guarded(
+        Router::new().route("/-/healthy", get_of("well")),
+        Port::Query,
+        &Web::default(),
+        &users,
+        &named(1),
+    );
     let mut statuses = Vec::new();
     for _ in 0..9 {
         let response = routes.clone().oneshot(get("/-/healthy", None)).await.expect("answers");

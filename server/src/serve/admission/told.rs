@@ -24,8 +24,8 @@ impl Access {
         ];
         let mut families = vec![family_of(
             "mayfly_access_refused_requests_total",
-            "Requests without a token that is good (unauthorized), with one that does not allow the route (forbidden), or with a \
-             password while too many wait to be compared (unavailable).",
+            "Requests without a token that is good (unauthorized), with one that does not allow the route or is for another tenant \
+             than they ask for (forbidden), or with a password while too many wait to be compared (unavailable).",
             MetricType::Counter,
             refused,
         )];
