@@ -207,6 +207,38 @@ def test_promtool_and_curl_ask_with_a_token(secured):
         assert run.stdout.splitlines()[-1] == f"{version} 200", run.stdout + run.stderr
 
 
+def test_tenants_are_told_as_cortex_and_mimir_are_told(tmp_path, app):
+    server = Mayfly(tmp_path, tmp_path / "data", flags=("--access.trust-tenant-header",)).start()
+    agents = []
+    for tenant in ("a", "b"):
+        folder = tmp_path / tenant
+        folder.mkdir()
+        (port,) = free_ports(1)
+        (folder / "agent.yml").write_text(
+            scrape_config(app).replace("job_name: app", f"job_name: of-{tenant}")
+            + f"remote_write:\n- url: {server.query}/api/v1/write\n  headers: {{X-Scope-OrgID: {tenant}}}\n"
+            "  queue_config: {batch_send_deadline: 200ms}\n"
+        )
+        command = [PROGRAMS / "prometheus", "--agent", f"--config.file={folder / 'agent.yml'}"]
+        command += [f"--storage.agent.path={folder / 'agent'}", f"--web.listen-address=127.0.0.1:{port}"]
+        agents.append(Process(f"agent-{tenant}", command, folder / "agent.log"))
+
+    def jobs(tenant: str) -> str:
+        config = tmp_path / "http.yml"
+        config.write_text(f"http_headers: {{X-Scope-OrgID: {{values: [{tenant}]}}}}\n")
+        command = [PROGRAMS / "promtool", "query", "instant", f"--http.config.file={config}", server.query, "count by (job) (up)"]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        return run.stdout + run.stderr
+
+    for tenant in ("a", "b"):
+        until(f"tenant {tenant}", lambda tenant=tenant: f'{{job="of-{tenant}"}} => 1' in jobs(tenant), seconds=30)
+    assert "of-b" not in jobs("a") and "of-a" not in jobs("b")
+    assert "of-" not in jobs("default")
+    assert "a request is for one tenant" in jobs("a|b")
+    for agent in agents:
+        agent.stop()
+
+
 class Pushgateway:
     """The real one, with a web configuration."""
 
