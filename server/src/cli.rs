@@ -16,6 +16,8 @@ use crate::check_health::CheckHealth;
 use crate::check_rules::CheckRules;
 use crate::compact::Compact;
 use crate::delete::Delete;
+use crate::export::Export;
+use crate::import::Import;
 use crate::inspect::Inspect;
 use crate::query::Query;
 use crate::query_flags::QueryFlags;
@@ -65,6 +67,15 @@ pub(crate) enum Command {
     /// Ask a server, or a storage without any server, with the arguments and the output of promtool.
     #[command(subcommand)]
     Query(Query),
+    /// Bring history in.
+    #[command(subcommand)]
+    Import(Import),
+    /// Write what is stored as OpenMetrics text, each sample with its time, for other stores and for `mayfly import`.
+    ///
+    /// Ends with 0, or with 1 if something is not in it: native histograms, or objects that cannot be read.
+    #[command(after_help = "A job's history as blocks of a Prometheus:\n  \
+        mayfly export --match '{job=\"backup\"}' > backup.om && promtool tsdb create-blocks-from openmetrics backup.om data")]
+    Export(Export),
     /// Try templates of notifications.
     #[command(subcommand)]
     Template(OfTemplates),

@@ -8,6 +8,8 @@ mod check_rules;
 mod cli;
 mod compact;
 mod delete;
+mod export;
+mod import;
 mod inspect;
 mod junit;
 mod log;
@@ -71,6 +73,8 @@ fn main() -> ExitCode {
         Command::Test(Test::Rules(flags)) => test_rules::run(&flags),
         Command::Test(Test::Promql(flags)) => test_promql::run(&flags),
         Command::Query(query) => query::run(&query),
+        Command::Import(import) => import::run(&import),
+        Command::Export(flags) => export::run(&flags),
         Command::Rules(OfRules::Replay(flags)) => replay::run(&flags),
         Command::Template(OfTemplates::Render(flags)) => render::run(&flags),
         Command::Token(OfTokens::New(flags)) => token::new(&flags),

@@ -1,4 +1,5 @@
-"""37: `mayfly query` says what promtool says, byte for byte, about a server and about a storage without one."""
+"""37: `mayfly query` says what promtool says, byte for byte, about a server and about a storage without one; and history comes in from
+the files that promtool takes, and goes out to it."""
 
 import http.server
 import json
@@ -9,6 +10,7 @@ import time
 import pytest
 
 from harness import PROGRAMS
+from harness.http import call
 from harness.mayfly import Mayfly, clean_environment, run_to_end
 from harness.peers import Prometheus
 from harness.remote_write import Histogram, write
@@ -297,3 +299,114 @@ def test_a_storage_on_s3_is_asked_without_a_server(tmp_path, seaweedfs, s3_url):
     flags = ["--storage", s3_url, *seaweedfs.flags, f"--time={at}"]
     ended = run_to_end(tmp_path, "query", "instant", *flags, "rows + 1", **seaweedfs.env)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f'{{job="a"}} => 43 @[{at}]\n', "")
+
+
+def blocks(folder, file, *flags) -> Prometheus:
+    """A Prometheus on the blocks that promtool makes of a file."""
+    made = [PROGRAMS / "promtool", "tsdb", "create-blocks-from", "openmetrics", "-q", *flags, file, folder / "tsdb"]
+    ended = subprocess.run(made, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, ""), ended
+    return Prometheus(folder)
+
+
+def by_series(text: str) -> list:
+    return sorted(json.loads(text), key=lambda series: sorted(series["metric"].items()))
+
+
+def both(folder, prometheus: Prometheus, storage, question: list) -> list:
+    """What both say, in the order of series."""
+    kind, *rest, expression = question
+    code, theirs, err = promtool(folder, kind, *rest, "-o", "json", prometheus.url, expression)
+    assert code == 0, err
+    code, ours, err = mayfly(folder, kind, *rest, "-o", "json", "--storage", str(storage), expression)
+    assert code == 0, err
+    assert by_series(ours) == by_series(theirs), question
+    return by_series(ours)
+
+
+HISTORY = """\
+# HELP a_seconds How \\"long\\".
+# TYPE a_seconds counter
+# UNIT a_seconds seconds
+a_seconds_total{{x="q\\"\\\\\\n é"}} 1 {0}.781 # {{trace_id="x"}} 0.5 {0}
+a_seconds_total{{x="q\\"\\\\\\n é"}} 2.5 {1}.004
+a_seconds_created{{x="q\\"\\\\\\n é"}} {0} {1}.004
+# TYPE h histogram
+h_bucket{{le="1"}} 1 {0}
+h_bucket{{le="+Inf"}} 2 {0}
+h_bucket{{le="1"}} 3 {1}
+h_count 2 {0}
+h_sum 1e+06 {0}
+# TYPE s summary
+s{{quantile="0.50"}} 0.25 {0}
+s_sum 1 {0}
+# TYPE info info
+info_info{{version="1",empty="",source="own"}} 1 {0}
+# TYPE state stateset
+state{{state="on"}} 1 {0}
+# TYPE g gauge
+g NaN {0}
+g -Inf {1}.5
+# TYPE u unknown
+u{{le="1"}} 1e-300 {0}
+# TYPE g gauge
+g{{again="1"}} +Inf {0}
+{{"foo.bar","a.b"="c"}} 7 {0}
+# EOF
+"""
+
+
+def test_a_file_that_promtool_takes_is_imported_to_the_same_samples(tmp_path):
+    at = int(time.time()) - 1000
+    file = tmp_path / "history.om"
+    file.write_text(HISTORY.format(at, at + 15))
+    (tmp_path / "data").mkdir()
+    flags = ["--label=source=old", "--label=site=b"]
+    ended = run_to_end(tmp_path, "import", "openmetrics", *flags, "--storage=data", file)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == "imported 17 samples, 1 exemplars and what is told of 7 families\n"
+    prometheus = blocks(tmp_path, file, *flags)
+    found = both(tmp_path, prometheus, tmp_path / "data", ["instant", f"--time={at + 60}", '{__name__=~".+"}[5m]'])
+    assert sum(len(series["values"]) for series in found) == 17
+    # what one refuses, the other refuses too
+    for text in (f"a 1 {at}\n", f"a 1\n# EOF\n", f"a 1 {at}\n\n# EOF\n", f"a x {at}\n# EOF\n", f"# a\na 1 {at}\n# EOF\n"):
+        file.write_text(text)
+        made = [PROGRAMS / "promtool", "tsdb", "create-blocks-from", "openmetrics", file, tmp_path / "none"]
+        assert subprocess.run(made, capture_output=True, timeout=60, check=False).returncode == 1, text
+        ended = run_to_end(tmp_path, "import", "openmetrics", "--storage=data", file)
+        assert (ended.returncode, ended.stdout) == (1, "") and f"{file}:" in ended.stderr, text
+
+
+def test_what_is_exported_is_history_to_a_real_prometheus(tmp_path, folder_server):
+    now = int(time.time())
+    start = now - 3 * 3600
+    times = [start + 60 * n for n in range(170)]
+    series = []
+    for index in range(20):
+        labels = {"__name__": "rows_total", "job": f"j{index % 3}", "n": str(index), "x.y": 'q"\\\n é'}
+        series.append((labels, [(at * 1000 + 7 * index, 0.1 * n * index) for n, at in enumerate(times)]))
+    series.append(({"__name__": "foo.bar"}, [(at * 1000, float(at % 97)) for at in times]))
+    assert write(folder_server.query, series).status in (200, 204)
+    assert call(folder_server.gateway, "PUT", "/metrics/job/pushed", "# TYPE rows gauge\nrows 42\n").status == 200
+    folder_server.stop()
+    storage, end = tmp_path / "data", now + 600
+    ended = run_to_end(tmp_path, "export", "--storage", storage, f"--end={end}", "--pushed=scraped")
+    assert ended.returncode == 0, ended.stderr
+    file = tmp_path / "exported.om"
+    file.write_text(ended.stdout)
+    prometheus = blocks(tmp_path, file)
+    questions = [
+        ["instant", f"--time={now}", '{__name__=~"rows_total|foo.bar"}[4h]'],
+        ["range", f"--start={start}", f"--end={now}", "--step=77s", "sum by (job) (rate(rows_total[5m]))"],
+        ["range", f"--start={start}", f"--end={now}", "--step=77s", '{"foo.bar"} > 50'],
+        ["range", f"--start={now + 60}", f"--end={end}", "--step=30s", 'rows{job="pushed"}'],
+        ["range", f"--start={now + 120}", f"--end={end}", "--step=30s", 'count_over_time(rows{job="pushed"}[1m])'],
+    ]
+    for question in questions:
+        assert both(tmp_path, prometheus, storage, question), question
+    # and it comes back as it went out
+    (tmp_path / "again").mkdir()
+    ended = run_to_end(tmp_path, "import", "openmetrics", "--storage=again", file)
+    assert ended.returncode == 0, ended.stderr
+    for question in questions:
+        both(tmp_path, prometheus, tmp_path / "again", question)

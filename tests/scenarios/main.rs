@@ -27,4 +27,5 @@ mod s23_web_config;
 mod s24_exemplars;
 mod s25_limits;
 mod s26_tenants;
+mod s27_command_line;
 mod s28_remote_read;

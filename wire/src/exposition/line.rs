@@ -96,7 +96,7 @@ impl LineWriter<'_> {
 }
 
 /// In double quotes, with an end that needs no escaping.
-fn quote(text: &mut String, plain: &str, end: &str) {
+pub(super) fn quote(text: &mut String, plain: &str, end: &str) {
     text.push('"');
     escape(text, plain, true);
     text.push_str(end);

@@ -1,5 +1,6 @@
 //! Families to what a scraper reads.
 
+mod history;
 mod line;
 mod openmetrics;
 mod order;
@@ -8,6 +9,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use history::{HistoryWriter, history_sample, history_series};
 pub use openmetrics::write as write_openmetrics;
 pub use order::sort;
 pub use text::write as write_text;

@@ -40,6 +40,20 @@ fn quoted(text: &str) -> String {
     quote::text(text.as_bytes())
 }
 
+/// Why a line of a file was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LineFault {
+    /// It breaks the grammar.
+    #[error(transparent)]
+    Syntax(#[from] Fault),
+    /// It has more labels than allowed.
+    #[error("a sample has more than {labels_max} labels")]
+    TooManyLabels {
+        /// The limit.
+        labels_max: usize,
+    },
+}
+
 /// What is wrong in a line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {

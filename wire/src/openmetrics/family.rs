@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use model::MetricType;
+use model::{Metadata, MetricType};
 
+use super::Headline;
 use super::error::Fault;
 use super::sample::{Sample, milliseconds};
 use crate::family::{Bucket, Family, Histogram, Metric, MetricValue, Quantile, Summary};
+use crate::text::cursor::Cursor;
 use crate::text::line::LineLabels;
 use crate::text::number;
 
@@ -61,6 +63,24 @@ impl Open {
         &self.family.name
     }
 
+    pub(super) fn metric_type(&self) -> MetricType {
+        self.family.r#type
+    }
+
+    /// What has been told of it, under the name that Prometheus gives its series.
+    pub(super) fn told(&self) -> (Arc<str>, Metadata) {
+        (self.family.shown_name(), self.family.metadata())
+    }
+
+    /// Reads the rest of a line that tells of the family.
+    pub(super) fn headline(&mut self, keyword: Headline, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+        match keyword {
+            Headline::Type => self.r#type(cursor.line()?),
+            Headline::Unit => self.unit(cursor.line()?),
+            Headline::Help => self.help(&cursor.help()?),
+        }
+    }
+
     fn once(&self, keyword: &'static str, has: bool) -> Result<(), Fault> {
         if has || !self.places.is_empty() {
             return Err(Fault::Second { keyword, family: self.name().to_owned() });
@@ -68,7 +88,7 @@ impl Open {
         Ok(())
     }
 
-    pub(super) fn r#type(&mut self, word: &[u8]) -> Result<(), Fault> {
+    fn r#type(&mut self, word: &[u8]) -> Result<(), Fault> {
         self.once("TYPE", self.has_type)?;
         self.has_type = true;
         self.family.r#type = match word {
@@ -85,7 +105,7 @@ impl Open {
         Ok(())
     }
 
-    pub(super) fn unit(&mut self, word: &[u8]) -> Result<(), Fault> {
+    fn unit(&mut self, word: &[u8]) -> Result<(), Fault> {
         self.once("UNIT", self.has_unit)?;
         self.has_unit = true;
         let unit = std::str::from_utf8(word).ok();
@@ -97,7 +117,7 @@ impl Open {
         Ok(())
     }
 
-    pub(super) fn help(&mut self, text: &[u8]) -> Result<(), Fault> {
+    fn help(&mut self, text: &[u8]) -> Result<(), Fault> {
         self.once("HELP", self.has_help)?;
         self.has_help = true;
         self.family.help = String::from_utf8_lossy(text).into();
@@ -212,13 +232,20 @@ impl Open {
 
     /// Under the name that Prometheus gives its series.
     pub(super) fn family(mut self) -> Family {
-        let suffix = match self.family.r#type {
+        self.family.name = self.family.shown_name();
+        self.family
+    }
+}
+
+impl Family {
+    /// The name that Prometheus gives its series, of the name that stands in the text.
+    fn shown_name(&self) -> Arc<str> {
+        let suffix = match self.r#type {
             MetricType::Counter => "_total",
             MetricType::Info => "_info",
-            _ => return self.family,
+            _ => return Arc::clone(&self.name),
         };
-        self.family.name = format!("{}{suffix}", self.family.name).into();
-        self.family
+        format!("{}{suffix}", self.name).into()
     }
 }
 

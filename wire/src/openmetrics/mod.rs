@@ -5,12 +5,14 @@
 
 mod error;
 mod family;
+mod lines;
 mod sample;
 
 #[cfg(test)]
 mod tests;
 
-pub use error::{Fault, OpenMetricsError};
+pub use error::{Fault, LineFault, OpenMetricsError};
+pub use lines::{LineReader, SampleLine};
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -67,6 +69,42 @@ pub fn parse(body: &[u8], options: &Options) -> Result<Vec<Family>, OpenMetricsE
     }
 }
 
+/// What a line tells of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Headline {
+    Type,
+    Help,
+    Unit,
+}
+
+/// Reads a line that begins with `#`, up to what it tells, and of which family; `None` is the end.
+fn headline<'a>(
+    cursor: &mut Cursor<'a>,
+    options: &Options,
+) -> Result<Option<(Headline, Cow<'a, str>)>, Fault> {
+    cursor.skip();
+    if !is_blank(cursor.peek()?) {
+        return Err(Fault::Comment);
+    }
+    cursor.skip_blanks();
+    let keyword = match cursor.word()? {
+        b"EOF" if cursor.peek()? == b'\n' => return Ok(None),
+        b"TYPE" => Headline::Type,
+        b"HELP" => Headline::Help,
+        b"UNIT" => Headline::Unit,
+        _ => return Err(Fault::Comment),
+    };
+    cursor.skip_blanks();
+    let name = cursor.name(Quoted::MetricName)?;
+    if name.is_empty() || !is_blank(cursor.peek()?) {
+        return Err(Fault::Line(crate::text::Fault::MetricNameInComment));
+    }
+    let name = line::metric_name(name, options)?;
+    // one blank: a text may begin with others
+    cursor.skip();
+    Ok(Some((keyword, name)))
+}
+
 struct Reader<'o> {
     families: Vec<Family>,
     open: Option<Open>,
@@ -78,31 +116,8 @@ struct Reader<'o> {
 impl Reader<'_> {
     /// Reads a line that begins with `#`, up to its line feed. Whether it is the end.
     fn comment(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Fault> {
-        cursor.skip();
-        if !is_blank(cursor.peek()?) {
-            return Err(Fault::Comment);
-        }
-        cursor.skip_blanks();
-        let keyword = cursor.word()?;
-        match keyword {
-            b"EOF" if cursor.peek()? == b'\n' => return Ok(true),
-            b"TYPE" | b"HELP" | b"UNIT" => {}
-            _ => return Err(Fault::Comment),
-        }
-        cursor.skip_blanks();
-        let name = cursor.name(Quoted::MetricName)?;
-        if name.is_empty() || !is_blank(cursor.peek()?) {
-            return Err(Fault::Line(crate::text::Fault::MetricNameInComment));
-        }
-        let name = line::metric_name(name, self.options)?;
-        // one blank: a text may begin with others
-        cursor.skip();
-        let open = self.family(&name)?;
-        match keyword {
-            b"TYPE" => open.r#type(cursor.line()?)?,
-            b"UNIT" => open.unit(cursor.line()?)?,
-            _ => open.help(&cursor.help()?)?,
-        }
+        let Some((keyword, name)) = headline(cursor, self.options)? else { return Ok(true) };
+        self.family(&name)?.headline(keyword, cursor)?;
         Ok(false)
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use model::EXEMPLAR_CHARS_MAX;
 
-use super::error::{Fault, OpenMetricsError};
+use super::error::{Fault, LineFault, OpenMetricsError};
 use crate::Exemplar;
 use crate::text::cursor::{Cursor, is_blank};
 use crate::text::line::{self, LineError, LineLabels};
@@ -38,6 +38,16 @@ impl SampleError {
                 TextError::TooLarge { bytes_max } => OpenMetricsError::TooLarge { bytes_max },
                 TextError::TooManySamples { samples_max } => OpenMetricsError::TooManySamples { samples_max },
             },
+        }
+    }
+}
+
+impl From<SampleError> for LineFault {
+    fn from(error: SampleError) -> Self {
+        match error {
+            SampleError::Fault(fault) => fault.into(),
+            SampleError::Line(LineError::Fault(fault)) => Fault::from(fault).into(),
+            SampleError::Line(LineError::TooManyLabels { labels_max }) => Self::TooManyLabels { labels_max },
         }
     }
 }
