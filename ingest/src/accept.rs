@@ -50,7 +50,8 @@ pub(crate) fn accept(request: WriteRequest, now_ms: i64, settings: &Settings) ->
         Accepted { batch: SampleBatch::default(), exemplars: Vec::new(), counts: Counts::default(), faults };
     let times = Times::at(now_ms, settings);
     for WriteSeries { labels, points, exemplars, metadata } in series {
-        let family = family_of(&labels, metadata.r#type);
+        // mostly nothing is told
+        let family = (metadata != Metadata::default()).then(|| family_of(&labels, metadata.r#type));
         let labels = if settings.type_labels { typed(labels, &metadata) } else { labels };
         if let Err(fault) = check_labels(&labels, settings) {
             accepted.faults.add(|| fault);
@@ -65,7 +66,9 @@ pub(crate) fn accept(request: WriteRequest, now_ms: i64, settings: &Settings) ->
         }
         accepted.counts.samples += counts.samples;
         accepted.counts.histograms += counts.histograms;
-        told.add(family, metadata, settings);
+        if let Some(family) = family {
+            told.add(family, metadata, settings);
+        }
         accepted.batch.series.push((labels, samples));
     }
     accepted.batch.families = told.into_families();

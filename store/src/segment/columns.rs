@@ -1,9 +1,10 @@
 //! The columns of a segment. `docs/format.md` describes them for readers of the files.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};
+use foldhash::HashMap;
 use model::Labels;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
@@ -73,7 +74,7 @@ pub(super) struct LabelPlan {
 impl LabelPlan {
     /// The most frequent names become columns, if they are fit to be.
     pub(super) fn of<'a>(series: impl Iterator<Item = &'a Labels>) -> Self {
-        let mut series_with: HashMap<&Arc<str>, usize> = HashMap::new();
+        let mut series_with: HashMap<&Arc<str>, usize> = HashMap::default();
         let mut add = |labels: &'a Labels, count: usize| {
             for label in labels.iter().filter(|label| &*label.name != Labels::NAME) {
                 *series_with.entry(&label.name).or_default() += count;
@@ -130,7 +131,7 @@ impl LabelPlan {
 }
 
 fn has_same_names(a: &Labels, b: &Labels) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.name == b.name)
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| Arc::ptr_eq(&a.name, &b.name) || a.name == b.name)
 }
 
 /// Lower case only, so that no two columns differ by case alone, which SQL engines do not tell apart; and nothing that

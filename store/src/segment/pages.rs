@@ -1,8 +1,7 @@
 //! The columns that hold most of a file: what stays the same for the rows of a series, and numbers of each row.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
+use foldhash::HashMap;
 use parquet::basic::Encoding;
 use parquet::column::writer::ColumnCloseResult;
 
@@ -51,7 +50,7 @@ struct Dictionary {
 impl Dictionary {
     /// `None` if it would be larger than it may.
     fn of<'a>(runs: impl Iterator<Item = Run<'a>>, form: Form) -> Result<Option<Self>, SegmentError> {
-        let mut known: HashMap<&[u8], u32> = HashMap::new();
+        let mut known: HashMap<&[u8], u32> = HashMap::default();
         let mut dictionary = Self { bytes: Vec::new(), count: 0, codes: Vec::new() };
         let mut last: (Option<&[u8]>, u32) = (None, NO_CODE);
         for (value, _) in runs {

@@ -1,12 +1,13 @@
 //! `prometheus.WriteRequest`.
 
-use std::collections::HashMap;
+use std::hash::Hasher;
 use std::sync::Arc;
 
-use model::{EXEMPLAR_CHARS_MAX, Metadata, MetricType};
+use foldhash::HashMap;
+use model::{EXEMPLAR_CHARS_MAX, Labels, Metadata, MetricType};
 
 use super::decode::{Allowance, DecodeError, Points, WriteRequest, WriteSeries, type_of};
-use super::known::KnownLabels;
+use super::known::{KnownLabels, Sent};
 use super::labels::{self, Symbol};
 use crate::fields::{FieldError, Fields};
 use crate::{Exemplar, Limits};
@@ -35,7 +36,7 @@ impl<'a> Text<'a> {
 
 pub(super) fn decode(body: &[u8], limits: &Limits, known: &KnownLabels) -> Result<WriteRequest, DecodeError> {
     let mut request = WriteRequest::default();
-    let (mut texts, mut allowance) = (Texts::new(), Allowance::of(limits));
+    let (mut texts, mut allowance) = (Texts::default(), Allowance::of(limits));
     let mut fields = Fields::of(body);
     while let Some((tag, field)) = fields.next()? {
         match tag {
@@ -134,18 +135,15 @@ fn series<'a>(
             _ => {}
         }
     }
-    let sent = &message[..labels_end];
-    let labels = match known.get(sent).filter(|_| is_one_run) {
+    let sent = LabelFields(&message[..labels_end]);
+    let labels = match is_one_run.then(|| known.get(&sent)).flatten() {
         Some(labels) => labels,
         None => {
-            let pairs = pairs(sent, texts)?;
+            let pairs = pairs(sent.0, texts)?;
             let Some(labels) = labels::build(pairs, limits.labels_max, &mut request.faults) else {
                 return Ok(());
             };
-            if is_one_run {
-                known.put(sent, &labels);
-            }
-            labels
+            if is_one_run { known.put(&sent, labels) } else { labels }
         }
     };
     for fault in &points.faults {
@@ -158,6 +156,28 @@ fn series<'a>(
         metadata: Metadata::default(),
     });
     Ok(())
+}
+
+/// Labels as they were sent: fields of a message, without others between them.
+struct LabelFields<'a>(&'a [u8]);
+
+impl Sent for LabelFields<'_> {
+    fn hash(&self, hasher: &mut impl Hasher) {
+        hasher.write(self.0);
+    }
+
+    fn is(&self, labels: &Labels) -> bool {
+        let (mut fields, mut labels) = (Fields::of(self.0), labels.iter());
+        while let Ok(Some((_, field))) = fields.next() {
+            let Ok(Ok((name, value))) = field.bytes("Labels").map(pair) else { return false };
+            let is_next =
+                labels.next().is_some_and(|l| l.name.as_bytes() == name && l.value.as_bytes() == value);
+            if !is_next {
+                return false;
+            }
+        }
+        fields.rest().is_empty() && labels.next().is_none()
+    }
 }
 
 /// The labels of a series.

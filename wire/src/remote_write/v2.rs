@@ -1,12 +1,13 @@
 //! `io.prometheus.write.v2.Request`.
 
+use std::hash::Hasher;
 use std::sync::Arc;
 
 use model::{Labels, Metadata};
 
 use super::decode::{Allowance, DecodeError, Points, WriteRequest, WriteSeries, type_of};
 use super::faults::Faults;
-use super::known::KnownLabels;
+use super::known::{self, KnownLabels};
 use super::labels::{self, Symbol};
 use crate::fields::{FieldError, Fields};
 use crate::{Exemplar, Limits};
@@ -45,19 +46,11 @@ impl<'a> Symbols<'a> {
         Ok(Self { bytes, texts })
     }
 
-    /// Writes what references stand for, each text behind its length, as no message of 1.0 begins; whether all of it was written.
-    fn write(&self, references: &[u64], bytes_max: usize, into: &mut Vec<u8>) -> bool {
-        into.clear();
-        into.push(0);
-        references.iter().all(|reference| {
-            // a reference of one byte may stand for a long text
-            let text = usize::try_from(*reference).ok().and_then(|index| self.bytes.get(index));
-            text.filter(|text| into.len() + 8 + text.len() <= bytes_max).is_some_and(|text| {
-                into.extend((text.len() as u64).to_le_bytes());
-                into.extend(*text);
-                true
-            })
-        })
+    /// How many bytes references stand for.
+    fn bytes_of(&self, references: &[u64]) -> usize {
+        let symbols =
+            references.iter().filter_map(|reference| self.bytes.get(usize::try_from(*reference).ok()?));
+        symbols.map(|symbol| symbol.len()).sum()
     }
 
     /// The names and values that references stand for.
@@ -78,6 +71,35 @@ impl<'a> Symbols<'a> {
     }
 }
 
+/// What references stand for.
+struct Referred<'a>(&'a Symbols<'a>, &'a [u64]);
+
+impl Referred<'_> {
+    fn symbol(&self, reference: u64) -> Option<&[u8]> {
+        self.0.bytes.get(usize::try_from(reference).ok()?).copied()
+    }
+}
+
+impl known::Sent for Referred<'_> {
+    fn hash(&self, hasher: &mut impl Hasher) {
+        for reference in self.1 {
+            let symbol = self.symbol(*reference).unwrap_or_default();
+            hasher.write_usize(symbol.len());
+            hasher.write(symbol);
+        }
+    }
+
+    fn is(&self, labels: &Labels) -> bool {
+        let texts = labels.iter().flat_map(|label| [&label.name, &label.value]);
+        self.1.len() == 2 * labels.len()
+            && self
+                .1
+                .iter()
+                .zip(texts)
+                .all(|(reference, text)| self.symbol(*reference) == Some(text.as_bytes()))
+    }
+}
+
 /// One series as it was sent.
 #[derive(Default)]
 struct Sent<'a> {
@@ -93,7 +115,6 @@ pub(super) fn decode(body: &[u8], limits: &Limits, known: &KnownLabels) -> Resul
     let mut request = WriteRequest::default();
     let mut allowance = Allowance::of(limits);
     let symbols = Symbols::of(body, &mut allowance)?;
-    let (mut key, mut key_bytes_left) = (Vec::new(), limits.bytes_max);
     let mut label_bytes_left = limits.bytes_max;
     let mut fields = Fields::of(body);
     while let Some((tag, field)) = fields.next()? {
@@ -102,23 +123,20 @@ pub(super) fn decode(body: &[u8], limits: &Limits, known: &KnownLabels) -> Resul
         }
         allowance.take(1)?;
         let sent = read(field.bytes("Timeseries")?, limits.labels_max, &mut allowance)?;
-        let is_whole = symbols.write(&sent.references, key_bytes_left, &mut key);
-        key_bytes_left = key_bytes_left.saturating_sub(key.len());
-        let labels = match known.get(&key).filter(|_| is_whole) {
+        // a reference of one byte may stand for a long text, which would be hashed
+        let referred = Referred(&symbols, &sent.references);
+        let bytes = symbols.bytes_of(&sent.references);
+        label_bytes_left = label_bytes_left
+            .checked_sub(bytes)
+            .ok_or(DecodeError::LabelsTooLarge { bytes_max: limits.bytes_max })?;
+        let labels = match known.get(&referred) {
             Some(labels) => labels,
             None => {
                 let labels = series_labels(&sent, &symbols, limits.labels_max, &mut request.faults);
                 let Some(labels) = labels else { continue };
-                if is_whole {
-                    known.put(&key, &labels);
-                }
-                labels
+                known.put(&referred, labels)
             }
         };
-        let bytes = labels.iter().map(|label| label.name.len() + label.value.len()).sum();
-        label_bytes_left = label_bytes_left
-            .checked_sub(bytes)
-            .ok_or(DecodeError::LabelsTooLarge { bytes_max: limits.bytes_max })?;
         if let Some(series) = series(sent, labels, &symbols, &mut request.faults)? {
             request.series.push(series);
         }
