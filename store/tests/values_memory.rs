@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use mayfly_store::{Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant, Writer, WriterSettings};
-use model::{Labels, Samples, Selection};
+use model::{Change, GroupKey, Labels, MetricType, Push, PushedFamily, PushedSeries, Samples, Selection};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -25,31 +25,51 @@ const MANY: usize = 4 * FEW;
 /// A label may take as many bytes for each of its values: twice, as a value in a tree and in the answer, and its text.
 const VALUE_BYTES: usize = 200;
 
-/// A series of one sample for each value.
-fn batch(values: usize) -> SampleBatch {
-    let series = (0..values).map(|value| {
+/// A series for each value.
+fn series(values: usize) -> impl Iterator<Item = Labels> {
+    (0..values).map(|value| {
         let labels =
             [("__name__", "m".to_owned()), ("id", format!("value-{value:08}")), ("job", "j".to_owned())];
-        let mut samples = Samples::default();
-        samples.push(START_MS, 1.0);
-        (Labels::from_pairs(labels), samples)
-    });
-    SampleBatch::of(series.collect())
+        Labels::from_pairs(labels)
+    })
 }
 
-/// How much memory it takes to list so many values.
-async fn listed(values: usize) -> usize {
+/// One sample of each.
+fn batch(values: usize) -> SampleBatch {
+    let mut samples = Samples::default();
+    samples.push(START_MS, 1.0);
+    SampleBatch::of(series(values).map(|labels| (labels, samples.clone())).collect())
+}
+
+/// One value of each, which is added to what is there.
+fn push(values: usize) -> Push {
+    let family = PushedFamily {
+        name: "m".into(),
+        r#type: MetricType::Counter,
+        series: series(values).map(|labels| PushedSeries::float(labels, 1.0)).collect(),
+        ..PushedFamily::default()
+    };
+    Push::new(GroupKey::of(&Labels::from_pairs([("job", "j")])), Change::Merge, vec![family])
+}
+
+/// How much memory it takes to list so many values: of samples, or of what was pushed.
+async fn listed(values: usize, pushed: bool) -> usize {
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let (prefix, tenant) = (Path::default(), Tenant::default());
-    let samples = Stream::samples(&prefix, &tenant);
+    let (samples, pushes) = (Stream::samples(&prefix, &tenant), Stream::pushes(&prefix, &tenant));
     let clock = Arc::new(ManualClock::at_ms(START_MS));
-    let writer = Writer::start(Arc::clone(&store), samples.clone(), clock, WriterSettings::of_writer(1));
-    writer.push(batch(values)).await.expect("written");
-    writer.close().await;
-    drop(writer);
+    let settings = WriterSettings::of_writer(1);
+    if pushed {
+        let writer = Writer::start(Arc::clone(&store), pushes.clone(), clock, settings);
+        writer.push(push(values)).await.expect("written");
+        writer.close().await;
+    } else {
+        let writer = Writer::start(Arc::clone(&store), samples.clone(), clock, settings);
+        writer.push(batch(values)).await.expect("written");
+        writer.close().await;
+    }
     let settings = ReaderSettings { cache_bytes_max: 0, batch_rows: 1 << 17, ..ReaderSettings::default() };
-    let pushes = Source::new(Stream::pushes(&prefix, &tenant), None);
-    let reader = Reader::new(store, pushes, Source::new(samples, None), settings);
+    let reader = Reader::new(store, Source::new(pushes, None), Source::new(samples, None), settings);
     let selection = Selection { matchers: vec![], start_ms: 0, end_ms: START_MS * 2 };
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
@@ -61,8 +81,10 @@ async fn listed(values: usize) -> usize {
 
 #[tokio::test]
 async fn listing_values_takes_a_batch_and_not_all_series() {
-    let (few, many) = (listed(FEW).await, listed(MANY).await);
-    println!("{few} bytes for {FEW} values, {many} for {MANY}");
-    let most = few + few / 2 + (MANY - FEW) * VALUE_BYTES;
-    assert!(many <= most, "{few} bytes for {FEW} values, {many} for {MANY}: more than {most}");
+    for pushed in [false, true] {
+        let (few, many) = (listed(FEW, pushed).await, listed(MANY, pushed).await);
+        println!("{few} bytes for {FEW} values, {many} for {MANY}, pushed: {pushed}");
+        let most = few + few / 2 + (MANY - FEW) * VALUE_BYTES;
+        assert!(many <= most, "{few} bytes for {FEW} values, {many} for {MANY}: more than {most}");
+    }
 }

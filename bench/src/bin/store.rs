@@ -239,6 +239,7 @@ async fn values() -> anyhow::Result<()> {
     let peak = MEMORY.peak_usage() - held;
     row("all values, cold", format!("{found}, {:.1} s, {} MiB of memory", cpu.as_secs_f64(), peak >> 20));
     anyhow::ensure!(found as u64 == VALUES, "{found} values of {VALUES}");
+    anyhow::ensure!(peak <= COMPACTION_BYTES_MAX, "more than {COMPACTION_BYTES_MAX} bytes of memory");
     world.close()
 }
 

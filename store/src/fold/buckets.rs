@@ -10,6 +10,9 @@ use super::event::{Event, Kind, SeriesEvents};
 
 const BOUND: &str = "le";
 
+/// What the names of all buckets end in.
+pub(crate) const BUCKET_SUFFIX: &str = "_bucket";
+
 /// A histogram with more bounds than this, all pushes together, is not completed: what a push of few bounds says about
 /// the others would be more than was pushed. Its buckets are added each by itself.
 pub(crate) const HISTOGRAM_BOUNDS_MAX: usize = 1_024;
@@ -65,7 +68,7 @@ pub(crate) fn histogram_of(kind: &Kind, labels: &Labels) -> Option<Labels> {
 
 fn is_bucket(kind: &Kind, labels: &Labels) -> bool {
     matches!(kind.r#type, MetricType::Histogram | MetricType::GaugeHistogram)
-        && labels.metric_name().strip_suffix("_bucket") == Some(&*kind.family)
+        && labels.metric_name().strip_suffix(BUCKET_SUFFIX) == Some(&*kind.family)
 }
 
 /// The count of a bound, by its index, and what that has lost.

@@ -21,7 +21,7 @@ mod steps;
 
 use model::{GroupKey, Steps};
 
-pub(crate) use buckets::{HISTOGRAM_BOUNDS_MAX, complete, histogram_of, widened};
+pub(crate) use buckets::{BUCKET_SUFFIX, HISTOGRAM_BOUNDS_MAX, complete, histogram_of, widened};
 pub(crate) use ends::{
     Condensed, Ends, Expired, Heads, PUSH_FAILURE_FAMILY, PUSH_TIME_FAMILY, Pushed, Scope,
 };

@@ -68,7 +68,7 @@ impl Gathered {
         Self::within(pushed, selection, needed, &Span::default())
     }
 
-    /// The same for the series of a span, which divides no metric name if any of the segments aggregates.
+    /// The same for the series of a span, which divides no name of buckets if any of the segments aggregates.
     pub(crate) fn within(pushed: &Pushes, selection: &Selection, needed: &NeededLabels, span: &Span) -> Self {
         let mut gathered = Self::heads_of(pushed, selection.end_ms);
         gathered.add_all(pushed, selection, needed, span);
