@@ -58,8 +58,11 @@ simulate:
 soak: export SIM_SEED ?= $(shell date -u +%Y%j)000000
 soak: export SIM_SEEDS ?= 10000
 soak: export KILL_RUNS ?= 1000
+# a story goes from thread to thread, which takes several times as long from one processor to another
+soak: PIN := $(shell command -v taskset >/dev/null && echo taskset -c 0)
 soak: build
-	$(CARGO) test --release --workspace --locked --test simulation -- --nocapture nothing_is_lost_doubled_or_wrong
+	$(CARGO) test --release --workspace --locked --test simulation --no-run
+	$(PIN) $(CARGO) test --release --workspace --locked --test simulation -- --nocapture nothing_is_lost_doubled_or_wrong
 	tools/peers.sh
 	CARGO_TARGET_DIR="$(TARGET)" .peers/venv/bin/python -m pytest -c tests/peers/pytest.ini tests/peers/test_21_kill_runs.py -s
 
