@@ -31,6 +31,8 @@ pub(crate) struct Asked {
     pub(crate) tail: BTreeMap<usize, i64>,
     /// Whose process it is, if it writes too.
     pub(crate) writer: u64,
+    /// How many entries there were when it began.
+    pub(crate) entries: usize,
     /// Times to look at besides those at which something happened.
     pub(crate) also_ms: Vec<i64>,
 }

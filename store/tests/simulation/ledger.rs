@@ -188,6 +188,13 @@ impl Ledger {
         tail.clone().all(|entry| is_young(&entry)).then(|| tail.collect())
     }
 
+    /// What a writer has taken of the entries from this one on, with where it has them, in order.
+    pub(crate) fn taken_since(&self, writer: u64, first: usize) -> Vec<(usize, i64)> {
+        let taken = self.writers.get(&writer).map_or(&[][..], |known| &known.taken);
+        let since = taken.iter().filter(|index| **index >= first);
+        since.map(|index| (*index, self.entries[*index].stamp_us)).collect()
+    }
+
     pub(crate) fn answered(&mut self, index: usize, answer: Answer) {
         self.entries[index].answer = answer;
     }

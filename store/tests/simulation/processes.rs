@@ -10,13 +10,14 @@ use mayfly_store::{
     LogFiles, MergeLimits, Reader, ReaderSettings, SampleBatch, Source, Submitted, Tail, WriteError, Writer,
     WriterSettings,
 };
-use model::{Clock, Labels, MatchOp, Matcher, Metadata, Push, Samples, Selection};
+use model::{Clock, Labels, MatchOp, Matcher, Metadata, Push, Samples, Selection, Series};
 use object_store::ObjectStore;
 
 use super::chance::Chance;
 use super::check::{self, Asked, Outcome};
 use super::client::Client;
-use super::ledger::{Answer, Given};
+use super::ledger::{Answer, Given, Ledger};
+use super::manifest::Merged;
 use super::world::{MachineClock, World, pushes, samples};
 
 pub(crate) const DELETER: &str = "deleter";
@@ -328,8 +329,8 @@ impl Reading {
     ) -> tokio::task::JoinHandle<bool> {
         let (began_us, began) = (world.now_us(), Arc::clone(world));
         let end_us = began_us + READ_US;
-        let mut asked =
-            Asked { began_us, ended_us: 0, from_ms, to_ms, tail: BTreeMap::new(), writer: 0, also_ms };
+        let (tail, entries) = (BTreeMap::new(), world.ledger().entries.len());
+        let mut asked = Asked { began_us, ended_us: 0, from_ms, to_ms, tail, writer: 0, entries, also_ms };
         let mut is_known = true;
         if let Some((writer, of)) = &self.own {
             asked.writer = *writer;
@@ -361,6 +362,27 @@ impl Reading {
         }
     }
 
+    /// Compares pushed series. Whoever has to list anew, because a run is gone, looks anew at what its own process holds, and sees what was
+    /// given to it meanwhile too.
+    fn pushed(
+        &self,
+        ledger: &Ledger,
+        merged: &Merged,
+        asked: &mut Asked,
+        story_us: i64,
+        found: &[Series],
+    ) -> Result<Outcome, String> {
+        let mut outcome = check::pushed(ledger, merged, asked, story_us, found);
+        for (index, at_us) in ledger.taken_since(asked.writer, asked.entries) {
+            if outcome.is_ok() {
+                break;
+            }
+            asked.tail.insert(index, at_us);
+            outcome = check::pushed(ledger, merged, asked, story_us, found).or(outcome);
+        }
+        outcome
+    }
+
     /// Whether it could be read.
     async fn compare(self: Arc<Self>, world: Arc<World>, mut asked: Asked, is_known: bool) -> bool {
         let [of_pushes, of_samples] = world.ledger().merged.clone();
@@ -385,14 +407,11 @@ impl Reading {
         }
         let (samples, pushed): (Vec<_>, Vec<_>) =
             answer.found.into_iter().partition(|series| !series.samples.timestamps_ms.is_empty());
-        let outcomes = {
+        let (pushes, samples) = {
             let ledger = world.ledger();
-            [
-                check::pushed(&ledger, &of_pushes, &asked, world.began_us(), &pushed),
-                check::sampled(&ledger, &of_samples, &asked, &samples),
-            ]
+            let samples = check::sampled(&ledger, &of_samples, &asked, &samples);
+            (self.pushed(&ledger, &of_pushes, &mut asked, world.began_us(), &pushed), samples)
         };
-        let [pushes, samples] = outcomes;
         let are_sums_known = !world.ledger().are_sums_unknown;
         for (outcome, are_known) in [(pushes, are_sums_known), (samples, true)] {
             match outcome {
