@@ -1,5 +1,6 @@
 """21: kill -9 under load, again and again on one storage, while segments are merged: what was acknowledged is there, once, and what
-was refused is not. KILL_RUNS says how often (20); what is drawn at random comes from KILL_SEED, which a failure shows."""
+was refused is not. KILL_RUNS says how often (20), on a new storage after each 50; what is drawn at random comes from KILL_SEED, which a
+failure shows."""
 
 import http.client
 import os
@@ -15,6 +16,8 @@ from harness.mayfly import Mayfly
 RUNS = int(os.environ.get("KILL_RUNS", "20"))
 SEED = int(os.environ.get("KILL_SEED", time.strftime("%Y%j", time.gmtime())))
 PUSHERS = 6
+# what was pushed in the last minutes is not merged yet, and each start reads all of it
+RUNS_OF_STORAGE = 50
 
 
 class Load:
@@ -75,23 +78,34 @@ class Load:
             assert sums.get(str(index), 0) in (least, most), f"run {self.run}: {sums}, not {least} or {most} of {index}"
 
 
-def storage(kind: str, tmp_path, request) -> Mayfly:
+def storage(kind: str, folder, request) -> Mayfly:
     merging = ("--storage.compact-interval", "1s")
     if kind == "s3":
         seaweedfs, url = request.getfixturevalue("seaweedfs"), request.getfixturevalue("s3_url")
-        return Mayfly(tmp_path, url, env=seaweedfs.env, flags=(*seaweedfs.flags, *merging))
+        return Mayfly(folder, f"{url}/{folder.name}", env=seaweedfs.env, flags=(*seaweedfs.flags, *merging))
     flags = ("--storage.ack", "stored") if kind == "folder-stored" else ()
-    return Mayfly(tmp_path, tmp_path / "data", flags=(*flags, *merging))
+    return Mayfly(folder, folder / "data", flags=(*flags, *merging))
 
 
 @pytest.mark.parametrize("kind", ["folder-logged", "folder-stored", "s3"])
 def test_killed_under_load(kind, tmp_path, request):
     chance = random.Random(f"{SEED} {kind}")
-    server = storage(kind, tmp_path, request).start()
-    # a third of the runs on each kind of acknowledgement of a folder, all of them on S3
+    # half of the runs on each kind of acknowledgement of a folder, all of them on S3
     runs = RUNS if kind == "s3" else -(-RUNS // 2)
+    acknowledged = 0
+    for first in range(0, runs, RUNS_OF_STORAGE):
+        folder = tmp_path / f"from-{first}"
+        folder.mkdir()
+        some = range(first, min(runs, first + RUNS_OF_STORAGE))
+        acknowledged += killed_again_and_again(storage(kind, folder, request), some, chance)
+        print(f"{kind}: {some.stop} kills, {acknowledged} sets acknowledged, seed {SEED}", flush=True)
+
+
+def killed_again_and_again(server: Mayfly, runs: range, chance: random.Random) -> int:
+    """How many sets were acknowledged."""
+    server.start()
     loads = []
-    for run in range(runs):
+    for run in runs:
         load = Load(run)
         pushers = [threading.Thread(target=load.pusher, args=(server, index)) for index in range(PUSHERS)]
         for pusher in pushers:
@@ -104,8 +118,7 @@ def test_killed_under_load(kind, tmp_path, request):
         load.check(server)
         loads.append(load)
     acknowledged = sum(len(load.kept) for load in loads)
-    assert acknowledged >= runs, "there is load"
-    print(f"{kind}: {runs} kills, {acknowledged} sets acknowledged, seed {SEED}")
+    assert acknowledged >= len(runs), "there is load"
     for load in loads:
         load.check(server)
     # and again when all of it was closed and opened in peace
@@ -113,3 +126,5 @@ def test_killed_under_load(kind, tmp_path, request):
     server.start()
     for load in loads:
         load.check(server)
+    assert server.stop() == 0
+    return acknowledged
