@@ -124,11 +124,13 @@ fn gzip_error(error: std::io::Error) -> EncodingError {
 }
 
 /// How an answer is compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd)]
 pub enum AnswerEncoding {
     /// Not at all.
     #[default]
     Identity,
+    /// zlib, which is what HTTP calls deflate
+    Deflate,
     /// gzip
     Gzip,
     /// Zstandard
@@ -144,11 +146,13 @@ impl AnswerEncoding {
             let encoding = match words.next() {
                 Some(word) if word.eq_ignore_ascii_case("gzip") => Self::Gzip,
                 Some(word) if word.eq_ignore_ascii_case("zstd") => Self::Zstd,
+                Some(word) if word.eq_ignore_ascii_case("deflate") => Self::Deflate,
                 _ => continue,
             };
             let quality = words.find_map(|word| word.strip_prefix("q=").or_else(|| word.strip_prefix("Q=")));
             let quality = quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
-            if quality > best.0 || (quality == best.0 && quality > 0.0 && encoding == Self::Zstd) {
+            // those that are listed later above make answers smaller
+            if quality > 0.0 && (quality, encoding) > best {
                 best = (quality, encoding);
             }
         }
@@ -159,6 +163,7 @@ impl AnswerEncoding {
     pub fn as_str(self) -> Option<&'static str> {
         match self {
             Self::Identity => None,
+            Self::Deflate => Some("deflate"),
             Self::Gzip => Some("gzip"),
             Self::Zstd => Some("zstd"),
         }
@@ -173,6 +178,12 @@ impl AnswerEncoding {
         const ZSTD_LEVEL: i32 = 1;
         match self {
             Self::Identity => Ok(plain),
+            Self::Deflate => {
+                let mut encoder = flate2::read::ZlibEncoder::new(&plain[..], flate2::Compression::fast());
+                let mut compressed = Vec::with_capacity(plain.len() / 4);
+                encoder.read_to_end(&mut compressed)?;
+                Ok(compressed)
+            }
             Self::Gzip => Ok(gzip(&plain)),
             Self::Zstd => zstd::encode_all(&plain[..], ZSTD_LEVEL),
         }
@@ -225,7 +236,9 @@ mod tests {
         };
         check("", AnswerEncoding::Identity);
         check("gzip", AnswerEncoding::Gzip);
-        check("deflate, GZIP;q=0.5", AnswerEncoding::Gzip);
+        check("deflate, GZIP;q=0.5", AnswerEncoding::Deflate);
+        check("gzip, deflate, br", AnswerEncoding::Gzip);
+        check("deflate;q=0.5, GZIP;q=0.5", AnswerEncoding::Gzip);
         check("gzip;q=0", AnswerEncoding::Identity);
         check("gzip, zstd", AnswerEncoding::Zstd);
         check("zstd, gzip", AnswerEncoding::Zstd);

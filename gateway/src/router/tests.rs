@@ -236,7 +236,7 @@ async fn a_scrape_is_in_the_format_that_was_asked_for() {
     let plain = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
     let response = ask("*/*", "identity").await;
     assert_eq!((header(&response, "content-type"), header(&response, "content-encoding")), (plain, ""));
-    let response = ask("application/openmetrics-text", "deflate, gzip;q=0.5").await;
+    let response = ask("application/openmetrics-text", "br, gzip;q=0.5").await;
     assert_eq!((header(&response, "content-type"), header(&response, "content-encoding")), (plain, "gzip"));
     let response = ask("*/*", "gzip;q=0").await;
     assert_eq!(header(&response, "content-encoding"), "");
