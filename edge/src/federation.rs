@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use access::Grant;
+use alert::Evaluator;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -18,7 +19,14 @@ use query::{Engine, QueryError, QueryOptions, SeriesSource, SourceError, SourceE
 use wire::exposition;
 use wire::{Accepted, Family, Histogram, Metric, MetricValue, PageFormat};
 
-/// What federation reads through.
+/// What the route reads through.
+struct Served {
+    api: Arc<Api>,
+    /// Configuration tells them the external labels.
+    rules: Arc<Evaluator>,
+}
+
+/// What one request reads through.
 struct Federation {
     engine: Engine,
     source: Arc<dyn SeriesSource>,
@@ -29,20 +37,21 @@ struct Federation {
 pub const PATH: &str = "/federate";
 
 /// The route, over what the query API reads.
-pub fn router(api: Arc<Api>) -> Router {
-    Router::new().route(PATH, get(federate)).with_state(api)
+pub(crate) fn router(api: Arc<Api>, rules: Arc<Evaluator>) -> Router {
+    Router::new().route(PATH, get(federate)).with_state(Arc::new(Served { api, rules }))
 }
 
 /// The last sample of each series, and its time.
 type Last = BTreeMap<Labels, (i64, Sample)>;
 
 async fn federate(
-    State(api): State<Arc<Api>>,
+    State(served): State<Arc<Served>>,
     grant: Option<Extension<Grant>>,
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Response {
     let grant = grant.map(|Extension(grant)| grant).unwrap_or_default();
+    let api = &served.api;
     let (engine, source, clock) = (api.engine().clone(), api.source_for(&grant), api.clock());
     let federation = Federation { engine, source, clock };
     let mut last = Last::new();
@@ -58,7 +67,7 @@ async fn federate(
     }
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let accepted = Accepted::of_header(accept, false);
-    let families = families(last, accepted.format);
+    let families = families(last, accepted.format, &served.rules.settings().external_labels);
     let body = match accepted.format {
         PageFormat::ProtobufDelimited => exposition::write_protobuf(&families, accepted.escaping),
         PageFormat::Text | PageFormat::OpenMetrics(_) => {
@@ -126,8 +135,13 @@ fn selected(matchers: &[Matcher], range_ms: Option<i64>) -> Expr {
     Expr { kind, range }
 }
 
-/// One family for each metric name, of no type. Native histograms are for readers of protobuf only.
-fn families(last: Last, format: PageFormat) -> Vec<Family> {
+/// One family for each metric name, of no type, with the external labels that a series does not have itself. Native histograms are
+/// for readers of protobuf only.
+fn families(last: Last, format: PageFormat, external: &Labels) -> Vec<Family> {
+    let mut added: BTreeMap<Arc<str>, Arc<str>> =
+        external.iter().map(|label| (Arc::clone(&label.name), Arc::clone(&label.value))).collect();
+    // or else the reader would put its own there
+    added.entry("instance".into()).or_insert_with(|| "".into());
     let mut families: BTreeMap<Arc<str>, Family> = BTreeMap::new();
     for (labels, (at_ms, value)) in last {
         let (value, r#type) = match value {
@@ -143,10 +157,8 @@ fn families(last: Last, format: PageFormat) -> Vec<Family> {
         let pairs = labels.iter().filter(|label| *label.name != *Labels::NAME);
         let mut pairs: Vec<_> =
             pairs.map(|label| (Arc::clone(&label.name), Arc::clone(&label.value))).collect();
-        if labels.get("instance").is_none() {
-            // or else the reader would put its own there
-            pairs.push(("instance".into(), "".into()));
-        }
+        let lacking = added.iter().filter(|(name, _)| labels.get(name).is_none());
+        pairs.extend(lacking.map(|(name, value)| (Arc::clone(name), Arc::clone(value))));
         let metric = Metric { timestamp_ms: Some(at_ms), ..Metric::new(pairs, value) };
         let family =
             families.entry(Arc::clone(&name)).or_insert_with(|| Family { name, r#type, ..Family::default() });

@@ -6,13 +6,16 @@ use alert::{Components, Evaluator, Rules};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use model::Clock;
 use query::Settings;
 use query::api::{Api, BuildInfo};
 use store::Reader;
 
+use crate::compressed::compressed;
+use crate::cross_origin::{Origins, across_origins};
 use crate::remote_read::RemoteReads;
 use crate::rule_queries::RuleQueries;
 use crate::storage::Storage;
@@ -38,28 +41,42 @@ pub fn no_rules(queries: RuleQueries, storage: &Storage, clock: Arc<dyn Clock>) 
     Arc::new(Evaluator::new(Rules::default(), components, alert::Settings::default()))
 }
 
+/// How whoever asks is served, whatever is asked.
+#[derive(Clone, Debug)]
+pub struct QueryPort {
+    /// How remote reads are answered.
+    pub remote_reads: RemoteReads,
+    /// Pages of which origins may see answers.
+    pub origins: Origins,
+}
+
+/// The routes of a query port and their parameters, in OpenAPI 3.1.
+pub const OPENAPI: &str = include_str!("openapi.yaml");
+
+/// Where that is.
+const OPENAPI_PATH: &str = "/api/v1/openapi.yaml";
+
 /// The query API, federation, remote read, rules and alerts, and `more`. What no route takes is refused in the words of
-/// Prometheus.
-pub fn query_routes(
-    api: Arc<Api>,
-    rules: Arc<Evaluator>,
-    remote_reads: &RemoteReads,
-    more: Router,
-) -> Router {
-    let federation = crate::federation::router(Arc::clone(&api));
-    let remote_read = crate::remote_read::router(Arc::clone(&api), Arc::clone(&rules), remote_reads);
+/// Prometheus, and answers are compressed for those who like that.
+pub fn query_routes(api: Arc<Api>, rules: Arc<Evaluator>, port: &QueryPort, more: Router) -> Router {
+    let federation = crate::federation::router(Arc::clone(&api), Arc::clone(&rules));
+    let remote_read = crate::remote_read::router(Arc::clone(&api), Arc::clone(&rules), &port.remote_reads);
+    let openapi = get(async || ([(CONTENT_TYPE, "application/yaml")], OPENAPI));
     query::api::router(api)
         .merge(federation)
         .merge(remote_read)
+        .route(OPENAPI_PATH, openapi)
         .merge(alert::router(rules, query::api::matchers))
         .merge(more)
         .layer(map_response(refused_in_words))
+        .layer(from_fn(compressed))
+        .layer(from_fn_with_state(port.origins.clone(), across_origins))
 }
 
 /// The paths of [`query_routes`], as axum writes them, without those of `more`.
 pub fn query_paths() -> Vec<&'static str> {
     let mut paths = query::api::paths();
-    paths.extend([crate::federation::PATH, crate::remote_read::READ_PATH]);
+    paths.extend([crate::federation::PATH, crate::remote_read::READ_PATH, OPENAPI_PATH]);
     paths.extend(alert::PATHS);
     paths
 }

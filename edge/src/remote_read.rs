@@ -47,6 +47,9 @@ impl Default for RemoteReadSettings {
 /// What a request may have, both as it is sent and once inflated.
 const BODY_BYTES_MAX: usize = 32 << 20;
 
+/// Far beyond what any clock shows, and safe to compute with.
+const TIME_MS_MAX: i64 = i64::MAX / 1_000_000;
+
 /// How remote reads are answered, and places for those that are answered at once; whoever has a clone shares them.
 #[derive(Clone, Debug)]
 pub struct RemoteReads {
@@ -315,6 +318,7 @@ impl Asked {
         if let Some(hints) = query.hints.as_ref().filter(|hints| (hints.start_ms, hints.end_ms) != (0, 0)) {
             (start_ms, end_ms) = (start_ms.max(hints.start_ms), end_ms.min(hints.end_ms));
         }
+        let [start_ms, end_ms] = [start_ms, end_ms].map(|at_ms| at_ms.clamp(-TIME_MS_MAX, TIME_MS_MAX));
         Selection { matchers: query.matchers.iter().map(stored).collect(), start_ms, end_ms }
     }
 }

@@ -21,7 +21,7 @@ use crate::import::Import;
 use crate::inspect::Inspect;
 use crate::query::Query;
 use crate::query_flags::QueryFlags;
-use crate::remote_read_flags::RemoteReadFlags;
+use crate::query_port_flags::QueryPortFlags;
 use crate::render::Render;
 use crate::replay::Replay;
 use crate::statsd_flags::StatsdFlags;
@@ -267,7 +267,7 @@ pub(crate) struct Serve {
     pub(crate) queries: QueryFlags,
 
     #[command(flatten)]
-    pub(crate) remote_read: RemoteReadFlags,
+    pub(crate) query_port: QueryPortFlags,
 
     /// What a request, and a tenant, may ask for: limits in YAML, see docs/limits.md
     #[arg(long = "limits.file", value_name = "FILE")]

@@ -15,7 +15,7 @@ mod junit;
 mod log;
 mod query;
 mod query_flags;
-mod remote_read_flags;
+mod query_port_flags;
 mod render;
 mod replay;
 mod serve;

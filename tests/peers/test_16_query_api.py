@@ -1,11 +1,15 @@
 """16: the rest of the query API answers as a real Prometheus answers, to the byte where an answer does not tell about the
 program itself, and a real Prometheus takes over our series by federation."""
 
+import gzip
 import json
+import time
 import urllib.parse
+import zlib
 
 import pytest
 
+from harness import remote_write
 from harness.http import Answer, call, instant
 from harness.mayfly import Mayfly
 from harness.peers import Prometheus
@@ -146,6 +150,44 @@ def test_what_tells_about_the_program_has_the_same_fields(both):
     features = ask(both[0], "GET features").json()["data"]
     assert features["promql_functions"]["rate"] and not features["promql_functions"]["info"]
     assert json.loads(call(both[0], "GET", "/version").body) == ask(both[0], "GET status/buildinfo").json()["data"]
+
+
+ORIGINS = ("--web.cors.origin=https?://(a|b)[.]example",)
+CORS = ("vary", "access-control-allow-origin", "access-control-allow-headers", "access-control-allow-methods", "access-control-expose-headers")
+
+
+def test_headers_about_origins_and_encodings_are_those_of_prometheus(tmp_path):
+    ours = Mayfly(tmp_path, tmp_path / "data", flags=ORIGINS).start().query
+    theirs = Prometheus(tmp_path, flags=ORIGINS).url
+    for method, target in [("GET", "query?query=1"), ("POST", "labels"), ("GET", "rules"), ("GET", "query"), ("OPTIONS", "query"), ("OPTIONS", "nothing")]:
+        for origin in (None, "https://a.example", "https://a.example.org"):
+            asked = {"Origin": origin} if origin else {}
+            found, expected = (call(base, method, f"/api/v1/{target}", headers=asked) for base in (ours, theirs))
+            told = [(answer.status, *(answer.headers.get(name) for name in CORS)) for answer in (found, expected)]
+            assert told[0] == told[1], (method, target, origin)
+    for encoding, unpack in (("gzip", gzip.decompress), ("deflate", zlib.decompress)):
+        for base in (ours, theirs):
+            answer = call(base, "GET", "/api/v1/status/flags", headers={"Accept-Encoding": encoding})
+            assert answer.headers["content-encoding"] == encoding
+            assert json.loads(unpack(answer.body))["status"] == "success"
+    # what is small, or of another encoding, is sent as it is
+    assert "content-encoding" not in call(ours, "GET", "/api/v1/labels", headers={"Accept-Encoding": "gzip"}).headers
+    assert "content-encoding" not in call(ours, "GET", "/api/v1/status/flags", headers={"Accept-Encoding": "br, gzip;q=0"}).headers
+
+
+def test_federation_adds_external_labels(tmp_path):
+    config = tmp_path / "both.yml"
+    config.write_text("global: {external_labels: {region: eu, job: none}}\n")
+    ours = Mayfly(tmp_path, tmp_path / "data", flags=(f"--config.file={config}",)).start().query
+    theirs = Prometheus(tmp_path, config=config, flags=("--web.enable-remote-write-receiver",)).url
+    at_ms = int(time.time()) * 1_000
+    pages = []
+    for base in (ours, theirs):
+        answer = remote_write.write(base, [({"__name__": name, **more}, [(at_ms, 1.5)]) for name in ("x", "y") for more in ({"a": "1"}, {"job": "j", "instance": "i"})])
+        assert answer.status in (200, 204), answer
+        pages.append(call(base, "GET", "/federate?match[]=%7B__name__=~%22x|y%22%7D").text)
+    assert pages[0] == pages[1]
+    assert 'x{a="1",instance="",job="none",region="eu"} 1.5 ' in pages[0]
 
 
 def test_metadata_are_what_was_pushed(folder_server):

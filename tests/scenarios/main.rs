@@ -29,3 +29,4 @@ mod s25_limits;
 mod s26_tenants;
 mod s27_command_line;
 mod s28_remote_read;
+mod s29_query_port;

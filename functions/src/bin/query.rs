@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
-use edge::{RemoteReadSettings, RemoteReads, SystemClock};
+use edge::{Origins, QueryPort, RemoteReadSettings, RemoteReads, SystemClock};
 use mayfly_functions::{Environment, Memory, Web, disk_cache, query_settings};
 use model::Clock;
 
@@ -43,5 +43,6 @@ async fn start(mut environment: Environment) -> anyhow::Result<Web> {
         .route("/-/ready", get(async || "Mayfly is ready.\n"));
     // a function answers one request at a time, and what it may hold is its memory
     let remote_reads = RemoteReads::new(RemoteReadSettings::default());
-    Ok(web.serving(edge::query_routes(Arc::new(api), rules, &remote_reads, health)))
+    let port = QueryPort { remote_reads, origins: Origins::default() };
+    Ok(web.serving(edge::query_routes(Arc::new(api), rules, &port, health)))
 }

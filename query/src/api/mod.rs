@@ -25,10 +25,6 @@ use std::sync::Arc;
 
 use access::Grant;
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn, map_response};
-use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use model::Clock;
 
@@ -122,7 +118,7 @@ impl Api {
 pub fn router(api: Arc<Api>) -> Router {
     let routes =
         routes().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
-    routes.layer(from_fn(preflight)).layer(map_response(allow_any_origin)).with_state(api)
+    routes.with_state(api)
 }
 
 /// The paths of [`router`], as axum writes them.
@@ -143,14 +139,18 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/api/v1/metadata", get(metadata::metadata)),
         ("/api/v1/targets", get(targets::targets)),
         ("/api/v1/targets/metadata", get(targets::metadata)),
+        ("/api/v1/targets/relabel_steps", get(targets::relabel_steps)),
         ("/api/v1/scrape_pools", get(targets::scrape_pools)),
+        ("/api/v1/scrape_pools/config", get(targets::scrape_pool_config)),
         ("/api/v1/status/buildinfo", get(status::build_info)),
         ("/api/v1/status/runtimeinfo", get(status::runtime_info)),
         ("/api/v1/status/config", get(status::config)),
         ("/api/v1/status/flags", get(status::flags)),
         ("/api/v1/status/tsdb", get(cardinality::cardinality)),
+        ("/api/v1/status/tsdb/blocks", get(status::blocks)),
         ("/api/v1/status/walreplay", get(status::log_replay)),
         ("/api/v1/notifications", get(status::notifications)),
+        ("/api/v1/notifications/live", get(status::live_notifications)),
         ("/version", get(status::version)),
         ("/", get(page::root)),
         ("/graph", get(page::graph)),
@@ -160,26 +160,4 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/api/v1/admin/tsdb/clean_tombstones", post(admin::clean_tombstones).put(admin::clean_tombstones)),
         ("/api/v1/admin/tsdb/snapshot", post(admin::snapshot).put(admin::snapshot)),
     ]
-}
-
-/// Browsers ask first whether they may ask.
-async fn preflight(request: Request, next: Next) -> Response {
-    match *request.method() {
-        Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
-        _ => next.run(request).await,
-    }
-}
-
-/// Any page may ask.
-async fn allow_any_origin(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Accept, Authorization, Content-Type, Origin"),
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"),
-        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "Date"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    response
 }

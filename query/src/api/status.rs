@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 
 use super::Api;
@@ -156,4 +156,14 @@ pub(super) async fn log_replay() -> Success {
 
 pub(super) async fn notifications() -> Success {
     Success::of("[]".to_owned())
+}
+
+/// There are never any, so nobody needs to wait: as Prometheus answers where too many wait already, which ends the asking.
+pub(super) async fn live_notifications() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+/// What is stored is in other files than blocks.
+pub(super) async fn blocks() -> Success {
+    Success::of(r#"{"blocks":[]}"#.to_owned())
 }

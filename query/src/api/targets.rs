@@ -34,3 +34,26 @@ pub(super) async fn scrape_pools() -> Success {
     });
     Success::of(data)
 }
+
+/// The configuration of a pool.
+pub(super) async fn scrape_pool_config(parameters: Parameters) -> ApiError {
+    no_such_pool(&parameters)
+}
+
+/// What relabelling makes of labels in a pool.
+pub(super) async fn relabel_steps(parameters: Parameters) -> ApiError {
+    let is_without_labels = !parameters.get("scrapePool").is_empty() && parameters.get("labels").is_empty();
+    if is_without_labels {
+        ApiError::bad_data("no labels parameter provided")
+    } else {
+        no_such_pool(&parameters)
+    }
+}
+
+/// Whichever pool it is.
+fn no_such_pool(parameters: &Parameters) -> ApiError {
+    match parameters.get("scrapePool") {
+        "" => ApiError::bad_data("no scrapePool parameter provided"),
+        pool => ApiError::bad_data(format!("error getting scrape config: scrape pool {pool:?} not found")),
+    }
+}

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use access::QuotaSettings;
 use anyhow::{Context, bail};
-use edge::{Ack, RemoteReads, Storage, SystemClock};
+use edge::{Ack, Storage, SystemClock};
 use ingest::Statsd;
 use model::Clock;
 use query::api::{LastReload, Process};
@@ -103,7 +103,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         ack,
         limits,
         queries: flags.queries.settings(threads),
-        remote_reads: RemoteReads::new(flags.remote_read.settings()),
+        query_port: flags.query_port.settings(),
         about: pushgateway::about(&edge::build_information(), values.clone(), clock.now_us()),
         process: process(values, clock.now_ms()),
         last_reload: Arc::clone(&last_reload),

@@ -129,7 +129,7 @@ const RECEIVERS: [Row; 3] = [
 ];
 
 /// On the query port.
-const QUERY: [Row; 36] = [
+const QUERY: [Row; 41] = [
     ("GET POST", "/api/v1/query", READ),
     ("GET POST", "/api/v1/query_range", READ),
     ("GET POST", "/api/v1/format_query", READ),
@@ -147,14 +147,19 @@ const QUERY: [Row; 36] = [
     ("GET", "/api/v1/alertmanagers", Server(Scope::Read)),
     ("GET", "/api/v1/targets", READ),
     ("GET", "/api/v1/targets/metadata", READ),
+    ("GET", "/api/v1/targets/relabel_steps", READ),
     ("GET", "/api/v1/scrape_pools", READ),
+    ("GET", "/api/v1/scrape_pools/config", READ),
     ("GET", "/api/v1/status/buildinfo", READ),
     ("GET", "/api/v1/status/runtimeinfo", Server(Scope::Read)),
     ("GET", "/api/v1/status/config", Server(Scope::Read)),
     ("GET", "/api/v1/status/flags", Server(Scope::Read)),
     ("GET", "/api/v1/status/tsdb", READ),
+    ("GET", "/api/v1/status/tsdb/blocks", READ),
     ("GET", "/api/v1/status/walreplay", READ),
     ("GET", "/api/v1/notifications", Server(Scope::Read)),
+    ("GET", "/api/v1/notifications/live", Server(Scope::Read)),
+    ("GET", "/api/v1/openapi.yaml", READ),
     ("GET", "/api/v1/features", READ),
     ("GET", "/version", READ),
     ("GET", "/", READ),
@@ -259,6 +264,28 @@ mod tests {
         let moved = Web { route_prefix: "/a/b/".to_owned(), telemetry_path: "shown".to_owned(), ..web() };
         let below = receivers().map(|path| format!("/a/b{path}"));
         check(Port::Gateway, &moved, gateway::paths(&moved).into_iter().chain(below).collect());
+    }
+
+    #[test]
+    fn the_openapi_description_has_them_too() {
+        let all = edge::OPENAPI.lines().skip_while(|line| *line != "paths:").skip(1);
+        let (mut path, mut described) = ("", BTreeSet::new());
+        for line in all.take_while(|line| line.starts_with(' ')) {
+            let key = line.trim_start().trim_end_matches(':');
+            match line.len() - line.trim_start().len() {
+                2 => path = key,
+                4 => {
+                    described.insert((key.to_uppercase(), path.to_owned()));
+                }
+                _ => {}
+            }
+        }
+        let routes = Routes::of(Port::Query, &web());
+        let methods = |route: &Route| {
+            let path = route.path.clone();
+            route.methods.split(' ').map(move |method| (method.to_owned(), path.clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(described, routes.iter().flat_map(methods).collect());
     }
 
     #[test]

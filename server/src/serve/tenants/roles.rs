@@ -6,7 +6,7 @@ use access::Quota;
 use alert::Evaluator;
 use anyhow::Context;
 use axum::Router;
-use edge::{Ack, RemoteReads, RuleQueries, Storage, StoredDeletions};
+use edge::{Ack, QueryPort, RuleQueries, Storage, StoredDeletions};
 use gateway::{About, Gateway, Web};
 use ingest::Receiver;
 use model::Clock;
@@ -26,7 +26,7 @@ pub(in crate::serve) struct Common {
     pub(in crate::serve) ack: Ack,
     pub(in crate::serve) limits: TenantLimits,
     pub(in crate::serve) queries: query::Settings,
-    pub(in crate::serve) remote_reads: RemoteReads,
+    pub(in crate::serve) query_port: QueryPort,
     pub(in crate::serve) about: About,
     pub(in crate::serve) process: Process,
     pub(in crate::serve) last_reload: Arc<LastReload>,
@@ -44,7 +44,7 @@ pub(in crate::serve) struct Roles {
     /// `None`: nobody counts what comes.
     pub(in crate::serve) quota: Option<Arc<Quota>>,
     api: Arc<Api>,
-    remote_reads: RemoteReads,
+    query_port: QueryPort,
     web: Web,
     stop: watch::Sender<bool>,
     looks: Mutex<Option<JoinHandle<()>>>,
@@ -115,7 +115,7 @@ impl Roles {
             receiver: Arc::new(receiver),
             quota,
             api: Arc::new(api),
-            remote_reads: common.remote_reads.clone(),
+            query_port: common.query_port.clone(),
             web,
             stop,
             looks: Mutex::new(Some(looks)),
@@ -133,7 +133,7 @@ impl Roles {
     /// What answers on the port where queries are answered, with `more`.
     pub(in crate::serve) fn query_routes(&self, rules: Arc<Evaluator>, more: Router) -> Router {
         let more = ingest::router(Arc::clone(&self.receiver)).merge(more);
-        edge::query_routes(Arc::clone(&self.api), rules, &self.remote_reads, more)
+        edge::query_routes(Arc::clone(&self.api), rules, &self.query_port, more)
     }
 
     /// Whether something waits to be written to the object store.
