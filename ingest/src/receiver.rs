@@ -126,6 +126,8 @@ impl Receiver {
         grant: Grant,
     ) -> Result<Written, IngestError> {
         self.samples.clock_agrees().await?;
+        // what is going to be refused is not decoded
+        self.samples.has_room()?;
         let (settings, now_ms) = (Arc::clone(&self.settings), self.clock.now_ms());
         let known = Arc::clone(&self.known);
         let decode = move |body: &[u8]| {
@@ -144,6 +146,8 @@ impl Receiver {
         grant: Grant,
     ) -> Result<Written, IngestError> {
         self.samples.clock_agrees().await?;
+        // what is going to be refused is not decoded
+        self.samples.has_room()?;
         let (settings, now_ms) = (Arc::clone(&self.settings), self.clock.now_ms());
         let decode = move |body: &[u8]| {
             let body = encoding::inflate(kind.encoding, body, settings.inflated_body_bytes_max)?;
@@ -198,6 +202,8 @@ impl Receiver {
         grant: Grant,
     ) -> Result<Exported, IngestError> {
         self.samples.clock_agrees().await?;
+        // what is going to be refused is not decoded
+        self.samples.has_room()?;
         let (settings, now_us) = (Arc::clone(&self.settings), self.clock.now_us());
         let decode = move |body: &[u8]| {
             let body = encoding::inflate(kind.encoding, body, settings.inflated_body_bytes_max)?;

@@ -429,6 +429,8 @@ async fn one_write_too_many_and_a_full_buffer_are_told_to_come_again() {
     let (status, text, _) = bench.write(V1, &one_sample()).await;
     assert_eq!(status, 503);
     assert!(text.contains("are waiting to be written"), "{text}");
+    // nor is it looked at what cannot be taken
+    assert_eq!(bench.write(V1, b"no message").await.0, 503);
     let places = (bench.receiver.admit().expect("a place"), bench.write(V1, &one_sample()).await);
     assert_eq!(places.1.0, 503);
     assert!(

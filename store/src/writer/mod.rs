@@ -295,6 +295,22 @@ impl<E: Entry> Writer<E> {
         clock.check(&**store, &stream.time_probe(), at_first).await.map_err(WriteError::Skew)
     }
 
+    /// Whether an entry would be taken now, as far as room goes: who makes one of much that was sent asks before.
+    ///
+    /// # Errors
+    /// [`WriteError::Busy`] if too much waits.
+    pub fn has_room(&self) -> Result<(), WriteError> {
+        match self.tail.bytes() {
+            waiting if waiting >= self.settings.buffer_bytes_max => Err(self.busy(waiting)),
+            _ => Ok(()),
+        }
+    }
+
+    fn busy(&self, waiting: usize) -> WriteError {
+        count(&self.target.stats.refused, 1);
+        WriteError::Busy { waiting, max: self.settings.buffer_bytes_max }
+    }
+
     /// Stamps the entry, from when on readers of the process see it; entries are in the order in which they were
     /// submitted. Whether it becomes durable is told by what this returns.
     ///
@@ -311,12 +327,10 @@ impl<E: Entry> Writer<E> {
             return Err(WriteError::TooLarge { bytes, max });
         }
         let max = self.settings.buffer_bytes_max;
-        let entry = self.tail.append(entry, self.settings.writer, self.target.clock.now_us(), max).map_err(
-            |full| {
-                count(&self.target.stats.refused, 1);
-                WriteError::Busy { waiting: full.waiting, max }
-            },
-        )?;
+        let entry = self
+            .tail
+            .append(entry, self.settings.writer, self.target.clock.now_us(), max)
+            .map_err(|full| self.busy(full.waiting))?;
         let (done, answer) = oneshot::channel();
         let stamp = entry.stamp;
         queue.send(Waiting { entry, done }).map_err(|_| WriteError::Closed)?;
