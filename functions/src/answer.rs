@@ -38,6 +38,7 @@ pub(crate) fn streamed(response: Response<Body>) -> Answer {
     let cookies = cookies(&mut headers);
     // how the body is framed on its way is not ours to say
     headers.remove(CONTENT_LENGTH);
+    let headers = joined(headers);
     let metadata_prelude = MetadataPrelude { status_code: head.status, headers, cookies };
     FunctionResponse::StreamingResponse(StreamResponse { metadata_prelude, stream: body.into_data_stream() })
 }
@@ -148,6 +149,17 @@ fn written(
     Ok(serde_json::value::to_raw_value(&written)?)
 }
 
+/// Each header once, as what comes before a stream has one value for a name.
+fn joined(headers: HeaderMap) -> HeaderMap {
+    let mut joined = HeaderMap::with_capacity(headers.keys_len());
+    for name in headers.keys() {
+        let values: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        // values with a comma between them are a value
+        joined.extend(HeaderValue::from_bytes(&values.join(&b", "[..])).map(|value| (name.clone(), value)));
+    }
+    joined
+}
+
 fn several(headers: &HeaderMap) -> BTreeMap<String, Vec<String>> {
     let mut several = BTreeMap::<String, Vec<String>>::new();
     for (name, value) in headers {
@@ -183,6 +195,20 @@ mod tests {
             FunctionResponse::BufferedResponse(json) => serde_json::from_str(json.get()).expect("JSON"),
             FunctionResponse::StreamingResponse(_) => panic!("streams"),
         }
+    }
+
+    #[test]
+    fn what_comes_before_a_stream_has_each_header_once() {
+        let mut response = Response::new(Body::empty());
+        for (name, value) in [("vary", "Origin"), ("vary", "Accept-Encoding"), ("set-cookie", "c=1")] {
+            response.headers_mut().append(name, HeaderValue::from_static(value));
+        }
+        let FunctionResponse::StreamingResponse(answer) = streamed(response) else {
+            panic!("is in one piece")
+        };
+        let MetadataPrelude { headers, cookies, .. } = answer.metadata_prelude;
+        let vary: Vec<_> = headers.get_all(VARY).iter().map(HeaderValue::as_bytes).collect();
+        assert_eq!((vary, cookies), (vec![&b"Origin, Accept-Encoding"[..]], vec!["c=1".to_owned()]));
     }
 
     #[test]
