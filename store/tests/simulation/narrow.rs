@@ -140,12 +140,18 @@ async fn nothing_is_lost_to_a_sweeper_that_is_slow() {
 }
 
 /// One that answers when a push is in its log; first it makes segments of what the log holds.
-async fn logged(
+async fn logged(store: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>, of: (u64, &Folder)) -> Writer<Push> {
+    logged_for(store, clock, of, Duration::from_millis(1)).await
+}
+
+/// One whose log becomes a segment after so long.
+async fn logged_for(
     store: &Arc<dyn ObjectStore>,
     clock: &Arc<ManualClock>,
     (writer, folder): (u64, &Folder),
+    flush_interval: Duration,
 ) -> Writer<Push> {
-    let log = LogSettings { folder: folder.to_owned(), flush_interval: Duration::from_millis(1) };
+    let log = LogSettings { folder: folder.to_owned(), flush_interval };
     let (store, clock) = (Arc::clone(store), Arc::clone(clock) as _);
     let started = Writer::start_logged(store, pushes(), clock, WriterSettings::of_writer(writer), log).await;
     started.expect("starts").0
@@ -273,7 +279,8 @@ fn nothing_is_lost_or_doubled_that_is_put_again_when_its_time_is_kept_no_more() 
                 async || totals_from(&memory, clock.now_ms(), clock.now_ms()).await.iter().sum::<f64>();
             let elsewhere = Arc::new(InMemory::new()) as Arc<dyn ObjectStore>;
             let first = if was_stored { &memory } else { &elsewhere };
-            let writer = logged(first, &clock, (1, folder.path())).await;
+            // the log is there until the writer is closed
+            let writer = logged_for(first, &clock, (1, folder.path()), Duration::from_secs(3_600)).await;
             writer.push(adding(1.0)).await.expect("is in the log");
             let mut files =
                 folder.path().read_dir().expect("a folder").map(|file| file.expect("is read").path());
