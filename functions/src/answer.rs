@@ -38,7 +38,7 @@ pub(crate) fn streamed(response: Response<Body>) -> Answer {
     let cookies = cookies(&mut headers);
     // how the body is framed on its way is not ours to say
     headers.remove(CONTENT_LENGTH);
-    let headers = joined(headers);
+    let headers = joined(&headers);
     let metadata_prelude = MetadataPrelude { status_code: head.status, headers, cookies };
     FunctionResponse::StreamingResponse(StreamResponse { metadata_prelude, stream: body.into_data_stream() })
 }
@@ -150,7 +150,7 @@ fn written(
 }
 
 /// Each header once, as what comes before a stream has one value for a name.
-fn joined(headers: HeaderMap) -> HeaderMap {
+fn joined(headers: &HeaderMap) -> HeaderMap {
     let mut joined = HeaderMap::with_capacity(headers.keys_len());
     for name in headers.keys() {
         let values: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
