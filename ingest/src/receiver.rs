@@ -52,9 +52,6 @@ pub(crate) struct Exported {
     pub(crate) faults: Faults,
 }
 
-/// Exemplars that are written together.
-const EXEMPLARS_PER_ENTRY: usize = 1 << 13;
-
 /// Bodies up to this size are decoded where they are received: it takes less than to hand them to another thread.
 const DECODED_IN_PLACE_BYTES_MAX: usize = 8 << 10;
 
@@ -118,6 +115,12 @@ impl Receiver {
         self.in_flight.try_acquire().map_err(|_| IngestError::Busy { max })
     }
 
+    /// Whether what comes would be taken: what is going to be refused is not decoded.
+    async fn takes_more(&self) -> Result<(), IngestError> {
+        self.samples.clock_agrees().await?;
+        Ok(self.samples.has_room()?)
+    }
+
     /// Writes what of a body can be written, if the grant allows that for every series. Done when that is durable.
     pub(crate) async fn remote_write(
         &self,
@@ -125,9 +128,7 @@ impl Receiver {
         body: Bytes,
         grant: Grant,
     ) -> Result<Written, IngestError> {
-        self.samples.clock_agrees().await?;
-        // what is going to be refused is not decoded
-        self.samples.has_room()?;
+        self.takes_more().await?;
         let (settings, now_ms) = (Arc::clone(&self.settings), self.clock.now_ms());
         let known = Arc::clone(&self.known);
         let decode = move |body: &[u8]| {
@@ -145,9 +146,7 @@ impl Receiver {
         body: Bytes,
         grant: Grant,
     ) -> Result<Written, IngestError> {
-        self.samples.clock_agrees().await?;
-        // what is going to be refused is not decoded
-        self.samples.has_room()?;
+        self.takes_more().await?;
         let (settings, now_ms) = (Arc::clone(&self.settings), self.clock.now_ms());
         let decode = move |body: &[u8]| {
             let body = encoding::inflate(kind.encoding, body, settings.inflated_body_bytes_max)?;
@@ -172,9 +171,8 @@ impl Receiver {
     /// Stores samples, what is news about their families, and exemplars. Done when all of it is durable.
     async fn store(&self, mut batch: SampleBatch, exemplars: Vec<NewExemplar>) -> Result<(), IngestError> {
         let news = self.told.news(&mut batch.families, self.clock.now_us());
-        // an entry is bounded in bytes, and an exemplar has all labels of its series; they are under way at once
-        let entries =
-            exemplars.chunks(EXEMPLARS_PER_ENTRY).map(|some| SampleBatch::of_exemplars(some.to_vec()));
+        // they are under way at once
+        let entries = SampleBatch::entries_of_exemplars(exemplars);
         let writer = self.exemplars.as_ref();
         let submit = |entry| writer.map(|writer| writer.submit(entry));
         let exemplars = entries.filter_map(submit).collect::<Result<Vec<_>, _>>()?;
@@ -201,9 +199,7 @@ impl Receiver {
         body: Bytes,
         grant: Grant,
     ) -> Result<Exported, IngestError> {
-        self.samples.clock_agrees().await?;
-        // what is going to be refused is not decoded
-        self.samples.has_room()?;
+        self.takes_more().await?;
         let (settings, now_us) = (Arc::clone(&self.settings), self.clock.now_us());
         let decode = move |body: &[u8]| {
             let body = encoding::inflate(kind.encoding, body, settings.inflated_body_bytes_max)?;

@@ -9,6 +9,9 @@ use crate::entry::SampleBatch;
 /// Before the names of an exemplar's own labels.
 const PREFIX: &str = "__exemplar__";
 
+/// So many are an entry: an entry is bounded in bytes, and an exemplar has all labels of its series.
+const PER_ENTRY: usize = 1 << 13;
+
 /// An exemplar on its way into the store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewExemplar {
@@ -24,6 +27,18 @@ impl SampleBatch {
     /// What the stream of exemplars takes. What it cannot hold is left out: labels of series that look like an exemplar's.
     pub fn of_exemplars(exemplars: impl IntoIterator<Item = NewExemplar>) -> Self {
         Self::of(exemplars.into_iter().filter_map(row).collect())
+    }
+
+    /// The same of however many, as entries that a writer takes; none of them is empty.
+    pub fn entries_of_exemplars(
+        exemplars: impl IntoIterator<Item = NewExemplar>,
+    ) -> impl Iterator<Item = Self> {
+        let mut exemplars = exemplars.into_iter().peekable();
+        let entries = std::iter::from_fn(move || {
+            exemplars.peek()?;
+            Some(Self::of_exemplars(exemplars.by_ref().take(PER_ENTRY)))
+        });
+        entries.filter(|entry| !entry.is_empty())
     }
 }
 

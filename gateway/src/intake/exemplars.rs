@@ -8,9 +8,6 @@ use wire::{Exemplar, Family, FlatSeries, flatten};
 
 use crate::settings::Settings;
 
-/// So many are written as one entry, which is bounded in bytes.
-const EXEMPLARS_PER_ENTRY: usize = 1 << 13;
-
 /// The exemplars of a push.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Exemplars(Vec<(Labels, Exemplar)>);
@@ -53,8 +50,7 @@ impl Exemplars {
             let exemplar = exemplar.stored(pushed_ms)?;
             Some(NewExemplar { series: series.clone(), exemplar, pushed_ms: Some(pushed_ms) })
         };
-        let batch = move |some: &[(Labels, Exemplar)]| SampleBatch::of_exemplars(some.iter().filter_map(new));
-        self.0.chunks(EXEMPLARS_PER_ENTRY).map(batch).filter(|batch| !batch.is_empty())
+        SampleBatch::entries_of_exemplars(self.0.iter().filter_map(new))
     }
 }
 

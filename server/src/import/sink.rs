@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use edge::{Ack, Storage};
 use model::Clock;
-use store::{NewExemplar, SampleBatch, Submitted, Writer};
+use store::{SampleBatch, Submitted, Writer};
 
 use super::batch::{Batch, Entries};
 
 /// So many batches are written at once, so that a file is read meanwhile.
 const IN_FLIGHT_MAX: usize = 2;
-/// An entry is bounded in bytes, and an exemplar has all labels of its series.
-const EXEMPLARS_PER_ENTRY: usize = 1 << 13;
 
 /// How much is durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,8 +53,7 @@ impl Sink {
         if !samples.is_empty() {
             submitted.push(self.samples.submit(samples)?);
         }
-        let entry = |some: &[NewExemplar]| SampleBatch::of_exemplars(some.to_vec());
-        for entry in exemplars.chunks(EXEMPLARS_PER_ENTRY).map(entry) {
+        for entry in SampleBatch::entries_of_exemplars(exemplars) {
             submitted.push(self.exemplars.submit(entry)?);
         }
         self.in_flight.push_back((submitted, stored));
