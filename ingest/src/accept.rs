@@ -45,13 +45,11 @@ pub(crate) fn allowed(mut request: WriteRequest, grant: &Grant) -> Result<WriteR
 pub(crate) fn accept(request: WriteRequest, now_ms: i64, settings: &Settings) -> Accepted {
     let WriteRequest { series, families, faults } = request;
     let mut told = Told::default();
-    families.into_iter().for_each(|(family, metadata)| told.add(family, metadata, settings));
+    families.into_iter().for_each(|(family, metadata)| told.add(|| family, &metadata, settings));
     let mut accepted =
         Accepted { batch: SampleBatch::default(), exemplars: Vec::new(), counts: Counts::default(), faults };
     let times = Times::at(now_ms, settings);
     for WriteSeries { labels, points, exemplars, metadata } in series {
-        // mostly nothing is told
-        let family = (metadata != Metadata::default()).then(|| family_of(&labels, metadata.r#type));
         let labels = if settings.type_labels { typed(labels, &metadata) } else { labels };
         if let Err(fault) = check_labels(&labels, settings) {
             accepted.faults.add(|| fault);
@@ -66,9 +64,7 @@ pub(crate) fn accept(request: WriteRequest, now_ms: i64, settings: &Settings) ->
         }
         accepted.counts.samples += counts.samples;
         accepted.counts.histograms += counts.histograms;
-        if let Some(family) = family {
-            told.add(family, metadata, settings);
-        }
+        told.add(|| family_of(&labels, metadata.r#type), &metadata, settings);
         accepted.batch.series.push((labels, samples));
     }
     accepted.batch.families = told.into_families();
@@ -101,12 +97,20 @@ pub(crate) struct Told(HashMap<Arc<str>, Metadata>);
 
 impl Told {
     /// Takes it if it says something and is no longer than a label may be: senders are not told of it, as by Prometheus.
-    pub(crate) fn add(&mut self, family: Arc<str>, metadata: Metadata, settings: &Settings) {
+    /// The family is not named where nothing is told of it, as of most series.
+    pub(crate) fn add(
+        &mut self,
+        family: impl FnOnce() -> Arc<str>,
+        metadata: &Metadata,
+        settings: &Settings,
+    ) {
+        if *metadata == Metadata::default() {
+            return;
+        }
+        let family = family();
         let bytes = [family.len(), metadata.help.len(), metadata.unit.len()];
-        if bytes.into_iter().all(|bytes| bytes <= settings.label_value_bytes_max)
-            && metadata != Metadata::default()
-        {
-            self.0.insert(family, metadata);
+        if bytes.into_iter().all(|bytes| bytes <= settings.label_value_bytes_max) {
+            self.0.insert(family, metadata.clone());
         }
     }
 

@@ -64,7 +64,7 @@ pub(crate) fn accept(
                 }
             }
             if accepted.batch.series.len() > before {
-                told.add(Arc::clone(&family.name), family.metadata(), settings);
+                told.add(|| Arc::clone(&family.name), &family.metadata(), settings);
             }
         }
         let mut deltas = Deltas::default();

@@ -46,11 +46,9 @@ impl<'a> Symbols<'a> {
         Ok(Self { bytes, texts })
     }
 
-    /// How many bytes references stand for.
-    fn bytes_of(&self, references: &[u64]) -> usize {
-        let symbols =
-            references.iter().filter_map(|reference| self.bytes.get(usize::try_from(*reference).ok()?));
-        symbols.map(|symbol| symbol.len()).sum()
+    /// What a reference stands for; `None` beyond the symbols.
+    fn get(&self, reference: u64) -> Option<&'a [u8]> {
+        self.bytes.get(usize::try_from(reference).ok()?).copied()
     }
 
     /// The names and values that references stand for.
@@ -75,15 +73,19 @@ impl<'a> Symbols<'a> {
 struct Referred<'a>(&'a Symbols<'a>, &'a [u64]);
 
 impl Referred<'_> {
-    fn symbol(&self, reference: u64) -> Option<&[u8]> {
-        self.0.bytes.get(usize::try_from(reference).ok()?).copied()
+    fn symbols(&self) -> impl Iterator<Item = Option<&[u8]>> {
+        self.1.iter().map(|reference| self.0.get(*reference))
+    }
+
+    fn bytes(&self) -> usize {
+        self.symbols().flatten().map(<[u8]>::len).sum()
     }
 }
 
 impl known::Sent for Referred<'_> {
     fn hash(&self, hasher: &mut impl Hasher) {
-        for reference in self.1 {
-            let symbol = self.symbol(*reference).unwrap_or_default();
+        for symbol in self.symbols() {
+            let symbol = symbol.unwrap_or_default();
             hasher.write_usize(symbol.len());
             hasher.write(symbol);
         }
@@ -91,12 +93,7 @@ impl known::Sent for Referred<'_> {
 
     fn is(&self, labels: &Labels) -> bool {
         let texts = labels.iter().flat_map(|label| [&label.name, &label.value]);
-        self.1.len() == 2 * labels.len()
-            && self
-                .1
-                .iter()
-                .zip(texts)
-                .all(|(reference, text)| self.symbol(*reference) == Some(text.as_bytes()))
+        self.symbols().eq(texts.map(|text| Some(text.as_bytes())))
     }
 }
 
@@ -125,9 +122,8 @@ pub(super) fn decode(body: &[u8], limits: &Limits, known: &KnownLabels) -> Resul
         let sent = read(field.bytes("Timeseries")?, limits.labels_max, &mut allowance)?;
         // a reference of one byte may stand for a long text, which would be hashed
         let referred = Referred(&symbols, &sent.references);
-        let bytes = symbols.bytes_of(&sent.references);
         label_bytes_left = label_bytes_left
-            .checked_sub(bytes)
+            .checked_sub(referred.bytes())
             .ok_or(DecodeError::LabelsTooLarge { bytes_max: limits.bytes_max })?;
         let labels = match known.get(&referred) {
             Some(labels) => labels,
