@@ -14,9 +14,10 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use edge::SystemClock;
 use model::Clock;
+use serde::de::DeserializeOwned;
 
 use crate::query_flags::QueryFlags;
-use answer::{Answer, QueryFailure, Series, Value};
+use answer::{Answer, QueryFailure, Series};
 use target::{Question, Target, TargetFlags};
 
 /// As promtool says what it finds.
@@ -178,39 +179,38 @@ async fn ask(query: &Query, common: &Common) -> Result<(), QueryFailure> {
     let (server, word) = common.target.place(words, has_word)?;
     let target = Target::of(server, &common.target, &common.queries).await?;
     let now_ms = SystemClock.now_ms();
-    let mut out = BufWriter::new(std::io::stdout().lock());
+    let (mut out, as_json) = (BufWriter::new(std::io::stdout().lock()), common.format == Format::Json);
     match query {
         Query::Instant(flags) => {
             let at = time(flags.time.as_deref(), "evaluation", now_ms)?;
             let question = Question::post("query").with("query", word).with("time", seconds(at));
-            let answer: Answer<Value> = target.ask(&question).await?;
-            show::warnings(&answer.warnings)?;
-            show::value(&mut out, &answer.data, common.format == Format::Json)?;
+            show::value(&mut out, &answered(&target, &question).await?, as_json)?;
         }
         Query::Range(flags) => {
             let question = range(flags, word, now_ms)?;
-            let answer: Answer<Value> = target.ask(&question).await?;
-            show::warnings(&answer.warnings)?;
-            show::value(&mut out, &answer.data, common.format == Format::Json)?;
+            show::value(&mut out, &answered(&target, &question).await?, as_json)?;
         }
         Query::Series(flags) => {
             let question = flags.times.of_list(Question::post("series"), now_ms)?;
-            let answer: Answer<Vec<Series>> =
-                target.ask(&question.with_all("match[]", &flags.matches)).await?;
-            show::warnings(&answer.warnings)?;
-            show::series(&mut out, &answer.data, common.format == Format::Json)?;
+            let question = question.with_all("match[]", &flags.matches);
+            show::series(&mut out, &answered::<Vec<Series>>(&target, &question).await?, as_json)?;
         }
         Query::Labels(flags) => {
             let question = flags
                 .times
                 .of_list(Question::get(&format!("label/{}/values", escaped(word, b"-_.~:"))), now_ms)?;
-            let answer: Answer<Vec<String>> =
-                target.ask(&question.with_all("match[]", &flags.matches)).await?;
-            show::warnings(&answer.warnings)?;
-            show::labels(&mut out, &answer.data, common.format == Format::Json)?;
+            let question = question.with_all("match[]", &flags.matches);
+            show::labels(&mut out, &answered::<Vec<String>>(&target, &question).await?, as_json)?;
         }
     }
     Ok(out.flush()?)
+}
+
+/// What is answered; what there is to be known about it is shown.
+async fn answered<T: DeserializeOwned>(target: &Target, question: &Question) -> Result<T, QueryFailure> {
+    let Answer { data, warnings } = target.ask(question).await?;
+    show::warnings(&warnings)?;
+    Ok(data)
 }
 
 fn range(flags: &Range, expression: &str, now_ms: i64) -> Result<Question, QueryFailure> {
