@@ -16,6 +16,7 @@ use store::Reader;
 
 use crate::compressed::compressed;
 use crate::cross_origin::{Origins, across_origins};
+use crate::page::Page;
 use crate::remote_read::RemoteReads;
 use crate::rule_queries::RuleQueries;
 use crate::storage::Storage;
@@ -48,6 +49,8 @@ pub struct QueryPort {
     pub remote_reads: RemoteReads,
     /// Pages of which origins may see answers.
     pub origins: Origins,
+    /// What browsers are shown.
+    pub page: Page,
 }
 
 /// The routes of a query port and their parameters, in OpenAPI 3.1.
@@ -56,7 +59,7 @@ pub const OPENAPI: &str = include_str!("openapi.yaml");
 /// Where that is.
 const OPENAPI_PATH: &str = "/api/v1/openapi.yaml";
 
-/// The query API, federation, remote read, rules and alerts, and `more`. What no route takes is refused in the words of
+/// The query API, federation, remote read, rules and alerts, the page, and `more`. What no route takes is refused in the words of
 /// Prometheus, and answers are compressed for those who like that.
 pub fn query_routes(api: Arc<Api>, rules: Arc<Evaluator>, port: &QueryPort, more: Router) -> Router {
     let federation = crate::federation::router(Arc::clone(&api), Arc::clone(&rules));
@@ -67,6 +70,7 @@ pub fn query_routes(api: Arc<Api>, rules: Arc<Evaluator>, port: &QueryPort, more
         .merge(remote_read)
         .route(OPENAPI_PATH, openapi)
         .merge(alert::router(rules, query::api::matchers))
+        .merge(port.page.router())
         .merge(more)
         .layer(map_response(refused_in_words))
         .layer(from_fn(compressed))
@@ -78,6 +82,7 @@ pub fn query_paths() -> Vec<&'static str> {
     let mut paths = query::api::paths();
     paths.extend([crate::federation::PATH, crate::remote_read::READ_PATH, OPENAPI_PATH]);
     paths.extend(alert::PATHS);
+    paths.extend(crate::page::PATHS);
     paths
 }
 

@@ -13,6 +13,7 @@ mod import;
 mod inspect;
 mod junit;
 mod log;
+mod page;
 mod query;
 mod query_flags;
 mod query_port_flags;

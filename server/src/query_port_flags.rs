@@ -1,9 +1,10 @@
 //! Flags about how whoever asks is served, with the names that Prometheus gives them.
 
 use clap::Args;
-use edge::{Origins, QueryPort, RemoteReadSettings, RemoteReads};
+use edge::{Origins, Page, QueryPort, RemoteReadSettings, RemoteReads};
 
 use crate::cli::bytes;
+use crate::page::FILES;
 
 #[derive(Args, Debug)]
 pub(crate) struct QueryPortFlags {
@@ -30,7 +31,8 @@ impl QueryPortFlags {
     /// What they say; whoever has a clone shares the places of remote reads.
     pub(crate) fn settings(&self) -> QueryPort {
         let remote_reads = RemoteReads::new(self.remote_read());
-        QueryPort { remote_reads, origins: self.origins.clone().unwrap_or_default() }
+        let origins = self.origins.clone().unwrap_or_default();
+        QueryPort { remote_reads, origins, page: Page::of(FILES) }
     }
 
     fn remote_read(&self) -> RemoteReadSettings {

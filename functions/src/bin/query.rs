@@ -8,13 +8,13 @@
 //! | `MAYFLY_ENABLE_FEATURE` | what `--enable-feature` is: a list with commas |
 //! | `MAYFLY_TOKEN_SHA256`, `MAYFLY_RESPONSE_STREAMING` | see [`Web::of`] |
 //!
-//! It writes nothing. What it reads stays in memory for the next event, within a quarter of the function's memory.
+//! It writes nothing. Browsers are shown the plain page, so that there is less to load. What it reads stays in memory for the next event, within a quarter of the function's memory.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
-use edge::{Origins, QueryPort, RemoteReadSettings, RemoteReads, SystemClock};
+use edge::{Origins, Page, QueryPort, RemoteReadSettings, RemoteReads, SystemClock};
 use mayfly_functions::{Environment, Memory, Web, disk_cache, query_settings};
 use model::Clock;
 
@@ -43,6 +43,6 @@ async fn start(mut environment: Environment) -> anyhow::Result<Web> {
         .route("/-/ready", get(async || "Mayfly is ready.\n"));
     // a function answers one request at a time, and what it may hold is its memory
     let remote_reads = RemoteReads::new(RemoteReadSettings::default());
-    let port = QueryPort { remote_reads, origins: Origins::default() };
+    let port = QueryPort { remote_reads, origins: Origins::default(), page: Page::PLAIN };
     Ok(web.serving(edge::query_routes(Arc::new(api), rules, &port, health)))
 }

@@ -7,7 +7,6 @@ mod exemplars;
 mod features;
 mod json;
 mod metadata;
-mod page;
 mod parameters;
 mod queries;
 mod queue;
@@ -152,9 +151,6 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/api/v1/notifications", get(status::notifications)),
         ("/api/v1/notifications/live", get(status::live_notifications)),
         ("/version", get(status::version)),
-        ("/", get(page::root)),
-        ("/graph", get(page::graph)),
-        ("/graph.js", get(page::script)),
         ("/api/v1/features", get(features::features)),
         ("/api/v1/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series)),
         ("/api/v1/admin/tsdb/clean_tombstones", post(admin::clean_tombstones).put(admin::clean_tombstones)),

@@ -332,13 +332,3 @@ async fn queries_wait_for_their_turn_but_not_too_many_and_not_too_long() {
     let answer = impatient.await.expect("answers");
     assert!(answer.contains(r#""errorType":"timeout","error":"query timed out in query queue""#), "{answer}");
 }
-
-#[tokio::test]
-async fn links_of_alerts_lead_to_a_page() {
-    let (status, html) = get("/graph?g0.expr=up+%3D%3D+0&g0.tab=1").await;
-    assert_eq!(status, StatusCode::OK);
-    assert!(html.starts_with("<!doctype html>") && html.contains("name=\"g0.expr\""), "{html}");
-    let (status, script) = get("/graph.js").await;
-    assert!(status == StatusCode::OK && script.contains("g0.tab"), "{script}");
-    assert_eq!(get("/").await.0, StatusCode::TEMPORARY_REDIRECT);
-}

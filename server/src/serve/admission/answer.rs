@@ -13,6 +13,8 @@ use crate::serve::tenants::NotOpen;
 /// Which limit a request exceeds, for programs.
 const LIMIT: HeaderName = HeaderName::from_static("mayfly-limit");
 
+const BEARER: &str = "Bearer realm=\"mayfly\"";
+
 /// How a client of a route understands an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -61,11 +63,19 @@ pub(super) fn denied(denied: &Denied, form: Form) -> Response {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     if denied.is_unauthorized() {
-        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"mayfly\""));
+        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(BEARER));
         // browsers ask for a password then
         headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"mayfly\""));
     }
     response
+}
+
+/// A refusal at which a browser does not ask for a password by itself: it does so where one would do.
+pub(super) fn unprompted(response: &mut Response) {
+    let headers = response.headers_mut();
+    if headers.remove(WWW_AUTHENTICATE).is_some() {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(BEARER));
+    }
 }
 
 /// For requests to a tenant that is not open.

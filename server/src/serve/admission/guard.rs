@@ -5,18 +5,21 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, StatusCode, Version};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Version};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use gateway::Web;
 use store::Tenant;
 use tower::{Layer, ServiceExt};
 
-use super::answer::{Form, denied, not_open, status};
+use super::answer::{Form, denied, not_open, status, unprompted};
 use super::needs::{Need, Port, Routes};
 use super::{Access, Asked, Denied};
 use crate::serve::tenants::{Opened, Opener, Tenants};
 use crate::serve::web_config::{InForce, Rate};
+
+/// By which scripts of pages say that they ask, and will know what to do about a refusal.
+const REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
 struct Guard<O: Opener> {
     access: Arc<Access>,
@@ -85,6 +88,9 @@ impl<O: Opener> Guard<O> {
                 let (method, path) = (request.method(), request.uri().path());
                 tracing::debug!(%method, path, port = self.port.as_str(), %error, "request refused");
                 let (version, mut response) = (request.version(), denied(&error, Form::of(self.port, path)));
+                if request.headers().contains_key(REQUESTED_WITH) {
+                    unprompted(&mut response);
+                }
                 if matches!(error, Denied::NoCertificate) && version < Version::HTTP_2 {
                     // the next one may have it
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

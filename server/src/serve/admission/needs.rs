@@ -162,9 +162,10 @@ const QUERY: [Row; 41] = [
     ("GET", "/api/v1/openapi.yaml", READ),
     ("GET", "/api/v1/features", READ),
     ("GET", "/version", READ),
-    ("GET", "/", READ),
-    ("GET", "/graph", READ),
-    ("GET", "/graph.js", READ),
+    // the page, which tells nothing and asks for a token by itself
+    ("GET", "/", Nothing),
+    ("GET", "/graph", Nothing),
+    ("GET", "/assets/{name}", Nothing),
     ("POST PUT", "/api/v1/admin/tsdb/delete_series", DELETE),
     ("POST PUT", "/api/v1/admin/tsdb/clean_tombstones", DELETE),
     ("POST PUT", "/api/v1/admin/tsdb/snapshot", UNKNOWN),

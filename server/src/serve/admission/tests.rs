@@ -47,6 +47,22 @@ async fn asked(access: &Arc<Access>, port: Port, request: Request<Body>) -> (Sta
 }
 
 #[tokio::test]
+async fn scripts_are_refused_without_a_prompt() {
+    let access = Arc::new(access(&tokens(), false));
+    let challenges = async |header: &str| {
+        let request = Request::get("/api/v1/query").header(header, "XMLHttpRequest").body(Body::empty());
+        let routes = guarded(Router::new(), Port::Query, &Web::default(), &access, &named(1));
+        let response = routes.oneshot(request.expect("a request")).await.expect("answers");
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        let all = response.headers().get_all("www-authenticate").iter();
+        all.map(|value| value.to_str().expect("text").to_owned()).collect::<Vec<_>>()
+    };
+    let (bearer, basic) = ("Bearer realm=\"mayfly\"", "Basic realm=\"mayfly\"");
+    assert_eq!(challenges("x-requested-with").await, [bearer]);
+    assert_eq!(challenges("x-other").await, [bearer, basic]);
+}
+
+#[tokio::test]
 async fn who_presents_nothing_that_is_good_learns_nothing() {
     let access = Arc::new(access(&tokens(), false));
     let check = async |path: &str, header: Option<&str>, status: u16, part: &str| {

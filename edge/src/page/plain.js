@@ -1,6 +1,7 @@
 // Asks the query API for what the address says, and shows it.
 "use strict";
 
+// of so many series more are asked for than are shown, so that it is known whether there are more
 const SERIES_SHOWN = 1000;
 const POINTS = 400;
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86400, w: 604800, y: 31536000 };
@@ -40,7 +41,7 @@ function table(data) {
     const line = made.appendChild(element("tr"));
     for (const cell of cells) line.appendChild(element("td", {}, cell));
   }
-  return [made, element("p", {}, rows.length > SERIES_SHOWN ? `${SERIES_SHOWN} of ${rows.length} series` : `${rows.length} series`)];
+  return [made, element("p", {}, rows.length > SERIES_SHOWN ? `the first ${SERIES_SHOWN} series; there are more` : `${rows.length} series`)];
 }
 
 const colour = (at) => `hsl(${(at * 137.5) % 360} 65% 42%)`;
@@ -60,7 +61,8 @@ function graph(data, start, end) {
     line.appendChild(element("td", {}, "— " + series(row.metric))).style.color = colour(at);
   });
   const clock = (at) => new Date(at * 1000).toISOString().slice(0, 19) + "Z";
-  return [drawing, element("p", {}, `${clock(start)} to ${clock(end)}, from ${low} to ${high}`), legend];
+  const more = data.result.length > SERIES_SHOWN ? `; the first ${SERIES_SHOWN} series, there are more` : "";
+  return [drawing, element("p", {}, `${clock(start)} to ${clock(end)}, from ${low} to ${high}${more}`), legend];
 }
 
 async function ask(address) {
@@ -72,7 +74,7 @@ async function ask(address) {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)([smhdwy])$/.exec(address.get("g0.range_input") || "1h") || [0, 1, "h"];
   const end = Date.now() / 1000;
   const start = end - amount * SECONDS[unit];
-  const wanted = new URLSearchParams({ query: expr });
+  const wanted = new URLSearchParams({ query: expr, limit: SERIES_SHOWN + 1 });
   if (draws) {
     wanted.set("start", start.toFixed(3));
     wanted.set("end", end.toFixed(3));
@@ -80,7 +82,8 @@ async function ask(address) {
   }
   try {
     const answer = await (await fetch(`api/v1/${draws ? "query_range" : "query"}`, { method: "POST", body: wanted })).json();
-    told.textContent = [answer.error, ...(answer.warnings || []), ...(answer.infos || [])].filter(Boolean).join("\n");
+    const warnings = (answer.warnings || []).filter((text) => !/truncated due to limit/.test(text));
+    told.textContent = [answer.error, ...warnings, ...(answer.infos || [])].filter(Boolean).join("\n");
     if (answer.data) shown.replaceChildren(...(draws ? graph(answer.data, start, end) : table(answer.data)));
   } catch (error) {
     told.textContent = `no answer: ${error.message}`;
