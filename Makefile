@@ -4,7 +4,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # cargo-nextest where it is installed
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: check fmt clippy docs deny build bootstraps functions test test-peers simulate soak mutants demo bench-store bench-promql bench-gateway bench-alert bench-ticks bench-functions fuzz
+.PHONY: check fmt clippy docs deny page build bootstraps functions test test-peers simulate soak mutants demo bench-store bench-promql bench-gateway bench-alert bench-ticks bench-functions fuzz
 
 # what CI runs
 check: fmt clippy docs test functions simulate test-peers
@@ -21,6 +21,10 @@ docs:
 # licences, advisories and duplicates of the dependencies; needs cargo-deny
 deny:
 	$(CARGO) deny check
+
+# the page of the query port in full, of the sources in page/: it is in what is built after that. Needs node and npm
+page:
+	cd page && npm ci --ignore-scripts --no-audit --no-fund && npm run build
 
 build:
 	$(CARGO) build --workspace --bins --locked
@@ -71,7 +75,7 @@ mutants:
 	tools/mutants.sh
 
 # real clients and servers against the real binaries; fetches them first (Debian, root)
-test-peers: build
+test-peers: page build
 	tools/peers.sh
 	CARGO_TARGET_DIR="$(TARGET)" .peers/venv/bin/python -m pytest -c tests/peers/pytest.ini tests/peers
 
