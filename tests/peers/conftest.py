@@ -3,7 +3,9 @@
 import re
 
 import pytest
+from playwright.sync_api import sync_playwright
 
+from harness.browser import launched
 from harness.mayfly import Mayfly, built
 from harness.peers import MiniStack, SeaweedFS, missing
 from harness.process import Failed, Process
@@ -50,6 +52,14 @@ def ministack(tmp_path_factory):
     server.process.shared = True
     yield server
     server.process.kill9()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = launched(playwright)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
