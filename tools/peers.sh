@@ -3,6 +3,7 @@
 #   .peers/debian/  Prometheus with promtool, Alertmanager, Pushgateway, vmagent, VictoriaMetrics: unpacked from Debian packages, not installed
 #   .peers/node/    prom-client
 #   .peers/chromium/ Chromium without a screen, with the libraries that it needs and this system lacks: of the system's own suite
+#   .peers/grafana/ Grafana's data source for Prometheus, as one script for a browser (tests/peers/clients/grafana)
 #   .peers/java/    Prometheus' client for Java with its PushGateway class (simpleclient), as Flink's package on PyPI carries it
 #   .peers/ministack/ MiniStack, in a venv of its own: beside other packages pip takes an older one (tests/peers/ministack.txt)
 #   .peers/terraform/ the schema of Terraform's AWS provider, as a package of npm carries it; Terraform itself has to be there
@@ -116,6 +117,18 @@ node_version() { sed -n 's/^[[:space:]]*"version": "\(.*\)",$/\1/p' "$peers/$1/n
 
 ensure_node() { [[ $(node_version "$1" "$2") == "$3" ]] || fetch_node "$1" "$2" "$3"; }
 
+# Grafana's data source with what it needs, at the versions of a lockfile, as one script for a browser
+fetch_grafana() {
+  local source=$top/tests/peers/clients/grafana
+  rm -rf "$peers/grafana"
+  mkdir -p "$peers/grafana"
+  cp "$source/package.json" "$source/package-lock.json" "$peers/grafana"
+  npm ci --prefix "$peers/grafana" --ignore-scripts --no-audit --no-fund --legacy-peer-deps >"$peers/grafana.log" 2>&1 ||
+    { tail -5 "$peers/grafana.log" >&2; fail "npm could not install Grafana's data source"; }
+  node "$source/build.mjs" "$peers/grafana" >>"$peers/grafana.log" 2>&1 ||
+    { tail -5 "$peers/grafana.log" >&2; fail "Grafana's data source could not be bundled"; }
+}
+
 # Flink's plugin holds the client's classes under their own names. pip can only hand over the whole source package; nothing of it
 # is kept but that one file.
 fetch_java() {
@@ -162,6 +175,11 @@ complete || fail "the packages came, but one of these is not in them: ${programs
 [[ -x $peers/chromium/usr/lib/chromium/$chromium ]] || fail "the packages came, but $chromium is not in them"
 
 ensure_node node prom-client "$prom_client"
+grafana_wanted=$(cat "$top"/tests/peers/clients/grafana/* | sha256sum)
+if [[ ! -r $peers/grafana/source.js || $(cat "$peers/grafana.stamp" 2>/dev/null) != "$grafana_wanted" ]]; then
+  fetch_grafana
+  printf '%s\n' "$grafana_wanted" >"$peers/grafana.stamp"
+fi
 ensure_node terraform @cdktn/provider-aws "$provider_aws"
 
 # a venv is made anew when what it should hold has changed; $3: a program that is in it
@@ -185,6 +203,7 @@ for name in "${programs[@]}"; do
 done
 printf '%-26s %s\n' chromium "$(cat "$peers/chromium/version")"
 printf '%-26s %s\n' prom-client "$(node_version node prom-client)"
+printf '%-26s %s\n' @grafana/prometheus "$(node_version grafana @grafana/prometheus)"
 printf '%-26s %s\n' terraform "$(terraform version -json 2>/dev/null | sed -n 's/.*"terraform_version": "\(.*\)",*/\1/p')"
 printf '%-26s %s\n' 'simpleclient (Java)' "in $java_client"
 printf '%-26s %s\n' ministack "$("$peers/ministack/bin/pip" show --disable-pip-version-check ministack | sed -n 's/^Version: //p')"
