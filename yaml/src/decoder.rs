@@ -12,7 +12,18 @@ use crate::tree::{Content, Node, Position};
 #[derive(Debug)]
 pub struct Decoder {
     ignore_unknown: bool,
-    mistakes: Vec<String>,
+    version: GoYaml,
+    /// With the line of each.
+    mistakes: Vec<(usize, String)>,
+}
+
+/// Which version of Go's decoder is followed, in what it takes and in what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GoYaml {
+    /// Prometheus' rule files.
+    V3,
+    /// Alertmanager's configuration: `yes` and `off` are booleans, and a key that stands twice hinders no other.
+    V2,
 }
 
 /// A key of a mapping: its text and its place.
@@ -34,7 +45,12 @@ pub struct MergeError;
 impl Decoder {
     /// A decoder that takes, or takes no, fields that it is not asked for.
     pub fn new(ignore_unknown: bool) -> Self {
-        Self { ignore_unknown, mistakes: Vec::new() }
+        Self { ignore_unknown, version: GoYaml::V3, mistakes: Vec::new() }
+    }
+
+    /// A strict decoder that does as version 2 of Go's decoder does: `yes` and `off` are booleans.
+    pub fn version2() -> Self {
+        Self { ignore_unknown: false, version: GoYaml::V2, mistakes: Vec::new() }
     }
 
     /// How many mistakes were found so far.
@@ -46,14 +62,20 @@ impl Decoder {
     ///
     /// # Errors
     /// All mistakes.
-    pub fn finish(self) -> Result<(), Mistakes> {
-        if self.mistakes.is_empty() { Ok(()) } else { Err(Mistakes(self.mistakes)) }
+    pub fn finish(mut self) -> Result<(), Mistakes> {
+        if self.version == GoYaml::V2 {
+            // there a key that stands twice is told of where it stands, not before the rest of its mapping
+            self.mistakes.sort_by_key(|(line, _)| *line);
+        }
+        let told: Vec<String> =
+            self.mistakes.into_iter().map(|(line, text)| format!("line {line}: {text}")).collect();
+        if told.is_empty() { Ok(()) } else { Err(Mistakes(told)) }
     }
 
     /// Notes a field that does not exist.
     pub fn unknown(&mut self, (key, position): &Key, type_name: &str) {
         if !self.ignore_unknown {
-            self.mistakes.push(format!("line {}: field {key} not found in type {type_name}", position.line));
+            self.mistakes.push((position.line, format!("field {key} not found in type {type_name}")));
         }
     }
 
@@ -66,7 +88,7 @@ impl Decoder {
             self.expect_null(node, type_name);
             return Ok(Vec::new());
         };
-        if self.has_duplicate_keys(pairs) {
+        if self.has_duplicate_keys(pairs, type_name) && self.version == GoYaml::V3 {
             return Ok(Vec::new());
         }
         let mut entries = Vec::with_capacity(pairs.len());
@@ -74,7 +96,7 @@ impl Decoder {
         Ok(entries)
     }
 
-    fn has_duplicate_keys(&mut self, pairs: &[(Node, Node)]) -> bool {
+    fn has_duplicate_keys(&mut self, pairs: &[(Node, Node)], type_name: &str) -> bool {
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
         let before = self.mistakes.len();
         for (key, _) in pairs {
@@ -82,8 +104,12 @@ impl Decoder {
             if let Some(line) = seen.get(&**text) {
                 let key_line = key.position.line;
                 let quoted = model::quote::quoted(text);
-                self.mistakes
-                    .push(format!("line {key_line}: mapping key {quoted} already defined at line {line}"));
+                let told = match self.version {
+                    GoYaml::V3 => format!("mapping key {quoted} already defined at line {line}"),
+                    GoYaml::V2 if type_name.starts_with("map[") => format!("key {quoted} already set in map"),
+                    GoYaml::V2 => format!("field {text} already set in type {type_name}"),
+                };
+                self.mistakes.push((key_line, told));
             } else {
                 seen.insert(text, key.position.line);
             }
@@ -146,8 +172,8 @@ impl Decoder {
 
     /// `true` or `false`.
     pub fn bool(&mut self, node: &Node) -> bool {
-        let value =
-            node.text().filter(|_| node.tag() == "!!bool").map(|text| text.to_ascii_lowercase() == "true");
+        let plain = matches!(&node.content, Content::Scalar { plain: true, .. });
+        let value = node.text().filter(|_| plain).and_then(|text| self.version.bool(text));
         if value.is_none() {
             self.expect_null(node, "bool");
         }
@@ -176,8 +202,22 @@ impl Decoder {
             Some(text) => format!(" `{text}`"),
             None => String::new(),
         };
-        let (line, tag) = (node.position.line, node.tag());
-        self.mistakes.push(format!("line {line}: cannot unmarshal {tag}{value} into {type_name}"));
+        let plain = matches!(&node.content, Content::Scalar { plain: true, .. });
+        let is_bool = plain && node.text().is_some_and(|text| self.version.bool(text).is_some());
+        let tag = if is_bool { "!!bool" } else { node.tag() };
+        self.mistakes.push((node.position.line, format!("cannot unmarshal {tag}{value} into {type_name}")));
+    }
+}
+
+impl GoYaml {
+    fn bool(self, text: &str) -> Option<bool> {
+        match text {
+            "true" | "True" | "TRUE" => Some(true),
+            "false" | "False" | "FALSE" => Some(false),
+            "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" if self == Self::V2 => Some(true),
+            "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" if self == Self::V2 => Some(false),
+            _ => None,
+        }
     }
 }
 
@@ -244,6 +284,22 @@ mod tests {
         assert_eq!(
             decoder.finish().expect_err("a mistake").to_string(),
             "yaml: unmarshal errors:\n  line 2: mapping key \"a\" already defined at line 1"
+        );
+    }
+
+    #[test]
+    fn the_older_version_has_more_booleans_and_reads_on() {
+        let root =
+            crate::parse("a: yes\na: 2\nb: 'yes'\nc: Off\n").expect("parses").root.expect("a document");
+        let mut decoder = Decoder::version2();
+        let entries = decoder.entries(&root, "T").expect("no merge");
+        let values: Vec<bool> = entries.iter().map(|(_, value)| decoder.bool(value)).collect();
+        assert_eq!(values, [true, false, false]);
+        let _ = decoder.entries(&root, "map[string]string").expect("no merge");
+        assert_eq!(
+            decoder.finish().expect_err("mistakes").to_string(),
+            "yaml: unmarshal errors:\n  line 2: field a already set in type T\n  \
+             line 2: key \"a\" already set in map\n  line 3: cannot unmarshal !!str `yes` into bool"
         );
     }
 }
