@@ -1,0 +1,20 @@
+//! What Alertmanager does, as values and functions of them: which alert goes to whom, and who is to be told what at a time.
+//! Nothing here sends, stores, or reads a clock.
+//!
+//! In the order in which data flows: an `alertmanager.yml` becomes a [`Config`]; its routes a [`RoutingTree`] that finds the
+//! [`RouteNode`]s of an alert, and its inhibition rules [`Inhibition`] that knows what other alerts keep it from being told.
+
+mod config;
+mod inhibition;
+mod intervals;
+mod matchers;
+mod routing;
+
+pub use config::{
+    CONFIG_BYTES_MAX, Config, ConfigMistake, GroupBy, InhibitRule, Integration, Kind, Object, Receiver,
+    Route, Value,
+};
+pub use inhibition::Inhibition;
+pub use intervals::{RangeError, TimeInterval};
+pub use matchers::{Matcher, MatcherError, Matchers, Read as ReadMatchers};
+pub use routing::{RouteNode, RoutingTree};
