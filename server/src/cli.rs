@@ -11,6 +11,7 @@ use edge::{CompactSettings, Kept, Retention};
 
 use crate::access_flags::AccessFlags;
 use crate::check_access::CheckAccess;
+use crate::check_alertmanager_config::CheckAlertmanagerConfig;
 use crate::check_config::CheckConfig;
 use crate::check_health::CheckHealth;
 use crate::check_rules::CheckRules;
@@ -140,6 +141,10 @@ pub(crate) enum InStore {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Check {
+    /// Check configuration files of Alertmanager, as `amtool check-config` does; templates are not looked at.
+    ///
+    /// Ends with 0 if all are well, else with 1.
+    AlertmanagerConfig(CheckAlertmanagerConfig),
     /// Check configuration files and the rule files that they name, as `promtool check config` does.
     ///
     /// Ends with 0 if all are well, with 1 if one is not, and with 3 if only lint was found and --lint-fatal is given.

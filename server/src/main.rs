@@ -2,6 +2,7 @@
 
 mod access_flags;
 mod check_access;
+mod check_alertmanager_config;
 mod check_config;
 mod check_health;
 mod check_rules;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         Command::Check(Check::Healthy(flags)) => check_health::run(&flags, Question::Healthy),
         Command::Check(Check::Ready(flags)) => check_health::run(&flags, Question::Ready),
         Command::Check(Check::Tokens(flags)) => check_access::tokens(&flags),
+        Command::Check(Check::AlertmanagerConfig(flags)) => check_alertmanager_config::run(&flags),
         Command::Check(Check::WebConfig(flags)) => check_access::web_config(&flags),
         Command::Check(Check::Rules(flags)) => check_rules::run(&flags),
         Command::Test(Test::Rules(flags)) => test_rules::run(&flags),
