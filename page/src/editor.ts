@@ -27,7 +27,7 @@ const COLOURS = HighlightStyle.define([
 ]);
 
 const LOOKS = EditorView.theme({
-  "&": { fontSize: "15px", color: "var(--text)", backgroundColor: "var(--field)" },
+  "&": { fontSize: "15px", color: "var(--text)", backgroundColor: "var(--field)", borderRadius: "5px" },
   "&.cm-focused": { outline: "none" },
   ".cm-content": { fontFamily: "var(--mono)", padding: "9px 6px", caretColor: "var(--text)" },
   ".cm-scroller": { lineHeight: "1.5", maxHeight: "40vh", overflow: "auto" },
@@ -42,6 +42,8 @@ const LOOKS = EditorView.theme({
   ".cm-completionDetail": { color: "var(--quiet)", fontStyle: "normal", paddingLeft: "1em" },
   ".cm-completionInfo": { padding: "6px 10px", maxWidth: "22em", fontFamily: "var(--sans)", fontSize: "13px" },
   ".cm-completionIcon": { display: "none" },
+  // instead of the library's images, which the policy would have to allow
+  ".cm-lintRange-error": { backgroundImage: "none", backgroundColor: "var(--bad-ground)", textDecoration: "underline wavy var(--bad)", textUnderlineOffset: "3px" },
   ".cm-diagnostic": { fontFamily: "var(--sans)", padding: "6px 10px" },
 });
 

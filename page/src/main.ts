@@ -88,10 +88,14 @@ window.addEventListener("popstate", () => {
 window.addEventListener("signed-in", () => {
   forgetCompletions();
   head();
+  void version();
 });
 
+/** Tells the version at the foot, to whoever may know it. */
+async function version(): Promise<void> {
+  const answer = await ask<{ version: string }>("status/buildinfo", {}, { isQuiet: true }).catch(() => undefined);
+  if (answer) fill(byId("version"), `Mayfly ${answer.data.version}`);
+}
+
 show();
-ask<{ version: string }>("status/buildinfo", {}, { isQuiet: true }).then(
-  ({ data }) => fill(byId("version"), `Mayfly ${data.version}`),
-  () => undefined,
-);
+void version();

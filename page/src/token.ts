@@ -40,7 +40,7 @@ function dialog(reason: string): Promise<boolean> {
       h("p", { class: "quiet" }, reason),
       h("label", { for: "secret" }, "Token, or password"),
       secret,
-      h("label", { for: "user" }, "User, with a password only"),
+      h("label", { for: "user" }, "User, only with a password"),
       user,
       h("p", { class: "quiet" }, "It is kept until this tab is closed, and sent to this server alone."),
       h(

@@ -272,6 +272,19 @@ def test_a_token_is_asked_for_and_kept_in_the_tab(tmp_path, tab):
     expect(page.locator(".answer .told.wrong")).to_contain_text("no token was presented")
 
 
+def test_a_user_may_sign_in_too(tmp_path, tab):
+    # of the password pw
+    hash = "$2y$04$HhxrtpTHFGxVQLgGJDZ8GOM2ejmvxsrVNMpx9tQq7c7lbusFnXn32"
+    (tmp_path / "web.yml").write_text(f"basic_auth_users: {{ann: '{hash}'}}")
+    mayfly = Mayfly(tmp_path, "memory:", flags=("--web.config.file", tmp_path / "web.yml")).start()
+    page = tab(link(mayfly.query, "vector(7)", tab=1))
+    page.get_by_label("Token, or password").fill("pw")
+    page.get_by_label("User, only with a password").fill("ann")
+    page.keyboard.press("Enter")
+    expect(page.locator("table.samples tbody tr")).to_have_text(["{}7"])
+    expect(page.locator("#version")).to_contain_text("Mayfly")
+
+
 @pytest.mark.parametrize("view", ["query", "groups", "alerts", "rules", "targets", "store"])
 def test_it_fits_a_phone(mayfly, tab, view):
     page = tab(f"{mayfly.query}/?view={view}&g0.expr=rows_total&g0.tab=0", viewport={"width": 390, "height": 800}, color_scheme="dark")

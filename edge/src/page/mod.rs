@@ -24,9 +24,8 @@ const PLAIN: &[PageFile] = &[
 /// The paths of a page, as axum writes them.
 pub(crate) const PATHS: [&str; 3] = ["/", "/graph", "/assets/{name}"];
 
-/// Nothing of anybody else's runs in it, nothing that came with an answer does, and it asks nobody else. An editor's underlines are
-/// images in its style sheet.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+/// Nothing of anybody else's runs in it, nothing that came with an answer does, and it asks nobody else.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
 
 /// One file.

@@ -60,7 +60,8 @@ async function groups(filter: string, signal: AbortSignal): Promise<Child[]> {
   const last = (group: Group) => group.pushed ?? group.expired ?? 0;
   const rows = [...found.values()].sort((a, b) => last(b) - last(a));
   const names = new Set(rows.flatMap((group) => Object.keys(group.labels)));
-  const text = all > GROUPS_MAX ? `${count(all)} groups; of these the ${GROUPS_MAX} that were pushed to last` : counted(all, "group");
+  const gone = rows.filter((group) => group.pushed === undefined).length;
+  const text = all > GROUPS_MAX ? `${count(all)} groups; of these the ${GROUPS_MAX} that were pushed to last` : counted(all, "group") + (gone ? `, ${count(gone)} expired` : "");
   return [
     all > GROUPS_MAX ? told("note", `${text}. Narrow them down to see others.`) : h("p", { class: "status", role: "status" }, text),
     h("div", { class: "cards" }, ...rows.map((group) => card(group, names, signal))),
