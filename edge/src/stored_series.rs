@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt, TryStreamExt};
 use model::{ExemplarSeries, Labels, Metadata, NeededLabels, Selection, Series};
-use query::{SeriesSource, SourceError, SourceErrorKind, SourceNotes};
-use store::{Answer, Found, LeftOut, Prepared, ReadError, ReadErrorKind, Reader, SeriesStream, View};
+use query::{SeriesSource, SourceError, SourceErrorKind, SourceNotes, SourceUsage};
+use store::{Answer, Found, LeftOut, Prepared, ReadError, ReadErrorKind, Reader, SeriesStream, Usage, View};
 
 /// The series of one tenant, as its reader sees them.
 #[derive(Debug)]
@@ -79,17 +79,57 @@ fn streamed<'a>(
     read: SeriesStream<'a>,
     notes: &'a SourceNotes,
 ) -> impl Stream<Item = Result<Vec<Series>, SourceError>> + Send + 'a {
-    stream::unfold(Some(read), async move |read| {
-        let mut read = read?;
-        match read.next().await {
-            Some(Ok(batch)) => Some((Ok(batch), Some(read))),
+    stream::unfold(Some(Telling { read: Some(read), notes }), async move |telling| {
+        let mut telling = telling?;
+        match telling.read.as_mut()?.next().await {
+            Some(Ok(batch)) => Some((Ok(batch), Some(telling))),
             Some(Err(error)) => Some((Err(unreadable(error)), None)),
             None => {
-                note(&read.finish().left_out, notes);
+                telling.finish();
                 None
             }
         }
     })
+}
+
+/// A stream of which notes say what it took, also if nobody asks for the rest of it.
+struct Telling<'a> {
+    read: Option<SeriesStream<'a>>,
+    notes: &'a SourceNotes,
+}
+
+impl Telling<'_> {
+    fn finish(&mut self) {
+        if let Some(read) = self.read.take() {
+            let Answer { left_out, usage, .. } = read.finish();
+            note(&left_out, self.notes);
+            self.notes.took(&of_store(usage));
+        }
+    }
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        if let Some(read) = &self.read {
+            self.notes.took(&of_store(read.usage()));
+        }
+    }
+}
+
+fn of_store(usage: Usage) -> SourceUsage {
+    let Usage { requests, bytes, segments, listed, known, row_groups, row_groups_read, rows, cached_bytes } =
+        usage;
+    SourceUsage {
+        files_listed: listed,
+        files: segments,
+        files_cached: known,
+        row_groups,
+        row_groups_read,
+        rows,
+        requests,
+        bytes,
+        bytes_cached: cached_bytes,
+    }
 }
 
 fn unreadable(error: ReadError) -> SourceError {

@@ -15,6 +15,7 @@ mod fragment;
 mod steps;
 
 mod annotations;
+mod explain;
 mod value;
 
 mod engine;
@@ -27,8 +28,9 @@ pub use engine::{
     Usage,
 };
 pub use exec::ExecError;
+pub use explain::{ExplainedNode, ExplainedSelection, Explanation, Reading};
 pub use fragment::{CodecError, Fragment, FragmentRunner, Partial};
 pub use plan::PlanError;
-pub use source::{NeededLabels, SeriesSource, SourceError, SourceErrorKind, SourceNotes};
+pub use source::{NeededLabels, SeriesSource, SourceError, SourceErrorKind, SourceNotes, SourceUsage};
 pub use steps::Scrapes;
 pub use value::{MatrixSeries, Value, VectorSample};

@@ -123,6 +123,60 @@ pub trait SeriesSource: Send + Sync {
 #[derive(Debug, Default)]
 pub struct SourceNotes {
     texts: Mutex<Vec<String>>,
+    usage: Mutex<Option<SourceUsage>>,
+}
+
+/// What was asked of a store for an answer, and what that spared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceUsage {
+    /// Files that the store has listed.
+    pub files_listed: u64,
+    /// Of them those that may have something of it by their names and statistics, so that they were opened.
+    pub files: u64,
+    /// Of these such as were known in memory already, in whole or by their footer.
+    pub files_cached: u64,
+    /// Row groups of opened files that are read in parts.
+    pub row_groups: u64,
+    /// Of them those that were read, since their statistics do not rule them out.
+    pub row_groups_read: u64,
+    /// Rows that were decoded; what was found decoded in memory counts as none.
+    pub rows: u64,
+    /// Requests to the store.
+    pub requests: u64,
+    /// Bytes that came from it.
+    pub bytes: u64,
+    /// Bytes that were found in memory or on a local disk instead.
+    pub bytes_cached: u64,
+}
+
+impl SourceUsage {
+    /// Adds what another answer took.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            files_listed,
+            files,
+            files_cached,
+            row_groups,
+            row_groups_read,
+            rows,
+            requests,
+            bytes,
+            bytes_cached,
+        } = other;
+        for (own, others) in [
+            (&mut self.files_listed, files_listed),
+            (&mut self.files, files),
+            (&mut self.files_cached, files_cached),
+            (&mut self.row_groups, row_groups),
+            (&mut self.row_groups_read, row_groups_read),
+            (&mut self.rows, rows),
+            (&mut self.requests, requests),
+            (&mut self.bytes, bytes),
+            (&mut self.bytes_cached, bytes_cached),
+        ] {
+            *own += others;
+        }
+    }
 }
 
 /// No more texts are kept; of the others, only that there are some.
@@ -137,6 +191,24 @@ impl SourceNotes {
             let is_last = texts.len() == NOTES_MAX;
             texts.push(if is_last { "incomplete: and more that cannot be read".to_owned() } else { text });
         }
+    }
+
+    /// Says what an answer took; that of several answers is added up.
+    pub fn took(&self, usage: &SourceUsage) {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().add(usage);
+    }
+
+    /// What answers took; `None` if nobody said.
+    pub fn usage(&self) -> Option<SourceUsage> {
+        *self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what others say.
+    pub(crate) fn append(&self, other: Self) {
+        if let Some(usage) = other.usage() {
+            self.took(&usage);
+        }
+        other.into_texts().into_iter().for_each(|text| self.note(text));
     }
 
     /// What was said, in order of the texts.

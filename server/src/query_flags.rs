@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use query::Settings;
 
-use crate::cli::{bytes, duration};
+use crate::cli::{bytes, duration, duration_or_never};
 
 #[derive(Args, Debug)]
 pub(crate) struct QueryFlags {
@@ -39,9 +39,15 @@ pub(crate) struct QueryFlags {
         value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) concurrency_max: u16,
 
-    /// How many more queries may wait for their turn
+    /// How many more queries of a tenant may wait for their turn
     #[arg(long = "query.max-queued", value_name = "COUNT", default_value_t = 1_000)]
     pub(crate) queued_max: usize,
+
+    /// Tell queries in the log that take longer, with what they did, also those that end at a limit or whose client is gone; 0
+    /// is never
+    #[arg(long = "query.log-slower-than", value_name = "DURATION", default_value = "0",
+        value_parser = duration_or_never)]
+    pub(crate) log_slower: Duration,
 
     /// How many series a query may read
     #[arg(long = "query.max-series", value_name = "COUNT", default_value_t = 5_000_000)]
@@ -69,6 +75,7 @@ impl QueryFlags {
             as_scraped_ms: self.as_scraped.map(milliseconds),
             lookback_ms: milliseconds(self.lookback),
             timeout_ms: milliseconds(self.timeout),
+            log_slower_ms: (!self.log_slower.is_zero()).then(|| milliseconds(self.log_slower)),
             samples_max: self.samples_max,
             concurrent_queries_max: usize::from(self.concurrency_max),
             queued_queries_max: self.queued_max,
@@ -171,6 +178,8 @@ pub(crate) mod tests {
         let expect =
             Settings { as_scraped_ms: Some(15_000), concurrent_queries_max: 3, ..Settings::default() };
         assert_eq!(settings(&limits), Ok(expect));
+        let slow = settings(&["--query.log-slower-than=1s"]);
+        assert_eq!(slow, Ok(Settings { log_slower_ms: Some(1_000), ..Settings::default() }));
         let limits = ["--query.max-queued=0", "--query.max-series=10", "--query.max-bytes=1000000"];
         let expect =
             Settings { queued_queries_max: 0, series_max: 10, bytes_max: 1_000_000, ..Settings::default() };

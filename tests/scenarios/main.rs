@@ -30,3 +30,4 @@ mod s26_tenants;
 mod s27_command_line;
 mod s28_remote_read;
 mod s29_query_port;
+mod s31_queries_watched;

@@ -48,6 +48,15 @@ impl ApiError {
         Self::new(ApiErrorKind::BadData, message)
     }
 
+    /// The `errorType`.
+    pub(super) fn type_name(&self) -> &'static str {
+        self.kind.status().1
+    }
+
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// A parameter that cannot be used.
     pub(super) fn parameter(name: &str, reason: impl std::fmt::Display) -> Self {
         Self::bad_data(format!("invalid parameter {name:?}: {reason}"))

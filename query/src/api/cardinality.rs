@@ -29,7 +29,7 @@ pub(super) async fn cardinality(
     let now_ms = api.clock.now_ms();
     let recent = Selection { matchers: Vec::new(), start_ms: now_ms - HEAD_MS, end_ms: now_ms };
     let notes = SourceNotes::default();
-    let _place = api.queue.enter().await?;
+    let _place = api.place(api.engine.settings().timeout_ms).await?;
     let series = seen.source.series(std::slice::from_ref(&recent), &notes).await?;
     let counted = tokio::task::spawn_blocking(move || {
         let counts = Counts::of(&series);

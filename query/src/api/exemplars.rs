@@ -35,7 +35,7 @@ pub(super) async fn exemplars(
     let selections: Vec<Selection> =
         selectors.into_iter().map(|selector| selection(selector.matchers.clone())).collect();
     let notes = SourceNotes::default();
-    let _place = api.queue.enter().await?;
+    let _place = api.place(api.engine.settings().timeout_ms).await?;
     let found = seen.source.exemplars(&selections, &notes).await?;
     let mut success = Success { warnings: notes.into_texts(), ..Success::default() };
     json::list(&mut success.data, found.iter(), series);

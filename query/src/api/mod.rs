@@ -3,7 +3,9 @@
 mod admin;
 mod answer;
 mod cardinality;
+mod counts;
 mod exemplars;
+mod explain;
 mod features;
 mod json;
 mod metadata;
@@ -16,6 +18,7 @@ mod status;
 mod targets;
 mod time;
 mod tree;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -29,11 +32,13 @@ use model::Clock;
 
 use crate::engine::{Engine, Settings};
 use crate::source::SeriesSource;
-use queue::Queue;
+use counts::Counters;
+use queue::{Crowd, Door, Queue};
 use seen::Guarded;
 
 pub use admin::{DeletionCount, SeriesDeleter, SeriesDeletion};
 pub use answer::ApiError;
+pub use counts::{QueryCounts, SliceCounts, TenantQueries};
 pub use metadata::matchers;
 pub use parameters::Parameters;
 pub use status::{BuildInfo, LastReload, Process};
@@ -48,7 +53,10 @@ pub struct Api {
     process: Process,
     last_reload: Option<Arc<LastReload>>,
     deleter: Option<Arc<dyn SeriesDeleter>>,
-    queue: Arc<Queue>,
+    door: Door,
+    counters: Arc<Counters>,
+    tenant: String,
+    log_slower_us: Option<i64>,
 }
 
 impl Api {
@@ -59,7 +67,8 @@ impl Api {
         clock: Arc<dyn Clock>,
         build: BuildInfo,
     ) -> Self {
-        let queue = Arc::new(Queue::new(settings.concurrent_queries_max, settings.queued_queries_max));
+        let door = door(&Queue::new(settings.concurrent_queries_max), &settings);
+        let log_slower_us = settings.log_slower_ms.map(|ms| ms.saturating_mul(1_000));
         let engine = Engine::new(settings, clock.clone());
         Self {
             engine,
@@ -69,7 +78,10 @@ impl Api {
             process: Process::default(),
             last_reload: None,
             deleter: None,
-            queue,
+            door,
+            counters: Arc::default(),
+            tenant: DEFAULT_TENANT.to_owned(),
+            log_slower_us,
         }
     }
 
@@ -91,10 +103,30 @@ impl Api {
         Self { deleter: Some(deleter), ..self }
     }
 
-    /// Counts queries together with those of another API, so that the limits on how many there are at once hold for both.
+    /// Says in the log whose queries they are.
+    #[must_use]
+    pub fn of_tenant(self, tenant: impl Into<String>) -> Self {
+        Self { tenant: tenant.into(), ..self }
+    }
+
+    /// Counts queries together with those of another API, so that the limit on how many are evaluated at once holds for both. Each of
+    /// the two has its own line of queries that wait, and a place that becomes free goes to them in turn.
     #[must_use]
     pub fn queueing_with(self, other: &Self) -> Self {
-        Self { queue: Arc::clone(&other.queue), ..self }
+        let door = door(other.door.queue(), self.engine.settings());
+        Self { door, counters: Arc::clone(&other.counters), ..self }
+    }
+
+    /// What the queries of this API, and of those that queue with it, have come to.
+    pub fn counts(&self) -> QueryCounts {
+        let queue = self.door.queue();
+        self.counters.counts(queue.all(), queue.places(), self.log_slower_us.is_some())
+    }
+
+    /// How many queries of this API alone there are.
+    pub fn own_queries(&self) -> TenantQueries {
+        let Crowd { evaluated, waiting, refused } = self.door.crowd();
+        TenantQueries { evaluated, waiting, refused }
     }
 
     /// What it reads, as far as this grant lets see it.
@@ -111,6 +143,13 @@ impl Api {
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
+}
+
+/// Whose queries they are unless somebody says so.
+const DEFAULT_TENANT: &str = "default";
+
+fn door(queue: &Arc<Queue>, settings: &Settings) -> Door {
+    queue.door(settings.tenant_queries_max, settings.queued_queries_max)
 }
 
 /// The routes under `/api/v1`.

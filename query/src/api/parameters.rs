@@ -125,6 +125,15 @@ impl Parameters {
         }
     }
 
+    /// Whether something is asked for.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        match self.get(name) {
+            "" | "0" | "false" => Ok(false),
+            "1" | "true" => Ok(true),
+            other => Err(ApiError::parameter(name, format!("{other:?} is neither true nor false"))),
+        }
+    }
+
     /// How many results are wanted, where a negative number, or none, is all.
     pub(super) fn count_or_all(&self, name: &str) -> Result<Option<usize>, ApiError> {
         let text = self.get(name);

@@ -1,17 +1,22 @@
 //! `query`, `query_range`, `format_query`, `parse_query`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
+use tokio::time::timeout;
 
 use super::Api;
 use super::answer::{ApiError, ApiErrorKind, Success};
+use super::explain;
 use super::json;
 use super::parameters::Parameters;
+use super::queue::{Full, Place};
 use super::seen::Seen;
 use super::stats::Stats;
 use super::time::parse_step_ms;
 use super::tree;
+use super::watch::{Ended, Moments, Watch};
 use crate::annotations::Severity;
 use crate::engine::{Outcome, QueryOptions, Times};
 use crate::source::SeriesSource;
@@ -82,6 +87,7 @@ fn options(parameters: &Parameters) -> Result<QueryOptions, ApiError> {
             other => other,
         },
         tallied: !parameters.get("stats").is_empty(),
+        ..QueryOptions::default()
     })
 }
 
@@ -103,12 +109,15 @@ struct Asked {
     stats: bool,
     /// Likewise, for each time, if that is switched on.
     all_stats: bool,
+    /// Whether what each piece of it did.
+    explain: bool,
 }
 
 impl Asked {
     fn of(parameters: &Parameters) -> Result<Self, ApiError> {
         let stats = parameters.get("stats");
-        Ok(Self { limit: parameters.limit()?, stats: !stats.is_empty(), all_stats: stats == "all" })
+        let (stats, all_stats) = (!stats.is_empty(), stats == "all");
+        Ok(Self { limit: parameters.limit()?, stats, all_stats, explain: parameters.flag("explain")? })
     }
 }
 
@@ -122,20 +131,53 @@ impl Api {
         mut options: QueryOptions,
         asked: Asked,
     ) -> Result<Success, ApiError> {
-        let arrived_us = self.clock.now_us();
+        // what the tree counts of samples is counted with what is looked at
+        options.tallied |= asked.explain;
+        options.explained = asked.explain || self.log_slower_us.is_some();
+        let mut watch = Watch {
+            clock: &*self.clock,
+            counters: &self.counters,
+            tenant: &self.tenant,
+            log_slower_us: self.log_slower_us,
+            expression: text,
+            times,
+            moments: Moments { arrived: self.clock.now_us(), ..Moments::default() },
+            explanation: None,
+            ended: None,
+        };
+        let result = self.watched(&mut watch, source, expr, options, asked).await;
+        watch.ended = Some(Ended::with(&result));
+        result
+    }
+
+    async fn watched(
+        &self,
+        watch: &mut Watch<'_>,
+        source: &dyn SeriesSource,
+        expr: &Expr,
+        mut options: QueryOptions,
+        asked: Asked,
+    ) -> Result<Success, ApiError> {
         let timeout_ms = options.timeout_ms.unwrap_or(i64::MAX).min(self.engine.settings().timeout_ms);
-        let _place = self.queue.enter().await?;
+        let _place = self.place(timeout_ms).await?;
         // waiting is part of the time that a query has
-        let entered_us = self.clock.now_us();
-        let left_ms = timeout_ms - (entered_us - arrived_us) / 1_000;
+        let entered_us = watch.now_us();
+        let left_ms = timeout_ms - (entered_us - watch.moments.arrived) / 1_000;
         if left_ms < 0 {
-            return Err(ApiError::new(ApiErrorKind::Timeout, "query timed out in query queue"));
+            return Err(late(IN_QUEUE));
         }
+        watch.moments.entered = Some(entered_us);
         options.timeout_ms = Some(left_ms);
-        let loaded = self.engine.load(source, expr, times, options).await?;
-        let loaded_us = self.clock.now_us();
+        let planned = self.engine.plan(expr, watch.times, options)?;
+        watch.explanation = planned.explanation();
+        // a store that does not answer keeps nobody longer than that either
+        let loaded = timeout(milliseconds(left_ms), self.engine.read(source, planned)).await;
+        let loaded = loaded.map_err(|_| late(IN_EVALUATION))??;
+        let loaded_us = watch.now_us();
+        watch.moments.loaded = Some(loaded_us);
+        self.counters.read(loaded.samples());
         let _canceled_with_the_request = loaded.cancel_on_drop();
-        let clock = Arc::clone(&self.clock);
+        let (clock, arrived_us) = (Arc::clone(&self.clock), watch.moments.arrived);
         let per_step = asked.all_stats && self.engine.settings().per_step_stats;
         let computed = tokio::task::spawn_blocking(move || {
             let mut outcome = loaded.execute()?;
@@ -146,16 +188,45 @@ impl Api {
                 let usage = std::mem::take(&mut outcome.usage);
                 Stats { arrived_us, entered_us, loaded_us, evaluated_us, usage, per_step }.add_to(&mut data);
             }
-            Ok::<_, ApiError>((data, outcome.annotations, truncated))
+            Ok::<_, ApiError>((data, outcome.annotations, truncated, evaluated_us))
         });
         let broken = || ApiError::new(ApiErrorKind::Internal, "the evaluation broke off");
-        let (data, annotations, truncated) = computed.await.map_err(|_| broken())??;
+        let (mut data, annotations, truncated, evaluated_us) = computed.await.map_err(|_| broken())??;
+        watch.moments.evaluated = Some(evaluated_us);
+        if let Some(explanation) = watch.explanation.as_ref().filter(|_| asked.explain) {
+            explain::add_to(&mut data, watch.expression, explanation, &watch.moments);
+        }
+        let text = watch.expression;
         let mut warnings = annotations.texts(Severity::Warning, text);
         if truncated {
             warnings.push(TRUNCATED.to_owned());
         }
         Ok(Success { data, warnings, infos: annotations.texts(Severity::Info, text) })
     }
+
+    /// A place among the queries that are evaluated, at once or after waiting for it.
+    pub(super) async fn place(&self, timeout_ms: i64) -> Result<Place, ApiError> {
+        let entered = timeout(milliseconds(timeout_ms), self.door.enter()).await;
+        entered.map_err(|_| late(IN_QUEUE))?.map_err(|Full| {
+            let message = format!(
+                "too many queries wait to be executed: more than queued_queries_max, {}",
+                self.door.waiting_max()
+            );
+            ApiError::new(ApiErrorKind::Unavailable, message)
+        })
+    }
+}
+
+fn late(what: &str) -> ApiError {
+    ApiError::new(ApiErrorKind::Timeout, format!("query timed out in {what}"))
+}
+
+/// Where the time of a query may end, in the words of Prometheus.
+const IN_QUEUE: &str = "query queue";
+const IN_EVALUATION: &str = "expression evaluation";
+
+fn milliseconds(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
 /// Said where `limit` left something out.

@@ -332,3 +332,65 @@ async fn queries_wait_for_their_turn_but_not_too_many_and_not_too_long() {
     let answer = impatient.await.expect("answers");
     assert!(answer.contains(r#""errorType":"timeout","error":"query timed out in query queue""#), "{answer}");
 }
+
+/// What is said of a query by its name, where the clock stands still.
+async fn explained(path: &str) -> serde_json::Value {
+    let (status, body) = get(path).await;
+    assert_eq!(status, StatusCode::OK, "{path}: {body}");
+    let mut answer: serde_json::Value = serde_json::from_str(&body).expect("is JSON");
+    answer["data"]["explain"].take()
+}
+
+#[tokio::test]
+async fn a_query_that_is_asked_to_explains_what_it_did() {
+    let query = "sum+by+(job)+(rate(up%5B2m%5D))+%2B+-vector(time())%0A+or+up+%2B+up";
+    let range = format!("/api/v1/query_range?query={query}&start=60&end=120&step=30&explain=1");
+    let leaf = |expr: &str| serde_json::json!({"expr": expr, "kind": "vectorSelector", "steps": 3, "series": 1, "samples": 3, "seconds": 0, "selection": 1});
+    let node = |expr: &str, kind: &str, given: (u64, u64), children: &[serde_json::Value]| {
+        let mut node = serde_json::json!({"expr": expr, "kind": kind, "steps": 3, "seconds": 0, "series": given.0, "samples": given.1});
+        if !children.is_empty() {
+            node["children"] = children.into();
+        }
+        node
+    };
+    let window = serde_json::json!({"expr": "up[2m]", "kind": "matrixSelector", "steps": 3, "series": 1, "samples": 3, "selection": 0});
+    let sum = node(
+        "sum by (job) (rate(up[2m]))",
+        "aggregation",
+        (1, 3),
+        &[node("rate(up[2m])", "call", (1, 3), &[window])],
+    );
+    let time = node("vector(time())", "call", (1, 3), &[node("time()", "call", (1, 3), &[])]);
+    let negated = node("-vector(time())", "unaryExpr", (1, 3), &[time]);
+    let explain = explained(&range).await;
+    // a chain of operators is evaluated at once
+    let both = node("up + up", "binaryExpr", (1, 3), &[leaf("up"), leaf("up")]);
+    let whole = "sum by (job) (rate(up[2m])) + -vector(time())\n or up + up";
+    let plan = node(whole, "binaryExpr", (1, 3), &[sum, negated, both]);
+    assert_eq!(explain["plan"], plan, "{:#}", explain["plan"]);
+    let selectors: Vec<_> = explain["selections"].as_array().expect("some").iter().collect();
+    let expect = serde_json::json!({
+        "selector": "{__name__=\"up\"}", "start": -60, "end": 120, "labels": ["__name__", "__type__", "__unit__", "job"],
+        "series": 1, "samples": 3, "seconds": 0,
+    });
+    assert_eq!((selectors.len(), selectors[0]), (2, &expect), "{explain:#}");
+    assert_eq!(explain["totals"]["samples"], 6);
+
+    assert_eq!(explained("/api/v1/query?query=up&explain=false").await, serde_json::Value::Null);
+    let (status, _) = get("/api/v1/query?query=up&explain=perhaps").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    // what is long is told with its beginning, and of what is much a part
+    let many = ["up"; 600].join("+or+");
+    let explain = explained(&format!("/api/v1/query?query={many}&explain=1")).await;
+    let shown = explain["plan"]["children"].as_array().map_or(0, Vec::len);
+    assert_eq!((shown, &explain["omittedNodes"]), (499, &serde_json::json!(101)), "{shown}");
+    assert!(explain["plan"]["expr"].as_str().expect("a text").len() < 210);
+    let deep = format!("{}up{}", "abs(".repeat(150), ")".repeat(150));
+    let mut node = explained(&format!("/api/v1/query?query={deep}&explain=1")).await["plan"].take();
+    let mut levels = 0;
+    while !node.is_null() {
+        let child = node.pointer_mut("/children/0").map(serde_json::Value::take);
+        (node, levels) = (child.unwrap_or_default(), levels + 1);
+    }
+    assert_eq!(levels, 50, "readers of JSON have limits too");
+}

@@ -7,6 +7,7 @@ use model::{Label, Series};
 
 use super::{Outcome, QueryError, Usage};
 use crate::exec::{self, Budget, Common, Executor, Line, Weight, of_histogram};
+use crate::explain::Explanation;
 use crate::fragment::{FragmentRunner, LocalRunner, Reading};
 use crate::plan::{NodeKind, Plan};
 use crate::syntax::ValueType;
@@ -39,6 +40,7 @@ pub struct Loaded {
     pub(super) threads: usize,
     pub(super) budget: Budget,
     pub(super) canceled: Arc<AtomicBool>,
+    pub(super) explanation: Option<Arc<Explanation>>,
 }
 
 /// Stops an evaluation when it is dropped.
@@ -58,8 +60,13 @@ impl Loaded {
     /// Whether evaluating it takes less than handing it to another thread would be worth.
     pub fn is_quick(&self) -> bool {
         let times = self.plan.steps_most as u64;
-        // nothing is computed yet, so these are those that were read
-        self.budget.samples_most().max(1).saturating_mul(times) <= QUICK_SAMPLES_MAX
+        self.samples().max(1).saturating_mul(times) <= QUICK_SAMPLES_MAX
+    }
+
+    /// How many samples were read; those of native histograms count as several.
+    pub fn samples(&self) -> u64 {
+        // nothing is computed yet
+        self.budget.samples_most()
     }
 
     /// Something to hold while the answer is wanted.
@@ -86,7 +93,8 @@ impl Loaded {
     }
 
     fn evaluate(&self, runner: &dyn FragmentRunner) -> Result<Outcome, QueryError> {
-        let executor = Executor::new(&self.plan, &self.data, runner, self.common, &self.budget);
+        let executor = Executor::new(&self.plan, &self.data, runner, self.common, &self.budget)
+            .explained_in(self.explanation.as_deref());
         let root = &self.plan.root;
         let grid = root.grid;
         let value = match (&root.kind, root.value_type) {

@@ -17,6 +17,7 @@ use model::Clock;
 
 use crate::annotations::Annotations;
 use crate::exec::{Allowance, Budget, Common, ExecSettings};
+use crate::explain::Explanation;
 use crate::fragment;
 use crate::plan::{self, Grid, Limits};
 use crate::source::{SeriesSource, SourceNotes};
@@ -152,8 +153,9 @@ impl Engine {
             Times::At(at_ms) => at_ms,
             Times::Range { end_ms, .. } => end_ms,
         };
-        let plan = plan::plan(expr, grid, end_ms, limits)?;
-        Ok(Planned { plan, instant: matches!(times, Times::At(_)), lookback_ms, options })
+        let mut plan = plan::plan(expr, grid, end_ms, limits)?;
+        let explanation = options.explained.then(|| Arc::new(Explanation::of(&mut plan)));
+        Ok(Planned { plan, instant: matches!(times, Times::At(_)), lookback_ms, options, explanation })
     }
 
     /// Reads what a query needs.
@@ -161,15 +163,19 @@ impl Engine {
     /// # Errors
     /// If the source does not answer, or it is more than may be read.
     pub async fn read(&self, source: &dyn SeriesSource, planned: Planned) -> Result<Loaded, QueryError> {
-        let Planned { plan, instant, lookback_ms, options } = planned;
+        let Planned { plan, instant, lookback_ms, options, explanation } = planned;
         let timeout_ms = options.timeout_ms.unwrap_or(i64::MAX).min(self.settings.timeout_ms);
         let deadline_ms = self.clock.now_ms().saturating_add(timeout_ms);
         let canceled = Arc::new(AtomicBool::new(false));
         let Settings { samples_max, bytes_max, series_max, .. } = self.settings;
         let allowance = Allowance { samples_max, bytes_max, deadline_ms };
-        let budget = Budget::new(allowance, self.clock.clone(), canceled.clone());
+        let mut budget = Budget::new(allowance, self.clock.clone(), canceled.clone());
+        if let Some(explanation) = &explanation {
+            budget = budget.telling(explanation.peaks());
+        }
         let notes = SourceNotes::default();
-        let data = read::Read::new(source, &notes, &budget, series_max).all(&plan).await?;
+        let read = read::Read::new(source, &notes, &budget, series_max).explained_in(explanation.as_deref());
+        let data = read.all(&plan).await?;
         let as_scraped_ms = options.as_scraped_ms.or(self.settings.as_scraped_ms).filter(|&ms| ms > 0);
         let settings = ExecSettings {
             lookback_ms,
@@ -184,7 +190,7 @@ impl Engine {
         let limits = fragment::Limits { samples_max, bytes_max, timeout_ms };
         let common = Common { settings, as_scraped_ms, limits };
         let lacking = notes.into_texts();
-        Ok(Loaded { plan, data, lacking, common, threads, budget, canceled })
+        Ok(Loaded { plan, data, lacking, common, threads, budget, canceled, explanation })
     }
 
     fn grid(&self, expr: &Expr, times: Times) -> Result<Grid, QueryError> {

@@ -8,6 +8,7 @@ use model::{Selection, Series};
 
 use super::{QueryError, loaded};
 use crate::exec::{Budget, ExecError, Weight};
+use crate::explain::Explanation;
 use crate::plan::Plan;
 use crate::source::{NeededLabels, SeriesSource, SourceNotes};
 
@@ -18,6 +19,8 @@ pub(super) struct Read<'a> {
     budget: &'a Budget,
     series_max: usize,
     series: AtomicUsize,
+    /// Where it is told what reading each selection took, if somebody wants to know.
+    explanation: Option<&'a Explanation>,
 }
 
 /// What was read of one selection so far.
@@ -35,21 +38,47 @@ impl<'a> Read<'a> {
         budget: &'a Budget,
         series_max: usize,
     ) -> Self {
-        Self { source, notes, budget, series_max, series: AtomicUsize::new(0) }
+        Self { source, notes, budget, series_max, series: AtomicUsize::new(0), explanation: None }
+    }
+
+    /// The same, which tells there what reading each selection took.
+    pub(super) fn explained_in(self, explanation: Option<&'a Explanation>) -> Self {
+        Self { explanation, ..self }
     }
 
     /// The series of each selection. What is over a limit ends all of them, and nothing that was read stays.
     pub(super) async fn all(&self, plan: &Plan) -> Result<Vec<Vec<Series>>, QueryError> {
         let wanted = plan.selections.iter().zip(&plan.needed);
-        try_join_all(wanted.map(|(selection, needed)| self.one(selection, needed))).await
+        try_join_all(wanted.enumerate().map(async |(place, (selection, needed))| {
+            let Some(explanation) = self.explanation else {
+                return self.one(selection, needed, self.notes, &mut |_| {}).await;
+            };
+            // what is asked of the store is told for each by itself, also where the reading breaks off
+            let told = Told {
+                explanation,
+                place,
+                notes: SourceNotes::default(),
+                began_us: self.budget.now_us(),
+                into: self.notes,
+                budget: self.budget,
+            };
+            self.one(selection, needed, &told.notes, &mut |batch| told.count(batch)).await
+        }))
+        .await
     }
 
     /// The series of a selection, with the labels that are needed, in order of labels.
-    async fn one(&self, selection: &Selection, needed: &NeededLabels) -> Result<Vec<Series>, QueryError> {
-        if let Some(series) = self.batches(selection, needed).await? {
+    async fn one(
+        &self,
+        selection: &Selection,
+        needed: &NeededLabels,
+        notes: &SourceNotes,
+        see: &mut (dyn FnMut(&[Series]) + Send),
+    ) -> Result<Vec<Series>, QueryError> {
+        if let Some(series) = self.batches(selection, needed, notes, see).await? {
             return Ok(series);
         }
-        let series = self.batches(selection, &NeededLabels::All).await?;
+        let series = self.batches(selection, &NeededLabels::All, notes, see).await?;
         series.ok_or(ExecError::Internal { what: "all labels are not enough" }.into())
     }
 
@@ -59,11 +88,14 @@ impl<'a> Read<'a> {
         &self,
         selection: &Selection,
         needed: &NeededLabels,
+        notes: &SourceNotes,
+        see: &mut (dyn FnMut(&[Series]) + Send),
     ) -> Result<Option<Vec<Series>>, QueryError> {
-        let mut stream = self.source.batches(selection, needed, self.notes);
+        let mut stream = self.source.batches(selection, needed, notes);
         let mut read = Batches::default();
         while let Some(batch) = stream.next().await {
             let batch = batch?;
+            see(&batch);
             self.budget.check_time()?;
             self.hold(&mut read, &batch)?;
             let any_typed = *needed != NeededLabels::All && batch.iter().any(is_typed);
@@ -89,6 +121,36 @@ impl<'a> Read<'a> {
     fn release(&self, read: &Batches) {
         self.series.fetch_sub(read.series.len(), Ordering::Relaxed);
         self.budget.release(read.weight);
+    }
+}
+
+/// Tells what the reading of a selection took, when it is over, however it ends.
+struct Told<'a> {
+    explanation: &'a Explanation,
+    place: usize,
+    notes: SourceNotes,
+    began_us: i64,
+    /// Where its own notes belong.
+    into: &'a SourceNotes,
+    budget: &'a Budget,
+}
+
+impl Told<'_> {
+    fn count(&self, batch: &[Series]) {
+        let samples = batch.iter().map(|series| (series.samples.len() + series.steps.len()) as u64);
+        self.explanation.read(self.place, |reading| {
+            reading.series += batch.len() as u64;
+            reading.samples += samples.sum::<u64>();
+        });
+    }
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        let time_us = (self.budget.now_us() - self.began_us).max(0);
+        let usage = self.notes.usage();
+        self.explanation.read(self.place, |reading| (reading.time_us, reading.usage) = (time_us, usage));
+        self.into.append(std::mem::take(&mut self.notes));
     }
 }
 

@@ -26,10 +26,14 @@ pub struct Settings {
     pub points_max: usize,
     /// How many queries the API evaluates at the same time.
     pub concurrent_queries_max: usize,
-    /// How many more may wait for their turn.
+    /// How many of one tenant at the same time, where several share an API's places; `None`: as many as of all.
+    pub tenant_queries_max: Option<usize>,
+    /// How many more of one tenant may wait for their turn.
     pub queued_queries_max: usize,
     /// How long a query may take.
     pub timeout_ms: i64,
+    /// Queries that take longer are logged; `None`: none.
+    pub log_slower_ms: Option<i64>,
     /// How many threads compute one query. Results do not depend on it, to the bit.
     pub threads: usize,
     /// Whether names go away at the end of a query instead of with the first operation.
@@ -56,8 +60,10 @@ impl Default for Settings {
             bytes_max: 4 << 30,
             points_max: 11_000,
             concurrent_queries_max: 20,
+            tenant_queries_max: None,
             queued_queries_max: 1_000,
             timeout_ms: 2 * 60_000,
+            log_slower_ms: None,
             threads: 1,
             delayed_name_removal: false,
             start_timestamps: false,
@@ -79,4 +85,6 @@ pub struct QueryOptions {
     pub as_scraped_ms: Option<i64>,
     /// Whether to count how many samples are looked at for each time.
     pub tallied: bool,
+    /// Whether to count and measure what each piece of the query does.
+    pub explained: bool,
 }

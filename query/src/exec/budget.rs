@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use model::Clock;
 
 use super::ExecError;
+use crate::explain::Peaks;
 
 /// What something in memory counts as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,16 +55,21 @@ pub(crate) struct Allowance {
 pub(crate) struct Budget {
     allowance: Allowance,
     samples: AtomicU64,
-    samples_most: AtomicU64,
     bytes: AtomicU64,
+    peaks: Arc<Peaks>,
     clock: Arc<dyn Clock>,
     canceled: Arc<AtomicBool>,
 }
 
 impl Budget {
     pub(crate) fn new(allowance: Allowance, clock: Arc<dyn Clock>, canceled: Arc<AtomicBool>) -> Self {
-        let [samples, samples_most, bytes] = [const { AtomicU64::new(0) }; 3];
-        Self { allowance, samples, samples_most, bytes, clock, canceled }
+        let [samples, bytes] = [const { AtomicU64::new(0) }; 2];
+        Self { allowance, samples, bytes, peaks: Arc::default(), clock, canceled }
+    }
+
+    /// The same, which tells there how much it has held.
+    pub(crate) fn telling(self, peaks: Arc<Peaks>) -> Self {
+        Self { peaks, ..self }
     }
 
     /// Counts something that is held in memory.
@@ -71,7 +77,7 @@ impl Budget {
         let samples =
             self.samples.fetch_add(weight.samples, Ordering::Relaxed).saturating_add(weight.samples);
         let bytes = self.bytes.fetch_add(weight.bytes, Ordering::Relaxed).saturating_add(weight.bytes);
-        self.samples_most.fetch_max(samples, Ordering::Relaxed);
+        self.peaks.see(samples, bytes);
         if samples > self.allowance.samples_max {
             Err(ExecError::TooManySamples)
         } else if bytes > self.allowance.bytes_max {
@@ -102,7 +108,12 @@ impl Budget {
 
     /// The most samples that were held at the same time.
     pub(crate) fn samples_most(&self) -> u64 {
-        self.samples_most.load(Ordering::Relaxed)
+        self.peaks.samples()
+    }
+
+    /// What time it is, in microseconds.
+    pub(crate) fn now_us(&self) -> i64 {
+        self.clock.now_us()
     }
 
     /// Whether there is time left.

@@ -50,6 +50,7 @@ use std::sync::Arc;
 use model::{Series, Value};
 
 use crate::annotations::Annotations;
+use crate::explain::{Explanation, Figures};
 use crate::fragment::{FragmentRunner, Leaf, Limits};
 use crate::plan::{Asked, InstantNode, Node, NodeKind, Plan};
 use crate::value::MatrixSeries;
@@ -89,6 +90,8 @@ pub(crate) struct Executor<'a> {
     context: Context<'a>,
     /// What was looked at for the times of the node that is being evaluated.
     tally: RefCell<Tally>,
+    /// Where it is told what each node comes to, if somebody wants to know.
+    explanation: Option<&'a Explanation>,
 }
 
 impl<'a> Deref for Executor<'a> {
@@ -127,7 +130,17 @@ impl<'a> Executor<'a> {
     ) -> Self {
         let context = Context::new(common.settings, budget);
         let tally = RefCell::new(Tally::new(common.settings.tallied, plan.root.grid.count));
-        Self { plan, data, runner, common, context, tally }
+        Self { plan, data, runner, common, context, tally, explanation: None }
+    }
+
+    /// The same, which tells there what each node comes to.
+    pub(crate) fn explained_in(self, explanation: Option<&'a Explanation>) -> Self {
+        Self { explanation, ..self }
+    }
+
+    /// Where it is told what a node comes to, if somebody wants to know.
+    fn figures(&self, node: &Node) -> Option<&'a Figures> {
+        self.explanation?.figures(node.watched)
     }
 
     /// The remarks that the evaluation left, and how many samples it looked at.
@@ -185,6 +198,29 @@ impl<'a> Executor<'a> {
 
     /// Hands each series of a node to `sink`. Series without a value are left out.
     fn each_line(&self, node: &Node, sink: &mut Sink<'_>) -> Result<()> {
+        match self.figures(node) {
+            Some(figures) => self.each_watched_line(node, figures, sink),
+            None => self.each_line_of(node, sink),
+        }
+    }
+
+    /// Counts and measures what a node does. What `sink` does is done by others.
+    fn each_watched_line(&self, node: &Node, figures: &Figures, sink: &mut Sink<'_>) -> Result<()> {
+        figures.begin();
+        figures.give(0, 0);
+        let (began_us, mut of_sink_us) = (self.budget.now_us(), 0);
+        let result = self.each_line_of(node, &mut |line| {
+            let given_us = self.budget.now_us();
+            figures.give(1, line.points.value_count());
+            let taken = sink(line);
+            of_sink_us += self.budget.now_us() - given_us;
+            taken
+        });
+        figures.take(self.budget.now_us() - began_us - of_sink_us);
+        result
+    }
+
+    fn each_line_of(&self, node: &Node, sink: &mut Sink<'_>) -> Result<()> {
         let sink = &mut |line: Line| {
             self.budget.check_time()?;
             if line.points.is_empty() { Ok(()) } else { sink(line) }

@@ -227,6 +227,11 @@ impl Points {
         self.floats.iter().all(|&value| is_stale_nan(value)) && self.histograms.iter().all(Option::is_none)
     }
 
+    /// How many places have a value.
+    pub(crate) fn value_count(&self) -> u64 {
+        (self.floats().count() + self.histograms().count()) as u64
+    }
+
     pub(crate) fn has_histograms(&self) -> bool {
         self.histograms.iter().any(Option::is_some)
     }

@@ -73,6 +73,18 @@ fn row(count: usize) -> Weight {
 
 impl<'a> Executor<'a> {
     pub(super) fn scalar(&self, node: &Node) -> Result<HeldScalar<'a>> {
+        let Some(figures) = self.figures(node) else { return self.scalar_of(node) };
+        figures.begin();
+        let began_us = self.budget.now_us();
+        let scalar = self.scalar_of(node);
+        figures.take(self.budget.now_us() - began_us);
+        if scalar.is_ok() {
+            figures.give(1, node.grid.count as u64);
+        }
+        scalar
+    }
+
+    fn scalar_of(&self, node: &Node) -> Result<HeldScalar<'a>> {
         match &node.kind {
             NodeKind::Number(value) => self.constant(*value),
             NodeKind::Once(inner) => self.constant(self.once(|| Ok(self.scalar(inner)?.at(0)))?),

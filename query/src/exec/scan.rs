@@ -53,6 +53,9 @@ fn lines(
     for one in series {
         let line = line(context, &fragment.leaf, one, Points::default(), tally)?;
         if !line.points.is_empty() {
+            if tally.is_wanted() {
+                tally.give(line.points.value_count());
+            }
             counted.add(line.points.weight())?;
             lines.push(line);
         }
@@ -77,6 +80,9 @@ fn groups(
         points.clear();
         let mut line = line(context, &fragment.leaf, one, points, tally)?;
         if !line.points.is_empty() {
+            if tally.is_wanted() {
+                tally.give(line.points.value_count());
+            }
             let place = groups.place(&line);
             if place == running.len() {
                 counted.add(Running::weight_of(fold.op, count))?;

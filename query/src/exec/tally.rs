@@ -14,18 +14,20 @@ pub(crate) struct Tally {
     looked_at: Vec<u64>,
     /// As long as `looked_at`.
     read: Vec<u64>,
+    /// Series that have a value somewhere, and how many values.
+    gave: (u64, u64),
 }
 
 impl Tally {
     /// Counts at so many times, if `wanted`.
     pub(crate) fn new(wanted: bool, count: usize) -> Self {
         let counts = if wanted { vec![0; count] } else { Vec::new() };
-        Self { looked_at: counts.clone(), read: counts }
+        Self { looked_at: counts.clone(), read: counts, gave: (0, 0) }
     }
 
     /// What [`Tally::counts`] took apart; `None` if these are no such counts.
-    pub(crate) fn from_counts(looked_at: Vec<u64>, read: Vec<u64>) -> Option<Self> {
-        (looked_at.len() == read.len()).then_some(Self { looked_at, read })
+    pub(crate) fn from_counts(looked_at: Vec<u64>, read: Vec<u64>, gave: (u64, u64)) -> Option<Self> {
+        (looked_at.len() == read.len()).then_some(Self { looked_at, read, gave })
     }
 
     /// What was looked at and what was read, by time.
@@ -40,6 +42,17 @@ impl Tally {
 
     pub(crate) fn is_wanted(&self) -> bool {
         !self.looked_at.is_empty()
+    }
+
+    /// Series that a fragment gave or added up, and their values.
+    pub(crate) fn gave(&self) -> (u64, u64) {
+        self.gave
+    }
+
+    /// Counts the values of a series.
+    pub(super) fn give(&mut self, values: u64) {
+        self.gave.0 += 1;
+        self.gave.1 = self.gave.1.saturating_add(values);
     }
 
     /// What counts at so many times take in memory. They are no samples.
@@ -129,18 +142,18 @@ mod tests {
         let mut once = Tally::new(true, 1);
         once.add(0, 5, 4);
         tally.absorb_everywhere(&once);
-        tally.absorb(&Tally::from_counts(vec![1, 0], vec![1, 0]).expect("fit"));
+        tally.absorb(&Tally::from_counts(vec![1, 0], vec![1, 0], (0, 0)).expect("fit"));
         assert_eq!(tally.counts(), (&[6, 8][..], &[5, 2][..]));
         let mut off = Tally::new(false, 2);
         off.absorb(&tally);
         off.absorb_everywhere(&tally);
         assert_eq!((off.len(), off.is_wanted()), (0, false));
-        assert_eq!(Tally::from_counts(vec![1], Vec::new()), None);
+        assert_eq!(Tally::from_counts(vec![1], Vec::new(), (0, 0)), None);
     }
 
     #[test]
     fn a_step_of_a_subquery_counts_for_the_first_window_that_has_it() {
-        let inner = Tally::from_counts(vec![0; 6], vec![1, 2, 4, 8, 16, 32]).expect("fit");
+        let inner = Tally::from_counts(vec![0; 6], vec![1, 2, 4, 8, 16, 32], (0, 0)).expect("fit");
         let steps = Grid::over(10, 60, 10);
         let check = |ends: Grid, range_ms: i64, expect: &[u64]| {
             let mut tally = Tally::new(true, ends.count);

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 /// The format. A change of anything below or of what is written with it makes it another one.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 /// Bytes that are no fragment or result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -72,11 +72,12 @@ impl Wire for Tally {
         let (looked_at, read) = self.counts();
         looked_at.to_vec().put(out);
         read.to_vec().put(out);
+        self.gave().put(out);
     }
 
     fn take(input: &mut &[u8]) -> Result<Self> {
         let (looked_at, read) = (Vec::take(input)?, Vec::take(input)?);
-        Self::from_counts(looked_at, read).ok_or_else(|| CodecError::broken("Tally"))
+        Self::from_counts(looked_at, read, Wire::take(input)?).ok_or_else(|| CodecError::broken("Tally"))
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Node {
     /// The times at which it is asked for.
     pub(crate) grid: Grid,
     pub(crate) value_type: ValueType,
+    /// What is counted for it, if anything is.
+    pub(crate) watched: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -136,7 +138,7 @@ pub(crate) enum Windowed {
 
 impl Node {
     pub(crate) fn new(kind: NodeKind, range: ByteRange, grid: Grid, value_type: ValueType) -> Self {
-        Self { kind, range, grid, value_type }
+        Self { kind, range, grid, value_type, watched: None }
     }
 
     fn placeholder() -> Self {

@@ -5,10 +5,11 @@
 
 mod answer;
 mod duration;
+mod explain;
 mod show;
 mod target;
 
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -73,6 +74,10 @@ pub(crate) struct Instant {
     #[arg(value_names = ["SERVER", "EXPR"], required = true, num_args = 1..=2)]
     words: Vec<String>,
 
+    /// Show what the query does instead of what it gives: its plan, and what each piece of it took
+    #[arg(long)]
+    explain: bool,
+
     /// The time: like 2026-01-31T08:00:00Z, or seconds since 1970 [default: now]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     time: Option<String>,
@@ -86,6 +91,10 @@ pub(crate) struct Range {
     /// The query port of a server, http://HOST:PORT, unless there is --storage; and the expression
     #[arg(value_names = ["SERVER", "EXPR"], required = true, num_args = 1..=2)]
     words: Vec<String>,
+
+    /// Show what the query does instead of what it gives: its plan, and what each piece of it took
+    #[arg(long)]
+    explain: bool,
 
     #[command(flatten)]
     times: Times,
@@ -184,11 +193,11 @@ async fn ask(query: &Query, common: &Common) -> Result<(), QueryFailure> {
         Query::Instant(flags) => {
             let at = time(flags.time.as_deref(), "evaluation", now_ms)?;
             let question = Question::post("query").with("query", word).with("time", seconds(at));
-            show::value(&mut out, &answered(&target, &question).await?, as_json)?;
+            evaluated(&mut out, &target, question, flags.explain, as_json).await?;
         }
         Query::Range(flags) => {
             let question = range(flags, word, now_ms)?;
-            show::value(&mut out, &answered(&target, &question).await?, as_json)?;
+            evaluated(&mut out, &target, question, flags.explain, as_json).await?;
         }
         Query::Series(flags) => {
             let question = flags.times.of_list(Question::post("series"), now_ms)?;
@@ -204,6 +213,26 @@ async fn ask(query: &Query, common: &Common) -> Result<(), QueryFailure> {
         }
     }
     Ok(out.flush()?)
+}
+
+/// Shows what an expression gives, or how it comes to that.
+async fn evaluated(
+    out: &mut impl Write,
+    target: &Target,
+    question: Question,
+    is_explained: bool,
+    as_json: bool,
+) -> Result<(), QueryFailure> {
+    if !is_explained {
+        return Ok(show::value(out, &answered(target, &question).await?, as_json)?);
+    }
+    let explained: explain::Explained = answered(target, &question.with("explain", "1")).await?;
+    let Some(explain) = explained.explain else {
+        return Err(QueryFailure::Told(
+            "the server does not explain queries: it is no Mayfly, or an older one".to_owned(),
+        ));
+    };
+    Ok(explain::show(out, &explain, as_json)?)
 }
 
 /// What is answered; what there is to be known about it is shown.
@@ -269,6 +298,7 @@ mod tests {
             let text = |text: Option<&str>| text.map(str::to_owned);
             let flags = Range {
                 words: Vec::new(),
+                explain: false,
                 times: Times { start: text(start), end: text(end) },
                 step,
                 common: Common {

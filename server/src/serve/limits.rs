@@ -50,12 +50,13 @@ pub(super) struct Limits {
     pub(super) gateway: gateway::Settings,
     pub(super) ingest: ingest::Settings,
     pub(super) quota: QuotaSettings,
+    pub(super) queries: query::Settings,
 }
 
 /// A limit: its name in the file, in errors and in metrics, and what it sets. Those that all ways in know have one name.
 type Field = (&'static str, fn(&mut Limits, usize));
 
-const FIELDS: [Field; 22] = [
+const FIELDS: [Field; 24] = [
     ("active_series_max", |all, value| all.quota.active_series_max = Some(value)),
     ("active_series_window_ms", |all, value| all.quota.active_series_window_ms = signed(value)),
     ("body_bytes_max", |all, value| {
@@ -64,6 +65,7 @@ const FIELDS: [Field; 22] = [
     ("body_timeout_ms", |all, value| {
         (all.gateway.body_timeout_ms, all.ingest.body_timeout_ms) = (value as u64, value as u64);
     }),
+    ("concurrent_queries_max", |all, value| all.queries.tenant_queries_max = Some(value)),
     ("help_bytes_max", |all, value| all.gateway.help_bytes_max = value),
     ("idempotency_key_bytes_max", |all, value| all.gateway.idempotency_key_bytes_max = value),
     ("inflated_body_bytes_max", |all, value| {
@@ -81,6 +83,7 @@ const FIELDS: [Field; 22] = [
     }),
     ("metric_name_bytes_max", |all, value| all.gateway.metric_name_bytes_max = value),
     ("pushes_in_flight_max", |all, value| all.gateway.pushes_in_flight_max = value),
+    ("queued_queries_max", |all, value| all.queries.queued_queries_max = value),
     ("requests_per_batch_max", |all, value| all.gateway.requests_per_batch_max = value),
     ("samples_age_max_ms", |all, value| all.ingest.samples_age_max_ms = Some(signed(value))),
     ("samples_ahead_max_ms", |all, value| {

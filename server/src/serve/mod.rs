@@ -54,8 +54,13 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let gateway_settings = gateway::Settings { type_labels, ..pushgateway::settings(&flags)? };
     let (push_ttl_ms, web) = (gateway_settings.push_ttl_ms, gateway_settings.web.clone());
     let ingest_settings = ingest::Settings { push_ttl_ms, type_labels, ..ingest::Settings::default() };
-    let usual =
-        Limits { gateway: gateway_settings, ingest: ingest_settings, quota: QuotaSettings::default() };
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let usual = Limits {
+        gateway: gateway_settings,
+        ingest: ingest_settings,
+        quota: QuotaSettings::default(),
+        queries: flags.queries.settings(threads),
+    };
     let limits = TenantLimits::open(usual, flags.limits_file.as_deref())?;
     let access = Arc::new(Access::open(&flags.access, Arc::clone(&clock))?);
     let gateway_ports: Vec<Listener> =
@@ -95,14 +100,12 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         None if !storage.has_folder() => Ack::Stored,
         Some(AckKind::Logged) | None => Ack::Logged { flush_interval: flags.flush_interval },
     };
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let last_reload = Arc::new(LastReload::at(clock.now_ms()));
     let common = Arc::new(Common {
         storage: storage.clone(),
         clock: Arc::clone(&clock),
         ack,
         limits,
-        queries: flags.queries.settings(threads),
         query_port: flags.query_port.settings(),
         about: pushgateway::about(&edge::build_information(), values.clone(), clock.now_us()),
         process: process(values, clock.now_ms()),

@@ -11,9 +11,9 @@ use axum::routing::get;
 use edge::{Counts, DiskCache, Storage};
 use ingest::Statsd;
 use model::{Clock, MetricType};
-use query::api::LastReload;
+use query::api::{LastReload, QueryCounts, SliceCounts, TenantQueries};
 use wire::exposition;
-use wire::{Family, Metric, MetricValue};
+use wire::{Bucket, Family, Histogram, Metric, MetricValue, Summary};
 
 use super::admission::Access;
 use super::compacting::Compacting;
@@ -186,6 +186,7 @@ fn of_server(sources: &Sources) -> Vec<Family> {
         .chain(process)
         .chain(sources.statsd.iter().flat_map(|statsd| statsd.families()))
         .chain(sources.access.families())
+        .chain(queries(&sources.first.api.counts()))
         .chain(super::rules::families(&sources.evaluator, &sources.last_reload))
         .collect()
 }
@@ -227,7 +228,12 @@ fn of_tenant(roles: &Roles) -> Vec<Family> {
         ),
     ];
     let (groups, metrics) = roles.gateway.known().unwrap_or_default();
+    let TenantQueries { evaluated, waiting, refused } = roles.api.own_queries();
+    let refused =
+        ("mayfly_queries_refused_total", "Queries that were refused since too many waited.", refused);
     let gauges = [
+        ("mayfly_queries_evaluated", "Queries that are evaluated now.", evaluated as f64),
+        ("mayfly_queries_waiting", "Queries that wait for their turn.", waiting as f64),
         ("mayfly_known_groups", "Groups that pushes are compared with.", groups as f64),
         ("mayfly_known_metrics", "Metrics of these groups; a histogram is one.", metrics as f64),
         ("mayfly_tail_pushes", "Pushes that wait to be written.", tail.entries() as f64),
@@ -241,10 +247,73 @@ fn of_tenant(roles: &Roles) -> Vec<Family> {
     let active = roles.quota.as_ref().and_then(|quota| quota.active_series());
     let active = active
         .map(|series| ("mayfly_active_series", "Series that active_series_max is about.", series as f64));
-    plain(counters, gauges.into_iter().chain(active))
+    plain(counters.into_iter().chain([refused]), gauges.into_iter().chain(active))
         .chain(roles.gateway.stats().families())
         .chain(roles.receiver.stats().families())
         .collect()
+}
+
+/// What queries have come to, of all tenants together: as Prometheus calls it, where it has the same. It tells quantiles of times, these
+/// are buckets.
+#[expect(clippy::cast_precision_loss, reason = "samples are floats")]
+fn queries(counts: &QueryCounts) -> Vec<Family> {
+    let counters = [
+        (
+            "prometheus_engine_query_samples_total",
+            "The total number of samples loaded by all queries.",
+            counts.samples,
+        ),
+        ("mayfly_slow_queries_total", "Queries that were logged since they were slow.", counts.logged),
+    ];
+    let gauges = [
+        (
+            "prometheus_engine_queries",
+            "The current number of queries being executed or waiting.",
+            counts.now as f64,
+        ),
+        (
+            "prometheus_engine_queries_concurrent_max",
+            "The max number of concurrent queries.",
+            counts.concurrent_max as f64,
+        ),
+        (
+            "prometheus_engine_query_log_enabled",
+            "State of the query log.",
+            f64::from(u8::from(counts.is_logging)),
+        ),
+    ];
+    let of_slice = |slice: &SliceCounts, value| Metric::new(vec![("slice".into(), slice.name.into())], value);
+    let summary = |slice: &SliceCounts| {
+        let summary = Summary { count: slice.count, sum: slice.sum_s, ..Summary::default() };
+        of_slice(slice, MetricValue::Summary(summary))
+    };
+    let histogram = |slice: &SliceCounts| {
+        let bucket = |&(upper_bound, count): &(f64, u64)| Bucket {
+            upper_bound,
+            cumulative_count: count as f64,
+            exemplar: None,
+        };
+        let infinite = (f64::INFINITY, slice.count);
+        let buckets = slice.buckets.iter().chain([&infinite]).map(bucket).collect();
+        let histogram =
+            Histogram { count: slice.count as f64, sum: slice.sum_s, buckets, ..Histogram::default() };
+        of_slice(slice, MetricValue::Histogram(histogram))
+    };
+    let times = [
+        family_of(
+            "prometheus_engine_query_duration_seconds",
+            "Query timings",
+            MetricType::Summary,
+            counts.slices.iter().map(summary).collect(),
+        ),
+        family_of(
+            "prometheus_engine_query_duration_histogram_seconds",
+            "The duration of various parts of PromQL query execution.",
+            MetricType::Histogram,
+            counts.slices.iter().map(histogram).collect(),
+        ),
+    ];
+    plain(counters, gauges).chain(times).collect()
 }
 
 /// What the storage was asked, as S3 bills it.

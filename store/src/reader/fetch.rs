@@ -1,8 +1,9 @@
 //! Requests of one query to the object store: bounded, counted, and close ranges together.
 
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::future::try_join_all;
@@ -21,6 +22,16 @@ pub struct Usage {
     pub bytes: u64,
     /// Segments that were opened, in whole or in part; what is not written yet counts as none.
     pub segments: u64,
+    /// Segments among which these were chosen, by their names, times and statistics.
+    pub listed: u64,
+    /// Segments of those that were opened which were in memory already, in whole or by their footer.
+    pub known: u64,
+    /// Row groups of opened segments that were read in parts.
+    pub row_groups: u64,
+    /// Row groups of them that were read, since statistics do not rule them out.
+    pub row_groups_read: u64,
+    /// Rows that were decoded.
+    pub rows: u64,
     /// Bytes that were found in memory, as far as segments are read in parts, or on a local disk, instead of being asked
     /// for.
     pub cached_bytes: u64,
@@ -43,7 +54,18 @@ pub(super) struct Fetch {
     requests: AtomicU64,
     bytes: AtomicU64,
     segments: AtomicU64,
+    listed: AtomicU64,
+    known: AtomicU64,
+    rows: AtomicU64,
     cached_bytes: AtomicU64,
+    /// Of each object that is read in parts its row groups, and which of them were read: spans may meet within one.
+    row_groups: Mutex<HashMap<Path, RowGroups>>,
+}
+
+#[derive(Debug, Default)]
+struct RowGroups {
+    all: usize,
+    read: BTreeSet<usize>,
 }
 
 impl Fetch {
@@ -54,12 +76,23 @@ impl Fetch {
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             segments: AtomicU64::new(0),
+            listed: AtomicU64::new(0),
+            known: AtomicU64::new(0),
+            rows: AtomicU64::new(0),
             cached_bytes: AtomicU64::new(0),
+            row_groups: Mutex::default(),
         }
     }
 
     pub(super) fn usage(&self) -> Usage {
+        let row_groups = self.row_groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = |of: fn(&RowGroups) -> usize| row_groups.values().map(of).sum::<usize>() as u64;
         Usage {
+            listed: self.listed.load(Ordering::Relaxed),
+            known: self.known.load(Ordering::Relaxed),
+            row_groups: sum(|of| of.all),
+            row_groups_read: sum(|of| of.read.len()),
+            rows: self.rows.load(Ordering::Relaxed),
             requests: self.requests.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
             segments: self.segments.load(Ordering::Relaxed),
@@ -73,6 +106,31 @@ impl Fetch {
 
     pub(super) fn count_segment(&self) {
         self.segments.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Segments among which is chosen.
+    pub(super) fn count_listed(&self, count: usize) {
+        self.listed.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    /// A segment that is opened is in memory already.
+    pub(super) fn count_known(&self) {
+        self.known.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_rows(&self, count: usize) {
+        self.rows.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    /// Of an object with so many row groups these are read.
+    pub(super) fn count_row_groups(&self, object: &Path, all: usize, read: &[usize]) {
+        let mut row_groups = self.row_groups.lock().unwrap_or_else(PoisonError::into_inner);
+        if !row_groups.contains_key(object) {
+            row_groups.insert(object.clone(), RowGroups { all, read: BTreeSet::new() });
+        }
+        if let Some(known) = row_groups.get_mut(object) {
+            known.read.extend(read);
+        }
     }
 
     pub(super) fn count_cached(&self, bytes: usize) {

@@ -326,6 +326,7 @@ impl Reader {
         look: &Look,
         masks: &Masks,
     ) -> Result<Files, ReadError> {
+        fetch.count_listed(look.listed.file_count());
         let found = frames.len() + files.len();
         if found > self.settings.segments_max {
             return Err(ReadError::TooManySegments { found, max: self.settings.segments_max });

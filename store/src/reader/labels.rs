@@ -87,6 +87,11 @@ impl Usage {
             requests: self.requests + other.requests,
             bytes: self.bytes + other.bytes,
             segments: self.segments + other.segments,
+            listed: self.listed + other.listed,
+            known: self.known + other.known,
+            row_groups: self.row_groups + other.row_groups,
+            row_groups_read: self.row_groups_read + other.row_groups_read,
+            rows: self.rows + other.rows,
             cached_bytes: self.cached_bytes + other.cached_bytes,
         }
     }

@@ -52,6 +52,14 @@ impl Listed {
         self.hot.iter().filter(is_wanted).map(|hot| hot.found.clone())
     }
 
+    /// How many files there are.
+    pub(super) fn file_count(&self) -> usize {
+        let Manifest { runs, frames, .. } = &*self.manifest;
+        let objects =
+            runs.iter().map(|run| run.objects.len()).chain(frames.iter().map(|frame| frame.objects.len()));
+        objects.sum::<usize>() + self.reaching.len() + self.hot.len()
+    }
+
     /// From when on it counts what was told of the families of samples.
     pub(super) fn lately(&self) -> Minute {
         let last = self.hot.iter().map(|hot| Minute::of(hot.name.stamped_us)).max();

@@ -117,11 +117,11 @@ impl Reader {
     ) -> Result<Result<Opened, LeftOut>, ReadError> {
         fetch.count_segment();
         let key = Key::Opened(found.object.clone());
-        if let Some(opened) = self.opened(&key, &found) {
+        if let Some(opened) = self.opened(fetch, &key, &found) {
             return Ok(Ok(opened));
         }
         let _turn = self.turns.of(&key).await;
-        if let Some(opened) = self.opened(&key, &found) {
+        if let Some(opened) = self.opened(fetch, &key, &found) {
             return Ok(Ok(opened));
         }
         if let Some(reason) = self.unreadable.reason(&found.object, &found.version) {
@@ -150,13 +150,14 @@ impl Reader {
     }
 
     /// A segment that is in memory.
-    fn opened(&self, key: &Key, found: &Found) -> Option<Opened> {
+    fn opened(&self, fetch: &Fetch, key: &Key, found: &Found) -> Option<Opened> {
         let opened = match self.memory.get(key)? {
             Kept::Whole(segment) => Opened::Whole(segment),
             Kept::Sealed(sealed) => Opened::Parts(found.clone(), sealed),
             Kept::Page(_) | Kept::Counted(_) => return None,
         };
         count(&self.stats.segments_cached, 1);
+        fetch.count_known();
         Some(opened)
     }
 
@@ -184,6 +185,9 @@ impl Reader {
         let decoded = decode(move || segment::decode(decoded, checksum)).await?;
         if decoded.is_ok() && !is_copy {
             self.keep(vec![(piece, bytes)]);
+        }
+        if let Ok(segment) = &decoded {
+            fetch.count_rows(segment.row_count());
         }
         Ok(decoded.map(|segment| Opened::Whole(Arc::new(segment))))
     }
@@ -298,6 +302,7 @@ impl Reader {
             Ok(partial) => partial,
             Err(error) => return Ok(Err(error)),
         };
+        fetch.count_row_groups(&found.object, sealed.row_groups(), partial.row_groups());
         let mut at_once = BTreeMap::new();
         let may_need = partial.may_need();
         if may_need.iter().map(|range| range.end - range.start).sum::<u64>() <= AT_ONCE_BYTES_MAX {
@@ -309,7 +314,10 @@ impl Reader {
         loop {
             let stepped = decode(move || partial.step().map(|step| (partial, step))).await?;
             let (mut waiting, needs) = match stepped {
-                Ok((_, Step::Done(segment))) => return Ok(Ok(*segment)),
+                Ok((_, Step::Done(segment))) => {
+                    fetch.count_rows(segment.row_count());
+                    return Ok(Ok(*segment));
+                }
                 Ok((partial, Step::Needs(needs))) => (partial, needs),
                 Err(error) => return Ok(Err(error)),
             };

@@ -72,6 +72,7 @@ pub(crate) struct Partial {
     rows_seen: usize,
     segment: Segment,
     may_need: Vec<Range<u64>>,
+    row_groups: Vec<usize>,
 }
 
 /// What a [`Partial`] comes to.
@@ -87,7 +88,7 @@ impl Partial {
         let footer = &sealed.footer;
         let segment = Segment { writer: footer.writer, aggregates: footer.aggregates, ..Segment::default() };
         let first_group = usize::from(footer.head_rows > 0);
-        let (mut decoders, mut may_need) = (Vec::new(), Vec::new());
+        let (mut decoders, mut may_need, mut row_groups) = (Vec::new(), Vec::new(), Vec::new());
         if first_group > 0 && wanted.head {
             let columns = head_columns(&sealed);
             let needed = Needed { columns: columns.clone(), filtered: columns.clone() };
@@ -96,6 +97,7 @@ impl Partial {
         }
         if let Some(rows) = rows_decoder(&sealed, first_group, wanted)? {
             may_need.extend(rows.may_need);
+            row_groups = rows.groups;
             decoders.push(rows.decoder);
         }
         Ok(Self {
@@ -106,7 +108,13 @@ impl Partial {
             rows_seen: 0,
             segment,
             may_need,
+            row_groups,
         })
+    }
+
+    /// The row groups that statistics do not rule out, without that of the head.
+    pub(crate) fn row_groups(&self) -> &[usize] {
+        &self.row_groups
     }
 
     /// All bytes that it may come to need: as ranges of whole pages, in any order.
@@ -174,6 +182,7 @@ struct RowsDecoder {
     decoder: ParquetPushDecoder,
     /// The pages that it may come to need.
     may_need: Vec<Range<u64>>,
+    groups: Vec<usize>,
 }
 
 /// `None` if no row can be wanted.
@@ -213,14 +222,14 @@ fn rows_decoder(
     columns.union(&filtered);
     let may_need = Needed { columns, filtered }.of_groups(sealed, &groups, rows.clone());
     let mut builder = ParquetPushDecoderBuilder::new_with_metadata(sealed.metadata.clone())
-        .with_row_groups(groups)
+        .with_row_groups(groups.clone())
         .with_projection(projection)
         .with_batch_size(BATCH_ROWS)
         .with_row_filter(RowFilter::new(filters));
     if let Some(rows) = rows {
         builder = builder.with_row_selection(rows);
     }
-    Ok(Some(RowsDecoder { decoder: builder.build()?, may_need }))
+    Ok(Some(RowsDecoder { decoder: builder.build()?, may_need, groups }))
 }
 
 /// Where the labels that are wanted stand.

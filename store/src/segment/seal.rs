@@ -150,6 +150,11 @@ impl Sealed {
         self.footer.head_rows + self.marks(wanted).iter().map(|(_, rows)| rows).sum::<usize>()
     }
 
+    /// How many row groups it has beside that of its head.
+    pub(crate) fn row_groups(&self) -> usize {
+        self.metadata.metadata().num_row_groups() - usize::from(self.footer.head_rows > 0)
+    }
+
     /// Where rows stand that may be wanted.
     pub(crate) fn marks(&self, wanted: &Wanted) -> Vec<Mark> {
         prune::marks(self, usize::from(self.footer.head_rows > 0), wanted)

@@ -12,7 +12,7 @@ impl Executor<'_> {
         let mut folded =
             Folded { executor: self, count: outer.grid.count, groups: Groups::of(node), running: Vec::new() };
         match self.foldable(node)? {
-            Some(fragment) => self.run(&fragment, &mut |partial| folded.merge(partial))?,
+            Some(fragment) => self.folded(&node.operand, &fragment, &mut |partial| folded.merge(partial))?,
             None => self.each_line(&node.operand, &mut |line| folded.add(&line, node))?,
         }
         let Folded { groups, running, .. } = folded;
@@ -24,6 +24,30 @@ impl Executor<'_> {
             self.budget.release(weight);
         }
         Ok(())
+    }
+
+    /// Runs the fragment of an aggregation, which evaluates what is aggregated too.
+    fn folded(
+        &self,
+        operand: &Node,
+        fragment: &Fragment,
+        merge: &mut dyn FnMut(Partial) -> Result<()>,
+    ) -> Result<()> {
+        let Some(figures) = self.figures(operand) else { return self.run(fragment, merge) };
+        figures.begin();
+        let (began_us, mut of_merge_us) = (self.budget.now_us(), 0);
+        let result = self.run(fragment, &mut |partial| {
+            let given_us = self.budget.now_us();
+            if partial.tally.is_wanted() {
+                let (series, values) = partial.tally.gave();
+                figures.give(series, values);
+            }
+            let merged = merge(partial);
+            of_merge_us += self.budget.now_us() - given_us;
+            merged
+        });
+        figures.take(self.budget.now_us() - began_us - of_merge_us);
+        result
     }
 
     /// The aggregation as a fragment, if what it aggregates is one.

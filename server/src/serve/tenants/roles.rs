@@ -25,7 +25,6 @@ pub(in crate::serve) struct Common {
     pub(in crate::serve) clock: Arc<dyn Clock>,
     pub(in crate::serve) ack: Ack,
     pub(in crate::serve) limits: TenantLimits,
-    pub(in crate::serve) queries: query::Settings,
     pub(in crate::serve) query_port: QueryPort,
     pub(in crate::serve) about: About,
     pub(in crate::serve) process: Process,
@@ -43,7 +42,7 @@ pub(in crate::serve) struct Roles {
     pub(in crate::serve) receiver: Arc<Receiver>,
     /// `None`: nobody counts what comes.
     pub(in crate::serve) quota: Option<Arc<Quota>>,
-    api: Arc<Api>,
+    pub(in crate::serve) api: Arc<Api>,
     query_port: QueryPort,
     web: Web,
     stop: watch::Sender<bool>,
@@ -75,7 +74,7 @@ impl Roles {
                 common.about.without_flags()
             }
         };
-        let (web, queries_settings) = (limits.gateway.web.clone(), common.queries.clone());
+        let web = limits.gateway.web.clone();
         let gateway = Gateway::with_samples(
             Arc::clone(&writer),
             Arc::clone(&samples),
@@ -88,7 +87,8 @@ impl Roles {
         let receiver =
             Receiver::new(Arc::clone(&samples), Arc::clone(&writer), Arc::clone(&clock), limits.ingest);
         let receiver = receiver.with_exemplars(Arc::clone(&exemplars)).within(quota.clone());
-        let (api, queries) = edge::queries(Arc::clone(&reader), queries_settings, Arc::clone(&clock));
+        let (api, queries) = edge::queries(Arc::clone(&reader), limits.queries, Arc::clone(&clock));
+        let api = api.of_tenant(tenant.to_string());
         let api = match web.admin_api {
             true => {
                 let deletions = StoredDeletions::new(&storage, Arc::clone(&reader), Arc::clone(&clock));
