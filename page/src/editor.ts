@@ -40,7 +40,7 @@ const LOOKS = EditorView.theme({
   ".cm-tooltip-autocomplete ul li[aria-selected] .cm-completionDetail": { color: "inherit" },
   ".cm-completionMatchedText": { textDecoration: "none", fontWeight: "bold" },
   ".cm-completionDetail": { color: "var(--quiet)", fontStyle: "normal", paddingLeft: "1em" },
-  ".cm-completionInfo": { padding: "6px 10px", maxWidth: "22em", fontFamily: "var(--sans)", fontSize: "13px" },
+  ".cm-completionInfo": { display: "var(--completion-info, block)", padding: "6px 10px", maxWidth: "22em", fontFamily: "var(--sans)", fontSize: "13px" },
   ".cm-completionIcon": { display: "none" },
   // instead of the library's images, which the policy would have to allow
   ".cm-lintRange-error": { backgroundImage: "none", backgroundColor: "var(--bad-ground)", textDecoration: "underline wavy var(--bad)", textUnderlineOffset: "3px" },
