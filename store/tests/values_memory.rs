@@ -1,4 +1,5 @@
-//! The values of a label are listed batch by batch: what is in memory at once are the values, and the series of a batch.
+//! The values of a label are listed batch by batch: what is in memory at once are the values, and the series of a batch. Who asks for one of
+//! them does not pay for each batch.
 //! `make bench-store` measures the same with 2,000,000 values.
 //!
 //! One test only, because memory of the whole process is counted.
@@ -6,7 +7,9 @@
 use std::sync::Arc;
 
 use mayfly_store::{Reader, ReaderSettings, SampleBatch, Source, Stream, Tenant, Writer, WriterSettings};
-use model::{Change, GroupKey, Labels, MetricType, Push, PushedFamily, PushedSeries, Samples, Selection};
+use model::{
+    Change, GroupKey, Labels, Matcher, MetricType, Push, PushedFamily, PushedSeries, Samples, Selection,
+};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -52,6 +55,9 @@ fn push(values: usize) -> Push {
     Push::new(GroupKey::of(&Labels::from_pairs([("job", "j")])), Change::Merge, vec![family])
 }
 
+/// So much of a file may be fetched for each of its values to find one of them: what matchers look at, once.
+const FETCHED_BYTES: u64 = 20;
+
 /// How much memory it takes to list so many values: of samples, or of what was pushed.
 async fn listed(values: usize, pushed: bool) -> usize {
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
@@ -73,10 +79,17 @@ async fn listed(values: usize, pushed: bool) -> usize {
     let selection = Selection { matchers: vec![], start_ms: 0, end_ms: START_MS * 2 };
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
-    let found = reader.label_values("id", &[selection]).await.expect("reads").found;
+    let found = reader.label_values("id", std::slice::from_ref(&selection)).await.expect("reads").found;
     assert_eq!(found.len(), values);
     assert_eq!(&*found[values - 1], format!("value-{:08}", values - 1));
-    MEMORY.peak_usage() - before
+    let peak = MEMORY.peak_usage() - before;
+    let last = Matcher::equal("id", format!("value-{:08}", values - 1));
+    let one = Selection { matchers: vec![Matcher::equal("__name__", "m"), last], ..selection };
+    let answer = reader.select(&one).await.expect("reads");
+    assert_eq!(answer.found.len(), 1);
+    println!("one of {values} values, pushed: {pushed}: {:?}", answer.usage);
+    assert!(answer.usage.bytes <= values as u64 * FETCHED_BYTES, "{:?}", answer.usage);
+    peak
 }
 
 #[tokio::test]

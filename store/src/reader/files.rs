@@ -217,6 +217,28 @@ impl Reader {
         Ok(Plan::new(request, pushes, samples))
     }
 
+    /// The same files, looked through for the rows that match, for who reads them in many spans.
+    pub(super) async fn look_through(&self, fetch: &Fetch, mut plan: Plan) -> Result<Plan, ReadError> {
+        for (files, wanted) in [(&mut plan.pushes, &plan.of_pushes), (&mut plan.samples, &plan.of_samples)] {
+            for some in [&mut files.frames, &mut files.opened] {
+                let looked_through = std::mem::take(some).into_iter().map(async |since| {
+                    let opened = self.looked_through(fetch, &since.file, wanted).await?;
+                    Ok::<_, ReadError>(since.with(opened))
+                });
+                let looked_through = stream::iter(looked_through).buffered(self.settings.requests_max);
+                let looked_through: Vec<Since<Result<Opened, LeftOut>>> =
+                    looked_through.try_collect().await?;
+                for Since { file, since_us, mask } in looked_through {
+                    match file {
+                        Ok(file) => some.push(Since { file, since_us, mask }),
+                        Err(object) => files.left_out.push(object),
+                    }
+                }
+            }
+        }
+        Ok(plan)
+    }
+
     /// Reads the series of a span.
     pub(super) async fn read(
         &self,

@@ -15,7 +15,8 @@ use super::{ReadError, Reader};
 use crate::compact::keys::Counted;
 use crate::compute::{compute, decoded};
 use crate::segment::{
-    self, Mark, Page, Partial, Sealed, SealedFooter, Segment, SegmentError, Step, Wanted, footer_start,
+    self, Decoding, Mark, Matched, Matching, Page, Partial, Sealed, SealedFooter, Segment, SegmentError,
+    Step, Wanted, footer_start,
 };
 use crate::stats::count;
 
@@ -37,7 +38,16 @@ pub(super) enum Opened {
     /// It is in memory.
     Whole(Arc<Segment>),
     /// Its pages can be fetched.
-    Parts(Found, Arc<Sealed>),
+    Parts(Parts),
+}
+
+/// A file of which pages can be fetched.
+#[derive(Clone, Debug)]
+pub(super) struct Parts {
+    found: Found,
+    sealed: Arc<Sealed>,
+    /// The rows that match, where it was looked through for them.
+    matched: Option<Arc<Matched>>,
 }
 
 /// What the memory of a reader holds.
@@ -76,7 +86,7 @@ impl Opened {
     pub(super) fn aggregates(&self) -> bool {
         match self {
             Self::Whole(segment) => segment.aggregates,
-            Self::Parts(_, sealed) => sealed.aggregates(),
+            Self::Parts(parts) => parts.sealed.aggregates(),
         }
     }
 
@@ -84,8 +94,8 @@ impl Opened {
     pub(super) fn marks(&self, wanted: &Wanted) -> Vec<Mark> {
         match self {
             Self::Whole(segment) => segment.marks(&wanted.matching),
-            Self::Parts(_, sealed) => {
-                let marks = sealed.marks(wanted).into_iter();
+            Self::Parts(Parts { sealed, matched, .. }) => {
+                let marks = sealed.marks(wanted, matched.as_deref()).into_iter();
                 marks.map(|(place, rows)| (place, segment::weight(rows, sealed.series_in(rows)))).collect()
             }
         }
@@ -95,7 +105,7 @@ impl Opened {
     pub(super) fn rows_to_decode(&self, wanted: &Wanted) -> usize {
         match self {
             Self::Whole(_) => 0,
-            Self::Parts(_, sealed) => sealed.rows(wanted),
+            Self::Parts(parts) => parts.sealed.rows(wanted),
         }
     }
 
@@ -103,7 +113,7 @@ impl Opened {
         match self {
             // what is whole has all of its labels
             Self::Whole(_) => false,
-            Self::Parts(_, sealed) => sealed.has_collision(),
+            Self::Parts(parts) => parts.sealed.has_collision(),
         }
     }
 }
@@ -139,7 +149,9 @@ impl Reader {
                 self.unreadable.was_read(&found.object);
                 let (kept, bytes) = match &opened {
                     Opened::Whole(segment) => (Kept::Whole(Arc::clone(segment)), segment.memory_bytes()),
-                    Opened::Parts(_, sealed) => (Kept::Sealed(Arc::clone(sealed)), sealed.memory_bytes()),
+                    Opened::Parts(Parts { sealed, .. }) => {
+                        (Kept::Sealed(Arc::clone(sealed)), sealed.memory_bytes())
+                    }
                 };
                 let bytes = bytes + found.object.as_ref().len();
                 self.memory.put(key, kept, bytes);
@@ -153,7 +165,7 @@ impl Reader {
     fn opened(&self, fetch: &Fetch, key: &Key, found: &Found) -> Option<Opened> {
         let opened = match self.memory.get(key)? {
             Kept::Whole(segment) => Opened::Whole(segment),
-            Kept::Sealed(sealed) => Opened::Parts(found.clone(), sealed),
+            Kept::Sealed(sealed) => Opened::Parts(Parts { found: found.clone(), sealed, matched: None }),
             Kept::Page(_) | Kept::Counted(_) => return None,
         };
         count(&self.stats.segments_cached, 1);
@@ -169,7 +181,9 @@ impl Reader {
     async fn try_open(&self, fetch: &Fetch, found: &Found) -> Read<Opened> {
         if found.version.size() > self.settings.whole_bytes_max {
             match self.open_sealed(fetch, found).await? {
-                Ok(Some(sealed)) => return Ok(Ok(Opened::Parts(found.clone(), sealed))),
+                Ok(Some(sealed)) => {
+                    return Ok(Ok(Opened::Parts(Parts { found: found.clone(), sealed, matched: None })));
+                }
                 Ok(None) => {}
                 Err(error) => return Ok(Err(error)),
             }
@@ -232,16 +246,16 @@ impl Reader {
         opened: Opened,
         wanted: &Wanted,
     ) -> Result<Result<Arc<Segment>, LeftOut>, ReadError> {
-        let (found, sealed) = match opened {
+        let Parts { found, sealed, matched } = match opened {
             Opened::Whole(segment) => return Ok(Ok(segment)),
-            Opened::Parts(found, sealed) => (found, sealed),
+            Opened::Parts(parts) => parts,
         };
         if let Some(name) = &wanted.whole_name
             && let Some(whole) = self.whole_name(fetch, &found, &sealed, wanted, name).await?
         {
             return Ok(whole.map_err(|error| self.leave_out(&found, &error)));
         }
-        match self.try_rows(fetch, &found, &sealed, wanted).await? {
+        match self.try_rows(fetch, &found, &sealed, wanted, matched.as_deref()).await? {
             Ok(segment) => Ok(Ok(Arc::new(segment))),
             Err(error) => Ok(Err(self.leave_out(&found, &error))),
         }
@@ -270,7 +284,7 @@ impl Reader {
             return Ok(Some(Ok(segment)));
         }
         count(&self.stats.names_decoded, 1);
-        let mut segment = match self.try_rows(fetch, found, sealed, &wanted).await? {
+        let mut segment = match self.try_rows(fetch, found, sealed, &wanted, None).await? {
             Ok(segment) => segment,
             Err(error) => return Ok(Some(Err(error))),
         };
@@ -297,14 +311,51 @@ impl Reader {
         found: &Found,
         sealed: &Arc<Sealed>,
         wanted: &Wanted,
+        matched: Option<&Matched>,
     ) -> Read<Segment> {
-        let mut partial = match Partial::new(Arc::clone(sealed), wanted) {
+        let partial = match Partial::new(Arc::clone(sealed), wanted, matched) {
             Ok(partial) => partial,
             Err(error) => return Ok(Err(error)),
         };
         fetch.count_row_groups(&found.object, sealed.row_groups(), partial.row_groups());
+        let segment = self.decoded(fetch, found, sealed, partial).await?;
+        if let Ok(segment) = &segment {
+            fetch.count_rows(segment.row_count());
+        }
+        Ok(segment.map(|segment| *segment))
+    }
+
+    /// Looks through an open file for rows that match, where that tells more than statistics do, so that it is looked through once
+    /// and not for each span.
+    pub(super) async fn looked_through(
+        &self,
+        fetch: &Fetch,
+        opened: &Opened,
+        wanted: &Wanted,
+    ) -> Result<Result<Opened, LeftOut>, ReadError> {
+        let Opened::Parts(parts) = opened else { return Ok(Ok(opened.clone())) };
+        let Parts { found, sealed, .. } = parts;
+        let matched = match Matching::new(sealed, wanted) {
+            Ok(Some(matching)) => self.decoded(fetch, found, sealed, matching).await?.map(Some),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        Ok(match matched {
+            Ok(matched) => Ok(Opened::Parts(Parts { matched: matched.map(Arc::new), ..parts.clone() })),
+            Err(error) => Err(self.leave_out(found, &error)),
+        })
+    }
+
+    /// Gives what is decoded the pages that it asks for, until it is done.
+    async fn decoded<D: Decoding>(
+        &self,
+        fetch: &Fetch,
+        found: &Found,
+        sealed: &Sealed,
+        mut decoding: D,
+    ) -> Read<D::Done> {
         let mut at_once = BTreeMap::new();
-        let may_need = partial.may_need();
+        let may_need = decoding.may_need();
         if may_need.iter().map(|range| range.end - range.start).sum::<u64>() <= AT_ONCE_BYTES_MAX {
             match self.pages(fetch, &found.object, sealed, may_need, &at_once).await? {
                 Ok(pages) => at_once = pages,
@@ -312,13 +363,10 @@ impl Reader {
             }
         }
         loop {
-            let stepped = decode(move || partial.step().map(|step| (partial, step))).await?;
+            let stepped = decode(move || decoding.step().map(|step| (decoding, step))).await?;
             let (mut waiting, needs) = match stepped {
-                Ok((_, Step::Done(segment))) => {
-                    fetch.count_rows(segment.row_count());
-                    return Ok(Ok(*segment));
-                }
-                Ok((partial, Step::Needs(needs))) => (partial, needs),
+                Ok((_, Step::Done(done))) => return Ok(Ok(done)),
+                Ok((decoding, Step::Needs(needs))) => (decoding, needs),
                 Err(error) => return Ok(Err(error)),
             };
             let given = match self.pages(fetch, &found.object, sealed, &needs, &at_once).await? {
@@ -326,7 +374,7 @@ impl Reader {
                 Err(error) => Err(error),
             };
             match given {
-                Ok(()) => partial = waiting,
+                Ok(()) => decoding = waiting,
                 Err(error) => return Ok(Err(error)),
             }
         }

@@ -119,7 +119,7 @@ impl<'a> Spans<'a> {
     }
 
     async fn open(&mut self) -> Result<Plan, ReadError> {
-        let plan = match self.view {
+        let mut plan = match self.view {
             Some(view) if self.attempt == 1 => view.plan(&self.fetch, &self.request).await?,
             _ => self.reader.plan(&self.fetch, &self.request).await?,
         };
@@ -128,8 +128,12 @@ impl<'a> Spans<'a> {
             return Err(ReadError::Changed);
         }
         self.labels = Some(plan.labels.clone());
+        let mut spans = cuts::spans(plan.marks(), self.rows_max, plan.aggregates);
+        if spans.len() > 1 {
+            plan = self.reader.look_through(&self.fetch, plan).await?;
+            spans = cuts::spans(plan.marks(), self.rows_max, plan.aggregates);
+        }
         self.left_out.extend(plan.left_out());
-        let spans = cuts::spans(plan.marks(), self.rows_max, plan.aggregates);
         self.spans = spans.into_iter().filter_map(|span| span.after(self.reached.as_ref())).collect();
         Ok(plan)
     }

@@ -12,6 +12,7 @@ mod head;
 mod histogram;
 mod hybrid;
 mod index;
+mod matched;
 mod needs;
 mod pages;
 mod partial;
@@ -34,7 +35,8 @@ use model::{Change, GroupKey, Labels, MatchOp, Metadata, Push, RetryKey, Samples
 pub(crate) use decode::decode;
 pub(crate) use encode::{checksum, encode};
 pub use error::SegmentError;
-pub(crate) use partial::{Partial, Step, Wanted};
+pub(crate) use matched::{Matched, Matching};
+pub(crate) use partial::{Decoding, Partial, Step, Wanted};
 pub(crate) use rows::{Lost, Rows, Told};
 pub(crate) use seal::{Page, Sealed, SealedFooter, footer_start};
 pub(crate) use sift::Fate;

@@ -19,6 +19,7 @@ use parquet::schema::types::SchemaDescriptor;
 use super::columns;
 use super::decode::{BATCH_ROWS, Columns, read_batch};
 use super::filter::{LabelFilter, SpanFilter, TimeFilter};
+use super::matched::Matched;
 use super::needs::Needed;
 use super::prune::{self, Kept};
 use super::seal::Sealed;
@@ -75,16 +76,35 @@ pub(crate) struct Partial {
     row_groups: Vec<usize>,
 }
 
-/// What a [`Partial`] comes to.
-pub(crate) enum Step {
+/// Something that is made of parts of a file, as they come.
+pub(crate) trait Decoding: Send + 'static {
+    type Done: Send + 'static;
+
+    /// All bytes that it may come to need: as ranges of whole pages, in any order.
+    fn may_need(&self) -> &[Range<u64>];
+
+    /// Decodes as far as the bytes that are there go.
+    fn step(&mut self) -> Result<Step<Self::Done>, SegmentError>;
+
+    /// Takes the bytes that it needs, in the order in which it asked for them.
+    fn give(&mut self, parts: Vec<(Range<u64>, Bytes)>) -> Result<(), SegmentError>;
+}
+
+/// What a [`Decoding`] comes to.
+pub(crate) enum Step<T> {
     /// It needs these bytes.
     Needs(Vec<Range<u64>>),
     /// It is complete.
-    Done(Box<Segment>),
+    Done(T),
 }
 
 impl Partial {
-    pub(crate) fn new(sealed: Arc<Sealed>, wanted: &Wanted) -> Result<Self, SegmentError> {
+    /// `matched`: the rows that match, where that is known.
+    pub(crate) fn new(
+        sealed: Arc<Sealed>,
+        wanted: &Wanted,
+        matched: Option<&Matched>,
+    ) -> Result<Self, SegmentError> {
         let footer = &sealed.footer;
         let segment = Segment { writer: footer.writer, aggregates: footer.aggregates, ..Segment::default() };
         let first_group = usize::from(footer.head_rows > 0);
@@ -95,7 +115,7 @@ impl Partial {
             may_need.extend(needed.of_group(&sealed, 0, None));
             decoders.push(head_decoder(&sealed, columns)?);
         }
-        if let Some(rows) = rows_decoder(&sealed, first_group, wanted)? {
+        if let Some(rows) = rows_decoder(&sealed, first_group, wanted, matched)? {
             may_need.extend(rows.may_need);
             row_groups = rows.groups;
             decoders.push(rows.decoder);
@@ -116,14 +136,16 @@ impl Partial {
     pub(crate) fn row_groups(&self) -> &[usize] {
         &self.row_groups
     }
+}
 
-    /// All bytes that it may come to need: as ranges of whole pages, in any order.
-    pub(crate) fn may_need(&self) -> &[Range<u64>] {
+impl Decoding for Partial {
+    type Done = Box<Segment>;
+
+    fn may_need(&self) -> &[Range<u64>] {
         &self.may_need
     }
 
-    /// Decodes as far as the bytes that are there go.
-    pub(crate) fn step(&mut self) -> Result<Step, SegmentError> {
+    fn step(&mut self) -> Result<Step<Box<Segment>>, SegmentError> {
         let mut needs = Vec::new();
         self.asked.clear();
         for decoder in &mut self.decoders {
@@ -157,8 +179,7 @@ impl Partial {
         Ok(Step::Needs(needs))
     }
 
-    /// Takes the bytes that it needs, in the order in which it asked for them.
-    pub(crate) fn give(&mut self, mut parts: Vec<(Range<u64>, Bytes)>) -> Result<(), SegmentError> {
+    fn give(&mut self, mut parts: Vec<(Range<u64>, Bytes)>) -> Result<(), SegmentError> {
         for (decoder, asked) in self.decoders.iter_mut().zip(&self.asked).filter(|(_, asked)| **asked > 0) {
             let (ranges, bytes) = parts.drain(..(*asked).min(parts.len())).unzip();
             decoder.push_ranges(ranges, bytes)?;
@@ -190,8 +211,10 @@ fn rows_decoder(
     sealed: &Sealed,
     first_group: usize,
     wanted: &Wanted,
+    matched: Option<&Matched>,
 ) -> Result<Option<RowsDecoder>, SegmentError> {
-    let Some(Kept { groups, rows, times_are_within }) = prune::kept(sealed, first_group, wanted) else {
+    let kept = prune::kept(sealed, first_group, wanted, matched);
+    let Some(Kept { groups, rows, times_are_within }) = kept else {
         return Ok(None);
     };
     let labels = labels(sealed, wanted);
@@ -208,10 +231,12 @@ fn rows_decoder(
         let places = mask(sealed, |name| name == columns::NAME || name == columns::SERIES);
         filters.push(SpanFilter::of(places, wanted.span.clone()));
     }
-    match LabelFilter::of(sealed, &wanted.matching) {
-        LabelFilter::Nothing => return Ok(None),
-        LabelFilter::Everything => {}
-        LabelFilter::Some(filter) => filters.push(filter),
+    if matched.is_none() {
+        match LabelFilter::of(sealed, &wanted.matching) {
+            LabelFilter::Nothing => return Ok(None),
+            LabelFilter::Everything => {}
+            LabelFilter::Some(filter) => filters.push(filter),
+        }
     }
     if !times_are_within {
         filters.push(TimeFilter::of(mask(sealed, |name| name == columns::TS), wanted.times_us));

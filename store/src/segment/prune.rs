@@ -10,6 +10,7 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::statistics::Statistics;
 
 use super::columns;
+use super::matched::Matched;
 use super::partial::Wanted;
 use super::seal::Sealed;
 use super::span::{Mark, Place};
@@ -24,15 +25,24 @@ pub(super) struct Kept {
     pub(super) times_are_within: bool,
 }
 
-/// The row groups and rows, from a row group on, that may hold what is wanted. `None`: none.
-pub(super) fn kept(sealed: &Sealed, first_group: usize, wanted: &Wanted) -> Option<Kept> {
+/// The row groups and rows, from a row group on, that may hold what is wanted; `matched`: the rows that match, where that is known.
+/// `None`: none.
+pub(super) fn kept(
+    sealed: &Sealed,
+    first_group: usize,
+    wanted: &Wanted,
+    matched: Option<&Matched>,
+) -> Option<Kept> {
     let metadata = sealed.metadata.metadata();
     let columns = sealed.metadata.parquet_schema().columns();
     let place = |name: &str| columns.iter().position(|column| column.name() == name);
     let (name, series, ts) = (place(columns::NAME)?, place(columns::SERIES)?, place(columns::TS)?);
     let mut kept = Kept { groups: Vec::new(), rows: None, times_are_within: true };
     let mut selectors: Vec<RowSelector> = Vec::new();
-    for index in first_group..metadata.num_row_groups() {
+    let mut end = sealed.rows_of_groups().take(first_group).sum();
+    for (index, count) in sealed.rows_of_groups().enumerate().skip(first_group) {
+        let start = end;
+        end += count;
         let group = metadata.row_group(index);
         let names = group.column(name).statistics().and_then(texts);
         if !may_be_wanted(wanted, names) {
@@ -47,6 +57,9 @@ pub(super) fn kept(sealed: &Sealed, first_group: usize, wanted: &Wanted) -> Opti
         if let Some(of_series) = pages_of_series(metadata, index, series, wanted) {
             let both = RowSelection::from(of_group).intersection(&RowSelection::from(of_series));
             of_group = both.into();
+        }
+        if let Some(matched) = matched {
+            of_group = matched.among(start, of_group);
         }
         if of_group.iter().any(|selector| !selector.skip) {
             kept.groups.push(index);
@@ -109,17 +122,31 @@ fn starts(metadata: &ParquetMetaData, group: usize, column: usize) -> Option<Vec
     Some(starts.chain([rows]).collect())
 }
 
-/// Where rows stand that may be wanted: for each page a place at or before its first row.
-pub(super) fn marks(sealed: &Sealed, first_group: usize, wanted: &Wanted) -> Vec<Mark> {
+/// Where rows stand that may be wanted: for each page a place at or before its first row. `matched`: as above.
+pub(super) fn marks(
+    sealed: &Sealed,
+    first_group: usize,
+    wanted: &Wanted,
+    matched: Option<&Matched>,
+) -> Vec<Mark> {
     let metadata = sealed.metadata.metadata();
     let columns = sealed.metadata.parquet_schema().columns();
     let place = |name: &str| columns.iter().position(|column| column.name() == name);
     let (Some(name), Some(series)) = (place(columns::NAME), place(columns::SERIES)) else {
         return Vec::new();
     };
-    let Some(Kept { groups, .. }) = kept(sealed, first_group, wanted) else { return Vec::new() };
+    let Some(Kept { groups, .. }) = kept(sealed, first_group, wanted, None) else { return Vec::new() };
+    let counts: Vec<usize> = sealed.rows_of_groups().collect();
     let mut marks = Vec::new();
     for group in groups {
+        let first: usize = counts[..group].iter().sum();
+        let mut mark = |place: Place, rows: Range<usize>| {
+            let count = match matched {
+                Some(matched) => matched.count(&(first + rows.start..first + rows.end)),
+                None => rows.len(),
+            };
+            marks.extend((count > 0).then_some((place, count)));
+        };
         let mut start = 0;
         let of_names = pages(metadata, group, name, wanted);
         for (page, selector) in of_names.iter().enumerate() {
@@ -139,39 +166,36 @@ pub(super) fn marks(sealed: &Sealed, first_group: usize, wanted: &Wanted) -> Vec
             match names {
                 Some((least, most)) if least == most => {
                     let name = text(least);
-                    let of_series = places_of_series(metadata, group, series, &rows);
-                    marks.extend(
-                        of_series.into_iter().map(|(fingerprint, rows)| {
-                            (Place { name: Arc::clone(&name), fingerprint }, rows)
-                        }),
-                    );
+                    for (fingerprint, rows) in places_of_series(metadata, group, series, &rows) {
+                        mark(Place { name: Arc::clone(&name), fingerprint }, rows);
+                    }
                 }
-                Some((least, _)) => marks.push((Place::before(text(least)), rows.len())),
-                None => marks.push((Place::before("".into()), rows.len())),
+                Some((least, _)) => mark(Place::before(text(least)), rows),
+                None => mark(Place::before("".into()), rows),
             }
         }
     }
     marks
 }
 
-/// Fingerprints at or before some rows of one name, each with how many rows follow it.
+/// Fingerprints at or before some rows of one name, each with the rows that follow it.
 fn places_of_series(
     metadata: &ParquetMetaData,
     group: usize,
     series: usize,
     rows: &Range<usize>,
-) -> Vec<(i64, usize)> {
+) -> Vec<(i64, Range<usize>)> {
     let index = metadata.column_index().and_then(|index| index.get(group)?.get(series));
     let (Some(ColumnIndexMetaData::INT64(index)), Some(starts)) = (index, starts(metadata, group, series))
     else {
-        return vec![(i64::MIN, rows.len())];
+        return vec![(i64::MIN, rows.clone())];
     };
     let pages = starts.windows(2).enumerate().filter_map(|(page, bounds)| {
         let within = bounds[0].max(rows.start)..bounds[1].min(rows.end);
         // what stands before the name in a page may have any fingerprint
         let is_of_name = bounds[0] >= rows.start;
         let fingerprint = index.min_value(page).copied().filter(|_| is_of_name).unwrap_or(i64::MIN);
-        (within.start < within.end).then(|| (fingerprint, within.len()))
+        (within.start < within.end).then_some((fingerprint, within))
     });
     pages.collect()
 }

@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::SegmentError;
 use super::columns;
 use super::footer::{Footer, note};
-use super::{Mark, Wanted, prune};
+use super::{Mark, Matched, Wanted, prune};
 
 /// Length and magic at the end of a Parquet file.
 const TRAILER_BYTES: usize = 8;
@@ -147,7 +147,7 @@ impl Page {
 impl Sealed {
     /// How many rows may be wanted, the head's included.
     pub(crate) fn rows(&self, wanted: &Wanted) -> usize {
-        self.footer.head_rows + self.marks(wanted).iter().map(|(_, rows)| rows).sum::<usize>()
+        self.footer.head_rows + self.marks(wanted, None).iter().map(|(_, rows)| rows).sum::<usize>()
     }
 
     /// How many row groups it has beside that of its head.
@@ -155,9 +155,15 @@ impl Sealed {
         self.metadata.metadata().num_row_groups() - usize::from(self.footer.head_rows > 0)
     }
 
-    /// Where rows stand that may be wanted.
-    pub(crate) fn marks(&self, wanted: &Wanted) -> Vec<Mark> {
-        prune::marks(self, usize::from(self.footer.head_rows > 0), wanted)
+    /// Where rows stand that may be wanted; `matched`: the rows that match, where that is known.
+    pub(crate) fn marks(&self, wanted: &Wanted, matched: Option<&Matched>) -> Vec<Mark> {
+        prune::marks(self, usize::from(self.footer.head_rows > 0), wanted, matched)
+    }
+
+    /// How many rows each row group has, the head's first.
+    pub(super) fn rows_of_groups(&self) -> impl Iterator<Item = usize> + '_ {
+        let groups = self.metadata.metadata().row_groups().iter();
+        groups.map(|group| usize::try_from(group.num_rows()).unwrap_or(0))
     }
 
     /// About how many series there are in so many of its rows. As many, where the file does not say how many it has.
