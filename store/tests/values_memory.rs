@@ -87,7 +87,6 @@ async fn listed(values: usize, pushed: bool) -> usize {
     let one = Selection { matchers: vec![Matcher::equal("__name__", "m"), last], ..selection };
     let answer = reader.select(&one).await.expect("reads");
     assert_eq!(answer.found.len(), 1);
-    println!("one of {values} values, pushed: {pushed}: {:?}", answer.usage);
     assert!(answer.usage.bytes <= values as u64 * FETCHED_BYTES, "{:?}", answer.usage);
     peak
 }

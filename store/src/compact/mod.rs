@@ -49,6 +49,7 @@ pub use retain::RETENTION_MIN;
 
 use crate::layout::{Minute, Stream};
 use crate::manifest::{Lease, Loaded, Manifest, Manifests};
+use crate::segment::PAGED_ROWS_MIN;
 use crate::writer::ANSWERED_WITHIN;
 use merge::Kind;
 use plan::{Step, Uneven};
@@ -86,6 +87,8 @@ pub struct CompactSettings {
     pub file_rows_max: usize,
     /// Nor rows that take more memory than about so many bytes.
     pub file_bytes_max: usize,
+    /// A file with as many rows can be read in parts. All who work on a store have the same: what is made of the same is the same.
+    pub paged_rows_min: usize,
     /// What no manifest names is deleted when it is so old. Longer than the longest query and the longest tick.
     pub grace: Duration,
     /// How often to look for it.
@@ -114,6 +117,7 @@ impl CompactSettings {
             limits: MergeLimits::default(),
             file_rows_max: 4 << 20,
             file_bytes_max: 16 << 20,
+            paged_rows_min: PAGED_ROWS_MIN,
             grace: Duration::from_secs(30 * 60),
             sweep_interval: Duration::from_secs(60 * 60),
             retention: None,

@@ -16,8 +16,9 @@ impl Compactor {
         segment: Segment,
         progress: &mut Progress,
     ) -> Result<Object, CompactError> {
+        let paged_rows_min = self.settings.paged_rows_min;
         let encoded = blocking(move || {
-            let bytes = segment::encode(&segment)?;
+            let bytes = segment::encode_paged(&segment, paged_rows_min)?;
             Ok::<_, segment::SegmentError>((segment, bytes))
         });
         let (segment, bytes) = encoded

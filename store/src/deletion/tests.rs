@@ -18,7 +18,7 @@ use testkit::ManualClock;
 use super::*;
 use crate::layout::{Stream, Tenant};
 use crate::manifest::{Manifest, Manifests, Object};
-use crate::reader::{Reader, Source};
+use crate::reader::{DiskCache, Reader, Source};
 use crate::settings::{ReaderSettings, WriterSettings};
 use crate::writer::Writer;
 use crate::{CompactSettings, Compactor, Entry, Progress, SampleBatch};
@@ -252,6 +252,91 @@ async fn what_is_deleted_is_nowhere_after_three_hours() {
         assert!(!format!("{:?}", world.reader).contains(text), "the memory of a reader has {text}");
     }
     assert!(!world.holding("bob").await.is_empty());
+}
+
+/// The files in which a text stands, below a folder.
+fn files_with(folder: &std::path::Path, text: &str) -> usize {
+    let entries = std::fs::read_dir(folder).expect("is read").map(|entry| entry.expect("is read").path());
+    let of = |path: std::path::PathBuf| match path.is_dir() {
+        true => files_with(&path, text),
+        false => {
+            let bytes = std::fs::read(&path).expect("is read");
+            usize::from(bytes.windows(text.len()).any(|part| part == text.as_bytes()))
+        }
+    };
+    entries.map(of).sum()
+}
+
+/// Deleted and gone from the store while a process asks nothing, or does not run.
+#[tokio::test]
+async fn what_was_deleted_meanwhile_is_in_no_cache_after_the_next_query() {
+    const DELETED: &str = "alice-in-chains";
+    let world = three_days().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let process = || {
+        let disk = Arc::new(DiskCache::open(folder.path(), 1 << 20).expect("opens"));
+        let settings = ReaderSettings { disk: Some(Arc::clone(&disk)), ..ReaderSettings::default() };
+        let sources = (Source::new(pushes(), None), Source::new(samples(), None));
+        (Reader::new(Arc::clone(&world.store), sources.0, sources.1, settings), disk)
+    };
+    let ask = async |(reader, disk): &(Reader, Arc<DiskCache>)| {
+        let seen = seen(reader, &NeededLabels::All).await;
+        disk.settled().await;
+        seen.len()
+    };
+    let asked = process();
+    assert_eq!(ask(&asked).await, 6);
+    assert!(files_with(folder.path(), DELETED) > 0 && format!("{:?}", asked.0).contains(DELETED));
+    world.delete(Matcher::equal("user", DELETED), None, None).await;
+    for _ in 0..BOUND_MS / (10 * MINUTE_MS) {
+        world.clock.advance_ms(10 * MINUTE_MS);
+        world.tick().await;
+    }
+    assert_eq!(world.deleter().pending().await.expect("loads"), 0);
+    // one that has asked before it was deleted, and then one that begins with what an earlier one left
+    assert_eq!(ask(&asked).await, 3);
+    assert!(!format!("{:?}", asked.0).contains(DELETED), "in memory");
+    drop(asked);
+    let copies = |disk: &DiskCache| disk.stats().bytes;
+    let mut next = process();
+    for _ in 0..2 {
+        assert_eq!(ask(&next).await, 3);
+        assert!(copies(&next.1) > 0);
+        assert_eq!(files_with(folder.path(), DELETED), 0, "on disk");
+        drop(next);
+        next = process();
+    }
+    // of the same deletions what is on disk is cleared once
+    let before = next.1.stats();
+    assert_eq!(ask(&next).await, 3);
+    let after = next.1.stats();
+    assert!(after.found > before.found && after.bytes == before.bytes, "{before:?} {after:?}");
+}
+
+/// The same for a process that begins when it is over, on the disk of one that has asked before.
+#[tokio::test]
+async fn what_an_earlier_process_left_on_disk_is_gone_after_the_first_query() {
+    let world = three_days().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    for text in ["alice-in-chains", "bob"] {
+        let disk = Arc::new(DiskCache::open(folder.path(), 1 << 20).expect("opens"));
+        let settings = ReaderSettings { disk: Some(Arc::clone(&disk)), ..ReaderSettings::default() };
+        let sources = (Source::new(pushes(), None), Source::new(samples(), None));
+        let reader = Reader::new(Arc::clone(&world.store), sources.0, sources.1, settings);
+        seen(&reader, &NeededLabels::All).await;
+        disk.settled().await;
+        let holds = files_with(folder.path(), text) > 0;
+        assert!(holds, "{text}");
+        if text == "bob" {
+            assert_eq!(files_with(folder.path(), "alice-in-chains"), 0);
+        }
+        drop((reader, disk));
+        world.delete(Matcher::equal("user", "alice-in-chains"), None, None).await;
+        for _ in 0..BOUND_MS / (10 * MINUTE_MS) {
+            world.clock.advance_ms(10 * MINUTE_MS);
+            world.tick().await;
+        }
+    }
 }
 
 #[tokio::test]

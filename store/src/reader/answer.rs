@@ -37,7 +37,7 @@ pub(super) const ATTEMPTS_MAX: usize = 3;
 impl Reader {
     /// Requests to the object store for one answer.
     pub(super) fn fetch(&self) -> Fetch {
-        Fetch::new(Arc::clone(&self.store), self.settings.requests_max)
+        Fetch::new(Arc::clone(&self.store), self.settings.requests_max, self.forgotten())
     }
 
     /// Reads what is asked for at once, and makes an answer of it.

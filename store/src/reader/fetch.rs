@@ -12,6 +12,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::Semaphore;
 
 use super::ReadError;
+use super::deleted::Forgotten;
 
 /// What a query asked of the object store, and what it found in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub(super) struct Fetch {
     cached_bytes: AtomicU64,
     /// Of each object that is read in parts its row groups, and which of them were read: spans may meet within one.
     row_groups: Mutex<HashMap<Path, RowGroups>>,
+    /// What was forgotten before it asked.
+    forgotten: Mutex<Forgotten>,
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +72,7 @@ struct RowGroups {
 }
 
 impl Fetch {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, requests_max: usize) -> Self {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, requests_max: usize, forgotten: Forgotten) -> Self {
         Self {
             store,
             permits: Semaphore::new(requests_max),
@@ -81,7 +84,17 @@ impl Fetch {
             rows: AtomicU64::new(0),
             cached_bytes: AtomicU64::new(0),
             row_groups: Mutex::default(),
+            forgotten: Mutex::new(forgotten),
         }
+    }
+
+    pub(super) fn forgotten(&self) -> Forgotten {
+        *self.forgotten.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It has seen what was to be forgotten.
+    pub(super) fn renew(&self, forgotten: Forgotten) {
+        *self.forgotten.lock().unwrap_or_else(PoisonError::into_inner) = forgotten;
     }
 
     pub(super) fn usage(&self) -> Usage {

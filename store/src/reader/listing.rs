@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::StreamExt;
 use object_store::path::Path;
 
-use super::disk::DiskCache;
 use super::fetch::{Fetch, LIST_PAGE};
 use super::unreadable::{LeftOut, Version};
 use super::{ReadError, Reader};
@@ -104,11 +103,7 @@ impl Reader {
         };
         let (loaded, (mut hot, left_out)) =
             futures::try_join!(load, self.list_hot(fetch, stream, watermark))?;
-        if last.as_ref().is_some_and(|last| last.manifest.deletions != loaded.manifest.deletions) {
-            // what is deleted is not kept here longer than in the store
-            self.memory.forget(stream);
-            self.settings.disk.iter().for_each(DiskCache::clear);
-        }
+        self.forget_deleted(fetch, stream, last.as_ref().map(|last| &*last.manifest), &loaded.manifest).await;
         known.set(&loaded);
         let manifest = loaded.manifest;
         if let Some(watermark) = manifest.watermark {

@@ -3,6 +3,7 @@
 mod answer;
 mod cuts;
 mod deletable;
+mod deleted;
 mod descriptions;
 mod disk;
 mod error;

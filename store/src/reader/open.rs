@@ -15,8 +15,8 @@ use super::{ReadError, Reader};
 use crate::compact::keys::Counted;
 use crate::compute::{compute, decoded};
 use crate::segment::{
-    self, Decoding, Mark, Matched, Matching, Page, Partial, Sealed, SealedFooter, Segment, SegmentError,
-    Step, Wanted, footer_start,
+    self, Decoding, Look, Mark, Matched, Matching, Page, Partial, Sealed, SealedFooter, Segment,
+    SegmentError, Step, Wanted, footer_start,
 };
 use crate::stats::count;
 
@@ -154,7 +154,7 @@ impl Reader {
                     }
                 };
                 let bytes = bytes + found.object.as_ref().len();
-                self.memory.put(key, kept, bytes);
+                self.remember(fetch, key, kept, bytes);
                 Ok(Ok(opened))
             }
             Err(error) => Ok(Err(self.leave_out(&found, &error))),
@@ -198,7 +198,7 @@ impl Reader {
         let (checksum, decoded) = (found.checksum, bytes.clone());
         let decoded = decode(move || segment::decode(decoded, checksum)).await?;
         if decoded.is_ok() && !is_copy {
-            self.keep(vec![(piece, bytes)]);
+            self.keep(fetch, vec![(piece, bytes)]);
         }
         if let Ok(segment) = &decoded {
             fetch.count_rows(segment.row_count());
@@ -234,7 +234,7 @@ impl Reader {
         let of_index = bytes.slice(..length);
         let sealed = decode(move || footer.with_index(&of_index)).await?;
         if sealed.is_ok() && !is_copy {
-            self.keep(vec![(piece, bytes)]);
+            self.keep(fetch, vec![(piece, bytes)]);
         }
         Ok(sealed.map(|sealed| Some(Arc::new(sealed))))
     }
@@ -295,7 +295,7 @@ impl Reader {
         }
         let segment = Arc::new(segment);
         self.names.set(name, &segment);
-        self.memory.put(key, Kept::Whole(Arc::clone(&segment)), bytes);
+        self.remember(fetch, key, Kept::Whole(Arc::clone(&segment)), bytes);
         Ok(Some(Ok(segment)))
     }
 
@@ -335,9 +335,10 @@ impl Reader {
     ) -> Result<Result<Opened, LeftOut>, ReadError> {
         let Opened::Parts(parts) = opened else { return Ok(Ok(opened.clone())) };
         let Parts { found, sealed, .. } = parts;
-        let matched = match Matching::new(sealed, wanted) {
-            Ok(Some(matching)) => self.decoded(fetch, found, sealed, matching).await?.map(Some),
-            Ok(None) => Ok(None),
+        let matched = match Matching::look(sealed, wanted) {
+            Ok(Look::Needless) => Ok(None),
+            Ok(Look::Done(matched)) => Ok(Some(matched)),
+            Ok(Look::Through(matching)) => self.decoded(fetch, found, sealed, *matching).await?.map(Some),
             Err(error) => Err(error),
         };
         Ok(match matched {
@@ -423,7 +424,7 @@ impl Reader {
                 if page.is(&bytes) {
                     // by itself, so that it does not keep its neighbours in memory
                     let bytes = Bytes::copy_from_slice(&bytes);
-                    self.remember_page(object, start, &bytes);
+                    self.remember_page(fetch, object, start, &bytes);
                     fetched.push((Piece::Page(object.clone(), start), bytes.clone()));
                     pages.insert(start, bytes);
                     missing.remove(&start);
@@ -435,7 +436,7 @@ impl Reader {
                 break;
             }
         }
-        self.keep(fetched);
+        self.keep(fetch, fetched);
         Ok(Ok(pages))
     }
 }
@@ -456,7 +457,7 @@ impl Reader {
             let (Some(page), Some(copy)) = (missing.get(&start), copy) else { continue };
             if page.is(&copy) {
                 fetch.count_cached(copy.len());
-                self.remember_page(object, start, &copy);
+                self.remember_page(fetch, object, start, &copy);
                 pages.insert(start, copy);
                 missing.remove(&start);
             }
@@ -470,18 +471,9 @@ impl Reader {
         Some(copy)
     }
 
-    /// Keeps what was fetched, and is as it was written, on disk.
-    fn keep(&self, fetched: Vec<(Piece, Bytes)>) {
-        if let Some(disk) = &self.settings.disk
-            && !fetched.is_empty()
-        {
-            disk.put(fetched);
-        }
-    }
-
-    fn remember_page(&self, object: &Path, start: u64, bytes: &Bytes) {
+    fn remember_page(&self, fetch: &Fetch, object: &Path, start: u64, bytes: &Bytes) {
         let memory = bytes.len() + object.as_ref().len();
-        self.memory.put(Key::Page(object.clone(), start), Kept::Page(bytes.clone()), memory);
+        self.remember(fetch, Key::Page(object.clone(), start), Kept::Page(bytes.clone()), memory);
     }
 }
 

@@ -92,7 +92,7 @@ impl Reader {
         let bytes = fetch.whole(&object).await?;
         let counted = sealed_list::decode(&bytes).ok_or(ReadError::Keys { object })?;
         let counted = Arc::new(counted);
-        self.memory.put(key, Kept::Counted(Arc::clone(&counted)), bytes.len());
+        self.remember(fetch, key, Kept::Counted(Arc::clone(&counted)), bytes.len());
         Ok(counted)
     }
 }

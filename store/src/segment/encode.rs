@@ -33,6 +33,12 @@ pub(crate) fn checksum(bytes: &[u8]) -> u64 {
 
 /// The file of a segment: what ends and what is described in a first row group of their own, then what is set.
 pub(crate) fn encode(segment: &Segment) -> Result<Bytes, SegmentError> {
+    encode_paged(segment, PAGED_ROWS_MIN)
+}
+
+/// The same, which can be read in parts if it has at least so many rows.
+pub(crate) fn encode_paged(segment: &Segment, paged_rows_min: usize) -> Result<Bytes, SegmentError> {
+    let is_paged = segment.row_count() >= paged_rows_min;
     let plan = LabelPlan::of(segment.series.iter().map(|series| &series.labels));
     let optional = Optional {
         pushes: !segment.descriptions.is_empty() || segment.series.iter().all(|series| series.held.is_some()),
@@ -49,7 +55,7 @@ pub(crate) fn encode(segment: &Segment) -> Result<Bytes, SegmentError> {
     };
     let (schema, packing) = (columns::schema(&plan, optional), packing(segment));
     let options = ArrowWriterOptions::new()
-        .with_properties(properties(segment, &plan, packing))
+        .with_properties(properties(segment, &plan, packing, is_paged))
         // the schema follows from the columns; a copy of it would be the larger part of a small file
         .with_skip_arrow_metadata(true);
     let mut writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options)?;
@@ -58,22 +64,18 @@ pub(crate) fn encode(segment: &Segment) -> Result<Bytes, SegmentError> {
     }
     let (mut file, factory) = writer.into_serialized_writer()?;
     let (mut series, mut done) = (&segment.series[..], 0);
-    while let Some(group) = RowGroup::take(&mut series, &mut done, is_paged(segment)) {
+    while let Some(group) = RowGroup::take(&mut series, &mut done, is_paged) {
         group.write(&mut file, &factory, segment, &plan, &schema, packing)?;
     }
     let file = file.into_inner()?;
-    Ok(if is_paged(segment) { seal(file)? } else { file }.into())
+    Ok(if is_paged { seal(file)? } else { file }.into())
 }
 
 /// Row groups are as large as dictionaries gain from; pages, not row groups, are what a selective read skips.
 pub(super) const ROW_GROUP_ROWS_MAX: usize = 4 << 20;
 
 /// A file with as many rows is worth reading in parts, and so gets a page index and checks of its pages.
-const PAGED_ROWS_MIN: usize = 1 << 13;
-
-fn is_paged(segment: &Segment) -> bool {
-    segment.row_count() >= PAGED_ROWS_MIN
-}
+pub(crate) const PAGED_ROWS_MIN: usize = 1 << 13;
 
 /// A file of fewer rows is not compressed: its pages have a few bytes each, and whoever reads it would have to make ready for every
 /// column what decompresses, which takes longer than all else about it.
@@ -96,7 +98,7 @@ fn packing(segment: &Segment) -> Packing {
     if bytes < COMPRESSED_BYTES_MIN { Packing::Plain } else { Packing::Zstd }
 }
 
-fn properties(segment: &Segment, plan: &LabelPlan, packing: Packing) -> WriterProperties {
+fn properties(segment: &Segment, plan: &LabelPlan, packing: Packing, is_paged: bool) -> WriterProperties {
     let note = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
     let column = |name: &str| ColumnPath::from(name);
     let mut notes = vec![
@@ -108,17 +110,17 @@ fn properties(segment: &Segment, plan: &LabelPlan, packing: Packing) -> WriterPr
         note(columns::KEY_MAP_NAMES, plan.map_names.join("\n")),
         note(columns::KEY_COLLISION, has_collision(segment).to_string()),
     ];
-    if is_paged(segment) {
+    if is_paged {
         notes.push(note(columns::KEY_SERIES, segment.series.len().to_string()));
     }
-    let statistics = if is_paged(segment) { EnabledStatistics::Page } else { EnabledStatistics::Chunk };
+    let statistics = if is_paged { EnabledStatistics::Page } else { EnabledStatistics::Chunk };
     WriterProperties::builder()
         .set_created_by(concat!("mayfly ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(packing.compression())
         .set_statistics_enabled(EnabledStatistics::None)
         .set_column_statistics_enabled(column(columns::NAME), statistics)
         .set_column_statistics_enabled(column(columns::TS), EnabledStatistics::Chunk)
-        .set_offset_index_disabled(!is_paged(segment))
+        .set_offset_index_disabled(!is_paged)
         .set_data_page_size_limit(PAGE_BYTES_MAX)
         .set_column_dictionary_enabled(column(columns::TS), false)
         .set_column_encoding(column(columns::TS), Encoding::DELTA_BINARY_PACKED)

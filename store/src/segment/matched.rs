@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
 
 use arrow_array::Array;
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
@@ -64,18 +63,32 @@ pub(crate) struct Matching {
     may_need: Vec<Range<u64>>,
 }
 
+/// How a file is looked through.
+pub(crate) enum Look {
+    /// That would tell no more than its statistics do.
+    Needless,
+    /// They tell all.
+    Done(Matched),
+    Through(Box<Matching>),
+}
+
 impl Matching {
-    /// `None`: to look through it tells no more than its statistics do.
-    pub(crate) fn new(sealed: &Arc<Sealed>, wanted: &Wanted) -> Result<Option<Self>, SegmentError> {
+    pub(crate) fn look(sealed: &Sealed, wanted: &Wanted) -> Result<Look, SegmentError> {
         if !wanted.matching.iter().all(looks_at_labels) {
-            return Ok(None);
+            return Ok(Look::Needless);
         }
-        let LabelFilter::Some(filter) = LabelFilter::of(sealed, &wanted.matching) else { return Ok(None) };
+        let counts: Vec<usize> = sealed.rows_of_groups().collect();
+        let rows = counts.iter().sum();
+        let nothing = || Ok(Look::Done(Matched(BooleanBuffer::new_unset(rows))));
+        let filter = match LabelFilter::of(sealed, &wanted.matching) {
+            LabelFilter::Some(filter) => filter,
+            LabelFilter::Everything => return Ok(Look::Needless),
+            LabelFilter::Nothing => return nothing(),
+        };
         let first_group = usize::from(sealed.footer.head_rows > 0);
         let Some(Kept { groups, rows: selected, .. }) = prune::kept(sealed, first_group, wanted, None) else {
-            return Ok(None);
+            return nothing();
         };
-        let counts: Vec<usize> = sealed.rows_of_groups().collect();
         let mut to_decode = VecDeque::new();
         let mut rest = selected.clone();
         for &group in &groups {
@@ -100,16 +113,15 @@ impl Matching {
         if let Some(selected) = selected {
             builder = builder.with_row_selection(selected);
         }
-        let rows = counts.iter().sum();
         let (decoder, matched) = (builder.build()?, BooleanBufferBuilder::new(rows));
-        Ok(Some(Self { decoder, filter, to_decode, matched, rows, may_need }))
+        Ok(Look::Through(Box::new(Self { decoder, filter, to_decode, matched, rows, may_need })))
     }
 
     /// Notes which of the next rows match.
-    fn note(&mut self, verdicts: &BooleanBuffer) {
+    fn note(&mut self, verdicts: &BooleanBuffer) -> Result<(), SegmentError> {
         let mut noted = 0;
         while noted < verdicts.len() {
-            let Some(next) = self.to_decode.front_mut() else { return };
+            let next = self.to_decode.front_mut().ok_or(SegmentError::Unsealed)?;
             self.matched.append_n(next.start - self.matched.len(), false);
             let count = next.len().min(verdicts.len() - noted);
             self.matched.append_buffer(&verdicts.slice(noted, count));
@@ -119,6 +131,7 @@ impl Matching {
                 self.to_decode.pop_front();
             }
         }
+        Ok(())
     }
 }
 
@@ -135,9 +148,11 @@ impl Decoding for Matching {
                 DecodeResult::Data(batch) => {
                     let verdicts = self.filter.evaluate(batch).map_err(SegmentError::from)?;
                     debug_assert_eq!(verdicts.null_count(), 0, "a matcher has an answer for each row");
-                    self.note(verdicts.values());
+                    self.note(verdicts.values())?;
                 }
                 DecodeResult::NeedsData(ranges) => return Ok(Step::Needs(ranges)),
+                // the rows that the decoder gives are those that it was asked for
+                DecodeResult::Finished if !self.to_decode.is_empty() => return Err(SegmentError::Unsealed),
                 DecodeResult::Finished => {
                     self.matched.append_n(self.rows - self.matched.len(), false);
                     return Ok(Step::Done(Matched(self.matched.finish())));

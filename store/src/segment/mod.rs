@@ -33,9 +33,9 @@ use std::sync::Arc;
 use model::{Change, GroupKey, Labels, MatchOp, Metadata, Push, RetryKey, Samples, Selection, Stamp, Value};
 
 pub(crate) use decode::decode;
-pub(crate) use encode::{checksum, encode};
+pub(crate) use encode::{PAGED_ROWS_MIN, checksum, encode, encode_paged};
 pub use error::SegmentError;
-pub(crate) use matched::{Matched, Matching};
+pub(crate) use matched::{Look, Matched, Matching};
 pub(crate) use partial::{Decoding, Partial, Step, Wanted};
 pub(crate) use rows::{Lost, Rows, Told};
 pub(crate) use seal::{Page, Sealed, SealedFooter, footer_start};

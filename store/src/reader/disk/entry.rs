@@ -19,6 +19,8 @@ pub(crate) enum Piece {
     End(Path),
     /// The page that begins there.
     Page(Path, u64),
+    /// No part of it, but what the manifest of this name told of deletions when the cache was cleared last.
+    Deletions(Path),
 }
 
 impl Piece {
@@ -27,6 +29,7 @@ impl Piece {
             Self::Whole(object) => format!("whole {object}"),
             Self::End(object) => format!("end {object}"),
             Self::Page(object, start) => format!("page {start} {object}"),
+            Self::Deletions(manifest) => format!("deletions {manifest}"),
         }
     }
 

@@ -7,9 +7,10 @@
 mod entry;
 mod folder;
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -35,6 +36,10 @@ pub struct DiskCache {
     bytes_max: u64,
     index: Lru<Name, ()>,
     writes: Arc<Semaphore>,
+    /// How often it was cleared.
+    cleared: AtomicU64,
+    /// What manifests told of deletions when it was cleared.
+    told: Mutex<BTreeMap<object_store::path::Path, Bytes>>,
     found: AtomicU64,
     missed: AtomicU64,
     damaged: AtomicU64,
@@ -70,6 +75,8 @@ impl DiskCache {
             bytes_max,
             index: Lru::new(usize::try_from(bytes_max).unwrap_or(usize::MAX)),
             writes: Arc::new(Semaphore::new(WRITES_MAX)),
+            cleared: AtomicU64::new(0),
+            told: Mutex::default(),
             found: AtomicU64::new(0),
             missed: AtomicU64::new(0),
             damaged: AtomicU64::new(0),
@@ -91,9 +98,22 @@ impl DiskCache {
         }
     }
 
-    /// Forgets everything at once, and removes it soon.
-    pub(super) fn clear(self: &Arc<Self>) {
+    /// How often it was cleared.
+    pub(super) fn cleared(&self) -> u64 {
+        self.cleared.load(Ordering::SeqCst)
+    }
+
+    /// Forgets everything at once, and removes it soon, but notes what a manifest tells of deletions, so that a later process need not
+    /// do so again.
+    pub(super) fn clear(self: &Arc<Self>, manifest: object_store::path::Path, told: Bytes) {
+        let since = self.cleared.fetch_add(1, Ordering::SeqCst) + 1;
         self.index.retain(|_| false);
+        let notes = {
+            let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            all.insert(manifest, told);
+            all.iter().map(|(manifest, told)| (Piece::Deletions(manifest.clone()), told.clone())).collect()
+        };
+        self.put(notes, since);
         let cache = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
             for file in cache.files() {
@@ -132,13 +152,13 @@ impl DiskCache {
         copies
     }
 
-    /// Keeps copies, soon, if there are not too many to be kept already.
-    pub(super) fn put(self: &Arc<Self>, mut copies: Vec<(Piece, Bytes)>) {
+    /// Keeps copies, soon, if there are not too many to be kept already, and unless it was cleared `since` they were asked for.
+    pub(super) fn put(self: &Arc<Self>, mut copies: Vec<(Piece, Bytes)>, since: u64) {
         copies.retain(|(piece, _)| self.index.get(&piece.name()).is_none());
         let Ok(permit) = Arc::clone(&self.writes).try_acquire_owned() else { return };
         let cache = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
-            copies.iter().for_each(|(piece, bytes)| cache.write(piece, bytes));
+            copies.iter().for_each(|(piece, bytes)| cache.write(piece, bytes, since));
             // whoever waits for the permit may take the folder anew, which it cannot as long as this cache lives
             drop(cache);
             drop(permit);
@@ -176,14 +196,19 @@ impl DiskCache {
         }
     }
 
-    fn write(&self, piece: &Piece, bytes: &Bytes) {
+    fn write(&self, piece: &Piece, bytes: &Bytes, since: u64) {
         let (name, file) = (piece.name(), piece.file(bytes));
-        if blocks(file.len() as u64) > self.bytes_max {
+        if blocks(file.len() as u64) > self.bytes_max || self.cleared() != since {
             return;
         }
         match self.folder.write(name, &file) {
             Ok(()) => self.note(name, file.len() as u64),
             Err(error) => self.failed(&error),
+        }
+        // what is cleared from now on goes with the rest
+        if self.cleared() != since {
+            self.index.remove(&name);
+            self.remove(name);
         }
     }
 
@@ -208,7 +233,7 @@ impl DiskCache {
 
     /// Waits until all that was put is kept.
     #[cfg(test)]
-    pub(super) async fn settled(&self) {
+    pub(crate) async fn settled(&self) {
         let all = u32::try_from(WRITES_MAX).expect("a small number");
         let _all = self.writes.acquire_many(all).await.expect("never closed");
     }
