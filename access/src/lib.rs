@@ -20,6 +20,6 @@ pub use bounds::Bounds;
 pub use grant::{Grant, Refused};
 pub use hash::{Hash, NotAHash, token};
 pub use presented::{Credentials, presented};
-pub use quota::{BURST_S, Quota, QuotaError, QuotaSettings};
+pub use quota::{BURST_S, Quota, QuotaError, QuotaSettings, Wanted};
 pub use scope::{Scope, Scopes};
 pub use tokens::{NotAdmitted, TOKENS_BYTES_MAX, Token, Tokens, TokensError, TokensMistake};

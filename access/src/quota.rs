@@ -84,6 +84,14 @@ impl QuotaError {
     }
 }
 
+/// What a request would take of a quota.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Of its series, where those are counted.
+    fingerprints: Vec<i64>,
+    samples: u64,
+}
+
 /// What is taken of it. One per tenant.
 #[derive(Debug)]
 pub struct Quota {
@@ -118,10 +126,24 @@ impl Quota {
     /// # Errors
     /// If there is no room for it.
     pub fn take<'a>(&self, series: impl Iterator<Item = &'a Labels>, samples: u64) -> Result<(), QuotaError> {
-        let fingerprints: Vec<i64> = match self.settings.active_series_max {
+        self.take_wanted(self.wanted(series, samples))
+    }
+
+    /// What a request writes, to be taken by [`Quota::take_wanted`] where there is no time to look at its series.
+    pub fn wanted<'a>(&self, series: impl Iterator<Item = &'a Labels>, samples: u64) -> Wanted {
+        let fingerprints = match self.settings.active_series_max {
             Some(_) => series.map(Labels::fingerprint).collect(),
             None => Vec::new(),
         };
+        Wanted { fingerprints, samples }
+    }
+
+    /// Takes what a request writes, all of it or nothing.
+    ///
+    /// # Errors
+    /// If there is no room for it.
+    pub fn take_wanted(&self, wanted: Wanted) -> Result<(), QuotaError> {
+        let Wanted { fingerprints, samples } = wanted;
         // whoever panicked while it held the lock did so between two changes that belong together, if anywhere
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let now_ms = self.clock.now_ms();

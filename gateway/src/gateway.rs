@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{Grant, Quota};
+use access::{Grant, Quota, Wanted};
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{Change, Clock, GroupKey, Labels, MetricType, Push, RETRY_WINDOW_US, RetryKey};
 use store::{
@@ -299,14 +299,14 @@ impl Gateway {
     /// Writes what a body holds, if it does not contradict what is held: first what is to be held and its exemplars, then what has a
     /// time of its own. Where only something after the first fails, the same request again does all of it.
     async fn write(&self, intake: Intake) -> Result<(), GatewayError> {
-        if let Some(quota) = &self.quota {
+        let wanted = self.quota.as_ref().map(|quota| {
             // when a group was pushed to is said for free
             let sent = || intake.all_series().filter(|series| series.metric_name() != intake::PUSH_TIME);
-            quota.take(sent(), (sent().count() + intake.exemplars.len()) as u64)?;
-        }
+            quota.wanted(sent(), (sent().count() + intake.exemplars.len()) as u64)
+        });
         let Intake { push, samples, exemplars, families } = intake;
         let is_unkeyed_add = push.change == Change::Merge && push.retry_key.is_none();
-        let submitted = self.submit(push, &families).await?;
+        let submitted = self.submit(push, &families, wanted).await?;
         let of_exemplars = self.submit_exemplars(&exemplars, submitted.stamp().at_us.div_euclid(1_000));
         self.durable(submitted).await?;
         self.write_rest(of_exemplars, samples).await.map_err(|error| match is_unkeyed_add {
@@ -336,16 +336,28 @@ impl Gateway {
         exemplars.batches(pushed_ms).map(|batch| writer.submit(batch)).collect()
     }
 
-    /// A push under way, if it does not contradict what is held.
-    async fn submit(&self, push: Push, families: &[Family]) -> Result<Submitted, GatewayError> {
-        let Some(held) = &self.held else { return Ok(self.writer.submit(push)?) };
+    /// A push under way, if it does not contradict what is held and the quota has room for it, in this order: what is refused has taken
+    /// nothing.
+    async fn submit(
+        &self,
+        push: Push,
+        families: &[Family],
+        wanted: Option<Wanted>,
+    ) -> Result<Submitted, GatewayError> {
+        let taken = |push| -> Result<Submitted, GatewayError> {
+            if let Some((quota, wanted)) = self.quota.as_ref().zip(wanted) {
+                quota.take_wanted(wanted)?;
+            }
+            Ok(self.writer.submit(push)?)
+        };
+        let Some(held) = &self.held else { return taken(push) };
         let compared = self.settings.consistency_check.then_some(families);
         if compared.is_some() && !held.filled(Duration::from_millis(self.settings.known_wait_ms)).await {
             tracing::warn!("push compared with this process's only: what the store holds is not known yet");
         }
         let claims: Vec<Claim> = held.claims(families);
         let intent = Intent { group: push.group, change: push.change, claims, compared, ttl_us: push.ttl_us };
-        match held.push(intent, self.clock.now_us(), || self.writer.submit(push))? {
+        match held.push(intent, self.clock.now_us(), || taken(push))? {
             Claimed::Refused(faults) => Err(IntakeError::Inconsistent(faults).into()),
             Claimed::Submitted(submitted) => Ok(submitted),
         }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use access::QuotaSettings;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::response::Response;
 use http::{Request, StatusCode};
+use model::Clock;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -166,6 +168,21 @@ async fn a_refused_push_leaves_no_trace() {
         .await;
     bench.push("DELETE", "/metrics/job@base64/=", "", (400, "job name is required\n")).await;
     bench.check_held(&[r#"a{job="j"} 1"#]).await;
+}
+
+#[tokio::test]
+async fn a_push_that_is_refused_takes_nothing_of_the_quota() {
+    fn limited(gateway: Gateway) -> Gateway {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at_ms(NOW_MS));
+        let quota = QuotaSettings { active_series_max: Some(2), ..QuotaSettings::default() };
+        gateway.knowing_groups().within(quota.quota(&clock))
+    }
+    let of_writer = WriterSettings::of_writer(2);
+    let bench = Bench::with(Arc::new(InMemory::new()), Settings::default(), of_writer, limited);
+    bench.push("PUT", "/metrics/job/a", "# TYPE a counter\na 1\n", (200, "")).await;
+    bench.push_status("PUT", "/metrics/job/b", "# TYPE a gauge\na 1\nb 1\n", 400).await;
+    bench.push("PUT", "/metrics/job/c", "b 1\n", (200, "")).await;
+    bench.push_status("PUT", "/metrics/job/d", "b 1\n", 429).await;
 }
 
 #[tokio::test]
