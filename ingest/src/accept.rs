@@ -6,8 +6,9 @@ use std::sync::Arc;
 use access::{Grant, Refused};
 use model::{Labels, Metadata, MetricType, Samples, TYPE_LABEL, UNIT_LABEL, Value};
 use store::{NewExemplar, SampleBatch};
-use wire::remote_write::{Faults, Point, WriteRequest, WriteSeries, show_labels};
+use wire::remote_write::{Faults, Point, WriteRequest, WriteSeries};
 
+use crate::labels::{Fault, shown};
 use crate::settings::Settings;
 use crate::told::Families;
 
@@ -48,11 +49,11 @@ pub(crate) fn accept(request: WriteRequest, now_ms: i64, settings: &Settings) ->
     families.into_iter().for_each(|(family, metadata)| told.add(|| family, &metadata, settings));
     let mut accepted =
         Accepted { batch: SampleBatch::default(), exemplars: Vec::new(), counts: Counts::default(), faults };
-    let times = Times::at(now_ms, settings);
+    let (times, limits) = (Times::at(now_ms, settings), settings.label_limits());
     for WriteSeries { labels, points, exemplars, metadata } in series {
         let labels = if settings.type_labels { typed(labels, &metadata) } else { labels };
-        if let Err(fault) = check_labels(&labels, settings) {
-            accepted.faults.add(|| fault);
+        if let Err(excess) = limits.check(&labels) {
+            Fault::of_labels(excess, &labels).add_to(&mut accepted.faults, str::to_owned);
             continue;
         }
         let exemplars = stored_exemplars(&labels, &exemplars, &times, settings);
@@ -96,7 +97,7 @@ pub(crate) fn stored_exemplars(
 pub(crate) struct Told(HashMap<Arc<str>, Metadata>);
 
 impl Told {
-    /// Takes it if it says something and is no longer than a label may be: senders are not told of it, as by Prometheus.
+    /// Takes it if it says something and is no longer than names and labels may be: senders are not told of it, as by Prometheus.
     /// The family is not named where nothing is told of it, as of most series.
     pub(crate) fn add(
         &mut self,
@@ -108,8 +109,10 @@ impl Told {
             return;
         }
         let family = family();
-        let bytes = [family.len(), metadata.help.len(), metadata.unit.len()];
-        if bytes.into_iter().all(|bytes| bytes <= settings.label_value_bytes_max) {
+        let texts = [&metadata.help, &metadata.unit];
+        if family.len() <= settings.metric_name_bytes_max
+            && texts.iter().all(|text| text.len() <= settings.label_value_bytes_max)
+        {
             self.0.insert(family, metadata.clone());
         }
     }
@@ -143,26 +146,6 @@ fn typed(labels: Labels, metadata: &Metadata) -> Labels {
     sent.remove(TYPE_LABEL).remove(UNIT_LABEL).build().with_type_and_unit(*r#type, unit)
 }
 
-pub(crate) fn shown(labels: &Labels) -> String {
-    show_labels(labels.iter().map(|label| (label.name.as_bytes(), label.value.as_bytes())))
-}
-
-pub(crate) fn check_labels(labels: &Labels, settings: &Settings) -> Result<(), String> {
-    for label in labels {
-        let limits = [
-            ("name", label.name.len(), settings.label_name_bytes_max, "label_name_bytes_max"),
-            ("value", label.value.len(), settings.label_value_bytes_max, "label_value_bytes_max"),
-        ];
-        if let Some((what, bytes, max, limit)) = limits.into_iter().find(|(_, bytes, max, _)| bytes > max) {
-            return Err(format!(
-                "a label's {what} has {bytes} bytes, which is more than {max}, which is {limit}, in series {}",
-                shown(labels)
-            ));
-        }
-    }
-    Ok(())
-}
-
 /// When samples may be of.
 pub(crate) struct Times {
     now_ms: i64,
@@ -176,20 +159,26 @@ impl Times {
         Self { now_ms, ahead_max_ms, age_max_ms }
     }
 
-    pub(crate) fn check(&self, at_ms: i64) -> Result<(), String> {
+    pub(crate) fn check(&self, at_ms: i64) -> Result<(), Fault> {
         let Self { now_ms, ahead_max_ms, age_max_ms } = self;
         let ahead_ms = at_ms.saturating_sub(*now_ms);
         if ahead_ms > *ahead_max_ms {
-            return Err(format!(
+            let text = format!(
                 "out of bounds: timestamp is too far in the future: {at_ms} is {ahead_ms} ms ahead, and samples_ahead_max_ms is {ahead_max_ms},"
-            ));
+            );
+            return Err(Fault { limit: Some("samples_ahead_max_ms"), text });
         }
         match age_max_ms {
-            Some(age_max_ms) if now_ms.saturating_sub(at_ms) > *age_max_ms => Err(format!(
-                "too old sample: {at_ms} is {} ms ago, and samples_age_max_ms is {age_max_ms},",
-                now_ms.saturating_sub(at_ms)
-            )),
-            None if at_ms < 0 => Err(format!("too old sample: {at_ms} is before 1970")),
+            Some(age_max_ms) if now_ms.saturating_sub(at_ms) > *age_max_ms => {
+                let age_ms = now_ms.saturating_sub(at_ms);
+                let text = format!(
+                    "too old sample: {at_ms} is {age_ms} ms ago, and samples_age_max_ms is {age_max_ms},"
+                );
+                Err(Fault { limit: Some("samples_age_max_ms"), text })
+            }
+            None if at_ms < 0 => {
+                Err(Fault { limit: None, text: format!("too old sample: {at_ms} is before 1970") })
+            }
             _ => Ok(()),
         }
     }
@@ -200,7 +189,7 @@ fn samples(labels: &Labels, mut points: Vec<Point>, times: &Times, faults: &mut 
     points.retain(|point| match times.check(point.at_ms) {
         Ok(()) => true,
         Err(fault) => {
-            faults.add(|| format!("{fault} for series {}", shown(labels)));
+            fault.add_to(faults, |text| format!("{text} for series {}", shown(labels)));
             false
         }
     });

@@ -8,12 +8,12 @@ use store::WriteErrorKind;
 
 use crate::error::IngestError;
 
-/// Which limit a request exceeds, for programs: the name of a setting.
+/// Which limits a request exceeds, for programs: names of settings.
 const LIMIT: HeaderName = HeaderName::from_static("mayfly-limit");
 
 /// The same for who counts answers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Exceeded(pub(crate) &'static str);
+#[derive(Clone, Debug)]
+pub(crate) struct Exceeded(pub(crate) Vec<&'static str>);
 
 /// The one place where errors become statuses. Senders give up on what is answered 4xx and try again what is answered 5xx, so a body
 /// that came too slowly is a 503.
@@ -22,6 +22,7 @@ fn status(error: &IngestError) -> StatusCode {
         IngestError::Version(_) | IngestError::Compression(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         IngestError::TooLarge { .. }
         | IngestError::InflatesTooFar(_)
+        | IngestError::OtlpJsonTooLarge { .. }
         | IngestError::TooMany(_)
         | IngestError::OtlpTooMany(_)
         | IngestError::InfluxTooMany(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -73,8 +74,7 @@ pub(crate) fn error_as(error: &IngestError, answer: impl FnOnce(StatusCode, &str
     }
     let mut response = answer(status, &error.to_string());
     if let Some(limit) = error.limit() {
-        response.headers_mut().insert(LIMIT, HeaderValue::from_static(limit));
-        response.extensions_mut().insert(Exceeded(limit));
+        exceeding(&mut response, &[limit]);
     }
     if let IngestError::Quota(error) = error {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(error.retry_after_s()));
@@ -83,6 +83,15 @@ pub(crate) fn error_as(error: &IngestError, answer: impl FnOnce(StatusCode, &str
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
+}
+
+/// Says which limits were exceeded, by all of a request or by parts of it.
+pub(crate) fn exceeding(response: &mut Response, limits: &[&'static str]) {
+    // names of settings are words
+    if let Some(value) = HeaderValue::from_str(&limits.join(", ")).ok().filter(|value| !value.is_empty()) {
+        response.headers_mut().insert(LIMIT, value);
+        response.extensions_mut().insert(Exceeded(limits.to_vec()));
+    }
 }
 
 /// A text for people.

@@ -67,6 +67,14 @@ pub enum IngestError {
     /// The body becomes larger than allowed.
     #[error("{0}, which is inflated_body_bytes_max")]
     InflatesTooFar(String),
+    /// The body is JSON that is larger than allowed.
+    #[error(
+        "inflated body of JSON is larger than {max} bytes, which is otlp_json_bytes_max: protobuf may be larger"
+    )]
+    OtlpJsonTooLarge {
+        /// The limit.
+        max: usize,
+    },
     /// The body is no such message.
     #[error(transparent)]
     Decode(DecodeError),
@@ -93,6 +101,7 @@ impl IngestError {
         match self {
             Self::TooLarge { .. } => Some("body_bytes_max"),
             Self::InflatesTooFar(_) => Some("inflated_body_bytes_max"),
+            Self::OtlpJsonTooLarge { .. } => Some("otlp_json_bytes_max"),
             Self::TooMany(_) | Self::OtlpTooMany(_) | Self::InfluxTooMany(_) => {
                 Some("samples_per_request_max")
             }

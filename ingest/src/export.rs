@@ -14,18 +14,22 @@ use wire::remote_write::Faults;
 use wire::{Family, FlatSeries, Metric, flatten};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-use crate::accept::{Times, Told, check_labels, shown, stored_exemplars};
+use crate::accept::{Times, Told, stored_exemplars};
+use crate::labels::Fault;
 use crate::settings::Settings;
 
 /// What is to be stored, and what of the export is not.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Accepted {
     pub(crate) batch: SampleBatch,
     pub(crate) pushes: Vec<Push>,
     pub(crate) exemplars: Vec<NewExemplar>,
     /// Series that get a value.
     pub(crate) written: u64,
+    /// One for each data point that is not taken.
     pub(crate) faults: Faults,
+    /// What is wrong with `target_info` of resources: it stands for no data point.
+    pub(crate) remarks: Faults,
 }
 
 /// Sorts out an export at this time. `body` tells it from others: a sender that was not answered sends the same bytes again, and
@@ -38,37 +42,29 @@ pub(crate) fn accept(
     grant: &Grant,
 ) -> Result<Accepted, Refused> {
     let Export { resources, faults } = export;
-    let mut accepted = Accepted {
-        batch: SampleBatch::default(),
-        pushes: Vec::new(),
-        exemplars: Vec::new(),
-        written: 0,
-        faults,
-    };
-    let times = Times::at(now_us.div_euclid(1_000), settings);
+    let mut accepted = Accepted { faults, ..Accepted::default() };
+    let checks = Checks { times: Times::at(now_us.div_euclid(1_000), settings), settings };
     let mut told = Told::default();
-    for Resource { identity, cumulative, delta } in resources {
+    for Resource { identity, info, cumulative, delta } in resources {
+        let mut newest_ms = None;
         for family in &cumulative {
-            let before = accepted.batch.series.len();
+            let mut is_new = false;
             for metric in &family.metrics {
-                let at_ms = metric.timestamp_ms.unwrap_or_default();
-                match checked(family, metric, settings).and_then(|series| times.check(at_ms).map(|()| series))
-                {
-                    Ok(series) => {
-                        series.iter().try_for_each(|series| grant.check_series(&series.labels))?;
-                        accepted.written += series.len() as u64;
-                        accepted.exemplars.extend(exemplars(&series, &times, settings));
-                        accepted.batch.series.extend(series.into_iter().map(|series| sample(series, at_ms)));
-                    }
-                    Err(fault) => accepted.faults.add(|| fault_of(family, &fault)),
-                }
+                let Some(point) = checks.point(family, metric, &mut accepted) else { continue };
+                newest_ms = newest_ms.max(Some(point.at_ms));
+                is_new = true;
+                accepted.add_samples(point, grant)?;
             }
-            if accepted.batch.series.len() > before {
+            if is_new {
                 told.add(|| Arc::clone(&family.name), &family.metadata(), settings);
             }
         }
         let mut deltas = Deltas::default();
-        deltas.take(&delta, &times, settings, &mut accepted);
+        for (family, metric) in delta.iter().flat_map(|f| f.metrics.iter().map(move |metric| (f, metric))) {
+            let Some(point) = checks.point(family, metric, &mut accepted) else { continue };
+            newest_ms = newest_ms.max(Some(point.at_ms));
+            deltas.add(family, metric, point.series);
+        }
         let pushes = deltas.pushes(&identity, now_us, settings);
         if !pushes.is_empty() {
             grant.check_group(&identity)?;
@@ -76,6 +72,16 @@ pub(crate) fn accept(
         let pushed = pushes.iter().flat_map(|push| &push.families).flat_map(|family| &family.series);
         pushed.map(|series| &series.labels).try_for_each(|series| grant.check_series(series))?;
         accepted.pushes.extend(pushes);
+        // of a resource of which nothing is taken nothing is told
+        if let (Some(info), Some(at_ms)) = (info, newest_ms) {
+            for metric in &info.metrics {
+                match checks.series(&info, metric) {
+                    Ok(series) => accepted.add_samples(Point { series, at_ms }, grant)?,
+                    Err(fault) => fault.add_to(&mut accepted.remarks, |text| fault_of(&info, text)),
+                }
+            }
+            told.add(|| Arc::clone(&info.name), &info.metadata(), settings);
+        }
     }
     accepted.batch.families = told.into_families();
     // a key of its own for each push, since one body may hold several for one group
@@ -88,6 +94,15 @@ pub(crate) fn accept(
     Ok(accepted)
 }
 
+impl Accepted {
+    fn add_samples(&mut self, Point { series, at_ms }: Point, grant: &Grant) -> Result<(), Refused> {
+        series.iter().try_for_each(|series| grant.check_series(&series.labels))?;
+        self.written += series.len() as u64;
+        self.batch.series.extend(series.into_iter().map(|series| sample(series, at_ms)));
+        Ok(())
+    }
+}
+
 fn fault_of(family: &Family, fault: &str) -> String {
     format!("metric {:?}: {fault}", family.name)
 }
@@ -98,33 +113,57 @@ struct Series {
     flat: FlatSeries,
 }
 
-/// The series of one data point, if their labels are within the limits.
-fn checked(family: &Family, metric: &Metric, settings: &Settings) -> Result<Vec<Series>, String> {
-    let alone = Family {
-        name: Arc::clone(&family.name),
-        help: "".into(),
-        unit: "".into(),
-        r#type: family.r#type,
-        metrics: vec![metric.clone()],
-    };
-    let series = flatten(&alone).into_iter().map(|flat| {
-        let name = (Labels::NAME.into(), Arc::clone(&flat.name));
-        let mut labels = Labels::from_pairs(flat.labels.iter().cloned().chain([name]));
-        if settings.type_labels {
-            labels = labels.with_type_and_unit(family.r#type, &family.unit);
+/// The series of one data point, which is taken whole or not at all.
+struct Point {
+    series: Vec<Series>,
+    at_ms: i64,
+}
+
+/// What every data point has to keep to.
+struct Checks<'a> {
+    times: Times,
+    settings: &'a Settings,
+}
+
+impl Checks<'_> {
+    /// A data point within the limits, of which exemplars are taken. What is wrong with another is a fault.
+    fn point(&self, family: &Family, metric: &Metric, accepted: &mut Accepted) -> Option<Point> {
+        let at_ms = metric.timestamp_ms.unwrap_or_default();
+        let checked = self.series(family, metric).and_then(|series| self.times.check(at_ms).map(|()| series));
+        match checked {
+            Ok(series) => {
+                // each has a time of its own, so one that is sent again is the same
+                accepted.exemplars.extend(exemplars(&series, &self.times, self.settings));
+                Some(Point { series, at_ms })
+            }
+            Err(fault) => {
+                fault.add_to(&mut accepted.faults, |text| fault_of(family, text));
+                None
+            }
         }
-        if labels.len() > settings.labels_per_series_max {
-            return Err(format!(
-                "{} labels are more than {}, which is labels_per_series_max, in series {}",
-                labels.len(),
-                settings.labels_per_series_max,
-                shown(&labels)
-            ));
-        }
-        check_labels(&labels, settings)?;
-        Ok(Series { labels, flat })
-    });
-    series.collect()
+    }
+
+    /// The series of a metric, if their labels are within the limits.
+    fn series(&self, family: &Family, metric: &Metric) -> Result<Vec<Series>, Fault> {
+        let alone = Family {
+            name: Arc::clone(&family.name),
+            help: "".into(),
+            unit: "".into(),
+            r#type: family.r#type,
+            metrics: vec![metric.clone()],
+        };
+        let limits = self.settings.label_limits();
+        let series = flatten(&alone).into_iter().map(|flat| {
+            let name = (Labels::NAME.into(), Arc::clone(&flat.name));
+            let mut labels = Labels::from_pairs(flat.labels.iter().cloned().chain([name]));
+            if self.settings.type_labels {
+                labels = labels.with_type_and_unit(family.r#type, &family.unit);
+            }
+            limits.check(&labels).map_err(|excess| Fault::of_labels(excess, &labels))?;
+            Ok(Series { labels, flat })
+        });
+        series.collect()
+    }
 }
 
 fn exemplars(series: &[Series], times: &Times, settings: &Settings) -> Vec<NewExemplar> {
@@ -152,21 +191,6 @@ struct Deltas {
 }
 
 impl Deltas {
-    fn take(&mut self, families: &[Family], times: &Times, settings: &Settings, accepted: &mut Accepted) {
-        for family in families {
-            for metric in &family.metrics {
-                match checked(family, metric, settings) {
-                    Ok(series) => {
-                        // each has a time of its own, so one that is sent again is the same
-                        accepted.exemplars.extend(exemplars(&series, times, settings));
-                        self.add(family, metric, series);
-                    }
-                    Err(fault) => accepted.faults.add(|| fault_of(family, &fault)),
-                }
-            }
-        }
-    }
-
     fn add(&mut self, family: &Family, metric: &Metric, series: Vec<Series>) {
         let labels = Labels::from_pairs(metric.labels.iter().cloned());
         let count = self.seen.entry((Arc::clone(&family.name), labels)).or_default();

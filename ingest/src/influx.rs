@@ -18,7 +18,7 @@ use wire::remote_write::{Point, WriteRequest, WriteSeries};
 use crate::answer;
 use crate::body;
 use crate::error::IngestError;
-use crate::receiver::{Receiver, Written};
+use crate::receiver::{Receiver, Unwritten, Written};
 
 /// By which clients tell what they talk to. They look for a number.
 const VERSION: HeaderName = HeaderName::from_static("x-influxdb-version");
@@ -63,16 +63,18 @@ async fn write(receiver: &Receiver, request: Request, told: Told) -> Response {
                 faults.len()
             );
             tracing::warn!(faults = faults.len(), text, "lines refused in part");
-            told(StatusCode::BAD_REQUEST, &text)
+            let mut response = told(StatusCode::BAD_REQUEST, &text);
+            answer::exceeding(&mut response, faults.limits());
+            response
         }
-        Err(error) => answer::error_as(&error, told),
+        Err(Unwritten { error, .. }) => answer::error_as(&error, told),
     };
     response.headers_mut().insert(VERSION, VERSION_VALUE);
     receiver.stats().answered("influx", &response);
     response
 }
 
-async fn written(receiver: &Receiver, request: Request) -> Result<Written, IngestError> {
+async fn written(receiver: &Receiver, request: Request) -> Result<Written, Unwritten> {
     let kind = kind(&request)?;
     let _place = receiver.admit()?;
     let grant = body::granted(&request);
@@ -135,11 +137,13 @@ fn told_v1(status: StatusCode, text: &str) -> Response {
     answer::json(status, &json!({ "error": text }))
 }
 
+/// With the codes of InfluxDB.
 fn told_v2(status: StatusCode, text: &str) -> Response {
     let code = match status {
         StatusCode::BAD_REQUEST => "invalid",
         StatusCode::FORBIDDEN => "forbidden",
         StatusCode::PAYLOAD_TOO_LARGE => "request too large",
+        StatusCode::TOO_MANY_REQUESTS => "too many requests",
         StatusCode::SERVICE_UNAVAILABLE => "unavailable",
         _ => "internal error",
     };

@@ -2,13 +2,14 @@
 //! and deltas into the stream of pushes.
 //!
 //! In the order in which a request travels: [`router()`] hands it over, `body` receives it, `remote_write`, `otlp` or `influx` says what it asks to
-//! write, `accept` or `export` which of that can be, [`Receiver`] has the store write it, `answer` tells the sender. [`Statsd`] takes
+//! write, `accept` or `export` which of that can be, within the limits of `labels`, [`Receiver`] has the store write it, `answer` tells the sender. [`Statsd`] takes
 //! packets and answers nobody.
 
 mod accept;
 mod body;
 mod export;
 mod influx;
+mod labels;
 mod otlp;
 mod receiver;
 mod remote_write;
@@ -23,6 +24,7 @@ mod error;
 mod router;
 
 pub use error::IngestError;
+pub use labels::LabelLimits;
 pub use receiver::Receiver;
 pub use router::{influx_paths, influx_router, paths, router};
 pub use settings::Settings;

@@ -8,6 +8,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use wire::encoding::Encoding;
 use wire::otlp::Format;
+use wire::remote_write::Faults;
 
 use crate::answer;
 use crate::body;
@@ -63,18 +64,22 @@ fn kind(headers: &HeaderMap) -> Result<Kind, IngestError> {
     Ok(Kind { format, encoding })
 }
 
-/// An `ExportMetricsServiceResponse`, with a `partial_success` where something was not taken.
+/// An `ExportMetricsServiceResponse`, with a `partial_success` where something was not taken. If that is no data point, it is a warning,
+/// by the specification one with 0 rejected.
 fn success(format: Format, exported: &Exported) -> Response {
-    let (rejected, text) = (exported.faults.len() as u64, exported.faults.text());
-    if rejected > 0 {
+    let Exported { faults, remarks } = exported;
+    let rejected = faults.len() as u64;
+    let texts = [faults, remarks].into_iter().filter(|faults| !faults.is_empty()).map(Faults::text);
+    let text = texts.collect::<Vec<_>>().join("\n");
+    let is_partial = !text.is_empty();
+    if is_partial {
         tracing::warn!(rejected, text, "export refused in part");
     }
     let (content_type, body) = match format {
-        Format::Protobuf => (
-            "application/x-protobuf",
-            if rejected > 0 { partial_success(rejected, &text) } else { Vec::new() },
-        ),
-        Format::Json if rejected > 0 => {
+        Format::Protobuf => {
+            ("application/x-protobuf", if is_partial { partial_success(rejected, &text) } else { Vec::new() })
+        }
+        Format::Json if is_partial => {
             let partial =
                 serde_json::json!({ "rejectedDataPoints": rejected.to_string(), "errorMessage": text });
             ("application/json", serde_json::json!({ "partialSuccess": partial }).to_string().into_bytes())
@@ -83,6 +88,8 @@ fn success(format: Format, exported: &Exported) -> Response {
     };
     let mut response = answer::empty(StatusCode::OK);
     *response.body_mut() = body.into();
+    let limits: Vec<&'static str> = faults.limits().iter().chain(remarks.limits()).copied().collect();
+    answer::exceeding(&mut response, &limits);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use access::{Grant, Quota};
 use bytes::Bytes;
 use model::{Clock, Labels};
-use store::{NewExemplar, SampleBatch, Writer};
+use store::{NewExemplar, SampleBatch, WriteError, Writer};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wire::encoding;
+use wire::otlp::Format;
 use wire::remote_write::{self, Faults, KnownLabels, Version};
 
 use crate::accept::{self, Accepted, Counts};
@@ -45,11 +46,36 @@ pub(crate) struct Written {
     pub(crate) faults: Faults,
 }
 
+/// A request that was not done.
+#[derive(Debug)]
+pub(crate) struct Unwritten {
+    pub(crate) error: IngestError,
+    /// What of it is durable all the same, since its parts are written at once.
+    pub(crate) counts: Counts,
+}
+
+impl From<IngestError> for Unwritten {
+    fn from(error: IngestError) -> Self {
+        Self { error, counts: Counts::default() }
+    }
+}
+
 /// What became of an export that could be read.
 #[derive(Debug)]
 pub(crate) struct Exported {
     /// What was not taken, one for each data point.
     pub(crate) faults: Faults,
+    /// What else was not taken.
+    pub(crate) remarks: Faults,
+}
+
+/// Something was not stored.
+struct Unstored {
+    error: WriteError,
+    /// Whether the samples are durable.
+    samples: bool,
+    /// Exemplars that are durable.
+    exemplars: u64,
 }
 
 /// Bodies up to this size are decoded where they are received: it takes less than to hand them to another thread.
@@ -127,7 +153,7 @@ impl Receiver {
         version: Version,
         body: Bytes,
         grant: Grant,
-    ) -> Result<Written, IngestError> {
+    ) -> Result<Written, Unwritten> {
         self.takes_more().await?;
         let (settings, now_ms) = (Arc::clone(&self.settings), self.clock.now_ms());
         let known = Arc::clone(&self.known);
@@ -145,7 +171,7 @@ impl Receiver {
         kind: influx::Kind,
         body: Bytes,
         grant: Grant,
-    ) -> Result<Written, IngestError> {
+    ) -> Result<Written, Unwritten> {
         self.takes_more().await?;
         let (settings, now_ms) = (Arc::clone(&self.settings), self.clock.now_ms());
         let decode = move |body: &[u8]| {
@@ -157,33 +183,52 @@ impl Receiver {
         self.write(decoded(body, decode).await?).await
     }
 
-    async fn write(&self, accepted: Accepted) -> Result<Written, IngestError> {
+    async fn write(&self, accepted: Accepted) -> Result<Written, Unwritten> {
         let Accepted { batch, exemplars, counts, faults } = accepted;
         if let Some(quota) = &self.quota {
             let samples = counts.samples + counts.histograms + exemplars.len() as u64;
-            quota.take(labels_of(&batch, &exemplars), samples)?;
+            quota.take(labels_of(&batch, &exemplars), samples).map_err(IngestError::from)?;
         }
-        self.store(batch, exemplars).await?;
+        self.store(batch, exemplars).await.map_err(|Unstored { error, samples, exemplars }| {
+            let of_samples = if samples { counts } else { Counts::default() };
+            Unwritten { error: error.into(), counts: Counts { exemplars, ..of_samples } }
+        })?;
         self.stats.written(counts.samples + counts.histograms, faults.len() as u64);
         Ok(Written { counts, faults })
     }
 
     /// Stores samples, what is news about their families, and exemplars. Done when all of it is durable.
-    async fn store(&self, mut batch: SampleBatch, exemplars: Vec<NewExemplar>) -> Result<(), IngestError> {
+    async fn store(&self, mut batch: SampleBatch, exemplars: Vec<NewExemplar>) -> Result<(), Unstored> {
         let news = self.told.news(&mut batch.families, self.clock.now_us());
+        let samples = (!batch.is_empty()).then(|| self.samples.submit(batch)).transpose();
+        // samples that find no place leave no exemplars behind
+        let samples = samples.map_err(|error| Unstored { error, samples: false, exemplars: 0 })?;
         // they are under way at once
         let entries = SampleBatch::entries_of_exemplars(exemplars);
-        let writer = self.exemplars.as_ref();
-        let submit = |entry| writer.map(|writer| writer.submit(entry));
-        let exemplars = entries.filter_map(submit).collect::<Result<Vec<_>, _>>()?;
-        if !batch.is_empty() {
-            self.samples.push(batch).await?;
-            self.told.stored(news);
+        let submit = |entry: SampleBatch| {
+            let count = entry.series.len() as u64;
+            self.exemplars.as_ref().map(|writer| (count, writer.submit(entry)))
+        };
+        let submitted: Vec<_> = entries.filter_map(submit).collect();
+        let mut failed = None;
+        if let Some(samples) = samples {
+            match samples.durable().await {
+                Ok(_) => self.told.stored(news),
+                Err(error) => failed = Some(error),
+            }
         }
-        for exemplars in exemplars {
-            exemplars.durable().await?;
+        let (is_stored, mut stored) = (failed.is_none(), 0);
+        for (count, submitted) in submitted {
+            let durable = match submitted {
+                Ok(submitted) => submitted.durable().await.map(|_| ()),
+                Err(error) => Err(error),
+            };
+            match durable {
+                Ok(()) => stored += count,
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), |error| Err(Unstored { error, samples: is_stored, exemplars: stored }))
     }
 
     /// Whether what is sent now can be written.
@@ -203,10 +248,15 @@ impl Receiver {
         let (settings, now_us) = (Arc::clone(&self.settings), self.clock.now_us());
         let decode = move |body: &[u8]| {
             let body = encoding::inflate(kind.encoding, body, settings.inflated_body_bytes_max)?;
+            let max = settings.otlp_json_bytes_max;
+            if kind.format == Format::Json && body.len() > max {
+                return Err(IngestError::OtlpJsonTooLarge { max });
+            }
             let message = wire::otlp::decode(kind.format, &body, &settings.decoder_limits())?;
             Ok(export::accept(wire::otlp::families(&message), &body, now_us, &settings, &grant)?)
         };
-        let export::Accepted { batch, pushes, exemplars, written, faults } = decoded(body, decode).await?;
+        let export::Accepted { batch, pushes, exemplars, written, faults, remarks } =
+            decoded(body, decode).await?;
         if let Some(quota) = &self.quota {
             let pushed = pushes.iter().flat_map(|push| &push.families).flat_map(|family| &family.series);
             let labels = labels_of(&batch, &exemplars).chain(pushed.map(|series| &series.labels));
@@ -215,12 +265,12 @@ impl Receiver {
         // all of them are under way at once, so they share segments
         let pushes =
             pushes.into_iter().map(|push| self.pushes.submit(push)).collect::<Result<Vec<_>, _>>()?;
-        self.store(batch, exemplars).await?;
+        self.store(batch, exemplars).await.map_err(|unstored| unstored.error)?;
         for push in pushes {
             push.durable().await?;
         }
         self.stats.written(written, faults.len() as u64);
-        Ok(Exported { faults })
+        Ok(Exported { faults, remarks })
     }
 }
 

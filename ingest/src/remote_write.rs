@@ -8,11 +8,10 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use wire::remote_write::Version;
 
-use crate::accept::Counts;
 use crate::answer;
 use crate::body;
 use crate::error::IngestError;
-use crate::receiver::{Receiver, Written};
+use crate::receiver::{Receiver, Unwritten, Written};
 
 /// By which a sender of 2.0 knows what was written, and that it was understood.
 const SAMPLES: HeaderName = HeaderName::from_static("x-prometheus-remote-write-samples-written");
@@ -37,9 +36,11 @@ async fn answered(receiver: &Receiver, request: Request) -> Response {
         Ok(Written { counts, faults }) => {
             let text = faults.text();
             tracing::warn!(faults = faults.len(), text, "write refused in part");
-            (answer::text(StatusCode::BAD_REQUEST, &text), counts)
+            let mut response = answer::text(StatusCode::BAD_REQUEST, &text);
+            answer::exceeding(&mut response, faults.limits());
+            (response, counts)
         }
-        Err(error) => (answer::error(&error), Counts::default()),
+        Err(Unwritten { error, counts }) => (answer::error(&error), counts),
     };
     if version == Version::V2 {
         let counts =
@@ -63,7 +64,7 @@ fn version(headers: &HeaderMap) -> Result<Version, IngestError> {
     }
 }
 
-async fn written(receiver: &Receiver, version: Version, request: Request) -> Result<Written, IngestError> {
+async fn written(receiver: &Receiver, version: Version, request: Request) -> Result<Written, Unwritten> {
     let _place = receiver.admit()?;
     let grant = body::granted(&request);
     let body = body::receive(request.into_body(), receiver.settings()).await?;

@@ -22,7 +22,7 @@ pub struct IngestStats {
 struct Requests {
     /// By protocol and status.
     requests: BTreeMap<(&'static str, u16), u64>,
-    /// Those that exceed a limit, by protocol and limit.
+    /// Those that exceed a limit, as a whole or in part, by protocol and limit.
     limits: BTreeMap<(&'static str, &'static str), u64>,
 }
 
@@ -31,8 +31,9 @@ impl IngestStats {
     pub(crate) fn answered(&self, protocol: &'static str, response: &Response) {
         let mut counts = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.requests.entry((protocol, response.status().as_u16())).or_default() += 1;
-        if let Some(limit) = response.extensions().get::<Exceeded>() {
-            *counts.limits.entry((protocol, limit.0)).or_default() += 1;
+        let exceeded = response.extensions().get::<Exceeded>();
+        for limit in exceeded.iter().flat_map(|exceeded| &exceeded.0) {
+            *counts.limits.entry((protocol, limit)).or_default() += 1;
         }
     }
 
@@ -70,7 +71,7 @@ impl IngestStats {
             family("mayfly_write_requests_total", "Requests of senders of samples.", requests.collect()),
             family(
                 "mayfly_write_limits_exceeded_total",
-                "Requests of senders of samples that were refused since they exceed a limit, by the name of its setting.",
+                "Requests of senders of samples that were refused, as a whole or in part, since they exceed a limit, by the name of its setting.",
                 limits.collect(),
             ),
             family(

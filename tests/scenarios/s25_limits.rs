@@ -68,6 +68,53 @@ fn who_exceeds_a_limit_is_told_which_and_others_are_served() {
     }
 }
 
+/// A body whose series has labels of this many names beside the metric's.
+fn labelled(labels: usize) -> Vec<(String, String)> {
+    let name = ("__name__".to_owned(), "m".to_owned());
+    std::iter::once(name).chain((0..labels).map(|index| (format!("l{index:02}"), "x".to_owned()))).collect()
+}
+
+#[test]
+fn every_way_in_tells_which_limit_of_a_series_is_exceeded() {
+    let fixture = Fixture::with_args(|folder| {
+        let file = folder.path().join("limits.yml");
+        std::fs::write(&file, "labels_per_series_max: 10\nmetric_name_bytes_max: 16\n").unwrap();
+        vec![format!("--limits.file={}", file.display())]
+    });
+    let send = |path: &str, headers: &[(&str, &str)], body: Vec<u8>| {
+        let request = headers
+            .iter()
+            .fold(Request::new("POST", path), |request, (name, value)| request.header(name, value));
+        http::send(&fixture.server().gateway, &request.body(body)).expect("an answer")
+    };
+    let many = labelled(10);
+    let pairs: Vec<(&str, &str)> = many.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let body = request_v1([series_v1(&pairs, &[(now_ms(), 1.0)])]);
+    let body = snap::raw::Encoder::new().compress_vec(&body).unwrap();
+    let headers = [("content-type", V1), ("content-encoding", "snappy")];
+    assert_eq!(told(&send("/api/v1/write", &headers, body)), (400, Some("labels_per_series_max")));
+    let tags = pairs[1..].iter().map(|(name, value)| format!(",{name}={value}")).collect::<String>();
+    let answer = send("/write", &[], format!("m{tags} v=1").into_bytes());
+    assert_eq!(told(&answer), (400, Some("labels_per_series_max")));
+    let now_ms = now_ms();
+    let body = format!(
+        r#"{{"resourceMetrics": [{{"scopeMetrics": [{{"metrics": [
+            {{"name": "a_name_of_17_char", "gauge": {{"dataPoints": [{{"timeUnixNano": "{now_ms}000000", "asInt": 1}}]}}}}]}}]}}]}}"#
+    );
+    let answer = send("/v1/metrics", &[("content-type", "application/json")], body.into_bytes());
+    assert_eq!(told(&answer), (200, Some("metric_name_bytes_max")), "{}", answer.text());
+    let metrics = http::get(&fixture.server().query, "/metrics").unwrap().text();
+    for (protocol, limit) in [
+        ("influx", "labels_per_series_max"),
+        ("otlp", "metric_name_bytes_max"),
+        ("remote_write", "labels_per_series_max"),
+    ] {
+        let line =
+            format!("mayfly_write_limits_exceeded_total{{limit=\"{limit}\",protocol=\"{protocol}\"}} 1\n");
+        assert!(metrics.contains(&line), "{line}{metrics}");
+    }
+}
+
 fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     i64::try_from(since.as_millis()).unwrap()

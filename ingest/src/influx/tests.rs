@@ -1,9 +1,10 @@
 //! Lines over a store in memory.
 
+use access::QuotaSettings;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http;
-use model::{MatchOp, Matcher, Selection};
+use model::{Clock, MatchOp, Matcher, Selection};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -26,6 +27,10 @@ struct Bench {
 
 impl Bench {
     fn over(store: Arc<dyn ObjectStore>, settings: Settings) -> Self {
+        Self::within(store, settings, None)
+    }
+
+    fn within(store: Arc<dyn ObjectStore>, settings: Settings, quota: Option<QuotaSettings>) -> Self {
         let clock = Arc::new(ManualClock::at_ms(NOW_MS));
         let (root, tenant) = (Path::default(), Tenant::default());
         let (samples, pushes) = (Stream::samples(&root, &tenant), Stream::pushes(&root, &tenant));
@@ -39,8 +44,10 @@ impl Bench {
             Source::new(samples, None),
             ReaderSettings::default(),
         );
-        let receiver = Receiver::new(Arc::new(of_samples), Arc::new(of_pushes), clock, settings);
-        let receiver = Arc::new(receiver);
+        let receiver =
+            Receiver::new(Arc::new(of_samples), Arc::new(of_pushes), Arc::clone(&clock) as _, settings);
+        let quota = quota.and_then(|quota| quota.quota(&(clock as Arc<dyn Clock>)));
+        let receiver = Arc::new(receiver.within(quota));
         Self { router: influx_router(Arc::clone(&receiver)), receiver, reader }
     }
 
@@ -49,13 +56,27 @@ impl Bench {
     }
 
     async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> (u16, String) {
+        let (status, _, text) = self.answer(method, path, headers, body).await;
+        (status, text)
+    }
+
+    /// Status, the limits that are exceeded, and the text.
+    async fn answer(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> (u16, String, String) {
         let request = http::Request::builder().method(method).uri(path);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let request = request.body(Body::from(body)).expect("a request");
         let response = self.router.clone().oneshot(request).await.expect("infallible");
         let status = response.status().as_u16();
+        let limit =
+            response.headers().get("mayfly-limit").map(|limit| limit.to_str().expect("words").to_owned());
         let body = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
-        (status, String::from_utf8_lossy(&body).into_owned())
+        (status, limit.unwrap_or_default(), String::from_utf8_lossy(&body).into_owned())
     }
 
     async fn post(&self, path: &str, body: &str) -> (u16, String) {
@@ -160,6 +181,44 @@ async fn limits_and_a_store_that_fails() {
     let bench = Bench::over(Arc::new(FaultyStore::new(Arc::new(InMemory::new()), plan)), Settings::default());
     let (status, text) = bench.post("/api/v2/write", "a v=1").await;
     assert!(status == 503 && text.contains("\"code\":\"unavailable\""), "{text}");
+}
+
+#[tokio::test]
+async fn labels_are_counted_with_the_database_and_the_name() {
+    let bench = Bench::new();
+    let line = |tags: usize| (0..tags).fold("m".to_owned(), |line, tag| format!("{line},t{tag}=x")) + " v=1";
+    for (tags, status, limit) in
+        [(62, 204, ""), (63, 400, "labels_per_series_max"), (65, 400, "labels_per_series_max")]
+    {
+        let (found, told, text) = bench.answer("POST", "/write?db=d", &[], line(tags).into_bytes()).await;
+        assert_eq!((found, &*told), (status, limit), "{text}");
+        assert!(text.contains(limit), "{text}");
+    }
+    let name = format!("{} v=1", "m".repeat(1_023));
+    let (status, limit, _) = bench.answer("POST", "/api/v2/write", &[], name.into_bytes()).await;
+    assert_eq!((status, &*limit), (400, "metric_name_bytes_max"));
+    let stats = wire::exposition::write_text(
+        &bench.receiver.stats().families(),
+        wire::name_escaping::Escaping::Underscores,
+    );
+    for (limit, count) in [("labels_per_series_max", 2), ("metric_name_bytes_max", 1)] {
+        let line =
+            format!("mayfly_write_limits_exceeded_total{{protocol=\"influx\",limit=\"{limit}\"}} {count}\n");
+        assert!(stats.contains(&line), "{line}{stats}");
+    }
+}
+
+#[tokio::test]
+async fn a_quota_is_told_in_the_words_of_either_version() {
+    let quota = QuotaSettings { active_series_max: Some(1), ..QuotaSettings::default() };
+    let bench = Bench::within(Arc::new(InMemory::new()), Settings::default(), Some(quota));
+    for (path, expect) in
+        [("/write", "{\"error\":"), ("/api/v2/write", "{\"code\":\"too many requests\",\"message\":")]
+    {
+        let (status, limit, text) = bench.answer("POST", path, &[], b"m v=1,w=2".to_vec()).await;
+        assert_eq!((status, &*limit), (429, "active_series_max"));
+        assert!(text.starts_with(expect), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -55,6 +55,17 @@ impl Bench {
     }
 
     async fn send(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> (u16, String) {
+        let (status, _, text) = self.answer(path, headers, body).await;
+        (status, text)
+    }
+
+    /// Status, the limits that are exceeded, and the text.
+    async fn answer(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> (u16, String, String) {
         let request =
             headers.iter().fold(Request::post(path), |request, (name, value)| request.header(*name, *value));
         let response = self
@@ -64,12 +75,22 @@ impl Bench {
             .await
             .expect("infallible");
         let status = response.status().as_u16();
+        let limit =
+            response.headers().get("mayfly-limit").map(|limit| limit.to_str().expect("words").to_owned());
         let body = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
-        (status, String::from_utf8_lossy(&body).into_owned())
+        (status, limit.unwrap_or_default(), String::from_utf8_lossy(&body).into_owned())
     }
 
     async fn json(&self, metrics: &str) -> (u16, String) {
         self.send("/v1/metrics", &[("content-type", "application/json")], export(metrics)).await
+    }
+
+    /// The times of what is known of the resource.
+    async fn info_ms(&self) -> Vec<i64> {
+        let matchers = vec![Matcher::equal("__name__", "target_info"), Matcher::equal("job", "cart")];
+        let selection = Selection { matchers, start_ms: 0, end_ms: NOW_MS + 10_000_000 };
+        let found = self.reader.select(&selection).await.expect("reads").found;
+        found.first().map(|series| series.samples.timestamps_ms.clone()).unwrap_or_default()
     }
 
     /// The last value of a series, and whether it is a step.
@@ -86,8 +107,13 @@ impl Bench {
 }
 
 fn export(metrics: &str) -> String {
+    export_of("", metrics)
+}
+
+/// The same of a resource with more attributes, each with a comma before it.
+fn export_of(more: &str, metrics: &str) -> String {
     format!(
-        r#"{{"resourceMetrics": [{{"resource": {{"attributes": [{{"key": "service.name", "value": {{"stringValue": "cart"}}}}]}},
+        r#"{{"resourceMetrics": [{{"resource": {{"attributes": [{{"key": "service.name", "value": {{"stringValue": "cart"}}}}{more}]}},
             "scopeMetrics": [{{"metrics": [{metrics}]}}]}}]}}"#
     )
 }
@@ -190,8 +216,38 @@ async fn what_is_not_taken_is_told_and_the_rest_is_taken() {
 }
 
 #[tokio::test]
+async fn data_points_alone_are_counted_and_time_what_is_known_of_their_resource() {
+    const HOUR_MS: i64 = 3_600_000;
+    let region = r#", {"key": "cloud.region", "value": {"stringValue": "eu"}}"#;
+    let long = format!(r#", {{"key": "note", "value": {{"stringValue": "{}"}}}}"#, "x".repeat(8 << 10 | 1));
+    let bad = |temporality| sum("far", temporality, 5, NOW_MS + HOUR_MS);
+    let good = |temporality| sum("rows", temporality, 5, NOW_MS - 7);
+    let odd = sum("odd", 0, 5, NOW_MS + 9);
+    let check =
+        async |attributes: &str, metrics: &[String], rejected: &str, limits: &str, info_ms: &[i64]| {
+            let bench = Bench::new();
+            let body = export_of(attributes, &metrics.join(","));
+            let json = [("content-type", "application/json")];
+            let (status, limit, text) = bench.answer("/v1/metrics", &json, body).await;
+            let answer: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            let count = answer["partialSuccess"]["rejectedDataPoints"].as_str().unwrap_or_default();
+            assert_eq!((status, count, &*limit), (200, rejected, limits), "{text}");
+            assert_eq!(bench.info_ms().await, info_ms, "{text}");
+        };
+    for temporality in [CUMULATIVE, DELTA] {
+        let (bad, good) = (bad(temporality), good(temporality));
+        check(region, std::slice::from_ref(&bad), "1", "samples_ahead_max_ms", &[]).await;
+        check(region, &[good.clone(), bad.clone()], "1", "samples_ahead_max_ms", &[NOW_MS - 7]).await;
+        check(region, &[good.clone(), odd.clone()], "1", "", &[NOW_MS - 7]).await;
+        check(region, std::slice::from_ref(&good), "", "", &[NOW_MS - 7]).await;
+        // it is no data point, so that is a warning
+        check(&long, &[good], "0", "label_value_bytes_max", &[]).await;
+    }
+}
+
+#[tokio::test]
 async fn limits_and_a_store_that_fails() {
-    let settings = Settings { samples_per_request_max: 4, label_value_bytes_max: 10, ..Settings::default() };
+    let settings = Settings { samples_per_request_max: 4, metric_name_bytes_max: 10, ..Settings::default() };
     let bench = Bench::over(Arc::new(InMemory::new()), settings);
     let many = [sum("a", CUMULATIVE, 1, NOW_MS), sum("b", CUMULATIVE, 1, NOW_MS)].join(",");
     let (status, text) = bench.json(&many).await;
@@ -200,7 +256,15 @@ async fn limits_and_a_store_that_fails() {
         (413, "more than 4 metrics, data points, buckets and attributes, which is samples_per_request_max\n")
     );
     let (_, text) = bench.json(&sum("a_long_name_of_it", DELTA, 1, NOW_MS)).await;
-    assert!(text.contains("which is label_value_bytes_max"), "{text}");
+    assert!(text.contains("which is metric_name_bytes_max"), "{text}");
+    let settings = Settings { otlp_json_bytes_max: 10, ..Settings::default() };
+    let bench = Bench::over(Arc::new(InMemory::new()), settings);
+    let json = [("content-type", "application/json")];
+    let (status, limit, text) = bench.answer("/v1/metrics", &json, export("")).await;
+    assert_eq!((status, &*limit), (413, "otlp_json_bytes_max"));
+    assert!(text.contains("larger than 10 bytes, which is otlp_json_bytes_max"), "{text}");
+    let protobuf = [("content-type", "application/x-protobuf")];
+    assert_eq!(bench.send("/v1/metrics", &protobuf, b"\x12\x0bhello world".to_vec()).await.0, 200);
     let store = FaultyStore::new(Arc::new(InMemory::new()), |operation, _| match operation {
         Operation::Put => Fault::Fail,
         _ => Fault::None,

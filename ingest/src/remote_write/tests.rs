@@ -36,6 +36,23 @@ impl Bench {
     }
 
     fn over(store: Arc<dyn ObjectStore>, settings: Settings, of_writer: WriterSettings) -> Self {
+        Self::with(store, settings, of_writer, |receiver| receiver)
+    }
+
+    /// With the label sets that another remembers.
+    fn remembering(settings: Settings, other: &Self) -> Self {
+        let of_writer = WriterSettings::of_writer(4);
+        Self::with(Arc::new(InMemory::new()), settings, of_writer, |receiver| {
+            receiver.remembering_with(&other.receiver)
+        })
+    }
+
+    fn with(
+        store: Arc<dyn ObjectStore>,
+        settings: Settings,
+        of_writer: WriterSettings,
+        finish: impl FnOnce(Receiver) -> Receiver,
+    ) -> Self {
         let clock = Arc::new(ManualClock::at_ms(NOW_MS));
         let (root, tenant) = (Path::default(), Tenant::default());
         let samples = Stream::samples(&root, &tenant);
@@ -55,7 +72,7 @@ impl Bench {
         let reader = Reader::new(store, pushes, Source::new(samples, None), ReaderSettings::default());
         let reader = reader.with_exemplars(Source::new(exemplars, None));
         let receiver = Receiver::new(Arc::new(writer), Arc::new(pusher), clock, settings);
-        let receiver = Arc::new(receiver.with_exemplars(Arc::new(of_exemplars)));
+        let receiver = Arc::new(finish(receiver.with_exemplars(Arc::new(of_exemplars))));
         Self { router: router(Arc::clone(&receiver)), receiver, reader }
     }
 
@@ -396,6 +413,53 @@ async fn a_write_that_is_not_durable_is_no_success() {
     let (status, text, counts) = bench.write(V2, &message).await;
     assert_eq!((status, counts), (503, Some([0, 0, 0])), "{text}");
     assert!(bench.is_empty().await);
+}
+
+#[tokio::test]
+async fn of_a_write_that_fails_in_part_the_rest_is_counted() {
+    let exemplar = || Message::new().varints(1, [1, 2]).double(2, 1.0).int(3, NOW_MS);
+    let message = || {
+        let fill = |series: Message| series.message(2, sample(NOW_MS, 1.0)).message(4, exemplar());
+        RequestV2::default().series(&NAME, fill).into_bytes()
+    };
+    for (broken, expect) in [("samples", [0, 0, 1]), ("exemplars", [1, 0, 0])] {
+        let store =
+            FaultyStore::new(Arc::new(InMemory::new()), move |operation, path: &Path| match operation {
+                Operation::Put if path.parts().any(|part| part.as_ref() == broken) => Fault::Fail,
+                _ => Fault::None,
+            });
+        let bench = Bench::over(Arc::new(store), Settings::default(), WriterSettings::of_writer(1));
+        let (status, text, counts) = bench.write(V2, &message()).await;
+        assert_eq!((status, counts), (503, Some(expect)), "{broken}: {text}");
+        assert_eq!(bench.stored("m").await.len() as u64, expect[0]);
+        assert_eq!(bench.exemplars("m").await.len() as u64, expect[2]);
+    }
+}
+
+#[tokio::test]
+async fn limits_hold_also_for_labels_that_another_has_sent() {
+    let long = "x".repeat(20);
+    let labels = [("__name__", "m"), ("a", &*long), ("b", "1"), ("c", "1")];
+    let (v1, v2) = (
+        request_v1([series_v1(&labels, &[(NOW_MS, 1.0)])]),
+        RequestV2::default().floats(&labels, &[(NOW_MS, 1.0)]).into_bytes(),
+    );
+    let first = Bench::new();
+    for (limit, settings) in [
+        ("labels_per_series_max", Settings { labels_per_series_max: 3, ..Settings::default() }),
+        ("label_value_bytes_max", Settings { label_value_bytes_max: 19, ..Settings::default() }),
+    ] {
+        let second = Bench::remembering(settings, &first);
+        for (content_type, message) in [(V1, &v1), (V2, &v2)] {
+            assert_eq!(first.write(content_type, message).await.0, 204);
+            let request =
+                request(&[("content-type", content_type), ("content-encoding", "snappy")], packed(message));
+            let response = second.router.clone().oneshot(request).await.expect("infallible");
+            assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+            assert_eq!(response.headers()["mayfly-limit"], limit);
+        }
+        assert!(second.is_empty().await);
+    }
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ pub(super) struct Limits {
 /// A limit: its name in the file, in errors and in metrics, and what it sets. Those that all ways in know have one name.
 type Field = (&'static str, fn(&mut Limits, usize));
 
-const FIELDS: [Field; 24] = [
+const FIELDS: [Field; 25] = [
     ("active_series_max", |all, value| all.quota.active_series_max = Some(value)),
     ("active_series_window_ms", |all, value| all.quota.active_series_window_ms = signed(value)),
     ("body_bytes_max", |all, value| {
@@ -81,7 +81,10 @@ const FIELDS: [Field; 24] = [
     ("labels_per_series_max", |all, value| {
         (all.gateway.labels_per_series_max, all.ingest.labels_per_series_max) = (value, value);
     }),
-    ("metric_name_bytes_max", |all, value| all.gateway.metric_name_bytes_max = value),
+    ("metric_name_bytes_max", |all, value| {
+        (all.gateway.metric_name_bytes_max, all.ingest.metric_name_bytes_max) = (value, value);
+    }),
+    ("otlp_json_bytes_max", |all, value| all.ingest.otlp_json_bytes_max = value),
     ("pushes_in_flight_max", |all, value| all.gateway.pushes_in_flight_max = value),
     ("queued_queries_max", |all, value| all.queries.queued_queries_max = value),
     ("requests_per_batch_max", |all, value| all.gateway.requests_per_batch_max = value),

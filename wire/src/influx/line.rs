@@ -19,8 +19,8 @@ pub(super) enum Fault {
     DuplicateTags,
     #[error("a tag's name would begin with __, which is reserved")]
     ReservedTag,
-    #[error("too many tags")]
-    TooManyTags,
+    #[error("more than {0} tags, which is labels_per_series_max")]
+    TooManyTags(usize),
     #[error("missing fields")]
     Fields,
     #[error("missing field key")]
@@ -33,6 +33,13 @@ pub(super) enum Fault {
     Quotes,
     #[error("bad timestamp")]
     Timestamp,
+}
+
+impl Fault {
+    /// The setting whose value is exceeded.
+    pub(super) fn limit(self) -> Option<&'static str> {
+        matches!(self, Self::TooManyTags(_)).then_some("labels_per_series_max")
+    }
 }
 
 /// The first line that is neither empty nor a comment, and what comes behind it. A line feed between quotes of a field's value does
@@ -121,7 +128,7 @@ pub(super) fn parse(line: &[u8], precision: Precision, tags_max: usize) -> Resul
             return Err(Fault::ReservedTag);
         }
         if tags.len() == tags_max {
-            return Err(Fault::TooManyTags);
+            return Err(Fault::TooManyTags(tags_max));
         }
         tags.push((name.into(), value.into()));
     }

@@ -123,7 +123,10 @@ pub fn decode(body: &[u8], precision: Precision, limits: &Limits) -> Result<Poin
                 }
                 found.points.push(point);
             }
-            Err(fault) => found.faults.add(|| format!("unable to parse '{}': {fault}", line::shown(line))),
+            Err(fault) => {
+                let text = || format!("unable to parse '{}': {fault}", line::shown(line));
+                found.faults.add_of(fault.limit(), text);
+            }
         }
     }
     Ok(found)

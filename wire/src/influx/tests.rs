@@ -104,7 +104,7 @@ fn faults() {
     refused("a,t=1,t=2 v=1", "duplicate tags");
     refused("a,t-=1,t_=2 v=1", "duplicate tags");
     refused("a,__name__=b v=1", "a tag's name would begin with __, which is reserved");
-    refused("a,b=1,c=2,d=3,e=4 v=1", "too many tags");
+    refused("a,b=1,c=2,d=3,e=4 v=1", "more than 3 tags, which is labels_per_series_max");
     for line in ["a", "a,t=1", "a,t=1\\ "] {
         refused(line.trim_end(), "missing fields");
     }

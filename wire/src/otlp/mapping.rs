@@ -27,7 +27,9 @@ pub struct Export {
 pub struct Resource {
     /// `job` and `instance`, where the resource says what they are.
     pub identity: Labels,
-    /// Gauges and what has been counted since a start, each with its time. `target_info` is among them.
+    /// What else is known about it, for joins: `target_info`, without a time, which is that of the newest data point that is taken.
+    pub info: Option<Family>,
+    /// Gauges and what has been counted since a start, each with its time.
     pub cumulative: Vec<Family>,
     /// What has been counted since the last export.
     pub delta: Vec<Family>,
@@ -42,21 +44,16 @@ pub fn families(message: &Message) -> Export {
     for resource in &message.resource_metrics {
         let attributes = &resource.resource.attributes;
         let identity = identity(attributes);
-        let mut mapper = Mapper {
-            identity: &identity,
-            faults: &mut export.faults,
-            newest_ms: 0,
-            sides: Default::default(),
-        };
+        let mut mapper =
+            Mapper { identity: &identity, faults: &mut export.faults, sides: Default::default() };
         for metric in resource.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
             mapper.metric(metric);
         }
-        let (newest_ms, [cumulative, delta]) = (mapper.newest_ms, mapper.sides);
-        let mut cumulative: Vec<Family> = cumulative.into_values().collect();
-        cumulative.extend(target_info(attributes, &identity, newest_ms));
+        let [cumulative, delta] = mapper.sides;
         export.resources.push(Resource {
+            info: target_info(attributes, &identity),
             identity: Labels::from_pairs(identity),
-            cumulative,
+            cumulative: cumulative.into_values().collect(),
             delta: delta.into_values().collect(),
         });
     }
@@ -77,28 +74,26 @@ fn identity(attributes: &[Attribute]) -> LabelMap {
     identity
 }
 
-/// What else is known about the resource, for joins: 1 at the time of its newest data point.
-fn target_info(attributes: &[Attribute], identity: &LabelMap, newest_ms: i64) -> Option<Family> {
+/// What else is known about the resource.
+fn target_info(attributes: &[Attribute], identity: &LabelMap) -> Option<Family> {
     let others = attributes.iter().filter(|attribute| !IDENTIFYING.contains(&&*attribute.key));
     let mut labels = attributes::labels(others);
-    if labels.is_empty() || identity.is_empty() || newest_ms == 0 {
+    if labels.is_empty() || identity.is_empty() {
         return None;
     }
     labels.extend(identity.clone());
-    let metric = family::Metric::new(attributes::pairs(labels), MetricValue::Gauge(1.0));
     Some(Family {
         name: "target_info".into(),
         help: "Target metadata".into(),
         unit: "".into(),
         r#type: MetricType::Gauge,
-        metrics: vec![family::Metric { timestamp_ms: Some(newest_ms), ..metric }],
+        metrics: vec![family::Metric::new(attributes::pairs(labels), MetricValue::Gauge(1.0))],
     })
 }
 
 struct Mapper<'a> {
     identity: &'a LabelMap,
     faults: &'a mut Faults,
-    newest_ms: i64,
     /// Cumulative and delta, by name.
     sides: [BTreeMap<String, Family>; 2],
 }
@@ -222,7 +217,6 @@ impl Mapper<'_> {
         }
         let ms = |nanos: u64| (nanos / 1_000_000) as i64;
         let at_ms = ms(common.time_unix_nano);
-        self.newest_ms = self.newest_ms.max(at_ms);
         let mut labels = attributes::labels(&common.attributes);
         if let Some(name) = labels.keys().find(|name| name.is_empty() || *name == Labels::NAME) {
             return Err(format!("an attribute would become the label {name:?}"));

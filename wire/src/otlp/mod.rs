@@ -54,20 +54,13 @@ pub enum OtlpError {
     },
 }
 
-/// Bytes of a JSON body: what it becomes takes much more than it.
-pub const JSON_BYTES_MAX: usize = 8 << 20;
-
-/// Reads an inflated body.
+/// Reads an inflated body. What JSON becomes takes much more than it, so callers have a smaller limit for that.
 ///
 /// # Errors
 /// If it is no such message, or if it asks for more than the limits allow.
 pub fn decode(format: Format, body: &[u8], limits: &Limits) -> Result<Message, OtlpError> {
-    let bytes_max = match format {
-        Format::Protobuf => limits.bytes_max,
-        Format::Json => limits.bytes_max.min(JSON_BYTES_MAX),
-    };
-    if body.len() > bytes_max {
-        return Err(OtlpError::TooLarge { bytes_max });
+    if body.len() > limits.bytes_max {
+        return Err(OtlpError::TooLarge { bytes_max: limits.bytes_max });
     }
     match format {
         Format::Protobuf => protobuf::decode(body, limits),

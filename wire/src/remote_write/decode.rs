@@ -72,7 +72,8 @@ pub enum DecodeError {
     },
 }
 
-/// Reads an inflated body. Label sets that are known are not read again; what is `known` is of requests with the same limits.
+/// Reads an inflated body. Label sets that are known are not read again; what is `known` may be of requests with other limits.
+/// Of labels their number is checked: how long they are is for the caller to see.
 ///
 /// # Errors
 /// If it is no such message, or if it asks for more than the limits allow.

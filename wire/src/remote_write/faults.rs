@@ -8,6 +8,7 @@ const TOLD_MAX: usize = 100;
 pub struct Faults {
     told: Vec<String>,
     untold: usize,
+    limits: Vec<&'static str>,
 }
 
 impl Faults {
@@ -18,6 +19,19 @@ impl Faults {
         } else {
             self.untold += 1;
         }
+    }
+
+    /// Adds one that is due to a limit, by the name of its setting, or to none.
+    pub fn add_of(&mut self, limit: Option<&'static str>, text: impl FnOnce() -> String) {
+        self.add(text);
+        if let Some(limit) = limit.filter(|limit| !self.limits.contains(limit)) {
+            self.limits.push(limit);
+        }
+    }
+
+    /// The limits that some are due to, each once, in the order in which they were exceeded first.
+    pub fn limits(&self) -> &[&'static str] {
+        &self.limits
     }
 
     /// Whether there is none.
@@ -43,6 +57,15 @@ impl Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_is_told_once() {
+        let mut faults = Faults::default();
+        for limit in [None, Some("b_max"), Some("a_max"), None, Some("b_max")] {
+            faults.add_of(limit, || "f".to_owned());
+        }
+        assert_eq!((faults.len(), faults.limits()), (5, &["b_max", "a_max"][..]));
+    }
 
     #[test]
     fn not_all_of_many_are_told() {

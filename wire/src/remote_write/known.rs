@@ -61,8 +61,8 @@ impl KnownLabels {
         }
     }
 
-    /// The labels that these words stand for.
-    pub(super) fn get(&self, sent: &impl Sent) -> Option<Labels> {
+    /// The labels that these words stand for, unless they are more than that: who noted them may have had another limit.
+    pub(super) fn get(&self, sent: &impl Sent, labels_max: usize) -> Option<Labels> {
         if self.shard_bytes_max == 0 {
             return None;
         }
@@ -74,7 +74,7 @@ impl KnownLabels {
             known.labels.clone()
         };
         // others may have the same hash
-        sent.is(&labels).then_some(labels)
+        (labels.len() <= labels_max && sent.is(&labels)).then_some(labels)
     }
 
     /// Notes what they stand for, if they are in order. The same labels, of texts that are shared.
@@ -199,10 +199,10 @@ mod tests {
         let mut missed = 0;
         for number in 100..100_000 {
             let new = labels(number);
-            assert_eq!(known.get(&Said(&new)), None);
+            assert_eq!(known.get(&Said(&new), usize::MAX), None);
             known.put(&Said(&new), new.clone());
             let again = &often[number % often.len()];
-            match known.get(&Said(again)) {
+            match known.get(&Said(again), usize::MAX) {
                 Some(found) => assert_eq!(found, *again),
                 None => {
                     missed += 1;
@@ -226,7 +226,11 @@ mod tests {
         for labels in &all {
             known.put(&Said(labels), labels.clone());
         }
-        assert!((0..3).all(|_| all.iter().all(|labels| known.get(&Said(labels)).as_ref() == Some(labels))));
+        assert!(
+            (0..3).all(|_| all
+                .iter()
+                .all(|labels| known.get(&Said(labels), usize::MAX).as_ref() == Some(labels)))
+        );
     }
 
     #[test]
@@ -253,13 +257,13 @@ mod tests {
         let known = KnownLabels::new(1 << 20);
         let (one, other) = (labels(1), labels(2));
         known.put(&Same(&one), one.clone());
-        assert_eq!((known.get(&Same(&one)), known.get(&Same(&other))), (Some(one), None));
+        assert_eq!((known.get(&Same(&one), 9), known.get(&Same(&other), 9)), (Some(one), None));
     }
 
     #[test]
     fn nothing_is_known_without_room() {
         let known = KnownLabels::new(0);
         known.put(&Said(&labels(1)), labels(1));
-        assert_eq!(known.get(&Said(&labels(1))), None);
+        assert_eq!(known.get(&Said(&labels(1)), usize::MAX), None);
     }
 }

@@ -11,6 +11,9 @@ pub(super) trait Symbol {
     fn text(&self) -> Option<std::sync::Arc<str>>;
 }
 
+/// What the setting is called by whose value `labels_max` is.
+const LABELS_MAX: &str = "labels_per_series_max";
+
 /// No more of a label set than this is shown.
 const SHOWN_BYTES_MAX: usize = 2 << 10;
 
@@ -45,10 +48,10 @@ pub(super) fn build<S: Symbol>(
     pairs.sort_by(|a, b| a.0.bytes().cmp(b.0.bytes()));
     let shown = |pairs: &[(S, S)]| show(pairs.iter().map(|(name, value)| (name.bytes(), value.bytes())));
     if pairs.len() > labels_max {
-        faults.add(|| {
+        faults.add_of(Some(LABELS_MAX), || {
             let count = pairs.len();
             format!(
-                "{count} labels are more than {labels_max}, which is labels_per_series_max, in series {}",
+                "{count} labels are more than {labels_max}, which is {LABELS_MAX}, in series {}",
                 shown(&pairs)
             )
         });

@@ -399,6 +399,19 @@ fn every_limit_is_reached() {
         request.expect("a message").faults.text(),
         r#"3 labels are more than 2, which is labels_per_series_max, in series {__name__="m", a="b", c="d"}"#
     );
+    // whoever has sent it before may send more labels
+    let known = KnownLabels::new(1 << 20);
+    let points = [(1, 1.0)];
+    let both = [
+        (Version::V1, request_v1([series_v1(&labels, &points)])),
+        (Version::V2, RequestV2::default().floats(&labels, &points).into_bytes()),
+    ];
+    for (version, body) in both {
+        assert!(decode(version, &body, &Limits::default(), &known).is_ok_and(|sent| sent.faults.is_empty()));
+        let limits = Limits { labels_max: 2, ..Limits::default() };
+        let again = decode(version, &body, &limits, &known).expect("a message");
+        assert_eq!((again.series.len(), again.faults.limits()), (0, &["labels_per_series_max"][..]));
+    }
     // one long symbol, many references to it
     let limits = Limits { samples_max: 100, ..limits };
     let (long, point) = ("x".repeat(150), [(1, 1.0)]);

@@ -136,7 +136,7 @@ fn series<'a>(
         }
     }
     let sent = LabelFields(&message[..labels_end]);
-    let labels = match is_one_run.then(|| known.get(&sent)).flatten() {
+    let labels = match is_one_run.then(|| known.get(&sent, limits.labels_max)).flatten() {
         Some(labels) => labels,
         None => {
             let pairs = pairs(sent.0, texts)?;

@@ -125,7 +125,7 @@ pub(super) fn decode(body: &[u8], limits: &Limits, known: &KnownLabels) -> Resul
         label_bytes_left = label_bytes_left
             .checked_sub(referred.bytes())
             .ok_or(DecodeError::LabelsTooLarge { bytes_max: limits.bytes_max })?;
-        let labels = match known.get(&referred) {
+        let labels = match known.get(&referred, limits.labels_max) {
             Some(labels) => labels,
             None => {
                 let labels = series_labels(&sent, &symbols, limits.labels_max, &mut request.faults);
