@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
-use ingest::StatsdSettings;
+use ingest::{LabelLimits, StatsdSettings};
 use model::Labels;
 
 use crate::cli::{address, duration};
@@ -25,9 +25,14 @@ pub(crate) struct StatsdFlags {
 }
 
 impl StatsdFlags {
-    pub(crate) fn settings(&self, push_ttl_ms: Option<u64>, type_labels: bool) -> StatsdSettings {
+    pub(crate) fn settings(
+        &self,
+        push_ttl_ms: Option<u64>,
+        type_labels: bool,
+        labels: LabelLimits,
+    ) -> StatsdSettings {
         let group = Labels::from_pairs([("job", self.job.as_str())]);
-        StatsdSettings { group, push_ttl_ms, type_labels, ..StatsdSettings::default() }
+        StatsdSettings { group, push_ttl_ms, type_labels, labels, ..StatsdSettings::default() }
     }
 }
 

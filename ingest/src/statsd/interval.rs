@@ -81,15 +81,26 @@ impl Interval {
         self.series.len()
     }
 
-    /// Adds the samples of one line to its series, or says why it cannot. Of a set some may have been added then.
-    pub(super) fn add(&mut self, labels: &Labels, samples: &[Sample<'_>]) -> Result<(), &'static str> {
+    /// Adds the samples of one line to its series, or says why it cannot. Of a set some may have been added then. What `admit` says
+    /// of a series that has not come since the last flush holds.
+    pub(super) fn add(
+        &mut self,
+        labels: &Labels,
+        samples: &[Sample<'_>],
+        admit: impl Fn() -> Result<(), &'static str>,
+    ) -> Result<(), &'static str> {
         for sample in samples {
-            self.add_one(labels, sample)?;
+            self.add_one(labels, sample, &admit)?;
         }
         Ok(())
     }
 
-    fn add_one(&mut self, labels: &Labels, sample: &Sample<'_>) -> Result<(), &'static str> {
+    fn add_one(
+        &mut self,
+        labels: &Labels,
+        sample: &Sample<'_>,
+        admit: &impl Fn() -> Result<(), &'static str>,
+    ) -> Result<(), &'static str> {
         let Sample { measured, weight } = *sample;
         if !self.series.contains_key(labels) {
             if self.series.len() >= self.series_max {
@@ -103,9 +114,11 @@ impl Interval {
                 return Err("bytes_max");
             }
             let name = labels.get_shared(Labels::NAME).cloned().unwrap_or_default();
-            if *self.types.entry(name).or_insert(r#type) != r#type {
+            if self.types.get(&name).is_some_and(|before| *before != r#type) {
                 return Err("type_conflict");
             }
+            admit()?;
+            self.types.insert(name, r#type);
             self.bytes = bytes;
             self.series.insert(labels.clone(), sum);
         }

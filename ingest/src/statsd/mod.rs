@@ -13,12 +13,14 @@ mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use access::{Quota, QuotaError};
 use model::{Change, Clock, GroupKey, Labels, Push, PushedFamily, RetryKey};
 use store::{WriteError, WriteErrorKind, Writer};
 use wire::Family;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::export::push_time;
+use crate::labels::LabelLimits;
 use interval::Interval;
 use stats::Stats;
 
@@ -39,8 +41,8 @@ pub struct StatsdSettings {
     pub bytes_max: usize,
     /// Gauges whose value is remembered, so that it can become more or less.
     pub gauges_max: usize,
-    /// Labels of one series, with those of the group.
-    pub labels_per_series_max: usize,
+    /// Of one series, with the labels of the group.
+    pub labels: LabelLimits,
     /// Bytes of the name and the tags of one series.
     pub labels_bytes_max: usize,
 }
@@ -55,7 +57,7 @@ impl Default for StatsdSettings {
             members_max: 1_000_000,
             bytes_max: 128 << 20,
             gauges_max: 100_000,
-            labels_per_series_max: 64,
+            labels: LabelLimits::default(),
             labels_bytes_max: 8 << 10,
         }
     }
@@ -72,6 +74,8 @@ pub struct Statsd {
     interval: Mutex<Interval>,
     flush: tokio::sync::Mutex<Flush>,
     stats: Stats,
+    /// How much may come; `None`: as much as senders like.
+    quota: Option<Arc<Quota>>,
 }
 
 /// What has been taken out of an interval and is not known to be durable.
@@ -96,7 +100,14 @@ impl Statsd {
             identity,
             flush: tokio::sync::Mutex::default(),
             stats: Stats::default(),
+            quota: None,
         }
+    }
+
+    /// The same, which takes no more than a quota has room for: a series takes one sample of it between two flushes, when it comes first.
+    #[must_use]
+    pub fn within(self, quota: Option<Arc<Quota>>) -> Self {
+        Self { quota, ..self }
     }
 
     /// Takes a packet.
@@ -104,13 +115,13 @@ impl Statsd {
         self.stats.packet();
         // taken whole before it is added, so that another thread waits for little
         for line in wire::statsd::lines(packet) {
-            let parsed = wire::statsd::parse(line, self.settings.labels_per_series_max);
+            let parsed = wire::statsd::parse(line, self.settings.labels.labels_per_series_max);
             match parsed {
                 Ok(wire::statsd::Line::Samples { name, tags, bad_tags, samples }) => {
                     self.stats.bad_tags(bad_tags as u64);
                     let labels = self.labels(&name, tags);
                     let mut interval = self.interval.lock().unwrap_or_else(PoisonError::into_inner);
-                    match labels.and_then(|labels| interval.add(&labels, &samples)) {
+                    match labels.and_then(|labels| interval.add(&labels, &samples, || self.admit(&labels))) {
                         Ok(()) => self.stats.line(),
                         Err(reason) => self.stats.refused(reason),
                     }
@@ -129,10 +140,14 @@ impl Statsd {
         let name = (Arc::from(Labels::NAME), Arc::clone(name));
         let labels = Labels::from_pairs(tags.into_iter().chain(group).chain([name]));
         let bytes = gauges::labels_bytes(&labels);
-        if labels.len() > self.settings.labels_per_series_max {
-            return Err("labels_per_series_max");
-        }
+        self.settings.labels.check(&labels).map_err(|excess| excess.limit)?;
         if bytes > self.settings.labels_bytes_max { Err("labels_bytes_max") } else { Ok(labels) }
+    }
+
+    /// Whether there is room for one more series.
+    fn admit(&self, labels: &Labels) -> Result<(), &'static str> {
+        let Some(quota) = &self.quota else { return Ok(()) };
+        quota.take(std::iter::once(labels), 1).map_err(|error: QuotaError| error.limit())
     }
 
     /// Pushes what could not be written at the last flush, and then what has come since. Done when all of it is durable. What is not,

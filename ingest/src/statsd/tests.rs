@@ -1,5 +1,6 @@
 //! Packets over a store in memory.
 
+use access::QuotaSettings;
 use model::{Labels, Matcher, Selection};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -24,6 +25,10 @@ struct Bench {
 
 impl Bench {
     fn over(store: Arc<dyn ObjectStore>, settings: StatsdSettings) -> Self {
+        Self::within(store, settings, None)
+    }
+
+    fn within(store: Arc<dyn ObjectStore>, settings: StatsdSettings, quota: Option<QuotaSettings>) -> Self {
         let clock = Arc::new(ManualClock::at_ms(NOW_MS));
         let (root, tenant) = (Path::default(), Tenant::default());
         let (samples, pushes) = (Stream::samples(&root, &tenant), Stream::pushes(&root, &tenant));
@@ -40,6 +45,8 @@ impl Bench {
             ReaderSettings::default(),
         );
         let statsd = Statsd::new(Arc::new(writer), Arc::clone(&clock) as _, settings, 7);
+        let statsd =
+            statsd.within(quota.and_then(|quota| quota.quota(&(Arc::clone(&clock) as Arc<dyn Clock>))));
         Self { statsd, clock, reader }
     }
 
@@ -130,18 +137,35 @@ async fn sets_count_their_members() {
 }
 
 #[tokio::test]
+async fn a_series_takes_one_sample_of_the_quota_between_two_flushes() {
+    let within = |quota| Bench::within(Arc::new(InMemory::new()), StatsdSettings::default(), Some(quota));
+    let bench = within(QuotaSettings { active_series_max: Some(2), ..QuotaSettings::default() });
+    bench.flushed("a:1|c\nb:1|c\nc:1|c\na:2|c\nc:1|g").await;
+    // those that are active go on
+    bench.flushed("c:1|c\nb:2|c").await;
+    assert_eq!(bench.held().await, ["a{job=\"statsd\"} 3", "b{job=\"statsd\"} 3"]);
+    bench.check_metric("mayfly_statsd_lines_refused_total{reason=\"active_series_max\"} 3");
+    // those of ten seconds may come at once
+    let bench = within(QuotaSettings { samples_per_second_max: Some(1), ..QuotaSettings::default() });
+    let packet: String = (0..12).map(|index| format!("c{index}:1|c\nc{index}:1|c\n")).collect();
+    bench.flushed(&packet).await;
+    assert_eq!(bench.held().await.len(), 10);
+    bench.check_metric("mayfly_statsd_lines_refused_total{reason=\"samples_per_second_max\"} 4");
+}
+
+#[tokio::test]
 async fn what_cannot_be_taken_is_counted_by_reason() {
     let settings = StatsdSettings {
         series_max: 3,
         members_max: 2,
         labels_bytes_max: 40,
-        labels_per_series_max: 4,
+        labels: LabelLimits { labels_per_series_max: 4, metric_name_bytes_max: 12, ..LabelLimits::default() },
         ..StatsdSettings::default()
     };
     let bench = Bench::over(Arc::new(InMemory::new()), settings);
     let packet = "a:1|c\na:1|g\nb:x|c\nc\nd:1|y\ne:1|c|@2\nf:-1|c\n_e{1,1}:a|b\n_sc|a|0\ng:1|c|#__x:1,y:2\n\
         long:1|c|#x:12345678901234567890\nmany:1|c|#a:1,b:2,c:3\nmany:1|c|#a:1,b:2,c:3,d:4,e:5\n\
-        s:a|s\ns:b|s\ns:c|s\ns:a|s\nh:1|c\na:1e308|c|@0.1";
+        s:a|s\ns:b|s\ns:c|s\ns:a|s\nh:1|c\na:1e308|c|@0.1\nname_of_13___:1|c";
     bench.flushed(packet).await;
     let expect = ["a{job=\"statsd\"} 1", "g{job=\"statsd\", y=\"2\"} 1", "s{job=\"statsd\"} 2"];
     assert_eq!(bench.held().await, expect);
@@ -154,6 +178,7 @@ async fn what_cannot_be_taken_is_counted_by_reason() {
         ("negative_count", 1),
         ("labels_bytes_max", 1),
         ("labels_per_series_max", 1),
+        ("metric_name_bytes_max", 1),
         ("tags", 1),
         ("members_max", 1),
         ("series_max", 1),

@@ -124,10 +124,12 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     if matches!(ack, Ack::Logged { .. }) {
         tenants.owe(logged_by_others(&storage).context("--storage.ack: logs of other tenants")?).await;
     }
+    let labels = common.limits.of(&Tenant::default())?.ingest.label_limits();
     let statsd = statsd_port.map(|port| {
-        let settings = flags.statsd.settings(push_ttl_ms, type_labels);
+        let settings = flags.statsd.settings(push_ttl_ms, type_labels, labels);
         let writer = Arc::clone(&first.writer);
-        (port, Arc::new(Statsd::new(writer, Arc::clone(&clock), settings, edge::identity())))
+        let statsd = Statsd::new(writer, Arc::clone(&clock), settings, edge::identity());
+        (port, Arc::new(statsd.within(first.quota.clone())))
     });
     let external_url = flags.external_url.clone().filter(|url| !url.is_empty());
     let external_url = external_url.unwrap_or_else(|| query_port.url());
