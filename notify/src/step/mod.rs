@@ -1,0 +1,389 @@
+//! The step: from what is remembered and what is heard to what is to be sent, at one time.
+//!
+//! Alertmanager has a timer for every group. Here whoever calls [`Dispatcher::tick`] is the clock: each call flushes the groups
+//! that are due by then. What is to be sent is in the state's outbox before anybody sends it, so the state can be stored in
+//! between, and [`Dispatcher::settle`] takes it out.
+
+mod alerts;
+mod dedup;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::Labels;
+
+use crate::config::{Config, InhibitRule};
+use crate::inhibition::Inhibition;
+use crate::intervals::TimeInterval;
+use crate::matchers::Matchers;
+use crate::routing::{RouteNode, RoutingTree};
+use crate::state::{Group, Intent, LogEntry, Pending, RETENTION_MS, State, StoredAlert};
+
+pub use alerts::{Received, fingerprint};
+
+/// How long an alert that is over is remembered.
+const RESOLVED_KEPT_MS: i64 = 15 * 60_000;
+/// How long a notification is tried at least.
+const TRY_MS_MIN: i64 = 10_000;
+const BACKOFF_MS: f64 = 500.0;
+const BACKOFF_MS_MAX: f64 = 60_000.0;
+
+/// What an `alertmanager.yml` says of grouping and notifying, ready to be asked.
+#[derive(Clone, Debug)]
+pub struct Dispatcher {
+    tree: RoutingTree,
+    inhibit_rules: Vec<InhibitRule>,
+    time_intervals: BTreeMap<String, Vec<TimeInterval>>,
+    receivers: BTreeMap<String, Vec<Integration>>,
+    resolve_timeout_ms: i64,
+    /// Which routes there are, so that a state of others is noticed.
+    routes: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Integration {
+    kind: &'static str,
+    index: usize,
+    send_resolved: bool,
+}
+
+/// What became of an attempt to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The receiver has taken it.
+    Sent,
+    /// It may be taken another time.
+    Failed,
+    /// The receiver will never take it.
+    Refused,
+}
+
+impl Dispatcher {
+    /// The dispatcher of a configuration.
+    pub fn new(config: &Config) -> Self {
+        let tree = RoutingTree::of(config);
+        let shown: Vec<(String, String)> = tree
+            .nodes()
+            .iter()
+            .map(|node| (node.id.clone(), format!("{} {:?}", node.receiver, node.group_by)))
+            .collect();
+        let routes = fingerprint(&Labels::from_pairs(shown));
+        let receivers = config.receivers.iter().map(|receiver| {
+            let integrations = receiver.integrations.iter().map(|integration| Integration {
+                kind: integration.kind.name(),
+                index: integration.index,
+                send_resolved: integration.send_resolved,
+            });
+            (receiver.name.clone(), integrations.collect())
+        });
+        Self {
+            receivers: receivers.collect(),
+            inhibit_rules: config.inhibit_rules.clone(),
+            time_intervals: config.time_intervals.clone(),
+            resolve_timeout_ms: config.global.duration_ms("resolve_timeout"),
+            tree,
+            routes,
+        }
+    }
+
+    /// Takes in what is heard, flushes the groups that are due, and returns what is to be sent now. All of that is in the outbox
+    /// of the state until it is settled, and is returned again when it is to be tried again.
+    pub fn tick(&self, state: &mut State, received: Vec<Received>, now_ms: i64) -> Vec<Intent> {
+        if state.routes != self.routes {
+            self.reroute(state, now_ms);
+        }
+        give_up(state, now_ms);
+        for alert in received.into_iter().filter(|alert| !alert.labels.is_empty()) {
+            let new = alert.stored(now_ms, self.resolve_timeout_ms);
+            let id = fingerprint(&new.labels);
+            let alert = match state.alerts.remove(&id) {
+                Some(old) => alerts::merge(&old, new, now_ms),
+                None => new,
+            };
+            self.dispatch(state, id, &alert, now_ms);
+            state.alerts.insert(id, alert);
+        }
+        self.flush_due(state, now_ms);
+        forget(state, now_ms);
+        state.outbox.iter().filter(|intent| intent.next_attempt_ms <= now_ms).cloned().collect()
+    }
+
+    /// Says what became of an intent. When all of a flush were taken, members that were over leave their group.
+    pub fn settle(&self, state: &mut State, id: u64, outcome: Outcome, now_ms: i64) {
+        let Some(at) = state.outbox.iter().position(|intent| intent.id == id) else { return };
+        if outcome == Outcome::Failed {
+            let intent = &mut state.outbox[at];
+            let attempts = i32::try_from(intent.attempts).unwrap_or(i32::MAX);
+            let wait_ms = (BACKOFF_MS * 1.5_f64.powi(attempts)).min(BACKOFF_MS_MAX);
+            intent.attempts += 1;
+            intent.next_attempt_ms = now_ms + wait_ms as i64;
+            if intent.next_attempt_ms < intent.deadline_ms {
+                return;
+            }
+        }
+        let intent = state.outbox.remove(at);
+        if outcome == Outcome::Sent {
+            log(state, &intent);
+        }
+        leave_pending(state, &intent, outcome != Outcome::Sent);
+    }
+
+    /// Makes all groups anew, as Alertmanager does when it reads its configuration again. What is in the outbox is given up: the
+    /// log does not know of it, so the new groups decide again.
+    fn reroute(&self, state: &mut State, now_ms: i64) {
+        state.routes = self.routes;
+        state.groups.clear();
+        state.outbox.clear();
+        let alerts = std::mem::take(&mut state.alerts);
+        for (id, alert) in &alerts {
+            self.dispatch(state, *id, alert, now_ms);
+        }
+        state.alerts = alerts;
+    }
+
+    /// Puts an alert into the group that it has in each of its routes.
+    fn dispatch(&self, state: &mut State, id: u64, alert: &StoredAlert, now_ms: i64) {
+        for route in self.tree.matching(&alert.labels) {
+            let labels = route.group_labels(&alert.labels);
+            let key = format!("{}|{}", route.id, route.group_key(&labels));
+            let group = state.groups.entry(key).or_insert_with(|| Group {
+                route: route.id.clone(),
+                labels,
+                members: BTreeSet::new(),
+                next_flush_ms: now_ms + route.group_wait_ms,
+                has_flushed: false,
+                pending: None,
+            });
+            group.members.insert(id);
+            // one that has fired for longer than groups wait has waited enough
+            if !group.has_flushed && alert.starts_at_ms + route.group_wait_ms < now_ms {
+                group.next_flush_ms = now_ms;
+            }
+        }
+    }
+
+    fn flush_due(&self, state: &mut State, now_ms: i64) {
+        let mut due: Vec<(i64, String)> = state
+            .groups
+            .iter()
+            .filter(|(_, group)| group.next_flush_ms <= now_ms && group.pending.is_none())
+            .map(|(key, group)| (group.next_flush_ms, key.clone()))
+            .collect();
+        if due.is_empty() {
+            return;
+        }
+        due.sort();
+        let alerts = std::mem::take(&mut state.alerts);
+        let firing = alerts.values().filter(|alert| !alert.is_resolved_at(now_ms)).map(|alert| &alert.labels);
+        let muting = Muting {
+            inhibition: Inhibition::new(&self.inhibit_rules, firing),
+            silences: active_silences(state, now_ms),
+        };
+        let nodes: BTreeMap<&str, &RouteNode> =
+            self.tree.nodes().iter().map(|node| (node.id.as_str(), node)).collect();
+        for (_, key) in due {
+            let Some(mut group) = state.groups.remove(&key) else { continue };
+            let Some(route) = nodes.get(group.route.as_str()) else { continue };
+            group.next_flush_ms = now_ms + route.group_interval_ms;
+            group.has_flushed = true;
+            self.flush(state, &alerts, &muting, route, &key, &mut group, now_ms);
+            if !group.members.is_empty() {
+                state.groups.insert(key, group);
+            }
+        }
+        state.alerts = alerts;
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all of what a flush looks at")]
+    fn flush(
+        &self,
+        state: &mut State,
+        alerts: &BTreeMap<u64, StoredAlert>,
+        muting: &Muting<'_>,
+        route: &RouteNode,
+        key: &str,
+        group: &mut Group,
+        now_ms: i64,
+    ) {
+        let known = |id: &u64| alerts.get(id).map(|alert| (*id, alert));
+        let resolved: Vec<(u64, i64)> = group
+            .members
+            .iter()
+            .filter_map(known)
+            .filter(|(_, alert)| alert.is_resolved_at(now_ms))
+            .map(|(id, alert)| (id, alert.updated_at_ms))
+            .collect();
+        let mut told: Vec<(u64, &StoredAlert)> = Vec::new();
+        if !self.is_mute(route, now_ms) {
+            told.extend(
+                group.members.iter().filter_map(known).filter(|(_, alert)| !muting.mutes(&alert.labels)),
+            );
+        }
+        let intents = self.notify(state, &mut told, route, key, &group.labels, now_ms);
+        group.pending = Some(Pending { intents, failed: false, resolved });
+        complete(group, alerts);
+    }
+
+    /// Adds to the outbox what has to be told, and returns the ids.
+    fn notify(
+        &self,
+        state: &mut State,
+        told: &mut [(u64, &StoredAlert)],
+        route: &RouteNode,
+        key: &str,
+        group_labels: &Labels,
+        now_ms: i64,
+    ) -> BTreeSet<u64> {
+        let mut ids = BTreeSet::new();
+        if told.is_empty() {
+            return ids;
+        }
+        told.sort_by(|(_, a), (_, b)| order(&a.labels).cmp(&order(&b.labels)));
+        let of = |resolved: bool| {
+            let some = told.iter().filter(|(_, alert)| alert.is_resolved_at(now_ms) == resolved);
+            let mut ids: Vec<u64> = some.map(|(id, _)| *id).collect();
+            ids.sort_unstable();
+            ids
+        };
+        let (firing, resolved) = (of(false), of(true));
+        let group_key = route.group_key(group_labels);
+        for integration in self.receivers.get(&route.receiver).into_iter().flatten() {
+            let log_key = log_key(&group_key, &route.receiver, integration.kind, integration.index);
+            let entry = state.log.get(&log_key).filter(|entry| entry.expires_at_ms > now_ms);
+            let now = dedup::Now { firing: &firing, resolved: &resolved, at_ms: now_ms };
+            let send_resolved = integration.send_resolved;
+            let Some(reason) = dedup::reason(entry, &now, send_resolved, route.repeat_interval_ms) else {
+                continue;
+            };
+            let sent = told.iter().filter(|(_, alert)| send_resolved || !alert.is_resolved_at(now_ms));
+            let intent = Intent {
+                id: state.next_intent,
+                receiver: route.receiver.clone(),
+                kind: integration.kind.to_owned(),
+                index: integration.index,
+                group_key: group_key.clone(),
+                group_labels: group_labels.clone(),
+                alerts: sent.map(|(_, alert)| (*alert).clone()).collect(),
+                reason,
+                flushed_at_ms: now_ms,
+                deadline_ms: now_ms + route.group_interval_ms.max(TRY_MS_MIN),
+                attempts: 0,
+                next_attempt_ms: now_ms,
+                group: key.to_owned(),
+                firing: firing.clone(),
+                resolved: resolved.clone(),
+                repeat_interval_ms: route.repeat_interval_ms,
+            };
+            if intent.alerts.is_empty() {
+                // who hears nothing of what is over counts as told
+                log(state, &intent);
+                continue;
+            }
+            state.next_intent += 1;
+            ids.insert(intent.id);
+            state.outbox.push(intent);
+        }
+        ids
+    }
+
+    fn is_mute(&self, route: &RouteNode, now_ms: i64) -> bool {
+        let any = |names: &[String]| {
+            let mut intervals = names.iter().filter_map(|name| self.time_intervals.get(name)).flatten();
+            intervals.any(|interval| interval.contains(now_ms))
+        };
+        let active = route.active_time_intervals.is_empty() || any(&route.active_time_intervals);
+        !active || any(&route.mute_time_intervals)
+    }
+}
+
+/// What keeps alerts from being told of.
+struct Muting<'a> {
+    inhibition: Inhibition<'a>,
+    silences: Vec<Matchers>,
+}
+
+impl<'a> Muting<'a> {
+    fn mutes(&self, labels: &'a Labels) -> bool {
+        self.inhibition.mutes(labels) || self.silences.iter().any(|silence| silence.matches(labels))
+    }
+}
+
+/// The conditions of the silences of a time. One whose expressions are none silences nothing.
+fn active_silences(state: &State, now_ms: i64) -> Vec<Matchers> {
+    let active = state
+        .silences
+        .values()
+        .filter(|silence| (silence.starts_at_ms..silence.ends_at_ms).contains(&now_ms));
+    active.filter_map(|silence| silence.matchers().ok()).collect()
+}
+
+/// Alertmanager's order of alerts: by job, instance, and then all labels.
+fn order(labels: &Labels) -> (&str, &str, &Labels) {
+    (labels.get("job").unwrap_or(""), labels.get("instance").unwrap_or(""), labels)
+}
+
+fn log_key(group_key: &str, receiver: &str, kind: &str, index: usize) -> String {
+    format!("{group_key}|{receiver}|{kind}|{index}")
+}
+
+fn log(state: &mut State, intent: &Intent) {
+    let key = log_key(&intent.group_key, &intent.receiver, &intent.kind, intent.index);
+    let kept_ms = intent.repeat_interval_ms.saturating_mul(2).min(RETENTION_MS);
+    let entry = LogEntry {
+        at_ms: intent.flushed_at_ms,
+        firing: intent.firing.clone(),
+        resolved: intent.resolved.clone(),
+        expires_at_ms: intent.flushed_at_ms + kept_ms,
+    };
+    state.log.insert(key, entry);
+}
+
+/// Takes an intent from the flush that it belongs to.
+fn leave_pending(state: &mut State, intent: &Intent, failed: bool) {
+    let Some(group) = state.groups.get_mut(&intent.group) else { return };
+    if let Some(pending) = &mut group.pending {
+        pending.intents.remove(&intent.id);
+        pending.failed |= failed;
+    }
+    complete(group, &state.alerts);
+    if group.members.is_empty() {
+        state.groups.remove(&intent.group);
+    }
+}
+
+/// Ends a flush of which nothing is left to send: if all was taken, members that were over, and of which nothing was heard
+/// since, leave the group.
+fn complete(group: &mut Group, alerts: &BTreeMap<u64, StoredAlert>) {
+    let Some(pending) = group.pending.take_if(|pending| pending.intents.is_empty()) else { return };
+    if pending.failed {
+        return;
+    }
+    for (id, updated_at_ms) in pending.resolved {
+        if alerts.get(&id).is_none_or(|alert| alert.updated_at_ms == updated_at_ms) {
+            group.members.remove(&id);
+        }
+    }
+}
+
+/// Drops what can no longer be tried; the next flush decides again.
+fn give_up(state: &mut State, now_ms: i64) {
+    let (over, kept) = std::mem::take(&mut state.outbox)
+        .into_iter()
+        .partition(|intent: &Intent| intent.deadline_ms <= now_ms);
+    state.outbox = kept;
+    let over: Vec<Intent> = over;
+    for intent in &over {
+        leave_pending(state, intent, true);
+    }
+}
+
+/// Drops what nobody asks for any more.
+fn forget(state: &mut State, now_ms: i64) {
+    let in_groups: BTreeSet<u64> =
+        state.groups.values().flat_map(|group| group.members.iter().copied()).collect();
+    state.alerts.retain(|id, alert| alert.ends_at_ms + RESOLVED_KEPT_MS > now_ms || in_groups.contains(id));
+    state.log.retain(|_, entry| entry.expires_at_ms > now_ms);
+    state.silences.retain(|_, silence| silence.ends_at_ms + RETENTION_MS > now_ms);
+}
