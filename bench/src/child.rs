@@ -87,6 +87,24 @@ impl Server {
         self.status("VmHWM:")
     }
 
+    /// Has the system forget what was most of it so far.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn forget_memory_peak(&self) -> anyhow::Result<()> {
+        Ok(std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)
+    }
+
+    /// Bytes that were fetched from disks for it so far; what the kernel had in memory does not count.
+    ///
+    /// # Errors
+    /// If the system does not tell.
+    pub fn disk_bytes_read(&self) -> anyhow::Result<u64> {
+        let io = std::fs::read_to_string(format!("/proc/{}/io", self.child.id()))?;
+        let read = io.lines().find_map(|line| line.strip_prefix("read_bytes: "));
+        Ok(read.context("read_bytes")?.parse()?)
+    }
+
     fn status(&self, name: &'static str) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix(name)).context(name)?;

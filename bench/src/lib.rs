@@ -8,4 +8,5 @@ pub mod gateway;
 pub mod ingest;
 pub mod measure;
 pub mod queries;
+pub mod query;
 pub mod rules;

@@ -128,10 +128,42 @@ impl Program {
         command.args(["compact", "--once", "--log.level=error", "--storage", "data"]);
         let ended = command.current_dir(folder).output()?;
         ensure!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
-        // what was merged into others stays for a while
+        Merged::of(folder)?.bytes()
+    }
+}
+
+/// What of a folder of Mayfly's is merged: its manifest.
+#[derive(Debug)]
+pub struct Merged(serde_json::Value);
+
+impl Merged {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// If nothing is merged yet.
+    pub fn of(folder: &Path) -> anyhow::Result<Self> {
         let manifest = std::fs::read_to_string(folder.join("data/default/samples/manifest.json"));
-        let manifest: serde_json::Value = serde_json::from_str(&manifest.context("nothing is merged yet")?)?;
-        let runs = manifest["runs"].as_array().context("runs")?;
+        Ok(Self(serde_json::from_str(&manifest.context("nothing is merged yet")?)?))
+    }
+
+    /// Whether nothing is left to be merged of what is written.
+    ///
+    /// # Errors
+    /// If the manifest does not say what is merged.
+    pub fn is_all(&self, folder: &Path) -> anyhow::Result<bool> {
+        let watermark = self.0["watermark"].as_str().context("watermark")?;
+        // a folder for each minute
+        let minutes = std::fs::read_dir(folder.join("data/default/samples/hot"))?;
+        let minutes = minutes.map(|minute| Ok(minute?.file_name())).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(minutes.iter().all(|minute| minute.to_string_lossy().as_ref() < watermark))
+    }
+
+    /// Bytes of the runs that hold it. What was merged into others stays for a while, and does not count.
+    ///
+    /// # Errors
+    /// If the manifest does not say.
+    pub fn bytes(&self) -> anyhow::Result<u64> {
+        let runs = self.0["runs"].as_array().context("runs")?;
         let objects = runs.iter().filter_map(|run| run["objects"].as_array()).flatten();
         objects.map(|object| object["bytes"].as_u64().context("bytes")).sum()
     }
