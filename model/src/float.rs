@@ -36,6 +36,20 @@ pub fn api(value: f64) -> String {
     with_exponent_outside(value, -6, 21)
 }
 
+/// Writes what [`api`] gives: most of an answer's bytes are numbers.
+pub fn write_api(out: &mut String, value: f64) {
+    if value.is_finite() {
+        let mut buffer = zmij::Buffer::new();
+        let text = buffer.format_finite(value);
+        // neither very large nor very small: as it is, but a whole number has no point
+        if !text.contains('e') {
+            out.push_str(text.strip_suffix(".0").unwrap_or(text));
+            return;
+        }
+    }
+    out.push_str(&api(value));
+}
+
 fn special(value: f64) -> Option<&'static str> {
     if value.is_nan() {
         Some("NaN")
@@ -84,6 +98,29 @@ mod tests {
         check(1e6, "1e+06");
         check(f64::INFINITY, "+Inf");
         check(f64::NAN, "NaN");
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_given() {
+        use proptest::prelude::*;
+        let check = |value: f64| {
+            let mut written = String::new();
+            write_api(&mut written, value);
+            assert_eq!(written, api(value));
+        };
+        proptest!(|(bits in any::<u64>(), whole in any::<i32>(), part in 0.0..1.0)| {
+            check(f64::from_bits(bits));
+            check(f64::from(whole));
+            check(f64::from(whole) * part);
+        });
+        for exponent in -30..30 {
+            for digits in [1.0, -1.0, 1.5, 9.999_999_999_999_999] {
+                check(digits * 10_f64.powi(exponent));
+            }
+        }
+        for value in [0.0, -0.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE, f64::MAX] {
+            check(value);
+        }
     }
 
     #[test]

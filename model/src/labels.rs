@@ -1,5 +1,6 @@
 //! Label sets.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use xxhash_rust::xxh64::xxh64;
 
 /// A label: a name and a value.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Label {
     /// The name.
     pub name: Arc<str>,
@@ -15,12 +16,41 @@ pub struct Label {
     pub value: Arc<str>,
 }
 
+/// By name, then by value. Texts are often shared, and then not looked at.
+impl Ord for Label {
+    fn cmp(&self, other: &Self) -> Ordering {
+        order(&self.name, &other.name).then_with(|| order(&self.value, &other.value))
+    }
+}
+
+impl PartialOrd for Label {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+fn order(a: &Arc<str>, b: &Arc<str>) -> Ordering {
+    if Arc::ptr_eq(a, b) { Ordering::Equal } else { a.cmp(b) }
+}
+
 /// A label set: sorted by name, each name once, no empty values (an empty value means that the label is absent).
 ///
 /// The metric name is the label `__name__`. Cloning is cheap. The order is that of Prometheus: label by label, name
 /// before value.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Labels(Arc<[Label]>);
+
+impl Ord for Labels {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
+}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Default for Labels {
     fn default() -> Self {

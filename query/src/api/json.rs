@@ -6,6 +6,11 @@ use crate::value::{MatrixSeries, Value, VectorSample};
 
 pub(super) fn string(out: &mut String, text: &str) {
     out.push('"');
+    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     for character in text.chars() {
         match character {
             '"' => out.push_str("\\\""),
@@ -80,17 +85,39 @@ pub(super) fn time(out: &mut String, at_ms: i64) {
         out.push('-');
     }
     let ms = at_ms.unsigned_abs();
-    out.push_str(&(ms / 1_000).to_string());
-    if !ms.is_multiple_of(1_000) {
-        out.push_str(&format!(".{:03}", ms % 1_000));
+    whole(out, ms / 1_000);
+    let rest = ms % 1_000;
+    if rest > 0 {
+        out.push('.');
+        out.extend([rest / 100, rest / 10 % 10, rest % 10].map(digit));
     }
+}
+
+/// A whole number: times are half of an answer's bytes.
+fn whole(out: &mut String, number: u64) {
+    let mut digits = ['0'; 20];
+    let (mut first, mut rest) = (digits.len(), number);
+    loop {
+        first -= 1;
+        digits[first] = digit(rest % 10);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend(&digits[first..]);
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "less than 10")]
+fn digit(number: u64) -> char {
+    char::from(b'0' + number as u8)
 }
 
 fn point(out: &mut String, at_ms: i64, value: f64) {
     out.push('[');
     time(out, at_ms);
     out.push_str(",\"");
-    out.push_str(&model::float::api(value));
+    model::float::write_api(out, value);
     out.push_str("\"]");
 }
 
@@ -189,6 +216,7 @@ mod tests {
         check(-1_500, "-1.500");
         check(-1, "-0.001");
         check(0, "0");
+        check(i64::MAX, "9223372036854775.807");
     }
 
     #[test]

@@ -51,6 +51,10 @@ pub(super) fn read_batch(
     collision: bool,
     segment: &mut Segment,
 ) -> Result<(), SegmentError> {
+    if !collision && let Some(plain) = columns.plain() {
+        read_plain(columns, &plain, segment);
+        return Ok(());
+    }
     let segment_writer = segment.writer;
     for row in 0..columns.ts.len() {
         let unknown = |what, value: Option<&Arc<str>>| SegmentError::Value {
@@ -133,6 +137,71 @@ pub(super) fn read_batch(
         }
     }
     Ok(())
+}
+
+/// Float samples of which nothing is said besides, which is what nearly all files of samples hold, series by series.
+struct Plain<'a> {
+    names: &'a [i32],
+    series: &'a [i64],
+    at_us: &'a [i64],
+    /// `None` where nobody asks for values.
+    values: Option<&'a [f64]>,
+}
+
+fn read_plain(columns: &Columns<'_>, plain: &Plain<'_>, segment: &mut Segment) {
+    let Plain { names, series, at_us, values } = plain;
+    let (mut zeros, mut known) = (Vec::new(), KnownLabels::default());
+    segment.rows.reserve(at_us.len());
+    let mut start = 0;
+    while start < at_us.len() {
+        let (name, fingerprint) = (names[start], series[start]);
+        let others = series[start..].iter().zip(&names[start..]);
+        let count = others.take_while(|(series, of)| **series == fingerprint && **of == name).count();
+        let rows = start..start + count;
+        let values = match values {
+            Some(values) => &values[rows.clone()],
+            None => {
+                zeros.resize(count.max(zeros.len()), 0.0);
+                &zeros[..count]
+            }
+        };
+        let labels = known.of(columns, start);
+        segment.place_plain(&labels, fingerprint, &at_us[rows.clone()], values);
+        start = rows.end;
+    }
+}
+
+/// Label sets of a batch. Where only some labels are read, most series have the same ones, which then share a set.
+#[derive(Default)]
+struct KnownLabels {
+    by_keys: foldhash::HashMap<Vec<Option<usize>>, Labels>,
+    asked: usize,
+    /// The keys of a row, which are not kept if they are known.
+    keys: Vec<Option<usize>>,
+}
+
+/// So many label sets are made before it is looked at whether they come again.
+const ASKED_MIN: usize = 64;
+
+impl KnownLabels {
+    fn of(&mut self, columns: &Columns<'_>, row: usize) -> Labels {
+        let Self { by_keys, asked, keys } = self;
+        let come_again = *asked < ASKED_MIN || by_keys.len() <= *asked / 2;
+        // maps have no keys
+        if !come_again || columns.map.is_some_and(|map| map.is_valid(row)) {
+            return columns.labels(row);
+        }
+        *asked += 1;
+        keys.clear();
+        keys.push(columns.name.key(row));
+        keys.extend(columns.label_values.iter().map(|values| values.key(row)));
+        if let Some(labels) = by_keys.get(&keys[..]) {
+            return labels.clone();
+        }
+        let labels = columns.labels(row);
+        by_keys.insert(keys.clone(), labels.clone());
+        labels
+    }
 }
 
 type Times = arrow_array::PrimitiveArray<TimestampMicrosecondType>;
@@ -219,6 +288,26 @@ impl<'a> Columns<'a> {
                 None => None,
             },
         })
+    }
+
+    /// The rows, if all of them are no more than float samples.
+    fn plain(&self) -> Option<Plain<'_>> {
+        let is_said = |array: &dyn Array| array.null_count() < array.len();
+        let times = [self.until, self.start, self.since].into_iter().flatten();
+        let more = times.map(|array| array as &dyn Array);
+        let more = more.chain(self.writer.map(|array| array as &dyn Array));
+        let mut more = more.chain(self.carry.map(|array| array as &dyn Array));
+        if more.any(is_said) || self.histogram_carry.is_some() || self.ts.null_count() > 0 {
+            return None;
+        }
+        let values = match self.value {
+            Some(values) if values.null_count() > 0 => return None,
+            Some(values) => Some(values.values().as_ref()),
+            None => None,
+        };
+        let names = self.name.keys()?;
+        let (series, at_us) = (self.series.values().as_ref(), self.ts.values().as_ref());
+        self.event.are_all(event::SAMPLE).then_some(Plain { names, series, at_us, values })
     }
 
     fn group(&self, row: usize) -> Option<GroupKey> {

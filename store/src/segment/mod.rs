@@ -372,6 +372,23 @@ impl Segment {
         }
     }
 
+    /// Adds float samples behind the last row: to the last series, if it is that one.
+    fn place_plain(&mut self, labels: &Labels, fingerprint: i64, at_us: &[i64], values: &[f64]) {
+        let from = self.rows.len();
+        self.rows.extend_plain(at_us, values);
+        let to = self.rows.len();
+        let is_same = |last: &SeriesRows| {
+            last.fingerprint == fingerprint && last.held.is_none() && last.labels == *labels
+        };
+        match self.series.last_mut() {
+            Some(last) if is_same(last) => last.range.end = to,
+            _ => {
+                let (labels, range) = (labels.clone(), from..to);
+                self.series.push(SeriesRows { labels, fingerprint, held: None, range });
+            }
+        }
+    }
+
     /// First and last time of any row that says what a series held.
     pub(crate) fn time_range(&self) -> Option<(i64, i64)> {
         let of_clears = self.clears.iter().map(|clear| clear.stamp.at_us);

@@ -110,6 +110,20 @@ impl Rows {
         push_seldom(&mut self.lost_histograms, before, histogram, None);
     }
 
+    /// Adds rows of floats of which nothing is said besides.
+    pub(super) fn extend_plain(&mut self, at_us: &[i64], values: &[f64]) {
+        self.at_us.extend_from_slice(at_us);
+        self.values.extend_from_slice(values);
+        let rows = self.len();
+        extend_seldom(&mut self.histograms, rows, None);
+        extend_seldom(&mut self.start_us, rows, NO_START_US);
+        extend_seldom(&mut self.until_us, rows, NO_UNTIL_US);
+        extend_seldom(&mut self.writers, rows, NO_WRITER);
+        extend_seldom(&mut self.since_us, rows, NO_SINCE_US);
+        extend_seldom(&mut self.lost, rows, 0.0);
+        extend_seldom(&mut self.lost_histograms, rows, None);
+    }
+
     /// What ended the value of a row, if that was before the next of its series.
     pub(crate) fn until_us(&self, row: usize) -> Option<i64> {
         self.until_us.get(row).copied().filter(|until_us| *until_us != NO_UNTIL_US)
@@ -196,6 +210,13 @@ fn push_seldom<T: Clone + PartialEq>(column: &mut Vec<T>, rows_before: usize, va
     }
     column.resize(rows_before, usual);
     column.push(value);
+}
+
+/// Adds the usual to a column, unless it is empty because all of it is the usual.
+fn extend_seldom<T: Clone>(column: &mut Vec<T>, rows: usize, usual: T) {
+    if !column.is_empty() {
+        column.resize(rows, usual);
+    }
 }
 
 /// Some of a column that is empty if all of it is the usual.

@@ -57,6 +57,23 @@ impl Texts<'_> {
         self.array.key(row) == self.array.key(row - 1)
     }
 
+    /// The place in the dictionary of the text of a row, if it has one.
+    pub(super) fn key(&self, row: usize) -> Option<usize> {
+        self.array.key(row)
+    }
+
+    /// The places in the dictionary of all rows, if each has a text.
+    pub(super) fn keys(&self) -> Option<&[i32]> {
+        (self.array.null_count() == 0).then(|| self.array.keys().values().as_ref())
+    }
+
+    /// Whether all rows have this text.
+    pub(super) fn are_all(&self, text: &str) -> bool {
+        let Some(keys) = self.keys() else { return false };
+        let first = keys.first().is_some_and(|_| self.get(0).is_some_and(|found| **found == *text));
+        first && keys.iter().all(|key| *key == keys[0])
+    }
+
     /// The text of a row, if it has one.
     pub(super) fn get(&self, row: usize) -> Option<&Arc<str>> {
         let key = self.array.key(row)?;
