@@ -4,7 +4,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # cargo-nextest where it is installed
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: check fmt clippy docs deny page build bootstraps functions test test-peers simulate soak mutants demo bench-store bench-promql bench-gateway bench-alert bench-ticks bench-functions bench-query fuzz
+.PHONY: check fmt clippy docs deny page build bootstraps functions test test-peers simulate soak mutants demo bench-store bench-promql bench-gateway bench-query bench-alert bench-ticks bench-functions fuzz
 
 # what CI runs
 check: fmt clippy docs test functions simulate test-peers
@@ -101,13 +101,13 @@ bench-ingest:
 	$(CARGO) run --release --locked -p mayfly-bench --bin bench-ingest -- \
 	  "$(TARGET)/release/mayfly" .peers/debian/usr/bin/prometheus .peers/debian/usr/bin/victoria-metrics
 
-# the same questions, warm and cold: time, processor time, memory and bytes beside the real Prometheus and VictoriaMetrics; PERCENT=5
-# asks less data
+# what dashboards and alerts ask, beside the real Prometheus and VictoriaMetrics; BENCH_PERCENT=2 of the data for a look at it,
+# BENCH_FOLDER=FOLDER keeps the data, so that they need not be loaded again
 bench-query:
 	tools/peers.sh
 	$(CARGO) build --release --locked -p mayfly --bin mayfly
-	$(CARGO) run --release --locked -p mayfly-bench --bin bench-query -- \
-	  "$(TARGET)/release/mayfly" .peers/debian/usr/bin/prometheus .peers/debian/usr/bin/victoria-metrics $(or $(PERCENT),100)
+	$(CARGO) run --release --locked -p mayfly-bench --bin bench-query -- "$(TARGET)/release/mayfly" \
+	  .peers/debian/usr/bin/prometheus .peers/debian/usr/bin/victoria-metrics $(or $(BENCH_PERCENT),100) $(BENCH_FOLDER)
 
 # 10,000 alert rules over 100,000 series: processor time and memory beside the real Prometheus
 bench-alert:
