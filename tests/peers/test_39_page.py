@@ -1,8 +1,5 @@
 """39: the page of the query port in a real Chromium: what it shows, and that it stays usable whatever is asked."""
 
-import http.server
-import json
-import threading
 import urllib.parse
 
 import pytest
@@ -11,6 +8,7 @@ from playwright.sync_api import Page, expect
 from harness.browser import Tab
 from harness.http import api, call, instant
 from harness.mayfly import LambdaUrl, Mayfly, run_to_end
+from harness.peers import Webhook
 from harness.process import until
 
 RULES = """
@@ -32,28 +30,6 @@ BODY = """# HELP rows_total Rows of a table.
 rows_total{table="users"} 41
 rows_total{table="orders"} 1000
 """
-
-
-class Alertmanager:
-    """Keeps what is sent to it."""
-
-    def __init__(self):
-        self.alerts: list[dict] = []
-        kept = self.alerts
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                kept.extend(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
 def push(gateway: str, group: str, body: str = BODY, **headers: str):
@@ -179,12 +155,13 @@ def test_other_errors_and_remarks_are_told(mayfly, tab):
 
 
 def test_links_of_alerts_show_their_expression(tmp_path, tab):
-    received = Alertmanager()
+    # Mayfly sends lists of alerts, as to an Alertmanager
+    received = Webhook()
     (tmp_path / "rules.yml").write_text(RULES)
     flags = ("--rules", tmp_path / "rules.yml", "--alertmanager.url", received.url)
     mayfly = Mayfly(tmp_path, tmp_path / "data", flags=flags).start()
     push(mayfly.gateway, "backup")
-    alert = until("an alert", lambda: next(iter(received.alerts), None), 20)
+    alert = until("an alert", lambda: next((alert for alerts in list(received.notifications) for alert in alerts), None), 20)
     assert alert["generatorURL"].startswith(mayfly.query + "/graph?g0.expr=")
     page = tab(alert["generatorURL"])
     expect(page.get_by_label("expression")).to_have_text('rows_total{job="backup"} > 0')

@@ -110,7 +110,7 @@ class Alertmanager:
 
 
 class Webhook:
-    """Takes what Alertmanager sends on."""
+    """Keeps what is posted to it, like what Alertmanager sends on."""
 
     def __init__(self):
         self.notifications: list[dict] = []
