@@ -182,7 +182,11 @@ fn one_tenants_flood_keeps_no_other_waiting() {
             http::send(&fixture.server().query, &request).unwrap().text()
         };
         let end = Instant::now() + Duration::from_secs(20);
-        while !metrics().contains("mayfly_queries_waiting{tenant=\"flood\"} 6\n") {
+        let has_all_come = |metrics: &str| {
+            metrics.contains("mayfly_queries_waiting{tenant=\"flood\"} 6\n")
+                && metrics.contains("mayfly_queries_refused_total{tenant=\"flood\"} 4\n")
+        };
+        while !has_all_come(&metrics()) {
             assert!(Instant::now() < end, "{}", metrics());
         }
         // two of three places are all that it has, so this one finds one at once
