@@ -34,16 +34,17 @@ impl Reader {
         last: Option<&Manifest>,
         manifest: &Manifest,
     ) {
-        let told = told(manifest);
+        let tells_the_same =
+            |last: &Manifest| last.deleted == manifest.deleted && last.deletions == manifest.deletions;
         match last {
-            Some(last) if self::told(last) == told => return,
+            Some(last) if tells_the_same(last) => return,
             // of a store of which nothing was ever deleted, everything may be kept
             None if manifest.deleted == 0 => return,
             _ => {}
         }
         self.memory.forget(stream);
         if let Some(disk) = &self.settings.disk {
-            self.clear(disk, stream, last.is_none(), told).await;
+            self.clear(disk, stream, last.is_none(), told(manifest)).await;
         }
         fetch.renew(self.forgotten());
     }
