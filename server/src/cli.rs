@@ -20,6 +20,7 @@ use crate::delete::Delete;
 use crate::export::Export;
 use crate::import::Import;
 use crate::inspect::Inspect;
+use crate::push::Push;
 use crate::query::Query;
 use crate::query_flags::QueryFlags;
 use crate::query_port_flags::QueryPortFlags;
@@ -53,6 +54,18 @@ pub(crate) enum Command {
     /// `mayfly serve` does this by itself where --storage.compact-interval says how often. Ends with 0 if all that was due is
     /// done, and with 1 if something kept it from that, which is told.
     Compact(Compact),
+    /// Push values, or how a command went, from a shell script: to a gateway, or straight into a storage.
+    ///
+    /// A command that stands behind -- is run with the same input and output, and signals go on to it. In the beginning
+    /// job_start_timestamp_seconds is pushed, and in the end job_end_timestamp_seconds, job_duration_seconds, job_exit_code and, if that
+    /// is 0, job_last_success_timestamp_seconds. Ends as the command did, also if nobody could be told. Without a command it ends with 0 if
+    /// all is pushed, else with 1.
+    #[command(
+        override_usage = "mayfly push [OPTIONS] --job <NAME> [NAME=VALUE]... [-- <COMMAND>...]",
+        after_help = "In a crontab:\n  \
+        0 3 * * * mayfly push --job backup --ttl 25h rows=42 -- /usr/local/bin/backup.sh"
+    )]
+    Push(Box<Push>),
     /// Look at what is stored, and delete from it.
     #[command(subcommand)]
     Store(InStore),

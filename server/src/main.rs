@@ -9,12 +9,14 @@ mod check_rules;
 mod cli;
 mod compact;
 mod delete;
+mod escape;
 mod export;
 mod import;
 mod inspect;
 mod junit;
 mod log;
 mod page;
+mod push;
 mod query;
 mod query_flags;
 mod query_port_flags;
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Command::Check(Check::Rules(flags)) => check_rules::run(&flags),
         Command::Test(Test::Rules(flags)) => test_rules::run(&flags),
         Command::Test(Test::Promql(flags)) => test_promql::run(&flags),
+        Command::Push(flags) => push::run(&flags),
         Command::Query(query) => query::run(&query),
         Command::Import(import) => import::run(&import),
         Command::Export(flags) => export::run(&flags),

@@ -31,3 +31,4 @@ mod s27_command_line;
 mod s28_remote_read;
 mod s29_query_port;
 mod s31_queries_watched;
+mod s32_push_command;

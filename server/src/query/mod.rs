@@ -9,6 +9,8 @@ mod explain;
 mod show;
 mod target;
 
+pub(crate) use target::ClientFlags;
+
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
@@ -17,6 +19,7 @@ use edge::SystemClock;
 use model::Clock;
 use serde::de::DeserializeOwned;
 
+use crate::escape::escaped;
 use crate::query_flags::QueryFlags;
 use answer::{Answer, QueryFailure, Series};
 use target::{Question, Target, TargetFlags};
@@ -277,15 +280,6 @@ fn seconds(ms: i64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "times are far smaller")]
     let seconds = ms as f64 / 1_000.0;
     seconds.to_string()
-}
-
-/// A text as part of a URL, with these bytes as they are besides letters and digits.
-fn escaped(text: &str, as_they_are: &[u8]) -> String {
-    let escaped = |byte: u8| match byte {
-        byte if byte.is_ascii_alphanumeric() || as_they_are.contains(&byte) => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(escaped).collect()
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use store::Tenant;
 use tower::ServiceExt;
 
 use super::answer::{self, Answer, QueryFailure};
-use super::escaped;
+use crate::escape::escaped;
 use crate::query_flags::QueryFlags;
 use crate::storage_flags::{self, StorageFlags};
 
