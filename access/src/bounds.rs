@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use model::{Labels, Matcher};
+use model::{Labels, Matcher, Teller};
 
 /// Matchers that all series must satisfy which are pushed, read or deleted. Without any, every series does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,16 @@ impl Bounds {
     /// matcher is about.
     pub fn admit_group(&self, group: &Labels) -> bool {
         self.0.iter().all(|matcher| group.get(&matcher.name).is_some_and(|value| matcher.matches(value)))
+    }
+
+    /// Whose word on metric families it is that comes from within; `None`: everybody's. The order of the matchers does not matter.
+    pub fn teller(&self) -> Option<Teller> {
+        if self.is_everything() {
+            return None;
+        }
+        let mut texts: Vec<String> = self.0.iter().map(Matcher::to_string).collect();
+        texts.sort_unstable();
+        Some(Teller::of(&texts.join(",")))
     }
 
     /// The matchers of a selection, and these. None of either is left out, so what is found matches both.
@@ -98,5 +108,14 @@ mod tests {
         assert_eq!(team.and(&both), both);
         assert_eq!(team.to_string(), "{job=~\"team-.*\"}");
         assert_eq!(Bounds::default().to_string(), "{}");
+    }
+
+    #[test]
+    fn whose_word_it_is() {
+        let (job, env) = (("job", MatchOp::Regex, "team-.*"), ("env", MatchOp::Equal, "dev"));
+        let teller = |matchers: &[_]| bounds(matchers).teller();
+        assert_eq!((Bounds::default().teller(), teller(&[job, env])), (None, teller(&[env, job])));
+        assert_ne!(teller(&[job]), teller(&[job, env]));
+        assert!(teller(&[job]).is_some());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::Labels;
+use model::{Labels, Teller};
 
 use crate::bounds::Bounds;
 use crate::scope::{Scope, Scopes};
@@ -18,6 +18,7 @@ struct Granted {
     scopes: Scopes,
     tenant: Option<String>,
     bounds: Bounds,
+    teller: Option<Teller>,
 }
 
 /// Something that a token does not allow. The texts are for its bearer.
@@ -83,7 +84,8 @@ impl Grant {
 
     /// What the token of this name allows. Without a tenant, it is good for all of them.
     pub fn new(name: impl Into<String>, scopes: Scopes, tenant: Option<String>, bounds: Bounds) -> Self {
-        Self(Some(Arc::new(Granted { name: name.into(), scopes, tenant, bounds })))
+        let (name, teller) = (name.into(), bounds.teller());
+        Self(Some(Arc::new(Granted { name, scopes, tenant, bounds, teller })))
     }
 
     /// The name of the token.
@@ -104,6 +106,11 @@ impl Grant {
     /// Which series it is about.
     pub fn bounds(&self) -> Bounds {
         self.0.as_deref().map(|granted| granted.bounds.clone()).unwrap_or_default()
+    }
+
+    /// Whose word on metric families it is that comes with it; `None`: everybody's.
+    pub fn teller(&self) -> Option<Teller> {
+        self.0.as_deref().and_then(|granted| granted.teller)
     }
 
     /// Whether it is about some series only.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt, TryStreamExt};
-use model::{ExemplarSeries, Labels, Metadata, NeededLabels, Selection, Series};
+use model::{ExemplarSeries, Labels, NeededLabels, Selection, Series, Told};
 use query::{SeriesSource, SourceError, SourceErrorKind, SourceNotes, SourceUsage};
 use store::{Answer, Found, LeftOut, Prepared, ReadError, ReadErrorKind, Reader, SeriesStream, Usage, View};
 
@@ -189,7 +189,7 @@ impl SeriesSource for StoredSeries {
         noted(self.reader.label_values(name, selections).await, notes)
     }
 
-    async fn metadata(&self, notes: &SourceNotes) -> Result<Vec<(Arc<str>, Vec<Metadata>)>, SourceError> {
+    async fn metadata(&self, notes: &SourceNotes) -> Result<Vec<(Arc<str>, Vec<Told>)>, SourceError> {
         noted(self.reader.descriptions().await, notes)
     }
 

@@ -7,7 +7,7 @@ use access::{Grant, Quota, Wanted};
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{Change, Clock, GroupKey, Labels, MetricType, Push, RETRY_WINDOW_US, RetryKey};
 use store::{
-    ComputeError, LiveFamily, LiveGroup, ReadError, Reader, SampleBatch, Submitted, WriteError,
+    ComputeError, LiveFamily, LiveGroup, ReadError, Reader, SampleBatch, Submitted, Viewer, WriteError,
     WriteErrorKind, Writer, compute,
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
@@ -262,7 +262,8 @@ impl Gateway {
         grant: &Grant,
     ) -> Result<Pushed, GatewayError> {
         self.writer.clock_agrees().await?;
-        let intake = self.decode(terms, group, body).await?;
+        let mut intake = self.decode(terms, group, body).await?;
+        (intake.push.told_by, intake.samples.told_by) = (grant.teller(), grant.teller());
         intake.all_series().try_for_each(|series| grant.check_series(series))?;
         let is_unkeyed_add = terms.change == Change::Merge && intake.push.retry_key.is_none();
         self.once(intake.push.retry_key, self.write(intake)).await.map_err(|error| match error {
@@ -459,7 +460,7 @@ impl Gateway {
 
     /// Every group that is there now, and what it holds, as far as that may be seen.
     pub(crate) async fn live_groups(&self, grant: &Grant) -> Result<Vec<LiveGroup>, ReadError> {
-        let mut groups = self.reader.live_groups(self.clock.now_ms()).await?.found;
+        let mut groups = self.reader.live_groups_for(self.clock.now_ms(), viewer(grant)).await?.found;
         if grant.is_bounded() {
             groups.retain_mut(|group| {
                 group.families.retain_mut(|family| {
@@ -497,13 +498,7 @@ impl Gateway {
         grant: &Grant,
     ) -> Result<Page, ScrapeError> {
         let now_ms = self.clock.now_ms();
-        let mut live = self.reader.live(now_ms).await?.found;
-        if grant.is_bounded() {
-            live.retain_mut(|family| {
-                family.retain(|labels| grant.admits(labels));
-                !family.series.is_empty()
-            });
-        }
+        let live = self.reader.live_for(now_ms, viewer(grant)).await?.found;
         let exemplars = match accepted.format {
             PageFormat::Text => HeldExemplars::new(),
             PageFormat::ProtobufDelimited | PageFormat::OpenMetrics(_) => {
@@ -518,4 +513,10 @@ impl Gateway {
         let write = move || scrape::page(&live, &exemplars, accepted, encoding, &settings);
         tokio::task::spawn_blocking(write).await.map_err(|_| ScrapeError::Interrupted)?
     }
+}
+
+/// Who looks, if they do not see everything.
+fn viewer(grant: &Grant) -> Option<Viewer> {
+    let (teller, grant) = (grant.teller()?, grant.clone());
+    Some(Viewer::new(teller, move |labels| grant.admits(labels)))
 }

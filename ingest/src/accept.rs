@@ -32,14 +32,17 @@ pub(crate) struct Accepted {
     pub(crate) faults: Faults,
 }
 
-/// The request, if all its series may be written. What it tells of families by themselves is of all series that have their names, so it
-/// is left out if only some may be written.
-pub(crate) fn allowed(mut request: WriteRequest, grant: &Grant) -> Result<WriteRequest, Refused> {
+/// What of a request can be stored at this time, if the grant allows that for all its series.
+pub(crate) fn accept_from(
+    request: WriteRequest,
+    grant: &Grant,
+    now_ms: i64,
+    settings: &Settings,
+) -> Result<Accepted, Refused> {
     request.series.iter().try_for_each(|series| grant.check_series(&series.labels))?;
-    if grant.is_bounded() {
-        request.families.clear();
-    }
-    Ok(request)
+    let mut accepted = accept(request, now_ms, settings);
+    accepted.batch.told_by = grant.teller();
+    Ok(accepted)
 }
 
 /// Sorts out a request at this time.

@@ -83,13 +83,14 @@ pub(crate) fn accept(
             told.add(|| Arc::clone(&info.name), &info.metadata(), settings);
         }
     }
-    accepted.batch.families = told.into_families();
+    (accepted.batch.families, accepted.batch.told_by) = (told.into_families(), grant.teller());
     // a key of its own for each push, since one body may hold several for one group
     let (key, body) = (xxh3_128(body), xxh3_64(body));
     for (index, push) in accepted.pushes.iter_mut().enumerate() {
         accepted.written += push.families.iter().map(|family| family.series.len() as u64).sum::<u64>();
         let of_push = [key, index as u128, push.group.0].map(u128::to_le_bytes).concat();
         push.retry_key = Some(RetryKey { key: xxh3_128(&of_push), body });
+        push.told_by = grant.teller();
     }
     Ok(accepted)
 }

@@ -160,7 +160,7 @@ impl Receiver {
         let decode = move |body: &[u8]| {
             let inflated = encoding::snappy_block(body, settings.inflated_body_bytes_max)?;
             let request = remote_write::decode(version, &inflated, &settings.decoder_limits(), &known)?;
-            Ok(accept::accept(accept::allowed(request, &grant)?, now_ms, &settings))
+            Ok(accept::accept_from(request, &grant, now_ms, &settings)?)
         };
         self.write(decoded(body, decode).await?).await
     }
@@ -178,7 +178,7 @@ impl Receiver {
             let body = encoding::inflate(kind.encoding, body, settings.inflated_body_bytes_max)?;
             let points = wire::influx::decode(&body, kind.precision, &settings.decoder_limits())?;
             let request = influx::request(points, kind.db.as_deref(), now_ms);
-            Ok(accept::accept(accept::allowed(request, &grant)?, now_ms, &settings))
+            Ok(accept::accept_from(request, &grant, now_ms, &settings)?)
         };
         self.write(decoded(body, decode).await?).await
     }
@@ -199,7 +199,7 @@ impl Receiver {
 
     /// Stores samples, what is news about their families, and exemplars. Done when all of it is durable.
     async fn store(&self, mut batch: SampleBatch, exemplars: Vec<NewExemplar>) -> Result<(), Unstored> {
-        let news = self.told.news(&mut batch.families, self.clock.now_us());
+        let news = self.told.news(&mut batch.families, batch.told_by, self.clock.now_us());
         let samples = (!batch.is_empty()).then(|| self.samples.submit(batch)).transpose();
         // samples that find no place leave no exemplars behind
         let samples = samples.map_err(|error| Unstored { error, samples: false, exemplars: 0 })?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use model::Metadata;
+use model::{Metadata, Teller};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// What is known of metric families, by their names.
@@ -28,14 +28,14 @@ pub(crate) struct News {
 
 impl Told {
     /// Leaves of some families those of which something is to be stored.
-    pub(crate) fn news(&self, families: &mut Families, now_us: i64) -> News {
+    pub(crate) fn news(&self, families: &mut Families, told_by: Option<Teller>, now_us: i64) -> News {
         let mut news = News { told: Vec::new(), at_us: now_us };
         if families.is_empty() {
             return news;
         }
         let told = self.lock();
         families.retain(|(family, metadata)| {
-            let key = key(family, metadata);
+            let key = key(family, metadata, told_by);
             let is_new = told.get(&key).is_none_or(|at_us| now_us.saturating_sub(*at_us) >= TOLD_AGAIN_US);
             if is_new {
                 news.told.push(key);
@@ -63,13 +63,14 @@ impl Told {
     }
 }
 
-fn key(family: &str, metadata: &Metadata) -> u128 {
+fn key(family: &str, metadata: &Metadata, told_by: Option<Teller>) -> u128 {
     let Metadata { r#type, help, unit } = metadata;
     let mut bytes = Vec::new();
     for text in [family, r#type.as_str(), help, unit] {
         bytes.extend_from_slice(&text.len().to_le_bytes());
         bytes.extend_from_slice(text.as_bytes());
     }
+    bytes.extend(told_by.into_iter().flat_map(|teller| teller.0.to_le_bytes()));
     xxh3_128(&bytes)
 }
 
@@ -90,7 +91,7 @@ mod tests {
         let told = Told::default();
         let check = |helps: &[&str], now_us: i64, expect: &[&str]| {
             let mut left = families(helps);
-            let news = told.news(&mut left, now_us);
+            let news = told.news(&mut left, None, now_us);
             assert_eq!(left, families(expect), "{now_us}");
             news
         };
@@ -100,6 +101,10 @@ mod tests {
         told.stored(check(&["a", "b"], 1, &["b"]));
         drop(check(&["a", "b"], TOLD_AGAIN_US - 1, &[]));
         drop(check(&["b", "a"], TOLD_AGAIN_US, &["a"]));
+        // what another tells is news
+        let mut left = families(&["b"]);
+        drop(told.news(&mut left, Some(Teller::of("me")), 1));
+        assert_eq!(left, families(&["b"]));
     }
 
     #[test]
@@ -108,7 +113,7 @@ mod tests {
         for round in 0..3 {
             let helps: Vec<String> = (0..TOLD_MAX).map(|help| format!("{round} {help}")).collect();
             let mut many = families(&helps.iter().map(String::as_str).collect::<Vec<_>>());
-            told.stored(told.news(&mut many, 0));
+            told.stored(told.news(&mut many, None, 0));
             assert_eq!((many.len(), told.lock().len()), (TOLD_MAX, TOLD_MAX));
         }
     }

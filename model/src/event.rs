@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{Histogram, Labels, MetricType, Value};
+use crate::{Histogram, Labels, MetricType, Teller, Value};
 
 /// Names a group of pushed series: a 128-bit hash (XXH3) of its labels. Labels with an empty value do not count, so
 /// `{job="a", x=""}` and `{job="a"}` are the same group.
@@ -51,12 +51,14 @@ pub struct Push {
     pub ttl_us: Option<u64>,
     /// The key by which a retry of it is recognised.
     pub retry_key: Option<RetryKey>,
+    /// Whose word on its families it is; `None`: everybody's.
+    pub told_by: Option<Teller>,
 }
 
 impl Push {
     /// A push that never expires and that has no retry key.
     pub fn new(group: GroupKey, change: Change, families: Vec<PushedFamily>) -> Self {
-        Self { group, change, families, ttl_us: None, retry_key: None }
+        Self { group, change, families, ttl_us: None, retry_key: None, told_by: None }
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use crate::Labels;
 
 /// The type of a metric family, as `# TYPE` lines and the protobuf exposition name it.
@@ -42,6 +44,32 @@ impl MetricType {
             Self::StateSet => "stateset",
         }
     }
+}
+
+/// Somebody who knows but some series, so that what they say of a family is not for all: a hash (XXH3) of which series those are.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Teller(pub u128);
+
+impl Teller {
+    /// Who knows the series that this text means.
+    pub fn of(series: &str) -> Self {
+        Self(xxh3_128(series.as_bytes()))
+    }
+}
+
+impl fmt::Debug for Teller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Teller({:032x})", self.0)
+    }
+}
+
+/// What is told of a family, and by whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// What is told.
+    pub metadata: Metadata,
+    /// `None`: it is for all who see the family.
+    pub by: Option<Teller>,
 }
 
 /// Where types and units are labels (the feature `type-and-unit-labels` of Prometheus), the one that says what a metric is.

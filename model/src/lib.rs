@@ -26,7 +26,7 @@ pub use clock::Clock;
 pub use compensated::Compensated;
 pub use event::{Change, GroupKey, Merge, Push, PushedFamily, PushedSeries, RETRY_WINDOW_US, RetryKey};
 pub use exemplar::{EXEMPLAR_CHARS_MAX, Exemplar, ExemplarSeries};
-pub use family::{Metadata, MetricType, TYPE_LABEL, UNIT_LABEL};
+pub use family::{Metadata, MetricType, TYPE_LABEL, Teller, Told, UNIT_LABEL};
 pub use histogram::{
     Bucket, CounterReset, Histogram, HistogramMean, HistogramSum, IncompatibleBuckets, Skew, Span,
     SumRemarks, Trim,

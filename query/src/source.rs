@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use model::{ExemplarSeries, Labels, Metadata, Selection, Series};
+use model::{ExemplarSeries, Labels, Selection, Series, Told};
 
 pub use model::NeededLabels;
 
@@ -101,7 +101,7 @@ pub trait SeriesSource: Send + Sync {
     ///
     /// # Errors
     /// As for [`SeriesSource::select`].
-    async fn metadata(&self, _notes: &SourceNotes) -> Result<Vec<(Arc<str>, Vec<Metadata>)>, SourceError> {
+    async fn metadata(&self, _notes: &SourceNotes) -> Result<Vec<(Arc<str>, Vec<Told>)>, SourceError> {
         Ok(Vec::new())
     }
 

@@ -3,10 +3,10 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use model::{Labels, Metadata, Push, PushedSeries, Samples, Value};
+use model::{Labels, Metadata, Push, PushedSeries, Samples, Teller, Value};
 
 use crate::log::Logged;
-use crate::segment::Segment;
+use crate::segment::{Description, Segment};
 use crate::tail::Stamped;
 
 /// One atomic thing that a writer acknowledges. Which entries share a segment does not matter to readers.
@@ -63,12 +63,14 @@ pub struct SampleBatch {
     pub series: Vec<(Labels, Samples)>,
     /// What is known of metric families besides, by their names. What was told last counts.
     pub families: Vec<(Arc<str>, Metadata)>,
+    /// Whose word on them that is; `None`: everybody's.
+    pub told_by: Option<Teller>,
 }
 
 impl SampleBatch {
     /// Some series, of whose families nothing is told.
     pub fn of(series: Vec<(Labels, Samples)>) -> Self {
-        Self { series, families: Vec::new() }
+        Self { series, ..Self::default() }
     }
 
     /// Whether there is nothing to store.
@@ -95,7 +97,13 @@ impl Entry for SampleBatch {
     fn segment(writer: u64, entries: &[Arc<Stamped<Self>>]) -> Segment {
         let mut segment = Segment::from_samples(writer, entries.iter().flat_map(|entry| &entry.entry.series));
         let told = entries.iter().flat_map(|entry| {
-            entry.entry.families.iter().map(|(family, metadata)| (entry.stamp, family, metadata))
+            let SampleBatch { families, told_by, .. } = &*entry.entry;
+            families.iter().map(|(family, metadata)| Description {
+                stamp: entry.stamp,
+                family: Arc::clone(family),
+                told_by: *told_by,
+                metadata: metadata.clone(),
+            })
         });
         segment.describe(writer, told);
         segment

@@ -109,6 +109,7 @@ fn large_push() -> Push {
         families: vec![family],
         ttl_us: None,
         retry_key: None,
+        told_by: None,
     }
 }
 

@@ -1,5 +1,8 @@
 //! Tokens: what each scope allows, and that a token for some series reaches no others by any route there is.
 
+mod attempts;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,6 +11,8 @@ use testkit::http::{self, Request, Response};
 use testkit::protobuf::Message;
 use testkit::remote_write::{V1, request_v1, series_v1};
 use testkit::server::{Mayfly, built};
+
+use attempts::{DRY, ROUTES, Tells, attempts};
 
 /// Stands in data of others, and in no request.
 const SECRET: &str = "hidden";
@@ -38,7 +43,7 @@ impl World {
             boss = token(folder.path(), "boss", &["--scope", "admin"]);
             team = token(folder.path(), "team", &TEAM);
             rival = token(folder.path(), "rival", &["--scope", "admin", "--tenant", "rivals"]);
-            let rules = "groups:\n- name: g\n  interval: 1s\n  rules:\n  - {alert: Zebra, expr: zebra_rows > 0, labels: {severity: page}}\n";
+            let rules = "groups:\n- name: hidden\n  interval: 1s\n  rules:\n  - {alert: Zebra, expr: zebra_rows > 0, labels: {severity: page}}\n";
             std::fs::write(folder.path().join("rules.yml"), rules).unwrap();
             let file = |name: &str| folder.path().join(name).display().to_string();
             let own = ["--access.tokens-file", &file("tokens.yml"), "--rules", &file("rules.yml")];
@@ -66,21 +71,6 @@ impl World {
         let target = format!("/api/v1/query?query={}", testkit::server::escape(query));
         self.send("query", token, Request::new("GET", &target)).text()
     }
-
-    /// How many series of others there are, and the sum of their values.
-    fn of_others(&self) -> String {
-        let asked = |query: &str| {
-            let answer = self.ask(&self.boss, query);
-            serde_json::from_str::<serde_json::Value>(&answer).unwrap()["data"]["result"][0]["value"][1]
-                .clone()
-        };
-        let others = "{job!~\"team-.*\",__name__=~\"zebra.*\"}[1h]";
-        format!(
-            "{} {}",
-            asked(&format!("count(last_over_time({others}))")),
-            asked(&format!("sum(last_over_time({others}))"))
-        )
-    }
 }
 
 /// What `mayfly token routes` lists: port, method, path, what it needs.
@@ -106,158 +96,211 @@ pub(super) fn snappy(message: &[u8]) -> Vec<u8> {
 pub(super) fn otlp(job: &str, temporality: u8) -> String {
     format!(
         r#"{{"resourceMetrics":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"{job}"}}}}]}},
-        "scopeMetrics":[{{"metrics":[{{"name":"zebra.rows","sum":{{"aggregationTemporality":{temporality},"isMonotonic":true,
+        "scopeMetrics":[{{"metrics":[{{"name":"zebra.rows","description":"mine","sum":{{"aggregationTemporality":{temporality},"isMonotonic":true,
         "dataPoints":[{{"timeUnixNano":"{}000000","asInt":"7"}}]}}}}]}}]}}]}}"#,
         now_ms()
     )
 }
 
-/// Requests by which a route may be made to show or change what is of others.
-fn attempts(method: &str, path: &str) -> Vec<Request> {
-    let selectors = [
-        "zebra_rows",
-        "{job=\"other\"}",
-        "{job=~\".*\",__name__=~\"zebra.*\"}",
-        "{__name__=~\".%2B\"}",
-        "{job!~\"team-.*\",__name__!=\"\"}",
-    ];
-    let path = path.replace("{*group}", "other").replace("{name}", "owner");
-    let now_s = now_ms() / 1_000;
-    let times = format!("start={}&end={now_s}&step=60&limit=1000", now_s - 3_600);
-    let plain = |target: &str| Request::new(method, target);
-    let form = |selector: &str| {
-        plain(&path)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(format!("query={selector}&match[]={selector}&{times}"))
-    };
-    let mut all = vec![plain(&path), plain(&format!("{path}?{times}"))];
-    for selector in selectors {
-        let escaped =
-            selector.replace('"', "%22").replace('{', "%7B").replace('}', "%7D").replace('~', "%7E");
-        let target = format!("{path}?query={escaped}&match[]={escaped}&{times}&q=CREATE+DATABASE+x");
-        all.extend([plain(&target), form(&escaped)]);
+/// Of which others have told, and nobody else is to change that.
+const OTHERS: [&str; 6] =
+    ["hidden_rows", "zebra_calls_total", "zebra_more", "zebra_rows", "zebra_rows_total", "zebra_written"];
+
+/// All that an answer says, its head included.
+fn said(answer: &Response) -> String {
+    let head: Vec<String> = answer.headers.0.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let body = snap::raw::Decoder::new().decompress_vec(&answer.body).unwrap_or_default();
+    format!("{}\n{}\n{}", head.join("\n"), answer.text(), String::from_utf8_lossy(&body))
+}
+
+impl World {
+    /// Series of gauges, counters and others, by every way in, whose names and texts others are not to learn, and others that they may
+    /// know the names of.
+    fn of_others_and_of_the_team(&self) {
+        let text = format!(
+            "# TYPE zebra_rows gauge\n# HELP zebra_rows {SECRET} help\nzebra_rows{{owner=\"{SECRET}\"}} 5\n\
+             # HELP {SECRET}_rows {SECRET} help\n{SECRET}_rows{{{SECRET}_label=\"x\"}} 1\n"
+        );
+        assert_eq!(self.push(&self.boss, "PUT", "job/other", &text), (200, String::new()));
+        // of the same names
+        self.push_of_team();
+        assert_eq!(self.push(&self.boss, "PUT", "job/other", &text), (200, String::new()));
+        let group = format!("job/other/owner/{SECRET}-2");
+        assert_eq!(self.push(&self.boss, "PUT", &group, "zebra_more 1\n").0, 200);
+        let labels = [("__name__", "zebra_written"), ("job", "other"), ("owner", SECRET)];
+        let trace = Message::new().bytes(1, "trace_id").bytes(2, SECRET);
+        let exemplar = Message::new().message(1, trace).double(2, 0.5).int(3, now_ms());
+        let series = series_v1(&labels, &[(now_ms(), 3.0)]).message(3, exemplar);
+        let told = Message::new().varint(1, 2).bytes(2, "zebra_written").bytes(4, format!("{SECRET} help"));
+        let mut written = request_v1([series]);
+        written.extend(Message::new().message(3, told).into_bytes());
+        let request = Request::new("POST", "/api/v1/write")
+            .header("content-type", V1)
+            .header("content-encoding", "snappy");
+        assert_eq!(self.send("query", &self.boss, request.body(snappy(&written))).status, 204);
+        let traced = format!(
+            "# TYPE zebra_calls counter\n# UNIT zebra_calls calls\n# HELP zebra_calls {SECRET} help\nzebra_calls_total 1 # {{trace=\"{SECRET}\"}} 1\n# EOF\n"
+        );
+        let request =
+            Request::new("POST", "/metrics/job/other").header("content-type", "application/openmetrics-text");
+        assert_eq!(self.send("gateway", &self.boss, request.body(traced)).status, 200);
+        for temporality in [1, 2] {
+            let body = otlp("other", temporality).replace("mine", &format!("{SECRET} help"));
+            let request = Request::new("POST", "/v1/metrics").header("content-type", "application/json");
+            assert_eq!(self.send("query", &self.boss, request.body(body)).status, 200);
+        }
+        let end = Instant::now() + Duration::from_secs(20);
+        let alerts = || self.send("query", &self.boss, Request::new("GET", "/api/v1/alerts")).text();
+        while !alerts().contains(SECRET) {
+            assert!(Instant::now() < end, "no alert");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
-    let asked = testkit::server::escape(
-        "info(up) or absent(zebra_rows) or label_replace(zebra_rows, \"job\", \"team-a\", \"\", \"\")",
-    );
-    all.push(plain(&format!("{path}?query={asked}&{times}")));
-    let labels = [("__name__", "zebra_rows"), ("job", "other")];
-    let written = request_v1([series_v1(&labels, &[(now_ms(), 9.0)])]);
-    all.push(
-        plain(&path).header("content-type", V1).header("content-encoding", "snappy").body(snappy(&written)),
-    );
-    for temporality in [1, 2] {
-        all.push(plain(&path).header("content-type", "application/json").body(otlp("other", temporality)));
+
+    /// What some of the team's requests delete.
+    fn push_of_team(&self) {
+        let text =
+            "# HELP zebra_rows mine\n# TYPE zebra_rows gauge\nzebra_rows{owner=\"mine\"} 9\nteam_rows 1\n";
+        assert_eq!(self.push(&self.team, "PUT", "job/team-a", text), (200, String::new()));
     }
-    for (name, form) in [("__name__", 0), ("__name__", 1), ("job", 0), ("job", 1)] {
-        let matcher = Message::new().varint(1, 2).bytes(2, name).bytes(3, "zebra.*|other");
-        let query = Message::new().int(1, 0).int(2, now_ms()).message(3, matcher);
-        all.push(plain(&path).body(snappy(&Message::new().message(1, query).varint(2, form).into_bytes())));
+
+    /// The series of others and what is told of them, as whoever may see everything sees it.
+    fn of_others(&self) -> String {
+        let others = "{job!~\"team-.*\",__name__=~\"(zebra|hidden).*|push_time_seconds|target_info\"}[1h]";
+        let values = self.ask(&self.boss, &format!("last_over_time({others})"));
+        let values: serde_json::Value = serde_json::from_str(&values).unwrap();
+        let mut values: Vec<String> = values["data"]["result"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| format!("{} {}", s["metric"], s["value"][1]))
+            .collect();
+        values.sort();
+        let told = self.send("query", &self.boss, Request::new("GET", "/api/v1/metadata")).json().unwrap();
+        let first =
+            told["data"].as_object().unwrap().iter().map(|(name, told)| format!("{name} {}", told[0]));
+        let of_others = |line: &String| OTHERS.iter().any(|family| line.starts_with(&format!("{family} ")));
+        let page = self.send("gateway", &self.boss, Request::new("GET", "/metrics")).text();
+        let of_page =
+            |line: &&str| line.contains("job=\"other\"") || line.starts_with('#') && !line.contains("team_");
+        let page: Vec<&str> = page.lines().filter(of_page).collect();
+        [values, first.filter(of_others).collect(), page.into_iter().map(str::to_owned).collect()]
+            .concat()
+            .join("\n")
     }
-    all.push(plain(&path).body("zebra_rows,job=other rows=9\n"));
-    all.push(plain(&path).body("zebra_rows 9\n"));
-    // whose path is of the team, while its body is not
-    all.push(
-        plain(&path.replace("/job/other", "/owner/team-a/job/other")).body("zebra_rows{job=\"team-a\"} 9\n"),
-    );
-    let batch = r#"{"requests":[{"method":"PUT","path":"/metrics/job/other","body":"zebra_rows 9\n"},
-        {"method":"DELETE","path":"/metrics/job/other/owner/x"},{"method":"POST","path":"/aggregate/metrics/job/other/a/b","body":"zebra_rows 9\n"}]}"#;
-    all.push(plain(&path).header("content-type", "application/json").body(batch));
-    all
 }
 
 #[test]
 fn a_team_reaches_nothing_of_others_by_any_route() {
     let world = World::new(&["--web.enable-admin-api", "--web.enable-lifecycle"]);
-    let text =
-        format!("# TYPE zebra_rows gauge\n# HELP zebra_rows {SECRET}\nzebra_rows{{owner=\"{SECRET}\"}} 5\n");
-    assert_eq!(world.push(&world.boss, "PUT", "job/other", &text), (200, String::new()));
-    assert_eq!(
-        world.push(&world.boss, "PUT", &format!("job/other/owner/{SECRET}-2"), "zebra_more 1\n").0,
-        200
-    );
-    let labels = [("__name__", "zebra_written"), ("job", "other"), ("owner", SECRET)];
-    let trace = Message::new().bytes(1, "trace_id").bytes(2, SECRET);
-    let exemplar = Message::new().message(1, trace).double(2, 0.5).int(3, now_ms());
-    let series = series_v1(&labels, &[(now_ms(), 3.0)]).message(3, exemplar);
-    let written = snappy(&request_v1([series]));
-    let request =
-        Request::new("POST", "/api/v1/write").header("content-type", V1).header("content-encoding", "snappy");
-    assert_eq!(world.send("query", &world.boss, request.body(written)).status, 204);
-    let traced =
-        format!("# TYPE zebra_calls counter\nzebra_calls_total 1 # {{trace=\"{SECRET}\"}} 1\n# EOF\n");
-    let request =
-        Request::new("POST", "/metrics/job/other").header("content-type", "application/openmetrics-text");
-    assert_eq!(world.send("gateway", &world.boss, request.body(traced)).status, 200);
-    assert_eq!(world.push(&world.team, "PUT", "job/team-a", "team_rows 1\n"), (200, String::new()));
-    let end = Instant::now() + Duration::from_secs(20);
-    while !world.send("query", &world.boss, Request::new("GET", "/api/v1/alerts")).text().contains(SECRET) {
-        assert!(Instant::now() < end, "no alert");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    world.of_others_and_of_the_team();
     let before = world.of_others();
-    assert_eq!(before, "\"4\" \"10\"");
+    for part in [
+        "zebra_rows {\"help\":\"hidden help\",\"type\":\"gauge\",\"unit\":\"\"}",
+        "zebra_calls_total {\"help\":\"hidden help\",\"type\":\"counter\",\"unit\":\"calls\"}",
+        "zebra_written {\"help\":\"hidden help\",\"type\":\"gauge\",\"unit\":\"\"}",
+        "# HELP zebra_rows hidden help",
+        "hidden_rows",
+    ] {
+        assert!(before.contains(part), "{part}: {before}");
+    }
 
     let routes = routes(world.fixture.storage().parent().unwrap());
-    assert!(routes.len() > 60, "{routes:?}");
-    let (mut shown, mut refused) = (Vec::new(), 0);
+    let known: BTreeSet<(&str, &str)> = ROUTES.iter().map(|(port, path, _)| (*port, *path)).collect();
+    let found: BTreeSet<(&str, &str)> = routes.iter().map(|[port, _, path, _]| (&**port, &**path)).collect();
+    assert_eq!(known, found, "a route that is new needs a line in ROUTES");
+    let (mut shown, mut refused) = (BTreeSet::new(), 0);
     for [port, method, path, need] in &routes {
+        let hides = |who: &str, request: &Request, answer: &Response, hidden: &[&str]| {
+            let said = said(answer);
+            let found = hidden.iter().find(|hidden| said.contains(**hidden));
+            assert!(found.is_none(), "{who}: {port} {request:?}: {said}");
+        };
+        world.push_of_team();
         for request in attempts(method, path) {
             let answer = world.send(port, &world.team, request.clone());
-            let text = answer.text();
-            assert!(!text.contains(SECRET), "{method} {port} {path}: {request:?}: {text}");
+            hides("team", &request, &answer, &[SECRET]);
             refused += usize::from(answer.status == 403);
             let of_rival = world.send(port, &world.rival, request.clone());
-            let text = of_rival.text();
-            for hidden in [SECRET, "tokens.yml", "Zebra"] {
-                assert!(!text.contains(hidden), "{method} {port} {path}: {request:?}: {text}");
-            }
+            hides("rival", &request, &of_rival, &[SECRET, "tokens.yml", "Zebra"]);
             if need.ends_with("tenant default") {
-                assert_eq!(of_rival.status, 403, "{method} {port} {path}: {text}");
+                assert_eq!(of_rival.status, 403, "{method} {port} {path}");
             }
             let nobody = http::send(world.base(port), &request).unwrap();
             let expect_open = need == "nothing";
             assert_eq!(nobody.status != 401, expect_open, "{method} {port} {path}");
-            if need.contains("read")
-                && (method == "GET" || path == "/api/v1/read")
-                && world.send(port, &world.boss, request).text().contains(SECRET)
-            {
-                shown.push(format!("{port} {path}"));
+            let is_dry = path == "/api/v1/admin/groups" && request.target.contains(DRY);
+            let only_reads = need.contains("read") || is_dry;
+            if only_reads && said(&world.send(port, &world.boss, request)).contains(SECRET) {
+                shown.insert((&**port, &**path));
+            }
+        }
+        if method == "GET" {
+            for request in attempts("HEAD", path) {
+                let answer = world.send(port, &world.team, request.clone());
+                assert!(answer.body.is_empty());
+                hides("team", &request, &answer, &[SECRET]);
             }
         }
         assert_eq!(world.of_others(), before, "{method} {port} {path}");
     }
-    // these requests do ask for what the team is not to see
-    shown.dedup();
-    for path in [
-        "gateway /",
-        "gateway /metrics",
-        "gateway /api/v1/metrics",
-        "query /api/v1/query",
-        "query /api/v1/query_range",
-        "query /api/v1/query_exemplars",
-        "query /api/v1/series",
-        "query /api/v1/label/{name}/values",
-        "query /api/v1/metadata",
-        "query /api/v1/rules",
-        "query /api/v1/alerts",
-        "query /api/v1/status/tsdb",
-        "query /federate",
-        "query /api/v1/read",
-    ] {
-        assert!(shown.iter().any(|shown| shown == path), "{path}: {shown:?}");
-    }
+    // what these requests ask for is there to be seen
+    let tell: BTreeSet<(&str, &str)> = ROUTES
+        .iter()
+        .filter(|(.., tells)| *tells == Tells::Data)
+        .map(|(port, path, _)| (*port, *path))
+        .collect();
+    assert_eq!(shown, tell);
     assert!(refused > 100, "{refused}");
     // which may have the same of its own
     assert_eq!(world.push(&world.rival, "PUT", "job/other", "zebra_rows 900\n"), (200, String::new()));
     assert!(world.ask(&world.rival, "zebra_rows").contains("900"));
     assert_eq!(world.of_others(), before);
-    // and it sees what is its own; some of its requests have deleted that
-    assert_eq!(world.push(&world.team, "PUT", "job/team-a", "team_rows 1\n"), (200, String::new()));
+    // and it sees what is its own
+    world.push_of_team();
     assert!(world.ask(&world.team, "team_rows").contains("team-a"));
-    for path in ["/metrics", "/api/v1/metrics", "/"] {
+    for (path, told) in [
+        ("/metrics", "# HELP zebra_rows mine\n# TYPE zebra_rows gauge\n"),
+        ("/api/v1/metrics", "\"help\":\"mine\""),
+        ("/", "mine"),
+    ] {
         let text = world.send("gateway", &world.team, Request::new("GET", path)).text();
-        assert!(text.contains("team_rows"), "{path}: {text}");
+        assert!(text.contains("team_rows") && text.contains(told), "{path}: {text}");
+    }
+    let told = |name: &str| {
+        let target = format!("/api/v1/metadata?metric={name}");
+        world.send("query", &world.team, Request::new("GET", &target)).json().unwrap()["data"][name]
+            .to_string()
+    };
+    let own = told("zebra_rows");
+    assert!(
+        own.starts_with(r#"[{"help":"mine","type":"gauge","unit":""}"#) && !own.contains(SECRET),
+        "{own}"
+    );
+    // of which all series are the team's, whoever has told of it
+    let text = "# HELP team_told of all\nteam_told 1\n";
+    assert_eq!(world.push(&world.boss, "PUT", "job/team-told", text), (200, String::new()));
+    assert_eq!(told("team_told"), r#"[{"help":"of all","type":"unknown","unit":""}]"#);
+    assert_eq!(told("zebra_more"), "null");
+}
+
+/// By any method that a route does not have, a team gets nowhere.
+#[test]
+fn methods_that_a_route_does_not_have_are_refused() {
+    let world = World::new(&["--web.enable-admin-api", "--web.enable-lifecycle"]);
+    let routes = routes(world.fixture.storage().parent().unwrap());
+    for (port, path, _) in ROUTES {
+        let has = |method: &str| {
+            let method = if method == "HEAD" { "GET" } else { method };
+            routes.iter().any(|[p, m, at, _]| (&**p, &**m, &**at) == (port, method, path))
+        };
+        let target = path.replace("{*group}", "other").replace("{name}", "owner");
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "QUERY"] {
+            if !has(method) {
+                let answer = world.send(port, &world.team, Request::new(method, &target));
+                assert_eq!(answer.status, 403, "{method} {port} {path}: {}", answer.text());
+            }
+        }
     }
 }
 

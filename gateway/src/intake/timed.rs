@@ -36,7 +36,7 @@ pub(super) fn take(
     let mut series: Vec<(Labels, Samples)> =
         points.into_iter().map(|(labels, points)| (labels, samples(points))).collect();
     series.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(SampleBatch { series, families: told })
+    Ok(SampleBatch { series, families: told, told_by: None })
 }
 
 struct Point {

@@ -123,9 +123,10 @@ impl Bench {
     /// What is known of families.
     async fn told(&self) -> Vec<String> {
         let told = self.reader.descriptions().await.expect("reads").found;
-        let shown = |(name, told): (Arc<str>, Vec<model::Metadata>)| {
+        let shown = |(name, told): (Arc<str>, Vec<model::Told>)| {
+            let told = told.iter().map(|told| &told.metadata);
             let told: Vec<String> =
-                told.iter().map(|told| format!("{} {} {}", told.r#type, told.help, told.unit)).collect();
+                told.map(|told| format!("{} {} {}", told.r#type, told.help, told.unit)).collect();
             format!("{name} {}", told.join(", "))
         };
         told.into_iter().map(shown).collect()

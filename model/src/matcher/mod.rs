@@ -94,6 +94,18 @@ impl Matcher {
         }
     }
 
+    /// The condition that holds where this one does not.
+    #[must_use]
+    pub fn negated(&self) -> Self {
+        let op = match self.op {
+            MatchOp::Equal => MatchOp::NotEqual,
+            MatchOp::NotEqual => MatchOp::Equal,
+            MatchOp::Regex => MatchOp::NotRegex,
+            MatchOp::NotRegex => MatchOp::Regex,
+        };
+        Self { op, ..self.clone() }
+    }
+
     /// The values that satisfy the condition, in order, if they are known and few: of `=`, and of `=~` with an
     /// expression like `a|b|c`.
     pub fn listed_values(&self) -> Option<&[Arc<str>]> {

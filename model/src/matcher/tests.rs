@@ -5,6 +5,7 @@ fn operators() {
     let check = |op, pattern: &str, value: &str, expect: bool| {
         let matcher = Matcher::new("l", op, pattern).expect("parses");
         assert_eq!(matcher.matches(value), expect, "{matcher} on {value:?}");
+        assert_eq!(matcher.negated().matches(value), !expect, "{matcher} on {value:?}");
     };
     check(MatchOp::Equal, "a", "a", true);
     check(MatchOp::Equal, "", "", true);

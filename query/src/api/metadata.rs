@@ -65,8 +65,14 @@ pub(super) async fn metadata(seen: Seen, parameters: Parameters) -> Result<Succe
     let mut success = Success { warnings: notes.into_texts(), ..Success::default() };
     Fields::object(&mut success.data, |fields| {
         for (name, descriptions) in &found {
-            let shown = descriptions.iter().take(per_metric.unwrap_or(usize::MAX));
-            json::list(fields.field(name), shown, description);
+            let mut shown: Vec<&Metadata> = Vec::new();
+            for told in descriptions {
+                if !shown.contains(&&told.metadata) {
+                    shown.push(&told.metadata);
+                }
+            }
+            shown.truncate(per_metric.unwrap_or(usize::MAX));
+            json::list(fields.field(name), shown.into_iter(), description);
         }
     });
     Ok(success)

@@ -10,7 +10,7 @@ use axum::extract::FromRequestParts;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use http::request::Parts;
-use model::{ExemplarSeries, Labels, Metadata, NeededLabels, Selection, Series};
+use model::{ExemplarSeries, Labels, NeededLabels, Selection, Series, Told};
 use tokio::sync::mpsc;
 
 use super::Api;
@@ -136,26 +136,44 @@ impl SeriesSource for Bounded {
         self.source.exemplars(&self.all_within(selections), notes).await
     }
 
-    /// Of the families of which a series lies within the bounds.
-    async fn metadata(&self, notes: &SourceNotes) -> Result<Vec<(Arc<str>, Vec<Metadata>)>, SourceError> {
-        let always = Selection { matchers: Vec::new(), start_ms: -TIME_MS_MAX, end_ms: TIME_MS_MAX };
-        let names = self.label_values(Labels::NAME, &[always], notes).await?;
-        let names: HashSet<&str> = names.iter().map(|name| &**name).collect();
-        let is_seen = |family: &str| {
-            let suffixes = ["", "_total", "_bucket", "_count", "_sum", "_created", "_info"];
-            suffixes.iter().any(|suffix| names.contains(&*format!("{family}{suffix}")))
-        };
+    /// What was told from within the bounds, and all that is told of families of which every series lies within them.
+    async fn metadata(&self, notes: &SourceNotes) -> Result<Vec<(Arc<str>, Vec<Told>)>, SourceError> {
+        let always = |matchers| Selection { matchers, start_ms: -TIME_MS_MAX, end_ms: TIME_MS_MAX };
+        let within = self.label_values(Labels::NAME, &[always(Vec::new())], notes).await?;
+        // outside is what does not match one of them
+        let outside: Vec<Selection> =
+            self.bounds.matchers().iter().map(|matcher| always(vec![matcher.negated()])).collect();
+        let outside = self.source.label_values(Labels::NAME, &outside, notes).await?;
+        let (within, outside) = (names(&within), names(&outside));
+        let own = self.bounds.teller();
         let mut families = self.source.metadata(notes).await?;
-        families.retain(|(family, _)| is_seen(family));
+        families.retain_mut(|(family, told)| {
+            if !is_among(family, &within) || is_among(family, &outside) {
+                told.retain(|told| told.by == own);
+            }
+            // one's own word first
+            told.sort_by_key(|told| told.by != own);
+            !told.is_empty()
+        });
         Ok(families)
     }
+}
+
+fn names(names: &[Arc<str>]) -> HashSet<&str> {
+    names.iter().map(|name| &**name).collect()
+}
+
+/// Whether one of these metrics is of a family.
+fn is_among(family: &str, names: &HashSet<&str>) -> bool {
+    let suffixes = ["", "_total", "_bucket", "_count", "_sum", "_created", "_info"];
+    suffixes.iter().any(|suffix| names.contains(&*format!("{family}{suffix}")))
 }
 
 #[cfg(test)]
 mod tests {
     use access::Scopes;
     use futures::TryStreamExt;
-    use model::{MatchOp, Matcher};
+    use model::{MatchOp, Matcher, Metadata, Teller};
 
     use super::*;
 
@@ -163,7 +181,8 @@ mod tests {
     struct Jobs;
 
     fn series(job: &str) -> Series {
-        Series { labels: Labels::from_pairs([("__name__", "up"), ("job", job)]), ..Series::default() }
+        let name = if job == "team-b" { "team_rows_total" } else { "up" };
+        Series { labels: Labels::from_pairs([("__name__", name), ("job", job)]), ..Series::default() }
     }
 
     #[async_trait]
@@ -192,8 +211,16 @@ mod tests {
             Ok(all.map(|series| ExemplarSeries { labels: series.labels, exemplars: Vec::new() }).collect())
         }
 
-        async fn metadata(&self, _: &SourceNotes) -> Result<Vec<(Arc<str>, Vec<Metadata>)>, SourceError> {
-            Ok(vec![("secret".into(), Vec::new()), ("up".into(), Vec::new())])
+        async fn metadata(&self, _: &SourceNotes) -> Result<Vec<(Arc<str>, Vec<Told>)>, SourceError> {
+            let told = |help: &str, by: &str| Told {
+                metadata: Metadata { help: help.into(), ..Metadata::default() },
+                by: (!by.is_empty()).then(|| Teller::of(by)),
+            };
+            let of_team = r#"job=~"team-.*""#;
+            let all = ["secret", "team_rows", "up"].map(|family| {
+                (family.into(), vec![told("all", ""), told("b", "job=\"b\""), told("own", of_team)])
+            });
+            Ok(all.into_iter().chain([("none".into(), vec![told("all", "")])]).collect())
         }
     }
 
@@ -224,8 +251,14 @@ mod tests {
             assert_eq!(exemplars.into_iter().map(|of| of.labels).collect::<Vec<_>>(), labels(&expect));
         }
         let families = source.metadata(&notes).await.expect("answers");
-        assert_eq!(families.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), ["up"]);
+        let shown = |(name, told): &(Arc<str>, Vec<Told>)| {
+            let helps: Vec<&str> = told.iter().map(|told| &*told.metadata.help).collect();
+            format!("{name} {}", helps.join(","))
+        };
+        // of up there is a series of another
+        let expect = ["secret own", "team_rows own,all,b", "up own"];
+        assert_eq!(families.iter().map(shown).collect::<Vec<_>>(), expect);
         let everything = Guarded::new(Arc::new(Jobs)).seen_by(&Grant::everything());
-        assert_eq!(everything.metadata(&notes).await.expect("answers").len(), 2);
+        assert_eq!(everything.metadata(&notes).await.expect("answers").len(), 4);
     }
 }

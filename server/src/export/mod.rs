@@ -113,8 +113,10 @@ async fn export(flags: &Export) -> anyhow::Result<Told> {
     let mut told = Told::default();
     let described = reader.descriptions().await.with_context(|| flags.storage.told())?;
     told.lacks(described.left_out);
-    let families =
-        described.found.into_iter().filter_map(|(name, known)| Some((name, known.into_iter().next()?)));
+    let families = described
+        .found
+        .into_iter()
+        .filter_map(|(name, known)| Some((name, known.into_iter().next()?.metadata)));
     let mut writer = Writer {
         out: BufWriter::with_capacity(1 << 16, std::io::stdout().lock()),
         text: String::new(),

@@ -68,7 +68,7 @@ impl Batch {
             series.into_iter().map(|(labels, points)| (labels, ordered(points))).collect();
         series.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         families.retain(|(_, metadata)| *metadata != Metadata::default());
-        Entries { samples: SampleBatch { series, families }, exemplars, count }
+        Entries { samples: SampleBatch { series, families, told_by: None }, exemplars, count }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::{
     Change, CounterReset, GroupKey, Histogram, Labels, Merge, Metadata, Push, PushedFamily, PushedSeries,
-    RetryKey, Samples, Span, Value,
+    RetryKey, Samples, Span, Teller, Value,
 };
 use prost::Message;
 use prost::encoding::{self, WireType, encode_key, encode_varint};
@@ -48,6 +48,9 @@ struct PushRecord {
     retry_key: Vec<u8>,
     #[prost(fixed64, tag = "7")]
     retry_body: u64,
+    /// Empty if it is everybody's word, else 16 bytes.
+    #[prost(bytes = "vec", tag = "8")]
+    told_by: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -132,6 +135,9 @@ struct SamplesRecord {
     /// What is told of families, without series.
     #[prost(message, repeated, tag = "3")]
     families: Vec<FamilyRecord>,
+    /// As of a push.
+    #[prost(bytes = "vec", tag = "4")]
+    told_by: Vec<u8>,
 }
 
 impl Logged for Push {
@@ -159,6 +165,7 @@ impl Logged for Push {
             ttl_us: self.ttl_us,
             retry_key: self.retry_key.map_or_else(Vec::new, |retry| retry.key.to_be_bytes().to_vec()),
             retry_body: self.retry_key.map_or(0, |retry| retry.body),
+            told_by: teller_bytes(self.told_by),
         }
         .encode_to_vec()
     }
@@ -183,8 +190,21 @@ impl Logged for Push {
         };
         let families = record.families.into_iter().map(pushed_family).collect::<Result<_, _>>()?;
         let group = GroupKey(u128::from_be_bytes(group));
-        Ok((record.at_us, Self { group, change, families, ttl_us: record.ttl_us, retry_key }))
+        let (ttl_us, told_by) = (record.ttl_us, teller(&record.told_by)?);
+        Ok((record.at_us, Self { group, change, families, ttl_us, retry_key, told_by }))
     }
+}
+
+fn teller_bytes(teller: Option<Teller>) -> Vec<u8> {
+    teller.map_or_else(Vec::new, |teller| teller.0.to_be_bytes().to_vec())
+}
+
+fn teller(bytes: &[u8]) -> Result<Option<Teller>, CodecError> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let bytes = bytes.try_into().map_err(|_| CodecError::Field("teller"))?;
+    Ok(Some(Teller(u128::from_be_bytes(bytes))))
 }
 
 fn pushed_family(family: FamilyRecord) -> Result<PushedFamily, CodecError> {
@@ -223,7 +243,8 @@ impl Logged for SampleBatch {
             unit: metadata.unit.to_string(),
             ..FamilyRecord::default()
         });
-        let rest = SamplesRecord { at_us, series: Vec::new(), families: families.collect() };
+        let (families, told_by) = (families.collect(), teller_bytes(self.told_by));
+        let rest = SamplesRecord { at_us, series: Vec::new(), families, told_by };
         let mut bytes = rest.encode_to_vec();
         let mut series = Vec::new();
         for (labels, samples) in &self.series {
@@ -238,7 +259,7 @@ impl Logged for SampleBatch {
         let record = SamplesRecord::decode(payload)?;
         let series = record.series.into_iter().map(many_values).collect::<Result<_, _>>()?;
         let families = record.families.into_iter().map(described).collect::<Result<_, _>>()?;
-        Ok((record.at_us, Self { series, families }))
+        Ok((record.at_us, Self { series, families, told_by: teller(&record.told_by)? }))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use model::{
     Change, CounterReset, GroupKey, Histogram, Labels, MetricType, Push, PushedFamily, PushedSeries,
 };
-use model::{Merge, RetryKey, Samples, Span};
+use model::{Merge, RetryKey, Samples, Span, Teller};
 
 use super::files::LogFile;
 use super::*;
@@ -176,7 +176,8 @@ fn entries_survive_their_encoding() {
         let push = Push::new(GroupKey(u128::MAX - 1), change, vec![family.clone()]);
         assert_eq!(Push::decode(&push.encode(-5)), Ok((-5, push.clone())));
         let retry_key = Some(RetryKey { key: u128::MAX - 2, body: u64::MAX - 3 });
-        let push = Push { ttl_us: Some(u64::MAX), retry_key, ..push };
+        let told_by = Some(Teller(u128::MAX - 4));
+        let push = Push { ttl_us: Some(u64::MAX), retry_key, told_by, ..push };
         assert_eq!(Push::decode(&push.encode(-5)), Ok((-5, push)));
     }
     let mut samples = Samples::default();
@@ -184,6 +185,8 @@ fn entries_survive_their_encoding() {
     samples.push_value(20, &model::Value::Histogram(Arc::new(histogram)));
     samples.start_ms = vec![0, 7];
     let batch = SampleBatch::of(vec![(labels, samples), (Labels::empty(), Samples::default())]);
+    assert_eq!(SampleBatch::decode(&batch.encode(7)), Ok((7, batch.clone())));
+    let batch = SampleBatch { told_by: Some(Teller(1)), ..batch };
     assert_eq!(SampleBatch::decode(&batch.encode(7)), Ok((7, batch)));
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use model::{GroupKey, Labels, NeededLabels, Selection, Stamp};
+use model::{GroupKey, Labels, NeededLabels, Selection, Stamp, Teller};
 
 use super::head::expire_row;
 use super::rounds::Round;
@@ -19,11 +19,14 @@ struct Life {
     expired_us: Option<i64>,
 }
 
+/// The last of each family by each who told of it.
+type Descriptions = BTreeMap<(Arc<str>, Option<Teller>), Description>;
+
 /// What heads say, by group and by family.
 #[derive(Debug, Default)]
 struct State {
     lives: BTreeMap<GroupKey, Life>,
-    descriptions: BTreeMap<Arc<str>, Description>,
+    descriptions: Descriptions,
 }
 
 /// What the heads say of the frame that a frame goes on from, of those which that one builds on, and of the runs since.
@@ -32,7 +35,7 @@ pub(crate) struct FrameHeads {
     at_us: i64,
     pub(super) ends: Arc<Ends>,
     condensed: Condensed,
-    descriptions: BTreeMap<Arc<str>, Description>,
+    descriptions: Descriptions,
     before: State,
     /// How many inputs are frames; the others are runs.
     pub(super) frames: usize,
@@ -266,18 +269,14 @@ fn known(frames: &[Arc<Segment>], at_us: i64) -> State {
     state
 }
 
-fn descriptions(gathered: &Gathered) -> BTreeMap<Arc<str>, Description> {
-    let described = gathered.descriptions.iter().map(|(family, (stamp, metadata))| {
-        let (family, metadata) = (Arc::clone(family), metadata.clone());
-        (Arc::clone(&family), Description { stamp: *stamp, family, metadata })
-    });
-    described.collect()
+fn descriptions(gathered: &Gathered) -> Descriptions {
+    gathered.descriptions.iter().map(|description| (description.key(), description.clone())).collect()
 }
 
 fn write_head(
     frame: &mut Segment,
     before: &State,
-    (lives, descriptions): (&BTreeMap<GroupKey, Life>, &BTreeMap<Arc<str>, Description>),
+    (lives, descriptions): (&BTreeMap<GroupKey, Life>, &Descriptions),
     at_us: i64,
 ) {
     let groups: BTreeSet<_> = before.lives.keys().chain(lives.keys()).collect();
@@ -304,6 +303,6 @@ fn write_head(
     frame.expiries.sort_unstable();
     let changed = descriptions
         .values()
-        .filter(|now| before.descriptions.get(&now.family).is_none_or(|before| before.stamp < now.stamp));
+        .filter(|now| before.descriptions.get(&now.key()).is_none_or(|before| before.stamp < now.stamp));
     frame.descriptions = changed.cloned().collect();
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::{RetryKey, Stamp};
+use model::{RetryKey, Stamp, Teller};
 
 use super::Span;
 use super::contested::Contested;
@@ -58,13 +58,14 @@ pub(super) fn expire_row(group: model::GroupKey, Expired { at, until }: Expired)
     ExpireRow { at_us: at.at_us, group, until_us: until.map(|until| until.at_us) }
 }
 
-/// The last description of each family, among those with stamps that count.
+/// The last description of each family by each who told of it, among those with stamps that count.
 pub(super) fn last_descriptions(inputs: &[Segment], counts: impl Fn(Stamp) -> bool) -> Vec<Description> {
-    let mut last: BTreeMap<&Arc<str>, &Description> = BTreeMap::new();
+    let mut last: BTreeMap<(Arc<str>, Option<Teller>), &Description> = BTreeMap::new();
     for description in inputs.iter().flat_map(|input| &input.descriptions) {
-        let known = last.get(&description.family);
+        let key = description.key();
+        let known = last.get(&key);
         if counts(description.stamp) && known.is_none_or(|known| known.stamp < description.stamp) {
-            last.insert(&description.family, description);
+            last.insert(key, description);
         }
     }
     last.into_values().cloned().collect()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::{Metadata, OPEN_END_MS, Stamp};
+use model::{Metadata, OPEN_END_MS, Stamp, Teller, Told};
 
 use super::files::Streams;
 use super::gather::Gathered;
@@ -12,11 +12,12 @@ use super::{Answer, ReadError, Reader};
 use crate::fold::Heads;
 
 /// What is known about families, in order of their names.
-type Families = Vec<(Arc<str>, Vec<Metadata>)>;
+type Families = Vec<(Arc<str>, Vec<Told>)>;
 
 impl Reader {
     /// Type, help and unit of every family that was ever pushed, as they were told last, and of families of samples as they were
-    /// told last within a week; in order of names. Of a family that was pushed and has samples, both, if they differ.
+    /// told last within a week; in order of names. Of a family that was pushed and has samples, both, if
+    /// they differ; of what several have told, what each told, what is everybody's word before the rest.
     ///
     /// # Errors
     /// [`ReadError::kind`] says what to do.
@@ -32,29 +33,34 @@ impl Reader {
     }
 }
 
+/// What was told last, and when.
+type Last<'a> = (Stamp, &'a Metadata);
+
 fn families(streams: &Streams) -> Families {
     let mut gathered = Gathered::default();
     let mut heads = Heads::default();
     for segment in streams.pushes.frames.iter().chain(&streams.pushes.segments) {
         gathered.add_head(&mut heads, segment, OPEN_END_MS, |_| false);
     }
-    let mut of_samples: BTreeMap<&Arc<str>, (Stamp, &Metadata)> = BTreeMap::new();
+    let mut of_samples: BTreeMap<(&Arc<str>, Option<Teller>), Last<'_>> = BTreeMap::new();
     // of one stamp the later written counts, as of samples
     for description in streams.samples.iter().flat_map(|segment| &segment.descriptions) {
-        let told = of_samples.get(&description.family).map(|(stamp, _)| stamp.at_us);
+        let key = (&description.family, description.told_by);
+        let told = of_samples.get(&key).map(|(stamp, _)| stamp.at_us);
         if told.is_none_or(|told_us| told_us <= description.stamp.at_us) {
-            of_samples.insert(&description.family, (description.stamp, &description.metadata));
+            of_samples.insert(key, (description.stamp, &description.metadata));
         }
     }
-    let mut known: BTreeMap<Arc<str>, Vec<Metadata>> = BTreeMap::new();
-    for (family, (_, metadata)) in gathered.descriptions {
-        known.insert(family, vec![metadata]);
-    }
-    for (family, (_, metadata)) in of_samples {
-        let of_family = known.entry(Arc::clone(family)).or_default();
-        if !of_family.contains(metadata) {
-            of_family.push(metadata.clone());
+    let mut known: BTreeMap<Arc<str>, Vec<Told>> = BTreeMap::new();
+    let pushed = gathered.descriptions.iter().map(|told| (&told.family, told.told_by, &told.metadata));
+    let sampled = of_samples.into_iter().map(|((family, by), (_, metadata))| (family, by, metadata));
+    for (family, by, metadata) in pushed.chain(sampled) {
+        let (of_family, told) =
+            (known.entry(Arc::clone(family)).or_default(), Told { metadata: metadata.clone(), by });
+        if !of_family.contains(&told) {
+            of_family.push(told);
         }
     }
+    known.values_mut().for_each(|of_family| of_family.sort_by_key(|told| told.by));
     known.into_iter().collect()
 }

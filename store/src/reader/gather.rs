@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use model::{GroupKey, Labels, Metadata, NeededLabels, RetryKey, Selection, Series, Stamp, Value};
+use model::{
+    GroupKey, Labels, Metadata, MetricType, NeededLabels, RetryKey, Selection, Series, Stamp, Value,
+};
 
 use super::LiveFamily;
+use super::told::{Descriptions, Viewer};
 use crate::fold::{Carried, Ends, GroupEvents, Heads, Pushed, SeriesEvents, complete, fold, widened};
 use crate::segment::{Segment, SeriesRows, Span};
 
@@ -58,8 +61,7 @@ pub(crate) struct Gathered {
     pub(crate) ends: Arc<Ends>,
     /// From which these follow.
     pub(crate) heads: Heads,
-    /// By family: the latest description and when it was given.
-    pub(crate) descriptions: HashMap<Arc<str>, (Stamp, Metadata)>,
+    pub(crate) descriptions: Descriptions,
 }
 
 impl Gathered {
@@ -148,14 +150,7 @@ impl Gathered {
             });
         }
         // files keep the last one of their time: what a family is does not depend on the time that is asked for
-        for description in &segment.descriptions {
-            let stamp = description.stamp;
-            let known = self.descriptions.get(&description.family);
-            if known.is_none_or(|(known, _)| *known < stamp) {
-                let metadata = description.metadata.clone();
-                self.descriptions.insert(Arc::clone(&description.family), (stamp, metadata));
-            }
-        }
+        segment.descriptions.iter().for_each(|description| self.descriptions.add(description));
     }
 
     fn add_rows(&mut self, segment: &Segment, rows: &SeriesRows, needed: &NeededLabels, end_ms: i64) {
@@ -192,14 +187,13 @@ impl Gathered {
         folded.filter(|identified| !identified.series.steps.is_empty()).collect()
     }
 
-    /// The values that hold at `at_ms`, by family.
-    pub(crate) fn into_live(self, at_ms: i64) -> Vec<LiveFamily> {
-        let mut families: BTreeMap<Arc<str>, Vec<(Labels, Value, i64)>> = BTreeMap::new();
+    /// The values that hold at `at_ms`, by family, as far as a viewer sees them.
+    pub(crate) fn into_live(self, at_ms: i64, viewer: Option<&Viewer>) -> Vec<LiveFamily> {
+        let mut families: BTreeMap<Arc<str>, Live> = BTreeMap::new();
         for (Identity { labels, .. }, events) in self.series {
             let latest = events.iter().filter_map(|(_, group)| group.last()).max_by_key(|(stamp, _)| *stamp);
-            let Some((stamp, name)) = latest.map(|(stamp, kind)| (stamp, Arc::clone(&kind.family))) else {
-                continue;
-            };
+            let Some((stamp, kind)) = latest else { continue };
+            let (name, told) = (Arc::clone(&kind.family), (stamp, kind.r#type));
             let pushed_us = match events.iter().count() {
                 1 => Some(stamp.at_us),
                 // of another group what was pushed later may have ended
@@ -212,17 +206,40 @@ impl Gathered {
             let histogram = steps.histograms.get(index).cloned().flatten();
             let value = histogram.map_or(Value::Float(steps.values[index]), Value::Histogram);
             let pushed_ms = pushed_us.div_euclid(1_000);
-            families.entry(name).or_default().push((labels, value, pushed_ms));
+            let live = families.entry(name).or_default();
+            if viewer.is_some_and(|viewer| !viewer.sees(&labels)) {
+                live.has_unseen = true;
+                continue;
+            }
+            if live.last.is_none_or(|(last, _)| last < told.0) {
+                live.last = Some(told);
+            }
+            live.series.push((labels, value, pushed_ms));
         }
-        let family = |(name, mut series): (Arc<str>, Vec<(Labels, Value, i64)>)| {
+        families.retain(|_, live| !live.series.is_empty());
+        let family = |(name, Live { mut series, last, has_unseen }): (Arc<str>, Live)| {
             series.sort_unstable_by(|a, b| a.0.cmp(&b.0));
             let pushed_ms = series.iter().map(|(.., pushed_ms)| *pushed_ms).collect();
             let series = series.into_iter().map(|(labels, value, _)| (labels, value)).collect();
-            let told = self.descriptions.get(&name).map(|(_, metadata)| metadata.clone());
-            LiveFamily { name, metadata: told.unwrap_or_default(), series, pushed_ms }
+            let metadata = self.descriptions.seen(&name, viewer, !has_unseen).cloned().unwrap_or_else(|| {
+                let r#type = last.map(|(_, r#type)| r#type).unwrap_or_default();
+                Metadata { r#type, ..Metadata::default() }
+            });
+            LiveFamily { name, metadata, series, pushed_ms }
         };
         families.into_iter().map(family).collect()
     }
+}
+
+/// What holds of a family.
+#[derive(Default)]
+struct Live {
+    /// With when they were pushed, in milliseconds.
+    series: Vec<(Labels, Value, i64)>,
+    /// As what the family was pushed last, of those.
+    last: Option<(Stamp, MetricType)>,
+    /// Whether there are others, which the viewer does not see.
+    has_unseen: bool,
 }
 
 /// When a group that holds something of a series was last pushed it.

@@ -1,11 +1,12 @@
 //! What each group of pushed series holds.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use model::{GroupKey, Labels, Metadata, Value};
 
 use super::gather::{Gathered, Identity};
+use super::told::Viewer;
 use crate::fold::{PUSH_TIME_FAMILY, SeriesEvents, fold};
 
 /// A group that is there, and what it holds.
@@ -36,8 +37,9 @@ pub struct HeldFamily {
 }
 
 impl Gathered {
-    /// The groups that are there at `at_ms`, in order of labels.
-    pub(crate) fn into_live_groups(self, at_ms: i64) -> Vec<LiveGroup> {
+    /// The groups that are there at `at_ms`, in order of labels. Of what a viewer does not see there is when a group was pushed to.
+    pub(crate) fn into_live_groups(self, at_ms: i64, viewer: Option<&Viewer>) -> Vec<LiveGroup> {
+        let mut unseen: HashSet<Arc<str>> = HashSet::new();
         let mut groups: HashMap<GroupKey, BTreeMap<Arc<str>, HeldFamily>> = HashMap::new();
         let mut untils: HashMap<GroupKey, Option<i64>> = HashMap::new();
         for (Identity { labels, .. }, events) in self.series {
@@ -52,16 +54,27 @@ impl Gathered {
                 if *family == *PUSH_TIME_FAMILY {
                     untils.insert(key, self.ends.of(key, &family).after(stamp).map(|end| end.at_us));
                 }
+                if viewer.is_some_and(|viewer| !viewer.sees(&labels)) {
+                    unseen.insert(Arc::clone(&family));
+                    if *family != *PUSH_TIME_FAMILY {
+                        continue;
+                    }
+                }
                 let held = groups.entry(key).or_default();
                 let held = held.entry(Arc::clone(&family)).or_insert_with(|| {
-                    let known = self.descriptions.get(&family).map(|(_, known)| known.clone());
-                    let metadata = Metadata { r#type, ..known.unwrap_or_default() };
+                    let metadata = Metadata { r#type, ..Metadata::default() };
                     HeldFamily { name: family, metadata, pushed_us: stamp.at_us, series: Vec::new() }
                 });
                 if stamp.at_us > held.pushed_us {
                     (held.pushed_us, held.metadata.r#type) = (stamp.at_us, r#type);
                 }
                 held.series.push((labels.clone(), value));
+            }
+        }
+        for held in groups.values_mut().flat_map(BTreeMap::values_mut) {
+            let sees_all = !unseen.contains(&held.name);
+            if let Some(told) = self.descriptions.seen(&held.name, viewer, sees_all) {
+                held.metadata = Metadata { r#type: held.metadata.r#type, ..told.clone() };
             }
         }
         let mut live: Vec<LiveGroup> =

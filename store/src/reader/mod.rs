@@ -31,6 +31,7 @@ mod select;
 mod spans;
 mod stream;
 mod tail_segments;
+mod told;
 mod turns;
 mod unreadable;
 mod view;
@@ -50,6 +51,7 @@ pub use groups::{HeldFamily, LiveGroup};
 pub use held::{HeldPart, HeldStream};
 pub use memory::ReadMemory;
 pub use stream::SeriesStream;
+pub use told::Viewer;
 pub use unreadable::LeftOut;
 pub use view::{Found, Prepared, View};
 
@@ -116,16 +118,6 @@ pub struct LiveFamily {
     pub series: Vec<(Labels, Value)>,
     /// When each of them was pushed last, in milliseconds.
     pub pushed_ms: Vec<i64>,
-}
-
-impl LiveFamily {
-    /// Leaves those of its series of which this is true.
-    pub fn retain(&mut self, mut is_kept: impl FnMut(&Labels) -> bool) {
-        let mut kept = self.series.iter().map(|(labels, _)| is_kept(labels)).collect::<Vec<_>>().into_iter();
-        let mut pushed = kept.clone();
-        self.series.retain(|_| kept.next().unwrap_or(false));
-        self.pushed_ms.retain(|_| pushed.next().unwrap_or(false));
-    }
 }
 
 impl Reader {

@@ -6,7 +6,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, TimestampMicrosecondType};
 use arrow_array::{Array, FixedSizeBinaryArray, MapArray, RecordBatch};
 use bytes::Bytes;
-use model::{GroupKey, Histogram, Label, Labels, Merge, Metadata, MetricType, RetryKey, Stamp, Value};
+use model::{
+    GroupKey, Histogram, Label, Labels, Merge, Metadata, MetricType, RetryKey, Stamp, Teller, Value,
+};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::ParquetMetaDataReader;
 
@@ -130,8 +132,9 @@ pub(super) fn read_batch(
                     help: text(columns.help.as_ref()),
                     unit: text(columns.unit.as_ref()),
                 };
+                let told_by = columns.group(row).map(|group| Teller(group.0));
                 let (stamp, family) = (stamp(), Arc::clone(family()?));
-                segment.descriptions.push(Description { stamp, family, metadata });
+                segment.descriptions.push(Description { stamp, family, told_by, metadata });
             }
             _ => return Err(unknown("event", event)),
         }

@@ -63,7 +63,8 @@ impl<'a> HeadRow<'a> {
             }
             Self::Push(push) => Some(push.group),
             Self::Expire(expiry) => Some(expiry.group),
-            Self::Clear(_, Scope::Everything) | Self::Describe(_) => None,
+            Self::Describe(description) => description.told_by.map(|teller| GroupKey(teller.0)),
+            Self::Clear(_, Scope::Everything) => None,
         }
     }
 

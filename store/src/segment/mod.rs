@@ -30,7 +30,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use model::{Change, GroupKey, Labels, MatchOp, Metadata, Push, RetryKey, Samples, Selection, Stamp, Value};
+use model::{
+    Change, GroupKey, Labels, MatchOp, Metadata, Push, RetryKey, Samples, Selection, Stamp, Teller, Value,
+};
 
 pub(crate) use decode::decode;
 pub(crate) use encode::{PAGED_ROWS_MIN, checksum, encode, encode_paged};
@@ -120,7 +122,16 @@ pub(crate) struct PushRow {
 pub(crate) struct Description {
     pub(crate) stamp: Stamp,
     pub(crate) family: Arc<str>,
+    /// Whose word it is; `None`: everybody's.
+    pub(crate) told_by: Option<Teller>,
     pub(crate) metadata: Metadata,
+}
+
+impl Description {
+    /// Of one of these, the last counts.
+    pub(crate) fn key(&self) -> (Arc<str>, Option<Teller>) {
+        (Arc::clone(&self.family), self.told_by)
+    }
 }
 
 /// A series and where its rows stand; a pushed series as one group holds it.
@@ -223,7 +234,7 @@ impl Segment {
     /// The rows of some pushes of one writer.
     pub(crate) fn from_pushes<'a>(writer: u64, pushes: impl IntoIterator<Item = &'a Stamped<Push>>) -> Self {
         let mut segment = Self { writer, ..Self::default() };
-        let mut descriptions: BTreeMap<&str, Description> = BTreeMap::new();
+        let mut descriptions: BTreeMap<(&str, Option<Teller>), Description> = BTreeMap::new();
         let mut placed: Vec<Placed<'_>> = Vec::new();
         for Stamped { stamp, entry: push, .. } in pushes {
             // as it will be read: with the writer of the file
@@ -234,8 +245,9 @@ impl Segment {
             for family in &push.families {
                 let (help, unit) = (Arc::clone(&family.help), Arc::clone(&family.unit));
                 let metadata = Metadata { r#type: family.r#type, help, unit };
-                let description = Description { stamp, family: Arc::clone(&family.name), metadata };
-                descriptions.insert(&family.name, description);
+                let (name, told_by) = (Arc::clone(&family.name), push.told_by);
+                let description = Description { stamp, family: name, told_by, metadata };
+                descriptions.insert((&family.name, told_by), description);
                 placed.extend(family.series.iter().map(|series| Placed {
                     name: series.labels.metric_name(),
                     fingerprint: series.labels.fingerprint(),
@@ -316,16 +328,11 @@ impl Segment {
     }
 
     /// Says what families are: of several things that are told of one, in order of stamps, the last.
-    pub(crate) fn describe<'a>(
-        &mut self,
-        writer: u64,
-        told: impl Iterator<Item = (Stamp, &'a Arc<str>, &'a Metadata)>,
-    ) {
-        let mut last: BTreeMap<&'a str, Description> = BTreeMap::new();
-        for (stamp, family, metadata) in told {
-            let stamp = Stamp { writer, ..stamp };
-            let description = Description { stamp, family: Arc::clone(family), metadata: metadata.clone() };
-            last.insert(family, description);
+    pub(crate) fn describe(&mut self, writer: u64, told: impl Iterator<Item = Description>) {
+        let mut last: BTreeMap<(Arc<str>, Option<Teller>), Description> = BTreeMap::new();
+        for description in told {
+            let stamp = Stamp { writer, ..description.stamp };
+            last.insert(description.key(), Description { stamp, ..description });
         }
         self.descriptions = last.into_values().collect();
     }

@@ -192,7 +192,7 @@ impl Writing<SampleBatch> {
         });
         let series = series.collect();
         let told = told_with(&of).filter(|_| tells).map(|family| (Arc::from(family), Metadata::default()));
-        let batch = SampleBatch { series, families: told.into_iter().collect() };
+        let batch = SampleBatch { series, families: told.into_iter().collect(), told_by: None };
         self.submit(Given::Samples(of), batch);
     }
 }

@@ -20,7 +20,8 @@ pub fn send(base: &str, request: &Request) -> io::Result<Response> {
     stream.set_write_timeout(Some(wait))?;
     // a server that refuses a body early answers before it is all sent: read the answer first, then complain
     let written = request.write(host, &mut &stream);
-    Response::read(&mut BufReader::new(&stream)).map_err(|err| written.err().unwrap_or(err))
+    let answer = Response::read_to(&request.method, &mut BufReader::new(&stream));
+    answer.map_err(|err| written.err().unwrap_or(err))
 }
 
 /// GET of `target` at `base`.

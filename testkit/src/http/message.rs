@@ -146,6 +146,11 @@ impl Response {
     /// # Errors
     /// If it is none, or ends early.
     pub fn read(from: &mut impl BufRead) -> io::Result<Self> {
+        Self::read_to("GET", from)
+    }
+
+    /// The same, to a request of this method: an answer to HEAD has no body, whatever its head says.
+    pub(super) fn read_to(method: &str, from: &mut impl BufRead) -> io::Result<Self> {
         loop {
             let (first, headers) = read_head(from)?.ok_or(io::ErrorKind::UnexpectedEof)?;
             let status = first.split(' ').nth(1).and_then(|word| word.parse().ok());
@@ -153,8 +158,8 @@ impl Response {
             if status == 100 {
                 continue;
             }
-            let body =
-                if status == 204 || status == 304 { Vec::new() } else { read_body(from, &headers, true)? };
+            let is_bare = method == "HEAD" || status == 204 || status == 304;
+            let body = if is_bare { Vec::new() } else { read_body(from, &headers, true)? };
             return Ok(Self { status, headers, body });
         }
     }

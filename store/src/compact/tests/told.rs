@@ -1,6 +1,6 @@
 //! What is told of families, and exemplars: merged, read, deleted, and never there twice.
 
-use model::{Exemplar, ExemplarSeries, Matcher, Metadata, MetricType};
+use model::{Exemplar, ExemplarSeries, Matcher, Metadata, MetricType, Teller, Told};
 
 use super::*;
 use crate::deletion::{Deleter, Deletion};
@@ -41,8 +41,8 @@ impl World {
     async fn told(&self) -> Vec<(String, String)> {
         let told = self.reader.descriptions().await.expect("reads");
         assert_eq!(told.left_out, []);
-        let help = |(family, told): (Arc<str>, Vec<Metadata>)| {
-            let helps: Vec<&str> = told.iter().map(|metadata| &*metadata.help).collect();
+        let help = |(family, told): (Arc<str>, Vec<Told>)| {
+            let helps: Vec<&str> = told.iter().map(|told| &*told.metadata.help).collect();
             (family.to_string(), helps.join(","))
         };
         told.found.into_iter().map(help).collect()
@@ -110,8 +110,12 @@ async fn what_was_told_last_is_known_through_all_merges() {
     samples.push(T0_MS, 2.0);
     let series = vec![(Labels::from_pairs([("__name__", "a")]), samples)];
     let families = vec![(Arc::from("a"), metadata("a2"))];
-    world.put(World::stream(), SampleBatch { series, families }).await;
-    let expect = told(&[("a", "a2"), ("b", "b1")]);
+    world.put(World::stream(), SampleBatch { series, families, told_by: None }).await;
+    // whose word does not count for all
+    let families = vec![(Arc::from("a"), metadata("mine")), (Arc::from("c"), metadata("c"))];
+    let told_by = Some(Teller::of("me"));
+    world.put(World::stream(), SampleBatch { families, told_by, ..SampleBatch::default() }).await;
+    let expect = told(&[("a", "a2,mine"), ("b", "b1"), ("c", "c")]);
     assert_eq!(world.told().await, expect);
     for _ in 0..30 {
         world.clock.advance_ms(HOUR_MS);
@@ -120,7 +124,7 @@ async fn what_was_told_last_is_known_through_all_merges() {
         assert_eq!(world.held().await.len(), 2);
     }
     world.tell(&[("b", "b2")]).await;
-    assert_eq!(world.told().await, told(&[("a", "a2"), ("b", "b2")]));
+    assert_eq!(world.told().await, told(&[("a", "a2,mine"), ("b", "b2"), ("c", "c")]));
     // after a week of other things it is forgotten, unless it is told again
     world.clock.advance_ms(7 * 24 * HOUR_MS);
     world.tell(&[("c", "c")]).await;
@@ -142,7 +146,7 @@ async fn a_tick_over_what_is_told_may_be_cut_off_at_every_request() {
                     let families =
                         [(format!("m{minute}"), "m".to_owned()), ("a".to_owned(), format!("a{minute}"))];
                     let families = families.map(|(name, help)| (Arc::from(name), metadata(&help))).to_vec();
-                    world.put(World::stream(), SampleBatch { series, families }).await;
+                    world.put(World::stream(), SampleBatch { series, families, told_by: None }).await;
                     world.clock.advance_ms(25 * MINUTE_MS);
                 }
                 world.clock.advance_ms(30 * HOUR_MS);

@@ -38,12 +38,12 @@ pub(super) fn difference(a: &Pushes, b: &Pushes, (start_ms, end_ms): (i64, i64),
     for at_ms in [start_ms, (start_ms + end_ms) / 2, end_ms] {
         let selection = Selection { matchers: Vec::new(), start_ms: at_ms, end_ms: at_ms };
         let gathered = |pushes| Gathered::of(pushes, &selection, &NeededLabels::All);
-        let (live_a, live_b) = (gathered(a).into_live(at_ms), gathered(b).into_live(at_ms));
+        let (live_a, live_b) = (gathered(a).into_live(at_ms, None), gathered(b).into_live(at_ms, None));
         if format!("{live_a:?}") != format!("{live_b:?}") {
             return format!("live at {}\n{live_a:#?}\nand\n{live_b:#?}", at_ms - T0);
         }
         let groups = |pushes| {
-            let mut groups = gathered(pushes).into_live_groups(at_ms);
+            let mut groups = gathered(pushes).into_live_groups(at_ms, None);
             if at_ms < known_ms {
                 // what had been going to happen is not known of times in runs
                 groups.iter_mut().for_each(|group| group.until_us = None);

@@ -6,7 +6,7 @@ use model::{Labels, Metadata, Samples, Stamp};
 
 use crate::layout::Day;
 use crate::merge::merge_samples;
-use crate::segment::Segment;
+use crate::segment::{Description, Segment};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -60,7 +60,13 @@ fn told(writer: u64, families: &[(&str, i64, &str)]) -> Arc<Segment> {
     });
     let families: Vec<(Stamp, Arc<str>, Metadata)> = families.collect();
     let mut segment = Segment::clone(&written(&[("a", DAY_MS, 1.0)]));
-    segment.describe(writer, families.iter().map(|(stamp, family, metadata)| (*stamp, family, metadata)));
+    let described = families.into_iter().map(|(stamp, family, metadata)| Description {
+        stamp,
+        family,
+        told_by: None,
+        metadata,
+    });
+    segment.describe(writer, described);
     Arc::new(segment)
 }
 
