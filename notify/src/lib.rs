@@ -24,4 +24,4 @@ pub use routing::{RouteNode, RoutingTree};
 pub use state::{
     Intent, Reason, STATE_BYTES_MAX, STATE_VERSION, Silence, SilenceMatcher, State, StateError, StoredAlert,
 };
-pub use step::{Dispatcher, Outcome, Received, fingerprint};
+pub use step::{CLAIM_MS, Dispatcher, Outcome, Received, fingerprint};

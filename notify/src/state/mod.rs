@@ -1,7 +1,7 @@
 //! What is remembered from one tick to the next.
 
 mod codec;
-mod labels;
+pub(crate) mod labels;
 
 pub use codec::{STATE_BYTES_MAX, STATE_VERSION, StateError};
 
@@ -115,6 +115,8 @@ pub struct Intent {
     pub attempts: u32,
     /// When it is to be tried next.
     pub next_attempt_ms: i64,
+    /// Until when somebody is sending it.
+    pub claimed_until_ms: i64,
     /// The key of the group in the state.
     pub(crate) group: String,
     pub(crate) firing: Vec<u64>,

@@ -1,15 +1,18 @@
 //! Alerts that come in.
 
 use model::Labels;
+use serde::{Deserialize, Serialize};
 
 use crate::state::StoredAlert;
 
 /// An alert as somebody tells of it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Received {
     /// What it is known by.
+    #[serde(with = "crate::state::labels")]
     pub labels: Labels,
     /// What else is said of it.
+    #[serde(with = "crate::state::labels")]
     pub annotations: Labels,
     /// Since when it fires, if that is said.
     pub starts_at_ms: Option<i64>,
@@ -17,6 +20,8 @@ pub struct Received {
     pub ends_at_ms: Option<i64>,
     /// A page that shows where it comes from.
     pub generator_url: String,
+    /// When it is told of.
+    pub at_ms: i64,
 }
 
 /// What an alert is known by: FNV-1a over names and values, as in Alertmanager. Shown as 16 hexadecimal digits.
@@ -31,7 +36,8 @@ pub fn fingerprint(labels: &Labels) -> u64 {
 
 impl Received {
     /// Puts in what was not said.
-    pub(super) fn stored(self, now_ms: i64, resolve_timeout_ms: i64) -> StoredAlert {
+    pub(super) fn stored(self, resolve_timeout_ms: i64) -> StoredAlert {
+        let now_ms = self.at_ms;
         let starts_at_ms = self.starts_at_ms.or(self.ends_at_ms).unwrap_or(now_ms);
         StoredAlert {
             labels: self.labels,
@@ -79,8 +85,9 @@ mod tests {
                 starts_at_ms: Some(starts_at_ms),
                 ends_at_ms,
                 generator_url: String::new(),
+                at_ms: 100,
             };
-            received.stored(100, 300)
+            received.stored(300)
         };
         let check = |old: (i64, Option<i64>), new: (i64, Option<i64>), expect: (i64, i64)| {
             let merged = merge(&alert(old.0, old.1), alert(new.0, new.1), 100);

@@ -10,6 +10,7 @@ mod dedup;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::Labels;
@@ -27,6 +28,8 @@ pub use alerts::{Received, fingerprint};
 const RESOLVED_KEPT_MS: i64 = 15 * 60_000;
 /// How long a notification is tried at least.
 const TRY_MS_MIN: i64 = 10_000;
+/// How long whoever ticks has to send what it was given, before another tick is given it again.
+pub const CLAIM_MS: i64 = 60_000;
 const BACKOFF_MS: f64 = 500.0;
 const BACKOFF_MS_MAX: f64 = 60_000.0;
 
@@ -38,6 +41,8 @@ pub struct Dispatcher {
     time_intervals: BTreeMap<String, Vec<TimeInterval>>,
     receivers: BTreeMap<String, Vec<Integration>>,
     resolve_timeout_ms: i64,
+    /// How far apart ticks are.
+    tick_ms: i64,
     /// Which routes there are, so that a state of others is noticed.
     routes: u64,
 }
@@ -83,20 +88,44 @@ impl Dispatcher {
             inhibit_rules: config.inhibit_rules.clone(),
             time_intervals: config.time_intervals.clone(),
             resolve_timeout_ms: config.global.duration_ms("resolve_timeout"),
+            tick_ms: 0,
             tree,
             routes,
         }
     }
 
+    /// For whoever ticks this seldom, and not at every time that [`Dispatcher::next_due_ms`] names: groups that would wait for less
+    /// than that do not wait, and what is due before half of it has passed is due now.
+    #[must_use]
+    pub fn ticking_every(self, tick_ms: i64) -> Self {
+        Self { tick_ms, ..self }
+    }
+
+    /// The routes.
+    pub fn tree(&self) -> &RoutingTree {
+        &self.tree
+    }
+
+    /// When a tick will next find something to do if nothing else is heard.
+    pub fn next_due_ms(&self, state: &State) -> Option<i64> {
+        let groups = state.groups.values().filter(|group| group.pending.is_none());
+        let groups = groups.map(|group| group.next_flush_ms);
+        let outbox = state
+            .outbox
+            .iter()
+            .map(|intent| intent.deadline_ms.min(intent.next_attempt_ms.max(intent.claimed_until_ms)));
+        groups.chain(outbox).min()
+    }
+
     /// Takes in what is heard, flushes the groups that are due, and returns what is to be sent now. All of that is in the outbox
-    /// of the state until it is settled, and is returned again when it is to be tried again.
+    /// of the state until it is settled, claimed for [`CLAIM_MS`], and is returned again when it is to be tried again.
     pub fn tick(&self, state: &mut State, received: Vec<Received>, now_ms: i64) -> Vec<Intent> {
         if state.routes != self.routes {
             self.reroute(state, now_ms);
         }
         give_up(state, now_ms);
         for alert in received.into_iter().filter(|alert| !alert.labels.is_empty()) {
-            let new = alert.stored(now_ms, self.resolve_timeout_ms);
+            let new = alert.stored(self.resolve_timeout_ms);
             let id = fingerprint(&new.labels);
             let alert = match state.alerts.remove(&id) {
                 Some(old) => alerts::merge(&old, new, now_ms),
@@ -107,7 +136,12 @@ impl Dispatcher {
         }
         self.flush_due(state, now_ms);
         forget(state, now_ms);
-        state.outbox.iter().filter(|intent| intent.next_attempt_ms <= now_ms).cloned().collect()
+        let due = |intent: &&mut Intent| intent.next_attempt_ms.max(intent.claimed_until_ms) <= now_ms;
+        let claimed = state.outbox.iter_mut().filter(due).map(|intent| {
+            intent.claimed_until_ms = now_ms + CLAIM_MS;
+            intent.clone()
+        });
+        claimed.collect()
     }
 
     /// Says what became of an intent. When all of a flush were taken, members that were over leave their group.
@@ -118,6 +152,7 @@ impl Dispatcher {
             let attempts = i32::try_from(intent.attempts).unwrap_or(i32::MAX);
             let wait_ms = (BACKOFF_MS * 1.5_f64.powi(attempts)).min(BACKOFF_MS_MAX);
             intent.attempts += 1;
+            intent.claimed_until_ms = 0;
             intent.next_attempt_ms = now_ms + wait_ms as i64;
             if intent.next_attempt_ms < intent.deadline_ms {
                 return;
@@ -148,11 +183,12 @@ impl Dispatcher {
         for route in self.tree.matching(&alert.labels) {
             let labels = route.group_labels(&alert.labels);
             let key = format!("{}|{}", route.id, route.group_key(&labels));
+            let wait_ms = if route.group_wait_ms < self.tick_ms { 0 } else { route.group_wait_ms };
             let group = state.groups.entry(key).or_insert_with(|| Group {
                 route: route.id.clone(),
                 labels,
                 members: BTreeSet::new(),
-                next_flush_ms: now_ms + route.group_wait_ms,
+                next_flush_ms: now_ms + wait_ms,
                 has_flushed: false,
                 pending: None,
             });
@@ -165,10 +201,11 @@ impl Dispatcher {
     }
 
     fn flush_due(&self, state: &mut State, now_ms: i64) {
+        let until_ms = now_ms + self.tick_ms / 2;
         let mut due: Vec<(i64, String)> = state
             .groups
             .iter()
-            .filter(|(_, group)| group.next_flush_ms <= now_ms && group.pending.is_none())
+            .filter(|(_, group)| group.next_flush_ms <= until_ms && group.pending.is_none())
             .map(|(key, group)| (group.next_flush_ms, key.clone()))
             .collect();
         if due.is_empty() {
@@ -240,7 +277,7 @@ impl Dispatcher {
         if told.is_empty() {
             return ids;
         }
-        told.sort_by(|(_, a), (_, b)| order(&a.labels).cmp(&order(&b.labels)));
+        told.sort_by(|(_, a), (_, b)| order(&a.labels, &b.labels));
         let of = |resolved: bool| {
             let some = told.iter().filter(|(_, alert)| alert.is_resolved_at(now_ms) == resolved);
             let mut ids: Vec<u64> = some.map(|(id, _)| *id).collect();
@@ -249,12 +286,13 @@ impl Dispatcher {
         };
         let (firing, resolved) = (of(false), of(true));
         let group_key = route.group_key(group_labels);
+        let repeat_ms = route.repeat_interval_ms - self.tick_ms / 2;
         for integration in self.receivers.get(&route.receiver).into_iter().flatten() {
             let log_key = log_key(&group_key, &route.receiver, integration.kind, integration.index);
             let entry = state.log.get(&log_key).filter(|entry| entry.expires_at_ms > now_ms);
             let now = dedup::Now { firing: &firing, resolved: &resolved, at_ms: now_ms };
             let send_resolved = integration.send_resolved;
-            let Some(reason) = dedup::reason(entry, &now, send_resolved, route.repeat_interval_ms) else {
+            let Some(reason) = dedup::reason(entry, &now, send_resolved, repeat_ms) else {
                 continue;
             };
             let sent = told.iter().filter(|(_, alert)| send_resolved || !alert.is_resolved_at(now_ms));
@@ -271,6 +309,7 @@ impl Dispatcher {
                 deadline_ms: now_ms + route.group_interval_ms.max(TRY_MS_MIN),
                 attempts: 0,
                 next_attempt_ms: now_ms,
+                claimed_until_ms: 0,
                 group: key.to_owned(),
                 firing: firing.clone(),
                 resolved: resolved.clone(),
@@ -319,9 +358,18 @@ fn active_silences(state: &State, now_ms: i64) -> Vec<Matchers> {
     active.filter_map(|silence| silence.matchers().ok()).collect()
 }
 
-/// Alertmanager's order of alerts: by job, instance, and then all labels.
-fn order(labels: &Labels) -> (&str, &str, &Labels) {
-    (labels.get("job").unwrap_or(""), labels.get("instance").unwrap_or(""), labels)
+/// Alertmanager's order of alerts: by job and instance, those without last; then those with fewer labels first; and of as many,
+/// by the first label that is not the same, where whoever lacks it comes first.
+fn order(a: &Labels, b: &Labels) -> Ordering {
+    let key = |labels: &Labels, name| (labels.get(name).is_none(), labels.get(name).unwrap_or("").to_owned());
+    let by = |name| key(a, name).cmp(&key(b, name));
+    let by_labels = || {
+        let count = a.iter().count().cmp(&b.iter().count());
+        let pairs = a.iter().zip(b.iter());
+        let differences = pairs.map(|(a, b)| b.name.cmp(&a.name).then_with(|| a.value.cmp(&b.value)));
+        count.then_with(|| differences.fold(Ordering::Equal, Ordering::then))
+    };
+    by("job").then_with(|| by("instance")).then_with(by_labels)
 }
 
 fn log_key(group_key: &str, receiver: &str, kind: &str, index: usize) -> String {
@@ -383,7 +431,9 @@ fn give_up(state: &mut State, now_ms: i64) {
 fn forget(state: &mut State, now_ms: i64) {
     let in_groups: BTreeSet<u64> =
         state.groups.values().flat_map(|group| group.members.iter().copied()).collect();
-    state.alerts.retain(|id, alert| alert.ends_at_ms + RESOLVED_KEPT_MS > now_ms || in_groups.contains(id));
+    state.alerts.retain(|id, alert| {
+        alert.ends_at_ms.saturating_add(RESOLVED_KEPT_MS) > now_ms || in_groups.contains(id)
+    });
     state.log.retain(|_, entry| entry.expires_at_ms > now_ms);
-    state.silences.retain(|_, silence| silence.ends_at_ms + RETENTION_MS > now_ms);
+    state.silences.retain(|_, silence| silence.ends_at_ms.saturating_add(RETENTION_MS) > now_ms);
 }

@@ -57,6 +57,7 @@ impl World {
             starts_at_ms: starts.map(|at| self.base() + at * SECOND),
             ends_at_ms: ends.map(|at| self.base() + at * SECOND),
             generator_url: String::new(),
+            at_ms: self.time(),
         }
     }
 
@@ -262,15 +263,58 @@ fn what_is_refused_is_not_tried_before_the_next_flush() {
 
 #[test]
 fn an_intent_that_is_not_settled_is_returned_again() {
-    let mut world = world(ROUTE, "");
-    let received = vec![world.received(labels("A1"), Some(-10), Some(100))];
+    let mut world = world("group_wait: 2s, group_interval: 5m", "");
+    let received = vec![world.received(labels("A1"), Some(-10), Some(3_600))];
     let base = world.base();
     let first = world.dispatcher.tick(&mut world.state, received, base);
     let [intent] = first.as_slice() else { panic!("one intent") };
     assert_eq!((intent.reason, intent.group_key.as_str()), (Reason::FirstNotification, "{}:{}"));
-    assert_eq!(world.dispatcher.tick(&mut world.state, Vec::new(), base + SECOND), first);
-    world.dispatcher.settle(&mut world.state, intent.id, Outcome::Sent, base + SECOND);
-    assert_eq!(world.dispatcher.tick(&mut world.state, Vec::new(), base + 5 * SECOND), []);
+    assert_eq!(world.dispatcher.next_due_ms(&world.state), Some(base + CLAIM_MS));
+    let mut tick = |at_ms| world.dispatcher.tick(&mut world.state, Vec::new(), at_ms);
+    assert_eq!(tick(base + CLAIM_MS - 1), [], "somebody is sending it");
+    let again = tick(base + CLAIM_MS);
+    assert_eq!(again.iter().map(|intent| intent.id).collect::<Vec<_>>(), [first[0].id]);
+    world.dispatcher.settle(&mut world.state, first[0].id, Outcome::Sent, base + CLAIM_MS);
+    assert_eq!(world.dispatcher.tick(&mut world.state, Vec::new(), base + 3 * CLAIM_MS), []);
+}
+
+/// What ticks once a minute flushes with the same tick that brings the first alert, and no flush slips to the next one because a
+/// tick came a moment early.
+#[test]
+fn ticks_that_are_far_apart() {
+    let mut world = world("group_wait: 30s, group_interval: 1m, repeat_interval: 2m", "");
+    world.dispatcher = world.dispatcher.clone().ticking_every(60_000);
+    let base = world.base();
+    let received = vec![world.received(labels("A1"), Some(0), Some(3_600))];
+    let mut tick = |received, at_ms| {
+        let sent = world.dispatcher.tick(&mut world.state, received, base + at_ms);
+        for intent in &sent {
+            world.dispatcher.settle(&mut world.state, intent.id, Outcome::Sent, base + at_ms);
+        }
+        sent.iter().map(|intent| intent.reason).collect::<Vec<_>>()
+    };
+    assert_eq!(tick(received, 0), [Reason::FirstNotification]);
+    assert_eq!(tick(Vec::new(), 59_700), []);
+    assert_eq!(tick(Vec::new(), 119_500), [Reason::RepeatIntervalElapsed]);
+}
+
+/// The order in which Alertmanager 0.33 sends them.
+#[test]
+fn alerts_are_in_the_order_of_alertmanager() {
+    let of = |pairs: &[(&str, &str)]| Labels::from_pairs(pairs.iter().copied());
+    let sorted = [
+        of(&[("instance", "b"), ("job", "a")]),
+        of(&[("job", "a"), ("z", "1")]),
+        of(&[("job", "b")]),
+        of(&[("i", "2")]),
+        of(&[("i", "3")]),
+        of(&[("i", "1"), ("z", "1")]),
+        of(&[("a", "1"), ("z", "1")]),
+    ];
+    let mut alerts = sorted.clone();
+    alerts.reverse();
+    alerts.sort_by(order);
+    assert_eq!(alerts, sorted);
 }
 
 #[test]
