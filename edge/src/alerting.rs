@@ -11,15 +11,22 @@ use crate::rule_files::{RuleFileText, RuleFiles, RuleFilesError};
 use crate::rules::{AlertmanagerError, RuleMistakes, alertmanagers, rules};
 
 /// Where it is read.
-#[derive(Debug)]
 pub struct AlertingSource {
     configuration: Option<RuleFiles>,
     rule_places: Vec<String>,
     alertmanager_urls: Vec<String>,
     s3_endpoint: Option<String>,
     settings: Settings,
+    /// Gets alerts beside the Alertmanagers.
+    notifier: Option<Arc<dyn Notifier>>,
     /// The rule files of all places, with the places: kept, so that objects that have not changed are not fetched again.
     rule_files: Mutex<(Vec<String>, Arc<RuleFiles>)>,
+}
+
+impl std::fmt::Debug for AlertingSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AlertingSource").field("rule_places", &self.rule_places).finish_non_exhaustive()
+    }
 }
 
 /// What was found at one time. What is equal needs no second look.
@@ -99,7 +106,14 @@ impl AlertingSource {
             alertmanager_urls,
             s3_endpoint: s3_endpoint.map(str::to_owned),
             settings,
+            notifier: None,
         })
+    }
+
+    /// One more who gets alerts, whatever is read.
+    #[must_use]
+    pub fn with_notifier(self, notifier: Arc<dyn Notifier>) -> Self {
+        Self { notifier: Some(notifier), ..self }
     }
 
     /// Whether rules come from nowhere.
@@ -152,7 +166,8 @@ impl AlertingSource {
             Some(file) => (parse(file)?, folder(&file.0)),
             None => (Config::default(), String::new()),
         };
-        let notifiers = alertmanagers(&self.alertmanager_urls, &config.alertmanagers, Path::new(&at))?;
+        let mut notifiers = alertmanagers(&self.alertmanager_urls, &config.alertmanagers, Path::new(&at))?;
+        notifiers.extend(self.notifier.clone());
         let dropped = config.alertmanagers.iter().flat_map(|entry| &entry.dropped);
         let settings = Settings {
             evaluation_interval_ms: config

@@ -55,7 +55,7 @@ impl From<SigningError> for AuthorizationError {
 
 /// Makes the headers of requests. Secrets in files are read for every request, so they may change.
 #[derive(Debug)]
-pub(crate) struct Authorization {
+pub struct Authorization {
     auth: Auth,
     folder: PathBuf,
     /// For signatures: found at the first request, then kept, since the SDK renews keys by itself.
@@ -72,12 +72,15 @@ type Headers = Vec<(HeaderName, HeaderValue)>;
 
 impl Authorization {
     /// Files are relative to `folder`.
-    pub(crate) fn new(auth: Auth, folder: &Path) -> Self {
+    pub fn new(auth: Auth, folder: &Path) -> Self {
         Self { auth, folder: folder.to_owned(), signer: tokio::sync::OnceCell::new() }
     }
 
     /// What a POST of `body` to `url` carries.
-    pub(crate) async fn headers(&self, url: &str, body: &[u8]) -> Result<Headers, AuthorizationError> {
+    ///
+    /// # Errors
+    /// If a secret cannot be read, or the request cannot be signed.
+    pub async fn headers(&self, url: &str, body: &[u8]) -> Result<Headers, AuthorizationError> {
         let value = match &self.auth {
             Auth::None => return Ok(Vec::new()),
             Auth::Basic { username, password } => {

@@ -50,25 +50,29 @@ impl Endpoint {
     /// If the URL is not an absolute http or https URL.
     pub fn below(base: &str, path: &str) -> Result<Self, BadUrl> {
         let bad = |reason| BadUrl { url: without_user(base), reason };
-        let (scheme, rest) = base.split_once("://").ok_or_else(|| bad("it has no scheme"))?;
-        if !matches!(scheme, "http" | "https") {
-            return Err(bad("its scheme is neither http nor https"));
-        }
-        let host_end = rest.find('/').unwrap_or(rest.len());
-        let (user, host) = match rest[..host_end].rsplit_once('@') {
-            Some((user, host)) => (Some(user), host),
-            None => (None, &rest[..host_end]),
-        };
-        if host.is_empty() {
-            return Err(bad("it has no host"));
-        }
-        let base_path = rest[host_end..].trim_end_matches('/');
-        let uri =
-            format!("{scheme}://{host}{base_path}{path}").parse().map_err(|_| bad("it is malformed"))?;
+        let (scheme, user, host, rest) = parts(base).map_err(bad)?;
+        let base_path = rest.trim_end_matches('/');
+        Self::of(scheme, user, host, &format!("{base_path}{path}")).map_err(bad)
+    }
+
+    /// The endpoint at a URL as it stands.
+    ///
+    /// # Errors
+    /// If it is not an absolute http or https URL.
+    pub fn exactly(url: &str) -> Result<Self, BadUrl> {
+        let bad = |reason| BadUrl { url: without_user(url), reason };
+        let (scheme, user, host, rest) = parts(url).map_err(bad)?;
+        let rest = rest.split('#').next().unwrap_or("");
+        let slash = if rest.starts_with('/') { "" } else { "/" };
+        Self::of(scheme, user, host, &format!("{slash}{rest}")).map_err(bad)
+    }
+
+    fn of(scheme: &str, user: Option<&str>, host: &str, rest: &str) -> Result<Self, &'static str> {
+        let uri = format!("{scheme}://{host}{rest}").parse().map_err(|_| "it is malformed")?;
         let authorization = match user {
             Some(user) => {
                 let text = format!("Basic {}", BASE64.encode(percent_decoded(user)));
-                let mut value: HeaderValue = text.parse().map_err(|_| bad("its user is malformed"))?;
+                let mut value: HeaderValue = text.parse().map_err(|_| "its user is malformed")?;
                 value.set_sensitive(true);
                 Some(value)
             }
@@ -98,6 +102,20 @@ impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Endpoint({})", self.uri)
     }
+}
+
+/// Scheme, user, host and what is behind it.
+fn parts(url: &str) -> Result<(&str, Option<&str>, &str, &str), &'static str> {
+    let (scheme, rest) = url.split_once("://").ok_or("it has no scheme")?;
+    if !matches!(scheme, "http" | "https") {
+        return Err("its scheme is neither http nor https");
+    }
+    let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (user, host) = match rest[..host_end].rsplit_once('@') {
+        Some((user, host)) => (Some(user), host),
+        None => (None, &rest[..host_end]),
+    };
+    if host.is_empty() { Err("it has no host") } else { Ok((scheme, user, host, &rest[host_end..])) }
 }
 
 fn without_user(url: &str) -> String {
@@ -204,6 +222,24 @@ impl HttpClient {
         tokio::time::timeout(timeout, self.send(request)).await.map_err(|_| HttpError::Timeout(timeout))?
     }
 
+    /// Sends a request with these headers, which stand in the place of what the URL says, and gives status and text of the
+    /// answer, whatever its status.
+    ///
+    /// # Errors
+    /// If there is no answer within `timeout`, or it is larger than anybody needs.
+    pub async fn send_to(
+        &self,
+        to: &Endpoint,
+        method: http::Method,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        body: Vec<u8>,
+        timeout: Duration,
+    ) -> Result<(StatusCode, Bytes), HttpError> {
+        let request = Request::builder().method(method);
+        let asked = self.ask(to, request, headers, body.into(), ANSWER_BYTES_MAX);
+        tokio::time::timeout(timeout, asked).await.map_err(|_| HttpError::Timeout(timeout))?
+    }
+
     /// Sends a request and gives the answer, whatever its status, of at most `bytes_max`.
     pub(crate) async fn ask(
         &self,
@@ -248,6 +284,16 @@ mod tests {
         check("http://localhost:9093", "http://localhost:9093/api/v2/alerts", None);
         check("https://am.example/path/", "https://am.example/path/api/v2/alerts", None);
         check("http://me:p%40ss@am:1", "http://am:1/api/v2/alerts", Some("Basic bWU6cEBzcw=="));
+    }
+
+    #[test]
+    fn an_endpoint_may_be_taken_as_it_stands() {
+        let check = |url: &str, expect: &str| {
+            assert_eq!(Endpoint::exactly(url).expect("parses").to_string(), expect);
+        };
+        check("http://host/hook/", "http://host/hook/");
+        check("https://me:p@host:1?a=b/c", "https://host:1/?a=b/c");
+        check("http://host#x", "http://host/");
     }
 
     #[test]

@@ -39,7 +39,7 @@ mod tls;
 
 pub use alerting::{Alerting, AlertingError, AlertingFiles, AlertingSource};
 pub use alertmanager::Alertmanager;
-pub use authorization::AuthorizationError;
+pub use authorization::{Authorization, AuthorizationError};
 pub use caller::{CallError, Caller};
 pub use clock::SystemClock;
 pub use compaction::{Compaction, Compactions, Kept, Retention, StreamCompaction, StreamRetention};
@@ -56,6 +56,7 @@ pub use rule_queries::RuleQueries;
 pub use rule_samples::RuleSamples;
 pub use rule_state::RuleState;
 pub use rules::{AlertmanagerError, RuleMistakes};
+pub use secret::{SecretError, read as read_secret};
 pub use storage::{Ack, Storage, WriterError, identity};
 pub use store::{CompactSettings, DiskCache, RETENTION_MIN, ReaderSettings};
 pub use stored_deletions::StoredDeletions;

@@ -13,7 +13,10 @@ pub struct SecretError {
 }
 
 /// The text of a secret. Files are relative to `folder`; white space around what they hold does not count.
-pub(crate) fn read(secret: &Secret, folder: &Path) -> Result<String, SecretError> {
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn read(secret: &Secret, folder: &Path) -> Result<String, SecretError> {
     match secret {
         Secret::Inline(text) => Ok(text.clone()),
         Secret::File(path) => {

@@ -274,9 +274,20 @@ impl Storage {
 
     /// Where the state of alert rules is kept.
     pub fn rule_state(&self) -> RuleState {
+        let (store, folder) = self.alerts();
+        RuleState::new(store, folder.join("state.json"))
+    }
+
+    /// Where notifications keep what they remember: a store, and the folder in it.
+    pub fn notifications(&self) -> (Arc<dyn ObjectStore>, Path) {
+        let (store, folder) = self.alerts();
+        (store, folder.join("notify"))
+    }
+
+    fn alerts(&self) -> (Arc<dyn ObjectStore>, Path) {
         let root = self.tenant.root(&self.prefix);
         let store = Confined::new(Arc::clone(&self.store) as _, root.clone());
-        RuleState::new(Arc::new(store), root.join("alerts").join("state.json"))
+        (Arc::new(store), root.join("alerts"))
     }
 
     pub(crate) fn pushes(&self) -> Stream {

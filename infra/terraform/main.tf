@@ -65,11 +65,12 @@ module "alert" {
   memory_mib      = 512
   timeout_seconds = 55
   environment = merge(local.common, {
-    MAYFLY_ALERTMANAGER_URL = join(",", var.alertmanager_urls)
-    MAYFLY_EXTERNAL_URL     = var.external_url
-    MAYFLY_HEARTBEAT_URL    = var.heartbeat_url
-    MAYFLY_QUERY_TIMEOUT    = "45s"
-    MAYFLY_RULES            = join(",", var.rules)
+    MAYFLY_ALERTMANAGER_CONFIG_FILE = var.alertmanager_config_file
+    MAYFLY_ALERTMANAGER_URL         = join(",", var.alertmanager_urls)
+    MAYFLY_EXTERNAL_URL             = var.external_url
+    MAYFLY_HEARTBEAT_URL            = var.heartbeat_url
+    MAYFLY_QUERY_TIMEOUT            = "45s"
+    MAYFLY_RULES                    = join(",", var.rules)
   })
   statements = [
     local.list,
@@ -79,6 +80,12 @@ module "alert" {
       sid       = "Written"
       actions   = ["s3:PutObject"]
       resources = ["${local.objects}/default/samples/*", "${local.objects}/default/alerts/*"]
+    },
+    # alerts that notifications have taken in
+    {
+      sid       = "TakenIn"
+      actions   = ["s3:DeleteObject"]
+      resources = ["${local.objects}/default/alerts/notify/inbox/*"]
     },
     { sid = "Rules", actions = ["s3:GetObject"], resources = ["${aws_s3_bucket.this.arn}/rules/*"] },
   ]

@@ -76,6 +76,12 @@ variable "alertmanager_urls" {
   description = "Alertmanagers; each gets every alert. Empty: alerts are seen in the query API only."
 }
 
+variable "alertmanager_config_file" {
+  type        = string
+  default     = ""
+  description = "Alertmanager's configuration, s3://BUCKET/rules/NAME in the bucket made here: receivers are notified by it, without an Alertmanager."
+}
+
 variable "external_url" {
   type        = string
   default     = ""

@@ -310,6 +310,11 @@ pub(crate) struct Serve {
     #[arg(long = "alertmanager.url", value_name = "URL")]
     pub(crate) alertmanagers: Vec<String>,
 
+    /// Alertmanager's configuration file, or one at s3://BUCKET/KEY: Mayfly notifies receivers by it, without an Alertmanager. It is
+    /// read anew together with rule files
+    #[arg(long = "alertmanager.config-file", value_name = "FILE")]
+    pub(crate) notifications: Option<String>,
+
     /// URL to GET after each tick of rules that left nothing undone: at a service that raises the alarm when that ends
     #[arg(long = "rules.heartbeat-url", value_name = "URL")]
     pub(crate) heartbeat_url: Option<String>,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -13,6 +13,7 @@ const DOCUMENTS: [&str; 12] = [
     "docs/format.md",
     "docs/functions.md",
     "docs/limits.md",
+    "docs/notifications.md",
     "docs/simulation.md",
     "infra/README.md",
 ];

@@ -32,3 +32,4 @@ mod s28_remote_read;
 mod s29_query_port;
 mod s31_queries_watched;
 mod s32_push_command;
+mod s33_notifications;

@@ -6,6 +6,7 @@
 //! | `MAYFLY_RULES` | rule files with commas between them: objects at `s3://BUCKET/KEY`, folders and patterns of them, or paths below the function's folder; required unless there is `MAYFLY_CONFIG_FILE` |
 //! | `MAYFLY_CONFIG_FILE` | Prometheus' configuration, an object or a path as above: global, rule_files and alerting |
 //! | `MAYFLY_ALERTMANAGER_URL` | Alertmanagers with commas between them; each gets every alert |
+//! | `MAYFLY_ALERTMANAGER_CONFIG_FILE` | Alertmanager's configuration, an object or a path as above: receivers are notified by it, without an Alertmanager |
 //! | `MAYFLY_EVALUATION_INTERVAL`, `MAYFLY_EXTERNAL_URL` | what `--evaluation-interval` and `--web.external-url` are to a server |
 //! | `MAYFLY_HEARTBEAT_URL` | a URL to GET after each tick that left nothing undone; what goes wrong with it is logged |
 //! | `MAYFLY_S3_ENDPOINT`, `MAYFLY_QUERY_…`, `MAYFLY_ENABLE_FEATURE` | as for `query` |
@@ -13,16 +14,19 @@
 //! The configuration and rule files are read anew at every tick, so another object at `s3://BUCKET/KEY` takes effect with the
 //! next. As long as what is read is mistaken, the rules that are known go on, and the invocation fails.
 //!
-//! The answer says what the tick did. It fails if the state could not be read or written, or if alerts wait for a receiver, so
-//! that Lambda tries again: a tick that is repeated does what is left to do.
+//! The answer says what the tick did. It fails if the state could not be read or written, or if alerts or notifications wait for
+//! a receiver, so that Lambda tries again: a tick that is repeated does what is left to do.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use alert::{Components, Evaluator, Progress, Rules};
 use anyhow::{Context, bail, ensure};
+use courier::{BookFiles, BookSource, Courier, Delivered};
 use edge::{
-    Ack, AlertingFiles, AlertingSource, HEARTBEAT_TIMEOUT, Heartbeat, RuleQueries, RuleSamples, SystemClock,
+    Ack, AlertingFiles, AlertingSource, HEARTBEAT_TIMEOUT, Heartbeat, RuleQueries, RuleSamples, Storage,
+    SystemClock,
 };
 use mayfly_functions::{Answer, Environment, Event, Invocation, Memory, RESERVE, disk_cache, query_settings};
 use model::Clock;
@@ -38,9 +42,26 @@ struct Ticks {
     query: Arc<RuleQueries>,
     source: AlertingSource,
     heartbeat: Option<Heartbeat>,
+    notifications: Option<Notifications>,
     /// What is in force, so that connections and keys last as long as the files do.
     in_force: Mutex<Option<AlertingFiles>>,
 }
+
+/// Who is notified, without an Alertmanager.
+struct Notifications {
+    courier: Arc<Courier>,
+    source: BookSource,
+    in_force: Mutex<BookFiles>,
+}
+
+/// Notifications wait and flush in steps of this: the schedule's.
+const TICK_MS: i64 = 60_000;
+
+/// So often notifications are tried in one invocation.
+const ROUNDS_MAX: usize = 3;
+
+/// What is tried again in the same invocation waits no longer than this; the rest waits for the next one.
+const PAUSE_MS_MAX: i64 = 2_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -61,6 +82,8 @@ async fn start(mut environment: Environment) -> anyhow::Result<Ticks> {
     let places: Vec<_> = rules.iter().map(|place| absolute(&folder, place)).collect();
     let alertmanagers = environment.list("MAYFLY_ALERTMANAGER_URL");
     let interval_ms = environment.duration_ms("MAYFLY_EVALUATION_INTERVAL");
+    let notifications = environment.text("MAYFLY_ALERTMANAGER_CONFIG_FILE");
+    let notifications = notifications.map(|place| absolute(&folder, &place));
     let external_url = environment.text("MAYFLY_EXTERNAL_URL").unwrap_or_default();
     let heartbeat = environment.parsed("MAYFLY_HEARTBEAT_URL", Heartbeat::at);
     let memory = Memory::of(&mut environment);
@@ -80,7 +103,12 @@ async fn start(mut environment: Environment) -> anyhow::Result<Ticks> {
         notifiers: Vec::new(),
         state: Arc::new(storage.rule_state()),
         sink: Some(Arc::new(RuleSamples::new(samples))),
-        clock,
+        clock: Arc::clone(&clock),
+    };
+    let endpoint = storage_at.1.as_deref();
+    let notifications = match notifications {
+        Some(place) => Some(Notifications::open(&place, endpoint, &external_url, &storage, clock).await?),
+        None => None,
     };
     let default = alert::Settings::default();
     let settings = alert::Settings {
@@ -89,11 +117,14 @@ async fn start(mut environment: Environment) -> anyhow::Result<Ticks> {
         ..default
     };
     let evaluator = Evaluator::new(Rules::default(), components, settings.clone());
-    let endpoint = storage_at.1.as_deref();
     let source = AlertingSource::at(configuration.as_deref(), places, alertmanagers, endpoint, settings)
         .await
         .context(SOURCES)?;
-    Ok(Ticks { evaluator, query, source, heartbeat, in_force: Mutex::default() })
+    let source = match &notifications {
+        Some(notifications) => source.with_notifier(Arc::clone(&notifications.courier) as _),
+        None => source,
+    };
+    Ok(Ticks { evaluator, query, source, heartbeat, notifications, in_force: Mutex::default() })
 }
 
 /// A path below the function's folder, unless it is one of its own or an object.
@@ -101,6 +132,55 @@ fn absolute(folder: &str, place: &str) -> String {
     match place.starts_with("s3://") {
         true => place.to_owned(),
         false => Path::new(folder).join(place).display().to_string(),
+    }
+}
+
+impl Notifications {
+    async fn open(
+        place: &str,
+        endpoint: Option<&str>,
+        external_url: &str,
+        storage: &Storage,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        let source =
+            BookSource::at(place, endpoint, external_url.to_owned(), TICK_MS).await.context(PLACE)?;
+        let files = source.read().await.context(PLACE)?;
+        let book = source.load(&files).context(PLACE)?;
+        let courier = Courier::new(storage.notifications(), edge::identity(), clock, book);
+        Ok(Self { courier: Arc::new(courier), source, in_force: Mutex::new(files) })
+    }
+
+    /// Notifies of what the rules have found, by the configuration as it is now.
+    async fn tick(&self, invocation: Invocation) -> anyhow::Result<Delivered> {
+        let read = self.read().await.context(PLACE);
+        let mut all = Delivered::default();
+        for number in 1..=ROUNDS_MAX {
+            let round = self.courier.tick(SystemClock.now_ms()).await?;
+            let delivered = round.deliver(invocation.left(RESERVE)).await?;
+            all = Delivered {
+                sent: all.sent + delivered.sent,
+                refused: all.refused + delivered.refused,
+                waiting: delivered.waiting,
+            };
+            let next_ms = self.courier.next_attempt_ms().await?.map(|at_ms| at_ms - SystemClock.now_ms());
+            let Some(pause_ms) = next_ms.filter(|ms| number < ROUNDS_MAX && *ms <= PAUSE_MS_MAX) else {
+                break;
+            };
+            let pause = Duration::from_millis(u64::try_from(pause_ms).unwrap_or(0));
+            let _ = tokio::time::timeout(pause, std::future::pending::<()>()).await;
+        }
+        read.map(|()| all)
+    }
+
+    async fn read(&self) -> anyhow::Result<()> {
+        let files = self.source.read().await?;
+        let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        if *in_force != files {
+            self.courier.replace(self.source.load(&files)?);
+            *in_force = files;
+        }
+        Ok(())
     }
 }
 
@@ -115,6 +195,13 @@ impl Ticks {
             "{} alerts wait, since a receiver does not answer: {progress:?}",
             progress.alerts_waiting
         );
+        let mut notified = Delivered::default();
+        if let Some(notifications) = &self.notifications {
+            let left = invocation.left(RESERVE);
+            let told = tokio::time::timeout(left, notifications.tick(invocation)).await;
+            notified = told.context("the function's time ran out before notifications were brought")??;
+            ensure!(notified.waiting == 0, "notifications wait for a receiver: {notified:?}");
+        }
         if let Some(heartbeat) = &self.heartbeat {
             let time = invocation.left(RESERVE).min(HEARTBEAT_TIMEOUT);
             if tokio::time::timeout(time, heartbeat.beat()).await.is_err() {
@@ -127,6 +214,8 @@ impl Ticks {
             "rulesFailed": progress.rules_failed,
             "alertsSent": progress.alerts_sent,
             "alertsDropped": progress.alerts_dropped,
+            "notificationsSent": notified.sent,
+            "notificationsRefused": notified.refused,
         }))
     }
 
@@ -157,6 +246,9 @@ impl Ticks {
         Ok(())
     }
 }
+
+/// What says where the configuration of notifications is.
+const PLACE: &str = "MAYFLY_ALERTMANAGER_CONFIG_FILE";
 
 /// What says where rules come from.
 const SOURCES: &str = "MAYFLY_RULES, MAYFLY_CONFIG_FILE";

@@ -10,6 +10,7 @@ mod impatient;
 mod limits;
 mod listen;
 mod looks;
+mod notifications;
 mod own_metrics;
 mod pushgateway;
 mod rules;
@@ -39,6 +40,7 @@ use admission::{Access, Port, guarded};
 use compacting::Compacting;
 use limits::{Limits, TenantLimits};
 use listen::{Listener, PortLimits};
+use notifications::Notifications;
 use rules::{Around, ServedRules};
 use statsd::StatsdPort;
 use tenants::{Common, Roles, RolesOpener, Tenants};
@@ -133,6 +135,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     });
     let external_url = flags.external_url.clone().filter(|url| !url.is_empty());
     let external_url = external_url.unwrap_or_else(|| query_port.url());
+    let notifications = Notifications::open(&flags, &storage, &external_url, &clock).await?;
     let around = Around {
         storage: &storage,
         queries,
@@ -140,6 +143,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         clock: Arc::clone(&clock),
         external_url,
         last_reload: Arc::clone(&last_reload),
+        notifications: notifications.clone(),
     };
     let mut rules = ServedRules::open(&flags, around).await?;
     let compacting = (!flags.compact_interval.is_zero())
@@ -150,6 +154,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         tenants: Arc::clone(&tenants),
         statsd: statsd.as_ref().map(|(_, statsd)| Arc::clone(statsd)),
         evaluator: Arc::clone(&rules.evaluator),
+        courier: notifications.as_ref().map(|notifications| Arc::clone(&notifications.courier)),
         last_reload,
         compacting: compacting.clone(),
         disk: disk.clone(),
@@ -169,6 +174,10 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         .map(|compacting| tokio::spawn(compacting.keep_compacting(flags.compact_interval, stopped.clone())));
     let of_access = tokio::spawn(admission::keep_reading(Arc::clone(&access), stopped.clone())?);
     let of_rules = rules.start(&flags, Arc::clone(&clock), &stopped)?;
+    let notifies = notifications.map(|notifications| {
+        let courier = Arc::clone(&notifications.courier);
+        tokio::spawn(notifications::keep_notifying(courier, Arc::clone(&clock), stopped.clone()))
+    });
     tracing::info!(%storage, version = env!("CARGO_PKG_VERSION"), "storage opened");
     gateway_ports.iter().for_each(|port| port.announce("gateway"));
     query_port.announce("query");
@@ -202,6 +211,9 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     }
     for task in of_rules {
         task.await.context("rule evaluation ended badly")?;
+    }
+    if let Some(notifies) = notifies {
+        notifies.await.context("notifying ended badly")?;
     }
     of_access.await.context("the look at tokens ended badly")?;
     of_tenants.await.context("the look after tenants ended badly")?;

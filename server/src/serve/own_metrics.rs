@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use courier::Courier;
 use edge::{Counts, DiskCache, Storage};
 use ingest::Statsd;
 use model::{Clock, MetricType};
@@ -28,6 +29,8 @@ pub(super) struct Sources {
     /// `None`: nothing comes by StatsD.
     pub(super) statsd: Option<Arc<Statsd>>,
     pub(super) evaluator: Arc<Evaluator>,
+    /// `None`: this process notifies nobody itself.
+    pub(super) courier: Option<Arc<Courier>>,
     pub(super) last_reload: Arc<LastReload>,
     /// `None`: this process does not compact.
     pub(super) compacting: Option<Arc<Compacting>>,
@@ -188,6 +191,7 @@ fn of_server(sources: &Sources) -> Vec<Family> {
         .chain(sources.access.families())
         .chain(queries(&sources.first.api.counts()))
         .chain(super::rules::families(&sources.evaluator, &sources.last_reload))
+        .chain(sources.courier.iter().flat_map(|courier| super::notifications::families(courier)))
         .collect()
 }
 

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::cli::Serve;
 use crate::serve::admission::Access;
+use crate::serve::notifications::Notifications;
 pub(super) use metrics::families;
 #[cfg(test)]
 pub(super) use reload::RELOAD_PATH;
@@ -40,6 +41,8 @@ pub(super) struct Around<'a> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) external_url: String,
     pub(super) last_reload: Arc<LastReload>,
+    /// Gets alerts, beside Alertmanagers, and is read anew together with rules.
+    pub(super) notifications: Option<Arc<Notifications>>,
 }
 
 impl ServedRules {
@@ -51,7 +54,7 @@ impl ServedRules {
         );
         let heartbeat = flags.heartbeat_url.as_deref().map(Heartbeat::at).transpose();
         let heartbeat = heartbeat.context("--rules.heartbeat-url")?;
-        let Around { storage, queries, samples, clock, external_url, last_reload } = around;
+        let Around { storage, queries, samples, clock, external_url, last_reload, notifications } = around;
         let query = Arc::new(queries);
         let source = AlertingSource::at(
             flags.configuration.as_deref(),
@@ -67,6 +70,10 @@ impl ServedRules {
         )
         .await
         .context("--rules, --config.file")?;
+        let source = match &notifications {
+            Some(notifications) => source.with_notifier(Arc::clone(&notifications.courier) as _),
+            None => source,
+        };
         let files = source.read().await.context("--rules, --config.file")?;
         let alerting = source.load(&files, &*query).context("--rules, --config.file, --alertmanager.url")?;
         let components = Components {
@@ -78,6 +85,7 @@ impl ServedRules {
         };
         let evaluator = Arc::new(Evaluator::new(alerting.rules, components, alerting.settings));
         let book = RuleBook::new(source, files, query, Arc::clone(&evaluator), last_reload, clock);
+        let book = book.read_with(notifications);
         let lifecycle = flags.pushgateway.lifecycle;
         Ok(Self { evaluator, book: Arc::new(book), heartbeat, lifecycle })
     }

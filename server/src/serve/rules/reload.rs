@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, Notify, watch};
 
 use crate::serve::admission::Access;
+use crate::serve::notifications::Notifications;
 
 /// The configuration, the rule files, and what is in force of them.
 pub(super) struct RuleBook {
@@ -26,6 +27,8 @@ pub(super) struct RuleBook {
     clock: Arc<dyn Clock>,
     seen: Mutex<Seen>,
     replaced: Notify,
+    /// Read together with rules.
+    notifications: Option<Arc<Notifications>>,
 }
 
 /// What was found last.
@@ -48,7 +51,12 @@ impl RuleBook {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let seen = Mutex::new(Seen { in_force: files, bad: None, reason: None });
-        Self { source, query, evaluator, last, clock, seen, replaced: Notify::new() }
+        Self { source, query, evaluator, last, clock, seen, replaced: Notify::new(), notifications: None }
+    }
+
+    /// Reads the configuration of notifications together with rules.
+    pub(super) fn read_with(self, notifications: Option<Arc<Notifications>>) -> Self {
+        Self { notifications, ..self }
     }
 
     /// Whether there is any place where rules come from.
@@ -61,8 +69,19 @@ impl RuleBook {
         self.replaced.notified().await;
     }
 
-    /// Puts the files in force as they are now. If anything is wrong with one of them, what is in force stays.
+    /// Puts the files in force as they are now, those of rules and those of notifications. If anything is wrong with one of them,
+    /// what is in force stays.
     async fn read(&self) -> Result<(), String> {
+        let of_rules = self.read_rules().await;
+        let Some(notifications) = &self.notifications else { return of_rules };
+        let of_notifications = notifications.read().await;
+        if of_notifications.is_err() {
+            self.last.failed();
+        }
+        of_rules.and(of_notifications)
+    }
+
+    async fn read_rules(&self) -> Result<(), String> {
         let mut seen = self.seen.lock().await;
         let files = match self.source.read().await {
             Ok(files) => files,
@@ -123,7 +142,8 @@ pub(super) fn keep_reading(
     Ok(async move {
         loop {
             // without places there is nothing to find, but SIGHUP must not end the process
-            let pause = if book.is_empty() { Duration::MAX } else { interval };
+            let is_empty = book.is_empty() && book.notifications.is_none();
+            let pause = if is_empty { Duration::MAX } else { interval };
             let asked = async {
                 tokio::select! {
                     _ = stopped.wait_for(|stopped| *stopped) => true,

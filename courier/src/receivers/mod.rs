@@ -1,0 +1,91 @@
+//! Whom notifications are brought to. Each kind makes its own request of what an intent says.
+
+mod connection;
+mod webhook;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alert::{ExpansionError, NotificationTemplates};
+use async_trait::async_trait;
+use edge::{AuthorizationError, HttpError, SecretError};
+use http::StatusCode;
+use notify::{Intent, Kind, Object};
+use tokio::sync::Semaphore;
+
+/// How many notifications are on their way to one receiver at once.
+const AT_ONCE: usize = 16;
+
+/// One way in which a receiver is told.
+pub(crate) struct Recipient {
+    pub(crate) sender: Box<dyn Sender>,
+    /// Whoever sends holds one of its permits, so that a receiver that is slow is not asked ever more.
+    pub(crate) turns: Semaphore,
+}
+
+/// What is brought to a receiver.
+pub(crate) struct Letter<'a> {
+    pub(crate) intent: &'a Intent,
+    pub(crate) external_url: &'a str,
+    pub(crate) now_ms: i64,
+    /// How long it may take.
+    pub(crate) timeout: Duration,
+}
+
+#[async_trait]
+pub(crate) trait Sender: Send + Sync {
+    /// Brings a letter to the receiver, who may have got it before.
+    async fn send(&self, letter: &Letter<'_>) -> Result<(), SendError>;
+}
+
+/// Why a letter was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SendError {
+    /// No answer, or the connection broke.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// An answer that is no success.
+    #[error("answered {status}: {text}")]
+    Status { status: StatusCode, text: String, may_be_tried: bool },
+    /// A file with a secret cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// There are no credentials.
+    #[error(transparent)]
+    Authorization(#[from] AuthorizationError),
+    /// A template fails.
+    #[error("{field}: {source}")]
+    Template { field: &'static str, source: ExpansionError },
+    /// The address is none.
+    #[error("{0}")]
+    Address(String),
+}
+
+impl SendError {
+    /// Whether the same letter may be taken another time.
+    pub(crate) fn may_be_tried(&self) -> bool {
+        match self {
+            Self::Http(_) | Self::Secret(_) | Self::Authorization(_) => true,
+            Self::Status { may_be_tried, .. } => *may_be_tried,
+            Self::Template { .. } | Self::Address(_) => false,
+        }
+    }
+}
+
+/// What a receiver asks for that is not there; empty: all of its kind.
+pub(crate) struct Unsupported(pub(crate) String);
+
+/// Whoever is told by these settings.
+pub(crate) fn recipient(
+    kind: Kind,
+    settings: &Object,
+    templates: &Arc<NotificationTemplates>,
+    folder: &Path,
+) -> Result<Recipient, Unsupported> {
+    let sender: Box<dyn Sender> = match kind {
+        Kind::Webhook => Box::new(webhook::Webhook::new(settings, templates, folder)?),
+        _ => return Err(Unsupported(String::new())),
+    };
+    Ok(Recipient { sender, turns: Semaphore::new(AT_ONCE) })
+}

@@ -1,0 +1,147 @@
+//! Notifications without an Alertmanager: rules fire, and a webhook is told, by a server and by the alert function.
+
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
+
+use mayfly_tests::{Fixture, mayfly};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::http::{self, Response, Server};
+use testkit::lambda::Function;
+use testkit::server::built;
+
+const WAIT: Duration = Duration::from_secs(20);
+const RULES: &str = "groups:\n- name: g\n  interval: 1s\n  rules:\n  - alert: Failed\n    expr: exit_code > 0\n    \
+                     labels: {severity: page}\n    annotations: {summary: '{{ $labels.job }} ended'}\n";
+
+/// A receiver of webhooks, and what it is told.
+fn webhook() -> (Server, mpsc::Receiver<Value>) {
+    let (send, told) = mpsc::channel();
+    let send = Mutex::new(send);
+    let server = Server::start(move |request| {
+        assert_eq!((request.method.as_str(), request.path()), ("POST", "/hook"));
+        assert_eq!(request.headers.get("content-type"), Some("application/json"));
+        drop(send.lock().unwrap().send(serde_json::from_slice(&request.body).unwrap()));
+        Response::new(200)
+    });
+    (server.unwrap(), told)
+}
+
+fn config(url: &str) -> String {
+    format!(
+        "route: {{receiver: hook, group_by: [job], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}\n\
+         receivers: [{{name: hook, webhook_configs: [{{url: '{url}/hook'}}]}}]\n"
+    )
+}
+
+/// What stands in a notification, without times.
+fn seen(told: &Value) -> Value {
+    let alerts = told["alerts"].as_array().unwrap().iter();
+    let alerts: Vec<Value> = alerts.map(|alert| json!([alert["status"], alert["labels"]])).collect();
+    json!([told["status"], told["notification_reason"], told["groupKey"], alerts])
+}
+
+fn expected(status: &str, reason: &str, job: &str) -> Value {
+    let labels = json!({"alertname": "Failed", "job": job, "severity": "page"});
+    json!([status, reason, format!("{{}}:{{job=\"{job}\"}}"), [[status, labels]]])
+}
+
+#[test]
+fn a_server_notifies() {
+    let (receiver, told) = webhook();
+    let (url, folder) = (receiver.url(), TempDir::new().unwrap());
+    let file = folder.path().join("alertmanager.yml");
+    let mut fixture = Fixture::with_args(|rules_in| {
+        let rules = rules_in.path().join("rules.yml");
+        std::fs::write(&rules, RULES).unwrap();
+        std::fs::write(&file, config(&url)).unwrap();
+        let flags = [
+            "--rules",
+            &rules.display().to_string(),
+            "--alertmanager.config-file",
+            &file.display().to_string(),
+            "--web.external-url",
+            "http://mayfly.example/",
+            "--rules.reload-interval",
+            "100ms",
+        ];
+        flags.map(str::to_owned).to_vec()
+    });
+    fixture.push("PUT", "job/etl", "exit_code 2\n");
+    let first = told.recv_timeout(WAIT).expect("a notification");
+    assert_eq!(seen(&first), expected("firing", "first notification", "etl"));
+    assert_eq!((&first["version"], &first["externalURL"]), (&json!("4"), &json!("http://mayfly.example")));
+    assert_eq!(first["alerts"][0]["annotations"], json!({"summary": "etl ended"}));
+    let counted = "alertmanager_notification_requests_total{integration=\"webhook\"} 1\n";
+    let metrics = || http::get(&fixture.server().query, "/metrics").unwrap().text();
+    let is_counted = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        metrics().contains(counted)
+    });
+    assert!(is_counted, "{}", metrics());
+
+    // who was told is remembered, from when it is counted on
+    fixture.restart_after_kill();
+    fixture.push("PUT", "job/other", "exit_code 1\n");
+    let second = told.recv_timeout(WAIT).expect("a notification");
+    assert_eq!(seen(&second), expected("firing", "first notification", "other"));
+
+    // a configuration that is mistaken is told of, and the last good one stays
+    std::fs::write(&file, "route: {receiver: nobody}\n").unwrap();
+    while !fixture.log().contains("undefined receiver") {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    fixture.push("PUT", "job/etl", "exit_code 0\n");
+    let third = told.recv_timeout(WAIT).expect("the end of it");
+    assert_eq!(seen(&third), expected("resolved", "all alerts resolved", "etl"));
+    std::fs::write(&file, config(&url).replace("[job]", "[alertname]")).unwrap();
+    let fourth = told.recv_timeout(WAIT).expect("another group");
+    assert_eq!(fourth["groupKey"], "{}:{alertname=\"Failed\"}");
+    assert!(told.try_recv().is_err());
+}
+
+#[test]
+fn what_cannot_be_sent_is_named() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(
+        folder.path().join("a.yml"),
+        "route: {receiver: a}\nreceivers: [{name: a, pushover_configs: [{token: t, user_key: u}]}]\n",
+    )
+    .unwrap();
+    let flags = ["serve", "--storage", "data", "--gateway.listen-address", "127.0.0.1:0"];
+    let more = ["--query.listen-address", "127.0.0.1:0", "--alertmanager.config-file", "a.yml"];
+    let (code, _, err) = mayfly(folder.path(), &[&flags[..], &more[..]].concat());
+    let expect =
+        "--alertmanager.config-file: a.yml: valid, but not supported: receiver \"a\": pushover_configs";
+    assert!(code == Some(1) && err.contains(expect), "{err}");
+}
+
+#[test]
+fn the_alert_function_notifies() {
+    let mut fixture = Fixture::with_args(|_| ["--storage.ack", "stored"].map(str::to_owned).to_vec());
+    let (receiver, told) = webhook();
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("rules.yml"), RULES).unwrap();
+    let file = folder.path().join("alertmanager.yml");
+    // a wait that is shorter than a tick is none
+    std::fs::write(&file, config(&receiver.url()).replace("group_wait: 0s", "group_wait: 30s")).unwrap();
+    let variables = [
+        ("MAYFLY_STORAGE".to_owned(), fixture.storage().display().to_string()),
+        ("MAYFLY_RULES".to_owned(), folder.path().join("rules.yml").display().to_string()),
+        ("MAYFLY_ALERTMANAGER_CONFIG_FILE".to_owned(), file.display().to_string()),
+    ];
+    let mut function = Function::start(&built("alert").unwrap(), &variables, WAIT).unwrap();
+    let mut until_told = |expect: Value| {
+        let told = (0..100).find_map(|_| {
+            function.invoke(b"{}").unwrap();
+            std::thread::sleep(Duration::from_millis(100));
+            told.try_recv().ok()
+        });
+        assert_eq!(seen(&told.expect("a notification")), expect);
+    };
+    fixture.push("PUT", "job/etl", "exit_code 2\n");
+    until_told(expected("firing", "first notification", "etl"));
+    fixture.push("PUT", "job/etl", "exit_code 0\n");
+    until_told(expected("resolved", "all alerts resolved", "etl"));
+    fixture.stop();
+}
