@@ -24,6 +24,19 @@ impl Formatter for GoFormatter {
         writer.write_all(rest.as_bytes())
     }
 
+    fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        let size = value.abs();
+        if size == 0.0 || (1e-6..1e21).contains(&size) {
+            return write!(writer, "{value}");
+        }
+        // the sign of an exponent is always there
+        let text = format!("{value:e}");
+        match text.split_once('e') {
+            Some((digits, exponent)) if !exponent.starts_with('-') => write!(writer, "{digits}e+{exponent}"),
+            _ => write!(writer, "{text}"),
+        }
+    }
+
     fn write_char_escape<W: ?Sized + io::Write>(
         &mut self,
         writer: &mut W,
@@ -54,5 +67,6 @@ mod tests {
         let written = line(&["<a&b>", "\"\\\n\u{8}\u{c}\u{1}é\u{2028}"]);
         let expect = "[\"\\u003ca\\u0026b\\u003e\",\"\\\"\\\\\\n\\b\\f\\u0001é\\u2028\"]\n";
         assert_eq!(String::from_utf8(written).expect("is text"), expect);
+        assert_eq!(line(&[1000.0, 2.5, 1e21, 1.5e-7, 0.0]), b"[1000,2.5,1e+21,1.5e-7,0]\n");
     }
 }

@@ -58,6 +58,8 @@ impl From<SigningError> for AuthorizationError {
 pub struct Authorization {
     auth: Auth,
     folder: PathBuf,
+    /// What signatures are for: a service of Amazon's, and a type of body.
+    signs: (&'static str, &'static str),
     /// For signatures: found at the first request, then kept, since the SDK renews keys by itself.
     signer: tokio::sync::OnceCell<Signer>,
 }
@@ -73,7 +75,24 @@ type Headers = Vec<(HeaderName, HeaderValue)>;
 impl Authorization {
     /// Files are relative to `folder`.
     pub fn new(auth: Auth, folder: &Path) -> Self {
-        Self { auth, folder: folder.to_owned(), signer: tokio::sync::OnceCell::new() }
+        let signs = (SERVICE, "application/json");
+        Self { auth, folder: folder.to_owned(), signs, signer: tokio::sync::OnceCell::new() }
+    }
+
+    /// Signs for another service than the one with Alertmanagers, and bodies of another type than JSON.
+    #[must_use]
+    pub fn signing(self, service: &'static str, content_type: &'static str) -> Self {
+        Self { signs: (service, content_type), ..self }
+    }
+
+    /// The region that requests are signed for, if they are signed.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub async fn region(&self) -> Result<Option<String>, AuthorizationError> {
+        let Auth::SigV4(settings) = &self.auth else { return Ok(None) };
+        let signer = self.signer.get_or_try_init(|| self.find(settings)).await?;
+        Ok(Some(signer.region.clone()))
     }
 
     /// What a POST of `body` to `url` carries.
@@ -110,12 +129,12 @@ impl Authorization {
         let params = v4::SigningParams::builder()
             .identity(&identity)
             .region(&signer.region)
-            .name(SERVICE)
+            .name(self.signs.0)
             .time(UNIX_EPOCH + now)
             .settings(SigningSettings::default())
             .build()
             .map_err(|error| AuthorizationError::Signing(error.into()))?;
-        let signed = [("content-type", "application/json")].into_iter();
+        let signed = [("content-type", self.signs.1)].into_iter();
         let request = SignableRequest::new("POST", url, signed, SignableBody::Bytes(body))?;
         let (instructions, _) = sign(request, &params.into())?.into_parts();
         let (headers, _) = instructions.into_parts();

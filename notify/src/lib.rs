@@ -15,7 +15,7 @@ mod step;
 
 pub use config::{
     CONFIG_BYTES_MAX, Config, ConfigMistake, GroupBy, InhibitRule, Integration, Kind, Object, Receiver,
-    Route, Value,
+    Route, Value, yaml_value,
 };
 pub use inhibition::Inhibition;
 pub use intervals::{RangeError, TimeInterval};

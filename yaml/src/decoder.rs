@@ -180,6 +180,12 @@ impl Decoder {
         value.unwrap_or(false)
     }
 
+    /// Whether a scalar is `true`, `false`, or what else stands for them in this version.
+    pub fn is_bool(&self, node: &Node) -> bool {
+        let plain = matches!(&node.content, Content::Scalar { plain: true, .. });
+        plain && node.text().is_some_and(|text| self.version.bool(text).is_some())
+    }
+
     /// A mapping of texts to texts.
     ///
     /// # Errors
@@ -202,9 +208,7 @@ impl Decoder {
             Some(text) => format!(" `{text}`"),
             None => String::new(),
         };
-        let plain = matches!(&node.content, Content::Scalar { plain: true, .. });
-        let is_bool = plain && node.text().is_some_and(|text| self.version.bool(text).is_some());
-        let tag = if is_bool { "!!bool" } else { node.tag() };
+        let tag = if self.is_bool(node) { "!!bool" } else { node.tag() };
         self.mistakes.push((node.position.line, format!("cannot unmarshal {tag}{value} into {type_name}")));
     }
 }

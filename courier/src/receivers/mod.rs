@@ -1,7 +1,18 @@
 //! Whom notifications are brought to. Each kind makes its own request of what an intent says.
 
 mod connection;
+mod discord;
+mod opsgenie;
+mod pagerduty;
+mod slack;
+mod sns;
+mod teams;
+mod telegram;
+mod text;
 mod webhook;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +23,10 @@ use async_trait::async_trait;
 use edge::{AuthorizationError, HttpError, SecretError};
 use http::StatusCode;
 use notify::{Intent, Kind, Object};
+use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
+
+use text::Parser;
 
 /// How many notifications are on their way to one receiver at once.
 const AT_ONCE: usize = 16;
@@ -57,6 +71,9 @@ pub(crate) enum SendError {
     /// A template fails.
     #[error("{field}: {source}")]
     Template { field: &'static str, source: ExpansionError },
+    /// An answer that says no.
+    #[error("{reason}")]
+    Answer { reason: String, may_be_tried: bool },
     /// The address is none.
     #[error("{0}")]
     Address(String),
@@ -67,10 +84,22 @@ impl SendError {
     pub(crate) fn may_be_tried(&self) -> bool {
         match self {
             Self::Http(_) | Self::Secret(_) | Self::Authorization(_) => true,
-            Self::Status { may_be_tried, .. } => *may_be_tried,
+            Self::Status { may_be_tried, .. } | Self::Answer { may_be_tried, .. } => *may_be_tried,
             Self::Template { .. } | Self::Address(_) => false,
         }
     }
+}
+
+/// What receivers know a group by that tell one event from another: a hash of its key.
+fn group_hash(letter: &Letter<'_>) -> String {
+    let hash = Sha256::digest(letter.intent.group_key.as_bytes());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// How long a receiver is waited for, if its settings say.
+fn timeout(settings: &Object) -> Option<Duration> {
+    let ms = u64::try_from(settings.duration_ms("timeout")).unwrap_or(0);
+    (ms > 0).then(|| Duration::from_millis(ms))
 }
 
 /// What a receiver asks for that is not there; empty: all of its kind.
@@ -83,8 +112,17 @@ pub(crate) fn recipient(
     templates: &Arc<NotificationTemplates>,
     folder: &Path,
 ) -> Result<Recipient, Unsupported> {
+    let parser = Parser { settings, templates };
     let sender: Box<dyn Sender> = match kind {
-        Kind::Webhook => Box::new(webhook::Webhook::new(settings, templates, folder)?),
+        Kind::Webhook => Box::new(webhook::Webhook::new(parser, folder)?),
+        Kind::Slack => Box::new(slack::Slack::new(parser, folder)?),
+        Kind::Pagerduty => Box::new(pagerduty::Pagerduty::new(parser, folder)?),
+        Kind::Opsgenie => Box::new(opsgenie::Opsgenie::new(parser, folder)?),
+        Kind::Sns => Box::new(sns::Sns::new(parser, folder)?),
+        Kind::Telegram => Box::new(telegram::Telegram::new(parser, folder)?),
+        Kind::Discord => Box::new(discord::Discord::new(parser, folder)?),
+        Kind::Msteams => Box::new(teams::Teams::new(teams::Card::Message, parser, folder)?),
+        Kind::Msteamsv2 => Box::new(teams::Teams::new(teams::Card::Adaptive, parser, folder)?),
         _ => return Err(Unsupported(String::new())),
     };
     Ok(Recipient { sender, turns: Semaphore::new(AT_ONCE) })

@@ -2,23 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use alert::{Form, Notification, NotificationTemplate, NotificationTemplates};
+use alert::{Form, Notification};
 use async_trait::async_trait;
 use config::Secret;
 use edge::read_secret;
 use http::header::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use model::Labels;
-use notify::Object;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::connection::{Connection, secret};
-use super::{Letter, SendError, Sender, Unsupported};
-use crate::content::{ZERO_TIME, notification};
+use super::text::{Parser, Text, Told, Tree};
+use super::{Letter, SendError, Sender, Unsupported, timeout};
+use crate::content::ZERO_TIME;
 use crate::go_json;
 
 pub(super) struct Webhook {
@@ -26,40 +25,33 @@ pub(super) struct Webhook {
     address: Address,
     /// How many alerts are told at most.
     alerts_max: usize,
+    /// What is posted instead of Alertmanager's own JSON.
+    payload: Option<Tree>,
     timeout: Option<Duration>,
     folder: PathBuf,
 }
 
 enum Address {
     Known(Secret),
-    Template(Box<NotificationTemplate>),
+    Template(Box<Text>),
 }
 
 impl Webhook {
-    pub(super) fn new(
-        settings: &Object,
-        templates: &Arc<NotificationTemplates>,
-        folder: &Path,
-    ) -> Result<Self, Unsupported> {
-        if settings.get("payload").is_some() {
-            return Err(Unsupported("with payload".to_owned()));
-        }
+    pub(super) fn new(parser: Parser<'_>, folder: &Path) -> Result<Self, Unsupported> {
+        let settings = parser.settings;
         let address = match secret(settings, "url").unwrap_or_else(|| Secret::Inline(String::new())) {
             Secret::Inline(url) if url.contains("{{") => {
-                let template = templates.parse(&url, Form::Plain);
-                Address::Template(Box::new(
-                    template.map_err(|error| Unsupported(format!("with url: {error}")))?,
-                ))
+                Address::Template(Box::new(parser.of("url", &url, Form::Plain)?))
             }
             known => Address::Known(known),
         };
-        let timeout_ms = u64::try_from(settings.duration_ms("timeout")).unwrap_or(0);
         let alerts_max = usize::try_from(settings.int("max_alerts")).unwrap_or(0);
         Ok(Self {
             connection: Connection::new(settings, folder)?,
             address,
             alerts_max: if alerts_max == 0 { usize::MAX } else { alerts_max },
-            timeout: (timeout_ms > 0).then(|| Duration::from_millis(timeout_ms)),
+            payload: parser.tree("payload")?,
+            timeout: timeout(settings),
             folder: folder.to_owned(),
         })
     }
@@ -68,15 +60,16 @@ impl Webhook {
 #[async_trait]
 impl Sender for Webhook {
     async fn send(&self, letter: &Letter<'_>) -> Result<(), SendError> {
-        let told = notification(letter.intent, self.alerts_max, letter.external_url);
+        let told = Told::some(letter, self.alerts_max);
         let url = match &self.address {
             Address::Known(url) => read_secret(url, &self.folder)?,
-            Address::Template(url) => url
-                .expand(&told, letter.now_ms)
-                .map_err(|source| SendError::Template { field: "url", source })?,
+            Address::Template(url) => url.expand(&told)?,
         };
-        let truncated = letter.intent.alerts.len() - told.alerts.len();
-        let body = body(&told, &letter.intent.group_key, truncated);
+        let truncated = letter.intent.alerts.len() - told.notification.alerts.len();
+        let body = match &self.payload {
+            Some(payload) => go_json::line(&payload.expand(&told)?),
+            None => body(&told.notification, &letter.intent.group_key, truncated),
+        };
         let timeout = self.timeout.map_or(letter.timeout, |timeout| timeout.min(letter.timeout));
         self.connection.post(&url, idempotency_key(letter), body, timeout, &[]).await.map(|_| ())
     }
@@ -189,7 +182,7 @@ mod tests {
         let alerts =
             vec![alert("2", at_ms, "http://g/x"), alert("3", at_ms + 2, ""), alert("4", at_ms, "http://h")];
         let intent = crate::tests::intent("hook.a+b", alerts);
-        let told = notification(&intent, 2, "http://vm:19093");
+        let told = crate::content::notification(&intent, 2, "http://vm:19093");
         assert_eq!(String::from_utf8(body(&told, &intent.group_key, 1)).expect("is text"), POSTED);
     }
 }

@@ -23,7 +23,7 @@ use yaml::Node;
 pub use error::{CONFIG_BYTES_MAX, ConfigMistake};
 pub use receivers::{Integration, Kind, Receiver};
 pub use routes::{GroupBy, InhibitRule, Route};
-pub use schema::{Object, Value};
+pub use schema::{Object, Value, yaml_value};
 
 use crate::intervals::TimeInterval;
 use error::refused;

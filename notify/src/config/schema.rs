@@ -469,13 +469,23 @@ impl Fields {
             }
             Content::Scalar { text, .. } => match node.tag() {
                 "!!null" => Json::Null,
-                "!!bool" => Json::Bool(self.yaml.bool(node)),
+                _ if self.yaml.is_bool(node) => Json::Bool(self.yaml.bool(node)),
                 "!!int" => text.parse::<i64>().map_or_else(|_| Json::String(text.to_string()), Json::from),
                 "!!float" => Json::from(self.yaml.float(node)),
                 _ => Json::String(text.to_string()),
             },
         })
     }
+}
+
+/// What a text means as YAML; `None` if it is none.
+pub fn yaml_value(text: &str) -> Option<serde_json::Value> {
+    let document = yaml::parse(text).ok()?;
+    let Some(root) = document.root else { return Some(serde_json::Value::Null) };
+    let mut fields = Fields::new();
+    let tree = fields.tree(&root).ok()?;
+    fields.finish().ok()?;
+    Some(tree)
 }
 
 /// At most one of some fields is there.
