@@ -61,4 +61,4 @@ pub use storage::{Ack, Storage, WriterError, identity};
 pub use store::{CompactSettings, DiskCache, RETENTION_MIN, ReaderSettings};
 pub use stored_deletions::StoredDeletions;
 pub use stored_series::StoredSeries;
-pub use tls::TlsError;
+pub use tls::{TlsError, client_config};

@@ -44,6 +44,17 @@ pub enum TlsError {
 
 /// Makes connections as `tls` says. Files are relative to `folder`.
 pub(crate) fn connector(tls: &Tls, folder: &Path) -> Result<HttpsConnector<HttpConnector>, TlsError> {
+    let builder = HttpsConnectorBuilder::new().with_tls_config(client_config(tls, folder)?).https_or_http();
+    let Some(name) = &tls.server_name else { return Ok(builder.enable_http1().build()) };
+    let name = ServerName::try_from(name.clone()).map_err(|_| TlsError::ServerName(name.clone()))?;
+    Ok(builder.with_server_name_resolver(FixedServerNameResolver::new(name)).enable_http1().build())
+}
+
+/// What is trusted, and who we are, as `tls` says. Files are relative to `folder`.
+///
+/// # Errors
+/// If a certificate or key is none, or cannot be read.
+pub fn client_config(tls: &Tls, folder: &Path) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder =
         ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&versions(tls))?;
@@ -54,7 +65,7 @@ pub(crate) fn connector(tls: &Tls, folder: &Path) -> Result<HttpsConnector<HttpC
     } else {
         builder.with_native_roots().map_err(TlsError::System)?
     };
-    let client = match &tls.client {
+    Ok(match &tls.client {
         None => builder.with_no_client_auth(),
         Some((cert, key)) => {
             let pem = |what| move |source| TlsError::Pem { what, source };
@@ -64,11 +75,7 @@ pub(crate) fn connector(tls: &Tls, folder: &Path) -> Result<HttpsConnector<HttpC
             let key = PrivateKeyDer::from_pem_slice(read(key, folder)?.as_bytes()).map_err(pem("key"))?;
             builder.with_client_auth_cert(certificates, key)?
         }
-    };
-    let builder = HttpsConnectorBuilder::new().with_tls_config(client).https_or_http();
-    let Some(name) = &tls.server_name else { return Ok(builder.enable_http1().build()) };
-    let name = ServerName::try_from(name.clone()).map_err(|_| TlsError::ServerName(name.clone()))?;
-    Ok(builder.with_server_name_resolver(FixedServerNameResolver::new(name)).enable_http1().build())
+    })
 }
 
 fn versions(tls: &Tls) -> Vec<&'static SupportedProtocolVersion> {

@@ -2,9 +2,12 @@
 
 mod connection;
 mod discord;
+mod email;
+mod mime;
 mod opsgenie;
 mod pagerduty;
 mod slack;
+mod smtp;
 mod sns;
 mod teams;
 mod telegram;
@@ -26,6 +29,7 @@ use notify::{Intent, Kind, Object};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
+use smtp::SmtpError;
 use text::Parser;
 
 /// How many notifications are on their way to one receiver at once.
@@ -62,6 +66,9 @@ pub(crate) enum SendError {
     /// An answer that is no success.
     #[error("answered {status}: {text}")]
     Status { status: StatusCode, text: String, may_be_tried: bool },
+    /// A server of mails does not take it.
+    #[error(transparent)]
+    Smtp(#[from] SmtpError),
     /// A file with a secret cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -83,7 +90,8 @@ impl SendError {
     /// Whether the same letter may be taken another time.
     pub(crate) fn may_be_tried(&self) -> bool {
         match self {
-            Self::Http(_) | Self::Secret(_) | Self::Authorization(_) => true,
+            // as in Alertmanager, whatever a server of mails says
+            Self::Http(_) | Self::Smtp(_) | Self::Secret(_) | Self::Authorization(_) => true,
             Self::Status { may_be_tried, .. } | Self::Answer { may_be_tried, .. } => *may_be_tried,
             Self::Template { .. } | Self::Address(_) => false,
         }
@@ -115,6 +123,7 @@ pub(crate) fn recipient(
     let parser = Parser { settings, templates };
     let sender: Box<dyn Sender> = match kind {
         Kind::Webhook => Box::new(webhook::Webhook::new(parser, folder)?),
+        Kind::Email => Box::new(email::Email::new(parser, folder)?),
         Kind::Slack => Box::new(slack::Slack::new(parser, folder)?),
         Kind::Pagerduty => Box::new(pagerduty::Pagerduty::new(parser, folder)?),
         Kind::Opsgenie => Box::new(opsgenie::Opsgenie::new(parser, folder)?),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use alert::NotificationTemplates;
 use model::Labels;
 use notify::{Config, Dispatcher, Intent, Received, State};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use super::{Letter, Sender, recipient};
 use crate::courier::SEND_TIME_MAX;
@@ -120,6 +121,96 @@ async fn what_is_posted_is_what_alertmanager_posts() {
         }
         assert_eq!(found.len(), expected.len());
     }
+}
+
+/// Takes one mail after the other, and what was said for each of them.
+async fn mail_server() -> (String, Arc<std::sync::Mutex<Vec<(Vec<String>, String)>>>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let place = listener.local_addr().expect("has an address").to_string();
+    let taken: Arc<std::sync::Mutex<Vec<_>>> = Arc::default();
+    let seen = Arc::clone(&taken);
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let mut stream = BufReader::new(socket);
+            let (mut said, mut mail) = (Vec::new(), String::new());
+            let mut answer = "220 here\r\n";
+            loop {
+                stream.get_mut().write_all(answer.as_bytes()).await.expect("writes");
+                let mut line = String::new();
+                stream.read_line(&mut line).await.expect("reads");
+                let command = line.trim_end().to_owned();
+                answer = match command.split(' ').next().unwrap_or("") {
+                    "EHLO" => "250-here\r\n250-8BITMIME\r\n250 AUTH LOGIN PLAIN\r\n",
+                    "AUTH" | "dQ==" => "334 VXNlcg==\r\n",
+                    "cA==" => "235 welcome\r\n",
+                    "DATA" => "354 go on\r\n",
+                    _ => "250 good\r\n",
+                };
+                let is_over = command == "QUIT";
+                said.push(command);
+                if said.last().is_some_and(|last| last == "DATA") {
+                    stream.get_mut().write_all(answer.as_bytes()).await.expect("writes");
+                    while !mail.ends_with("\r\n.\r\n") {
+                        stream.read_line(&mut mail).await.expect("reads");
+                    }
+                    answer = "250 taken\r\n";
+                }
+                if is_over {
+                    break;
+                }
+            }
+            seen.lock().expect("no panic").push((said, mail));
+        }
+    });
+    (place, taken)
+}
+
+/// A mail without what is different each time: headers in order, and a boundary of its own.
+fn comparable(mail: &str) -> (Vec<String>, String) {
+    let mail = mail.replace("\r\n", "\n");
+    let (head, body) = mail.split_once("\n\n").expect("has a body");
+    let boundary = head.split_once("boundary=").expect("has a boundary").1.lines().next().unwrap_or("");
+    let is_same = |line: &&str| !line.starts_with("Message-Id: ") && !line.starts_with("Date: ");
+    let mut lines: Vec<String> =
+        head.lines().filter(is_same).map(|line| line.replace(boundary, "B")).collect();
+    lines.sort();
+    (lines, body.replace(boundary, "B").trim_end_matches(".\n").to_owned())
+}
+
+#[tokio::test]
+async fn mails_are_those_of_alertmanager() {
+    let (place, taken) = mail_server().await;
+    let text = include_str!("golden/mail.yml").replace("SMARTHOST", &place);
+    let config = Config::read(&text).expect("reads");
+    let [_, resolved] = intents(&config);
+    for (intent, (_, _, sender)) in resolved.iter().zip(senders(&config)) {
+        sender.send(&letter(intent)).await.expect("is taken");
+    }
+    // the server writes down a mail when it has heard the end
+    while taken.lock().expect("no panic").len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let taken = taken.lock().expect("no panic").clone();
+    let login = ["EHLO h.x", "AUTH LOGIN", "dQ==", "cA==", "MAIL FROM:<am@x.y>", "RCPT TO:<a@b.c>"];
+    assert_eq!(taken[0].0, [&login[..], &["RCPT TO:<d@e.f>", "DATA", "QUIT"]].concat());
+    assert_eq!(taken[1].0, [&login[..], &["DATA", "QUIT"]].concat());
+    for ((_, mail), expect) in
+        taken.iter().zip([include_str!("golden/mail-0.eml"), include_str!("golden/mail-1.eml")])
+    {
+        assert_eq!(comparable(mail), comparable(expect));
+        assert!(mail.contains("\r\nDate: Sat, 28 Nov 2026 05:30:00 +0000\r\n"), "{}", &mail[..500]);
+    }
+}
+
+#[tokio::test]
+async fn a_mail_is_not_given_without_the_tls_that_is_asked_for() {
+    let (place, _) = mail_server().await;
+    let text = include_str!("golden/mail.yml").replace("SMARTHOST", &place);
+    let config = Config::read(&text.replace("require_tls: false", "require_tls: true")).expect("reads");
+    let [firing, _] = intents(&config);
+    let error = senders(&config)[0].2.send(&letter(&firing[0])).await.expect_err("is not given");
+    assert_eq!(error.to_string(), "'require_tls' is true (default), but the server does not offer STARTTLS");
+    assert!(error.may_be_tried());
 }
 
 #[tokio::test]
