@@ -52,6 +52,17 @@ impl NeededLabels {
         }
     }
 
+    /// Of the labels of a series those that are needed.
+    pub fn of(&self, labels: &Labels) -> Labels {
+        match labels.iter().all(|label| self.includes(&label.name)) {
+            true => labels.clone(),
+            false => {
+                let needed = labels.iter().filter(|label| self.includes(&label.name));
+                Labels::from_sorted(needed.cloned().collect())
+            }
+        }
+    }
+
     /// What both need.
     #[must_use]
     pub fn and(self, other: Self) -> Self {

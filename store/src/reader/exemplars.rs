@@ -112,6 +112,7 @@ impl Reader {
             end_ms,
             asks: Asks::Exemplars,
             whole_name: None,
+            by_list: None,
         };
         let mut spans = Spans::new(self, request, self.settings.batch_rows);
         while let Some(streams) = spans.next().await {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use model::{NeededLabels, RetryKey, Stamp};
+use model::{NeededLabels, RetryKey, Selection, Stamp};
 use object_store::path::Path;
 
 use super::fetch::Fetch;
 use super::gather::Pushes;
 use super::kept::{self, KeptFrom};
+use super::known::ByList;
 use super::listing::Found;
 use super::look::{Look, Looks};
 use super::open::Opened;
@@ -60,6 +61,8 @@ struct Files {
     keyed_runs: Vec<(Minute, Path)>,
     /// What was before this is not to be seen.
     kept_from_ms: i64,
+    /// Of files of samples: how rows are read where it is kept which series they have.
+    by_list: Option<&'static dyn ByList>,
 }
 
 impl Default for Files {
@@ -74,6 +77,7 @@ impl Default for Files {
             left_out: Vec::new(),
             keyed_runs: Vec::new(),
             kept_from_ms: i64::MIN,
+            by_list: None,
         }
     }
 }
@@ -107,7 +111,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    fn new(request: &Request, pushes: Files, samples: Files) -> Self {
+    fn new(request: &Request, pushes: Files, mut samples: Files) -> Self {
+        samples.by_list = request.by_list;
         let aggregates =
             pushes.all().any(Opened::aggregates) || pushes.tail.iter().any(|segment| segment.aggregates);
         let collides = pushes.all().chain(samples.all()).any(Opened::has_collision);
@@ -136,6 +141,31 @@ impl Plan {
     /// Where rows stand that may be wanted.
     pub(super) fn marks(&self) -> Vec<Mark> {
         self.pushes.marks(&self.of_pushes).chain(self.samples.marks(&self.of_samples)).collect()
+    }
+
+    /// Takes away the files of samples of which there is something else instead, and gives that; files of which something may be
+    /// deleted stay. In the order of [`Plan::files_of_samples`].
+    pub(super) fn take_samples<T>(&mut self, instead: Vec<Option<T>>) -> Vec<T> {
+        let mut instead = instead.into_iter();
+        let mut found = Vec::new();
+        self.samples.opened.retain(|since| {
+            let is_plain = since.mask.is_none() && since.since_us.is_none();
+            let of_file = instead.next().flatten().filter(|_| is_plain);
+            let stays = of_file.is_none();
+            found.extend(of_file);
+            stays
+        });
+        found
+    }
+
+    /// The files of samples.
+    pub(super) fn files_of_samples(&self) -> impl Iterator<Item = &Opened> {
+        self.samples.opened.iter().map(|since| &since.file)
+    }
+
+    /// What of a selection of samples may be seen.
+    pub(super) fn seen_of_samples(&self, selection: &Selection) -> Option<Selection> {
+        kept::seen(selection, self.samples.kept_from_ms)
     }
 
     /// How many rows of files are to be decoded that are not in memory, at the most.
@@ -220,9 +250,10 @@ impl Reader {
     /// The same files, looked through for the rows that match, for who reads them in many spans.
     pub(super) async fn look_through(&self, fetch: &Fetch, mut plan: Plan) -> Result<Plan, ReadError> {
         for (files, wanted) in [(&mut plan.pushes, &plan.of_pushes), (&mut plan.samples, &plan.of_samples)] {
+            let by_list = files.by_list;
             for some in [&mut files.frames, &mut files.opened] {
                 let looked_through = std::mem::take(some).into_iter().map(async |since| {
-                    let opened = self.looked_through(fetch, &since.file, wanted).await?;
+                    let opened = self.looked_through(fetch, &since.file, wanted, by_list).await?;
                     Ok::<_, ReadError>(since.with(opened))
                 });
                 let looked_through = stream::iter(looked_through).buffered(self.settings.requests_max);
@@ -379,7 +410,7 @@ impl Reader {
         let files: Vec<Since<Opened>> = all.frames.iter().chain(&all.opened).cloned().collect();
         let files = files.into_iter();
         let rows = files.map(async |since| {
-            let mut rows = self.rows(fetch, since.file.clone(), wanted).await?;
+            let mut rows = self.rows(fetch, since.file.clone(), wanted, all.by_list).await?;
             if let (Ok(segment), Some(mask)) = (&mut rows, since.mask.clone()) {
                 *segment = masked(Arc::clone(segment), mask).await?;
             }

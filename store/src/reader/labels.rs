@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use model::{Labels, NeededLabels, Selection};
 
-use super::{Answer, ReadError, Reader, Usage};
+use super::request::Request;
+use super::{Answer, ReadError, Reader, Usage, stream};
+use crate::compute::compute;
+use crate::segment::{SeriesList, Span};
+use crate::stats::count;
 
 impl Reader {
     /// The label sets of the series that hold or have something within the time of one of the selections that they match,
@@ -19,30 +23,81 @@ impl Reader {
         needed: &NeededLabels,
     ) -> Result<Answer<Vec<Labels>>, ReadError> {
         let mut found = BTreeSet::new();
-        let answer = self.each(selections, needed, |labels| _ = found.insert(labels)).await?;
+        let answer = self.each(selections, needed, false, |labels| _ = found.insert(labels)).await?;
         Ok(answer.with(found.into_iter().collect()))
     }
 
-    /// Shows the label sets of those series, in no order, some of them several times: all of them at once may be too many.
+    /// Shows the label sets of those series, in no order, some of them several times: all of them at once may be too many. `only_names`:
+    /// of label sets with the same names one may be enough.
     async fn each(
         &self,
         selections: &[Selection],
         needed: &NeededLabels,
+        only_names: bool,
         mut see: impl FnMut(Labels) + Send,
     ) -> Result<Answer<()>, ReadError> {
         let mut answer = Answer::default();
         for selection in selections {
-            let mut stream = self.stream_of(selection, needed, false);
-            while let Some(batch) = stream.next_identified().await {
-                batch?.into_iter().for_each(|identified| see(identified.series.labels));
-            }
-            let of_one = stream.finish();
+            let of_one = match self.each_listed(selection, needed, only_names, &mut see).await {
+                Ok(Some(of_one)) => of_one,
+                // what was seen is seen again; an error is told if it comes again
+                Ok(None) | Err(_) => {
+                    let mut stream = self.stream_of(selection, needed, false);
+                    while let Some(batch) = stream.next_identified().await {
+                        batch?.into_iter().for_each(|identified| see(identified.series.labels));
+                    }
+                    stream.finish()
+                }
+            };
             answer.left_out.extend(of_one.left_out);
             answer.usage = answer.usage.and(of_one.usage);
         }
         answer.left_out.sort();
         answer.left_out.dedup();
         Ok(answer)
+    }
+
+    /// The same from what is in memory of the series of files, as far as that tells it; `None` if much is left to be read.
+    async fn each_listed(
+        &self,
+        selection: &Selection,
+        needed: &NeededLabels,
+        only_names: bool,
+        see: &mut (impl FnMut(Labels) + Send),
+    ) -> Result<Option<Answer<()>>, ReadError> {
+        let (fetch, request) = (self.fetch(), Request::of(selection, needed, false));
+        let mut plan = self.plan(&fetch, &request).await?;
+        // who asks for all series reads all labels anyway
+        let is_all = selection.matchers.is_empty();
+        let mut listed = Vec::new();
+        for opened in plan.files_of_samples() {
+            listed.push(self.listed(&fetch, opened, is_all).await?);
+        }
+        if listed.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let label_sets = match plan.seen_of_samples(selection) {
+            Some(seen) => {
+                let needed = needed.clone();
+                let of_list = move |list: Option<Arc<SeriesList>>| match list {
+                    Some(list) => list.label_sets(&seen, &needed, only_names),
+                    None => None,
+                };
+                compute(move || listed.into_iter().map(of_list).collect::<Vec<_>>()).await?
+            }
+            None => vec![Some(Arc::default()); listed.len()],
+        };
+        let label_sets = plan.take_samples(label_sets);
+        if plan.marks().iter().map(|(_, rows)| rows).sum::<usize>() > self.settings.batch_rows {
+            return Ok(None);
+        }
+        let (streams, left_out) = self.read(&fetch, &request, &plan, Span::default()).await?;
+        let (of_rest, left_out) = (selection.clone(), [plan.left_out(), left_out].concat());
+        let rest = compute(move || stream::series(&streams, &of_rest)).await?;
+        label_sets.iter().flat_map(|of_file| of_file.iter().cloned()).for_each(&mut *see);
+        rest.into_iter().for_each(|identified| see(identified.series.labels));
+        count(&self.stats.selections, 1);
+        Ok(Some(Answer { found: (), left_out: self.told(left_out), usage: fetch.usage() }))
     }
 
     /// The values of a label over those series, in order.
@@ -57,7 +112,7 @@ impl Reader {
         let needed = NeededLabels::These(BTreeSet::from([name.into()]));
         let mut values: BTreeSet<Arc<str>> = BTreeSet::new();
         let see = |labels: Labels| values.extend(labels.get_shared(name).cloned());
-        let answer = self.each(selections, &needed, see).await?;
+        let answer = self.each(selections, &needed, false, see).await?;
         Ok(answer.with(values.into_iter().collect()))
     }
 
@@ -74,7 +129,7 @@ impl Reader {
                 }
             }
         };
-        let answer = self.each(selections, &NeededLabels::All, see).await?;
+        let answer = self.each(selections, &NeededLabels::All, true, see).await?;
         Ok(answer.with(names.into_iter().collect()))
     }
 }

@@ -16,6 +16,7 @@ mod gather;
 mod groups;
 mod held;
 mod kept;
+mod known;
 mod labels;
 mod listing;
 mod live;

@@ -9,6 +9,7 @@ use object_store::path::Path;
 
 use super::disk::Piece;
 use super::fetch::Fetch;
+use super::known::ByList;
 use super::listing::Found;
 use super::unreadable::LeftOut;
 use super::{ReadError, Reader};
@@ -16,7 +17,7 @@ use crate::compact::keys::Counted;
 use crate::compute::{compute, decoded};
 use crate::segment::{
     self, Decoding, Look, Mark, Matched, Matching, Page, Partial, Sealed, SealedFooter, Segment,
-    SegmentError, Step, Wanted, footer_start,
+    SegmentError, SeriesList, Step, Wanted, footer_start,
 };
 use crate::stats::count;
 
@@ -44,8 +45,8 @@ pub(super) enum Opened {
 /// A file of which pages can be fetched.
 #[derive(Clone, Debug)]
 pub(super) struct Parts {
-    found: Found,
-    sealed: Arc<Sealed>,
+    pub(super) found: Found,
+    pub(super) sealed: Arc<Sealed>,
     /// The rows that match, where it was looked through for them.
     matched: Option<Arc<Matched>>,
 }
@@ -59,12 +60,16 @@ pub(super) enum Key {
     Page(Path, u64),
     /// All that an object has of a metric name.
     Name(Path, Arc<str>),
+    /// Which series an object of samples has.
+    Series(Path),
 }
 
 impl Key {
     pub(super) fn object(&self) -> &Path {
         match self {
-            Self::Opened(object) | Self::Page(object, _) | Self::Name(object, _) => object,
+            Self::Opened(object) | Self::Page(object, _) | Self::Name(object, _) | Self::Series(object) => {
+                object
+            }
         }
     }
 }
@@ -74,13 +79,14 @@ impl Key {
 pub(super) enum Kept {
     Whole(Arc<Segment>),
     Sealed(Arc<Sealed>),
+    Series(Arc<SeriesList>),
     Page(Bytes),
     /// Retry keys beside a run.
     Counted(Arc<Vec<Counted>>),
 }
 
 /// What can be had of a file, or what is wrong with it; and apart from that, whether the store answered.
-type Read<T> = Result<Result<T, SegmentError>, ReadError>;
+pub(super) type Read<T> = Result<Result<T, SegmentError>, ReadError>;
 
 impl Opened {
     pub(super) fn aggregates(&self) -> bool {
@@ -166,7 +172,7 @@ impl Reader {
         let opened = match self.memory.get(key)? {
             Kept::Whole(segment) => Opened::Whole(segment),
             Kept::Sealed(sealed) => Opened::Parts(Parts { found: found.clone(), sealed, matched: None }),
-            Kept::Page(_) | Kept::Counted(_) => return None,
+            Kept::Series(_) | Kept::Page(_) | Kept::Counted(_) => return None,
         };
         count(&self.stats.segments_cached, 1);
         fetch.count_known();
@@ -239,26 +245,33 @@ impl Reader {
         Ok(sealed.map(|sealed| Some(Arc::new(sealed))))
     }
 
-    /// The rows of an open segment that are wanted; of one that is in memory all rows.
+    /// The rows of an open segment that are wanted; of one that is in memory all rows. `by_list`: see there.
     pub(super) async fn rows(
         &self,
         fetch: &Fetch,
         opened: Opened,
         wanted: &Wanted,
+        by_list: Option<&'static dyn ByList>,
     ) -> Result<Result<Arc<Segment>, LeftOut>, ReadError> {
-        let Parts { found, sealed, matched } = match opened {
+        let parts = match opened {
             Opened::Whole(segment) => return Ok(Ok(segment)),
             Opened::Parts(parts) => parts,
         };
+        let Parts { found, sealed, matched } = &parts;
         if let Some(name) = &wanted.whole_name
-            && let Some(whole) = self.whole_name(fetch, &found, &sealed, wanted, name).await?
+            && let Some(whole) = self.whole_name(fetch, found, sealed, wanted, name).await?
         {
-            return Ok(whole.map_err(|error| self.leave_out(&found, &error)));
+            return Ok(whole.map_err(|error| self.leave_out(found, &error)));
         }
-        match self.try_rows(fetch, &found, &sealed, wanted, matched.as_deref()).await? {
-            Ok(segment) => Ok(Ok(Arc::new(segment))),
-            Err(error) => Ok(Err(self.leave_out(&found, &error))),
-        }
+        let listed = match by_list {
+            Some(by_list) => by_list.rows(self, fetch, &parts, wanted).await?,
+            None => None,
+        };
+        let read = match listed {
+            Some(read) => read,
+            None => self.try_rows(fetch, found, sealed, wanted, matched.as_deref()).await?,
+        };
+        Ok(read.map(Arc::new).map_err(|error| self.leave_out(found, &error)))
     }
 
     /// All that an open segment has of a metric name, which is kept; `None` if that is much.
@@ -332,10 +345,13 @@ impl Reader {
         fetch: &Fetch,
         opened: &Opened,
         wanted: &Wanted,
+        by_list: Option<&'static dyn ByList>,
     ) -> Result<Result<Opened, LeftOut>, ReadError> {
         let Opened::Parts(parts) = opened else { return Ok(Ok(opened.clone())) };
         let Parts { found, sealed, .. } = parts;
-        let matched = match Matching::look(sealed, wanted) {
+        let listed = by_list.and_then(|by_list| by_list.matched(self, parts, wanted));
+        let look = listed.map_or_else(|| Matching::look(sealed, wanted), |matched| Ok(Look::Done(matched)));
+        let matched = match look {
             Ok(Look::Needless) => Ok(None),
             Ok(Look::Done(matched)) => Ok(Some(matched)),
             Ok(Look::Through(matching)) => self.decoded(fetch, found, sealed, *matching).await?.map(Some),
@@ -348,7 +364,7 @@ impl Reader {
     }
 
     /// Gives what is decoded the pages that it asks for, until it is done.
-    async fn decoded<D: Decoding>(
+    pub(super) async fn decoded<D: Decoding>(
         &self,
         fetch: &Fetch,
         found: &Found,

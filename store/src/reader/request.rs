@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::{NeededLabels, Selection};
 
+use super::known::ByList;
 use crate::manifest::Object;
 
 /// What an answer is about.
@@ -34,6 +35,8 @@ pub(super) struct Request {
     pub(super) asks: Asks,
     /// All rows of this metric name may be read instead, where they are few, and are kept then.
     pub(super) whole_name: Option<Arc<str>>,
+    /// How rows of samples are read where it is kept which series files have.
+    pub(super) by_list: Option<&'static dyn ByList>,
 }
 
 impl Request {
@@ -48,6 +51,7 @@ impl Request {
             end_ms: at_ms,
             asks: Asks::Pushed,
             whole_name: None,
+            by_list: None,
         }
     }
 

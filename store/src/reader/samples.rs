@@ -80,7 +80,7 @@ fn place<'a>(piece: &Piece<'a>) -> (&'a str, i64) {
 fn of_one_place(pieces: &[Piece<'_>], needed: &NeededLabels) -> impl Iterator<Item = Identified> + use<> {
     let identified = |pieces: &[Piece<'_>]| {
         let SeriesRows { labels, fingerprint, .. } = pieces.first()?.series;
-        let (labels, samples) = (shown(labels, needed), merge(pieces));
+        let (labels, samples) = (needed.of(labels), merge(pieces));
         Some(Identified {
             series: Series { labels, samples, ..Series::default() },
             fingerprint: *fingerprint,
@@ -103,14 +103,6 @@ fn of_one_place(pieces: &[Piece<'_>], needed: &NeededLabels) -> impl Iterator<It
         }
     }
     first.into_iter().chain(others)
-}
-
-/// The labels that are needed.
-fn shown(labels: &Labels, needed: &NeededLabels) -> Labels {
-    match labels.iter().all(|label| needed.includes(&label.name)) {
-        true => labels.clone(),
-        false => Labels::from_sorted(those(labels, needed).cloned().collect()),
-    }
 }
 
 fn those<'l>(labels: &'l Labels, needed: &NeededLabels) -> impl Iterator<Item = &'l Label> {

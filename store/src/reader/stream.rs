@@ -5,6 +5,7 @@ use model::{NeededLabels, Selection, Series};
 use super::fetch::Usage;
 use super::files::Streams;
 use super::gather::{Gathered, Identified, Pushes};
+use super::known::Lists;
 use super::request::{Asks, Request};
 use super::spans::Spans;
 use super::{Answer, ReadError, Reader, View, expired, failure, kept, samples};
@@ -66,6 +67,7 @@ impl Request {
             end_ms: selection.end_ms,
             asks: Asks::Series,
             whole_name: None,
+            by_list: Some(&Lists),
         }
     }
 }
@@ -106,7 +108,7 @@ impl SeriesStream<'_> {
 }
 
 /// What was read of a span, as series.
-fn series(streams: &Streams, selection: &Selection) -> Vec<Identified> {
+pub(super) fn series(streams: &Streams, selection: &Selection) -> Vec<Identified> {
     let Streams { pushes, samples, labels, span, kept_from } = streams;
     let of_pushes = kept::seen(selection, kept_from.pushes_ms);
     let of_samples = kept::seen(selection, kept_from.samples_ms);

@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 use super::fetch::Fetch;
 use super::files::{Plan, Streams};
 use super::gather::{Gathered, Identified};
+use super::known::Lists;
 use super::look::Looks;
 use super::request::{Asks, Request};
 use super::stream::join;
@@ -179,6 +180,7 @@ impl View {
             end_ms: *end_ms,
             asks: Asks::Series,
             whole_name: Some(Arc::clone(name)),
+            by_list: Some(&Lists),
         };
         let fetch = self.reader.fetch();
         let plan = self.plan_with(&fetch, &request, &[]).await?;

@@ -24,6 +24,17 @@ use super::seal::Sealed;
 pub(crate) struct Matched(BooleanBuffer);
 
 impl Matched {
+    /// These of so many rows: ranges in order, one behind the other.
+    pub(super) fn these(rows: usize, ranges: impl Iterator<Item = Range<usize>>) -> Self {
+        let mut matched = BooleanBufferBuilder::new(rows);
+        for range in ranges {
+            matched.append_n(range.start - matched.len(), false);
+            matched.append_n(range.len(), true);
+        }
+        matched.append_n(rows - matched.len(), false);
+        Self(matched.finish())
+    }
+
     /// How many of these rows match.
     pub(super) fn count(&self, rows: &Range<usize>) -> usize {
         self.0.slice(rows.start, rows.len()).count_set_bits()

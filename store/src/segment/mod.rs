@@ -20,6 +20,7 @@ mod prune;
 mod row_group;
 mod rows;
 mod seal;
+mod series_list;
 mod sift;
 mod span;
 mod split;
@@ -41,6 +42,7 @@ pub(crate) use matched::{Look, Matched, Matching};
 pub(crate) use partial::{Decoding, Partial, Step, Wanted};
 pub(crate) use rows::{Lost, Rows, Told};
 pub(crate) use seal::{Page, Sealed, SealedFooter, footer_start};
+pub(crate) use series_list::{KnownRows, Listing, SeriesList};
 pub(crate) use sift::Fate;
 pub(crate) use span::{Mark, Place, Span, weight};
 pub(crate) use stream::Streamed;
@@ -414,6 +416,18 @@ impl Segment {
         let (indexed, others) = self.candidates(selection, span);
         let indexed = indexed.iter().filter_map(|&place| self.series.get(place as usize));
         indexed.chain(others).filter(|series| selection.matches(&series.labels))
+    }
+
+    /// Where they stand among all series.
+    pub(crate) fn matching_places<'a>(
+        &'a self,
+        selection: &'a Selection,
+        span: &Span,
+    ) -> impl Iterator<Item = usize> + use<'a> {
+        let (indexed, others) = self.candidates(selection, span);
+        let start = self.range(selection.metric_name(), span).start;
+        let places = indexed.iter().map(|&place| place as usize).chain(start..start + others.len());
+        places.filter(|&place| selection.matches(&self.series[place].labels))
     }
 
     /// How many series have to be looked at to know which ones a selection asks for.

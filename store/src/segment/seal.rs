@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use parquet::DecodeResult;
@@ -128,6 +129,8 @@ pub(crate) struct Sealed {
     pub(super) metadata: ArrowReaderMetadata,
     /// In order.
     pages: Vec<Page>,
+    /// How often rows were asked for.
+    asked: AtomicUsize,
 }
 
 /// A page, as it stands in the file.
@@ -183,7 +186,8 @@ impl Sealed {
             pages.push(Page { range, check: check.ok_or(SegmentError::Unsealed)? });
         }
         pages.sort_unstable_by_key(|page| page.range.start);
-        Ok(Self { footer, metadata: columns::reading(Arc::new(metadata))?, pages })
+        let (metadata, asked) = (columns::reading(Arc::new(metadata))?, AtomicUsize::new(0));
+        Ok(Self { footer, metadata, pages, asked })
     }
 
     /// The pages that a range consists of.
@@ -198,6 +202,16 @@ impl Sealed {
         let ends = pages.first().map(|page| page.range.start) == Some(range.start)
             && pages.last().map(|page| page.range.end) == Some(range.end);
         (joined && ends).then_some(pages).ok_or(SegmentError::Unsealed)
+    }
+
+    /// How many series it has, if the file says so.
+    pub(crate) fn series(&self) -> Option<usize> {
+        self.footer.series
+    }
+
+    /// How often this was asked before.
+    pub(crate) fn asked_before(&self) -> usize {
+        self.asked.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Whether some of it was pushed to be added up.
