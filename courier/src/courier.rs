@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use model::Clock;
 use notify::{Intent, Outcome, Received, State, StateError};
 use object_store::ObjectStore;
 use object_store::path::Path;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
@@ -37,6 +38,9 @@ const ROUND_TIME_MAX: Duration = Duration::from_millis(notify::CLAIM_MS as u64 -
 /// What was taken is written down at most this long after it.
 const SETTLE_WITHIN: Duration = Duration::from_millis(500);
 
+/// How long whoever posts alerts waits to see them.
+const SEE_WITHIN: Duration = Duration::from_secs(2);
+
 /// Stores, sends and settles what is to be told.
 pub struct Courier {
     pub(crate) state: StateObject,
@@ -44,6 +48,11 @@ pub struct Courier {
     pub(crate) clock: Arc<dyn Clock>,
     book: RwLock<Arc<Book>>,
     woken: Notify,
+    /// Ticks that have begun, and the last of those that are done.
+    begun: AtomicU64,
+    done: watch::Sender<u64>,
+    /// When it was made.
+    pub(crate) started_ms: i64,
     counts: Mutex<BTreeMap<String, KindCounts>>,
 }
 
@@ -109,9 +118,12 @@ impl Courier {
         Self {
             state: StateObject::new(state),
             inbox,
+            started_ms: clock.now_ms(),
             clock,
             book: RwLock::new(Arc::new(book)),
             woken: Notify::new(),
+            begun: AtomicU64::new(0),
+            done: watch::Sender::new(0),
             counts: Mutex::default(),
         }
     }
@@ -147,17 +159,29 @@ impl Courier {
         Ok(())
     }
 
+    /// Puts alerts into the inbox, and gives a tick the time to take them in, so that whoever asks next sees them.
+    pub(crate) async fn take_and_see(&self, alerts: Vec<Received>) -> Result<(), CourierError> {
+        self.inbox.put(alerts, self.clock.now_ms()).await?;
+        let begun = self.begun.load(Ordering::SeqCst);
+        self.wake();
+        let mut done = self.done.subscribe();
+        let _ = tokio::time::timeout(SEE_WITHIN, done.wait_for(|done| *done > begun)).await;
+        Ok(())
+    }
+
     /// Takes in what has come, and decides what is to be sent at `now_ms`. Safe to call at any time, from any number of places,
     /// and again after it has failed.
     ///
     /// # Errors
     /// If the store does not answer; nothing is lost, but for the claim on what was to be sent.
     pub async fn tick(self: &Arc<Self>, now_ms: i64) -> Result<Round, CourierError> {
+        let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let book = self.book();
         let (names, received) = self.inbox.read().await?;
         let decide = |state: &mut State| book.dispatcher.tick(state, received.clone(), now_ms);
         let (intents, state) = self.state.change(decide).await?;
         self.inbox.delete(names).await;
+        self.done.send_modify(|done| *done = number.max(*done));
         let next_due_ms = book.dispatcher.next_due_ms(&state);
         Ok(Round { courier: Arc::clone(self), book, intents, next_due_ms, now_ms })
     }

@@ -103,7 +103,7 @@ fn book(text: &str) -> Book {
     Book::read(text, &[], Path::new("/"), "http://mayfly", 0).expect("reads")
 }
 
-fn courier(store: &Arc<InMemory>, clock: &Arc<ManualClock>, text: &str) -> Arc<Courier> {
+pub(crate) fn courier(store: &Arc<InMemory>, clock: &Arc<ManualClock>, text: &str) -> Arc<Courier> {
     let place = (Arc::clone(store) as _, object_store::path::Path::from("notify"));
     Arc::new(Courier::new(place, 1, Arc::clone(clock) as _, book(text)))
 }

@@ -22,23 +22,25 @@ struct Rule<'a> {
 /// What is known of the sources with the same values.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sources {
-    /// There is one.
-    any: bool,
-    /// There is one that does not match the target side.
-    of_source_side_only: bool,
+    /// One of them.
+    any: Option<u64>,
+    /// One that does not match the target side.
+    of_source_side_only: Option<u64>,
 }
 
 impl<'a> Inhibition<'a> {
-    /// The rules over all alerts that fire.
-    pub fn new(rules: &'a [InhibitRule], firing: impl IntoIterator<Item = &'a Labels>) -> Self {
+    /// The rules over all alerts that fire, with what they are known by.
+    pub fn new(rules: &'a [InhibitRule], firing: impl IntoIterator<Item = (u64, &'a Labels)>) -> Self {
         let mut all: Vec<Rule<'a>> =
             rules.iter().map(|config| Rule { config, sources: HashMap::new() }).collect();
-        for labels in firing {
+        for (id, labels) in firing {
             for rule in &mut all {
                 if rule.config.source.matches(labels) {
                     let sources = rule.sources.entry(equal_values(rule.config, labels)).or_default();
-                    sources.any = true;
-                    sources.of_source_side_only |= !rule.config.target.matches(labels);
+                    sources.any = sources.any.or(Some(id));
+                    if !rule.config.target.matches(labels) {
+                        sources.of_source_side_only = sources.of_source_side_only.or(Some(id));
+                    }
                 }
             }
         }
@@ -46,15 +48,18 @@ impl<'a> Inhibition<'a> {
     }
 
     /// Whether an alert must not be notified of.
+    pub fn mutes(&self, labels: &'a Labels) -> bool {
+        self.inhibitor(labels).is_some()
+    }
+
+    /// The alert for which another one must not be notified of.
     ///
     /// An alert that matches both sides of a rule is kept only by one that matches the source side alone: it would else keep
     /// itself, or two would keep each other.
-    pub fn mutes(&self, labels: &'a Labels) -> bool {
-        self.rules.iter().any(|rule| {
-            rule.config.target.matches(labels)
-                && rule.sources.get(&equal_values(rule.config, labels)).is_some_and(|sources| {
-                    if rule.config.source.matches(labels) { sources.of_source_side_only } else { sources.any }
-                })
+    pub fn inhibitor(&self, labels: &'a Labels) -> Option<u64> {
+        self.rules.iter().filter(|rule| rule.config.target.matches(labels)).find_map(|rule| {
+            let sources = rule.sources.get(&equal_values(rule.config, labels))?;
+            if rule.config.source.matches(labels) { sources.of_source_side_only } else { sources.any }
         })
     }
 }
@@ -75,7 +80,7 @@ mod tests {
         let config = Config::read(&text).expect("reads");
         let alerts: Vec<Labels> =
             alerts.iter().map(|pairs| Labels::from_pairs(pairs.iter().copied())).collect();
-        let inhibition = Inhibition::new(&config.inhibit_rules, &alerts);
+        let inhibition = Inhibition::new(&config.inhibit_rules, (0..).zip(&alerts));
         (0..alerts.len()).filter(|at| inhibition.mutes(&alerts[*at])).collect()
     }
 

@@ -22,6 +22,7 @@ pub use intervals::{RangeError, TimeInterval};
 pub use matchers::{Matcher, MatcherError, Matchers, Read as ReadMatchers};
 pub use routing::{RouteNode, RoutingTree};
 pub use state::{
-    Intent, Reason, STATE_BYTES_MAX, STATE_VERSION, Silence, SilenceMatcher, State, StateError, StoredAlert,
+    Intent, Reason, STATE_BYTES_MAX, STATE_VERSION, Silence, SilenceError, SilenceMatcher, SilenceState,
+    State, StateError, StoredAlert,
 };
-pub use step::{CLAIM_MS, Dispatcher, Outcome, Received, fingerprint};
+pub use step::{CLAIM_MS, Dispatcher, Outcome, Received, ShownAlert, ShownGroup, fingerprint};

@@ -28,6 +28,7 @@ use crate::render::Render;
 use crate::replay::Replay;
 use crate::statsd_flags::StatsdFlags;
 use crate::tenant_flags::TenantFlags;
+use crate::test_routes::TestRoutes;
 use crate::test_rules::TestRules;
 use crate::token::NewToken;
 
@@ -93,9 +94,22 @@ pub(crate) enum Command {
     /// Try templates of notifications.
     #[command(subcommand)]
     Template(OfTemplates),
+    /// Ask an alertmanager.yml who is told of an alert.
+    #[command(subcommand)]
+    Routes(OfRoutes),
     /// Make tokens for those who push and ask.
     #[command(subcommand)]
     Token(OfTokens),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OfRoutes {
+    /// Tell the receivers of an alert with these labels, in the order of the routes.
+    ///
+    /// Ends with 0, or with 1 if the file is mistaken or the receivers are not those of --verify.receivers.
+    #[command(after_help = "Who hears of a failed backup?\n  \
+        mayfly routes test --config.file alertmanager.yml --verify.receivers pager alertname=JobFailed job=backup")]
+    Test(TestRoutes),
 }
 
 #[derive(Debug, Subcommand)]

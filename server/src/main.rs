@@ -27,6 +27,7 @@ mod statsd_flags;
 mod storage_flags;
 mod tenant_flags;
 mod test_promql;
+mod test_routes;
 mod test_rules;
 mod token;
 
@@ -36,7 +37,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::check_health::Question;
-use crate::cli::{Check, Cli, Command, InStore, OfRules, OfTemplates, OfTokens, Serve, Test};
+use crate::cli::{Check, Cli, Command, InStore, OfRoutes, OfRules, OfTemplates, OfTokens, Serve, Test};
 use crate::inspect::What;
 
 /// The error and its causes, each once, although some quote their cause in their own text.
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
         Command::Export(flags) => export::run(&flags),
         Command::Rules(OfRules::Replay(flags)) => replay::run(&flags),
         Command::Template(OfTemplates::Render(flags)) => render::run(&flags),
+        Command::Routes(OfRoutes::Test(flags)) => test_routes::run(&flags),
         Command::Token(OfTokens::New(flags)) => token::new(&flags),
         Command::Token(OfTokens::Routes) => token::routes(),
     };

@@ -145,3 +145,27 @@ fn the_alert_function_notifies() {
     until_told(expected("resolved", "all alerts resolved", "etl"));
     fixture.stop();
 }
+
+#[test]
+fn routes_are_tried() {
+    let folder = TempDir::new().unwrap();
+    let text = "route: {receiver: a, routes: [{receiver: b, matchers: [team=x], continue: true}, {receiver: c, matchers: ['sev=~p.*']}]}\n\
+                receivers: [{name: a}, {name: b}, {name: c}]\n";
+    std::fs::write(folder.path().join("a.yml"), text).unwrap();
+    let check = |arguments: &[&str], expect: (i32, &str, &str)| {
+        let told =
+            mayfly(folder.path(), &[&["routes", "test", "--config.file", "a.yml"], arguments].concat());
+        assert_eq!(
+            (told.0, told.1.as_str(), told.2.as_str()),
+            (Some(expect.0), expect.1, expect.2),
+            "{arguments:?}"
+        );
+    };
+    check(&[], (0, "a\n", ""));
+    check(&["team=x"], (0, "b\n", ""));
+    check(&["team=x", "sev=page"], (0, "b,c\n", ""));
+    check(&["--verify.receivers", "b,c", "sev=\"page\"", "team=x"], (0, "b,c\n", ""));
+    let warning = "WARNING: Expected receivers did not match resolved receivers.\n";
+    check(&["--verify.receivers=b", "sev=page"], (1, "c\n", warning));
+    check(&["sev=~p"], (1, "", "mayfly: \"sev=~p\": labels must be specified as NAME=VALUE\n"));
+}

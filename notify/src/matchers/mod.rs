@@ -65,6 +65,16 @@ impl Matcher {
         &self.name
     }
 
+    /// How it is compared.
+    pub fn op(&self) -> MatchOp {
+        self.op
+    }
+
+    /// What it is compared with.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
     /// Whether a value, empty for a label that is not there, satisfies the condition.
     pub fn matches(&self, value: &str) -> bool {
         self.condition.matches(value)

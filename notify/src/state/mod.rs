@@ -2,12 +2,14 @@
 
 mod codec;
 pub(crate) mod labels;
+mod silences;
 
 pub use codec::{STATE_BYTES_MAX, STATE_VERSION, StateError};
+pub use silences::{SilenceError, SilenceState};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Labels, MatchOp};
+use model::Labels;
 use serde::{Deserialize, Serialize};
 
 use crate::matchers::{Matcher, MatcherError, Matchers};
@@ -166,6 +168,9 @@ pub struct Silence {
     pub created_by: String,
     /// Why.
     pub comment: String,
+    /// When it was made or changed last.
+    #[serde(default)]
+    pub updated_at_ms: i64,
 }
 
 /// One condition of a silence, in the form of Alertmanager's API.
@@ -178,8 +183,13 @@ pub struct SilenceMatcher {
     pub value: String,
     /// Whether that is a regular expression.
     pub is_regex: bool,
-    /// Whether it must match, or must not.
+    /// Whether it must match, or must not; if nothing is said it must.
+    #[serde(default = "yes")]
     pub is_equal: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl StoredAlert {
@@ -195,16 +205,14 @@ impl Silence {
     /// # Errors
     /// If an expression is none.
     pub fn matchers(&self) -> Result<Matchers, MatcherError> {
-        let matchers = self.matchers.iter().map(|matcher| {
-            let op = match (matcher.is_regex, matcher.is_equal) {
-                (false, true) => MatchOp::Equal,
-                (false, false) => MatchOp::NotEqual,
-                (true, true) => MatchOp::Regex,
-                (true, false) => MatchOp::NotRegex,
-            };
-            Matcher::new(&matcher.name, op, &matcher.value)
-        });
+        let matchers = self.matchers.iter().map(SilenceMatcher::condition);
         matchers.collect::<Result<Vec<_>, _>>().map(Matchers::new)
+    }
+}
+
+impl SilenceMatcher {
+    fn condition(&self) -> Result<Matcher, MatcherError> {
+        Matcher::new(&self.name, self.op(), &self.value)
     }
 }
 
@@ -212,16 +220,6 @@ impl State {
     /// Adds a silence, or replaces one with the same id.
     pub fn put_silence(&mut self, id: &str, silence: Silence) {
         self.silences.insert(id.to_owned(), silence);
-    }
-
-    /// Ends a silence now; whether there is one.
-    pub fn expire_silence(&mut self, id: &str, now_ms: i64) -> bool {
-        let found = self.silences.get_mut(id);
-        let known = found.is_some();
-        if let Some(silence) = found {
-            silence.ends_at_ms = silence.ends_at_ms.min(now_ms);
-        }
-        known
     }
 
     /// All silences that are remembered, by id.

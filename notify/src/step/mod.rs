@@ -6,6 +6,7 @@
 
 mod alerts;
 mod dedup;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use crate::routing::{RouteNode, RoutingTree};
 use crate::state::{Group, Intent, LogEntry, Pending, RETENTION_MS, State, StoredAlert};
 
 pub use alerts::{Received, fingerprint};
+pub use view::{ShownAlert, ShownGroup};
 
 /// How long an alert that is over is remembered.
 const RESOLVED_KEPT_MS: i64 = 15 * 60_000;
@@ -213,7 +215,8 @@ impl Dispatcher {
         }
         due.sort();
         let alerts = std::mem::take(&mut state.alerts);
-        let firing = alerts.values().filter(|alert| !alert.is_resolved_at(now_ms)).map(|alert| &alert.labels);
+        let firing = alerts.iter().filter(|(_, alert)| !alert.is_resolved_at(now_ms));
+        let firing = firing.map(|(id, alert)| (*id, &alert.labels));
         let muting = Muting {
             inhibition: Inhibition::new(&self.inhibit_rules, firing),
             silences: active_silences(state, now_ms),
@@ -328,12 +331,22 @@ impl Dispatcher {
     }
 
     fn is_mute(&self, route: &RouteNode, now_ms: i64) -> bool {
-        let any = |names: &[String]| {
-            let mut intervals = names.iter().filter_map(|name| self.time_intervals.get(name)).flatten();
-            intervals.any(|interval| interval.contains(now_ms))
+        !self.muted_by(route, now_ms).is_empty()
+    }
+
+    /// The time intervals for which a route is not told: those in which it is mute, or if it is in none of those in which it is
+    /// told, all of these.
+    fn muted_by<'a>(&self, route: &'a RouteNode, now_ms: i64) -> Vec<&'a str> {
+        let is_in = |name: &&String| {
+            let intervals = self.time_intervals.get(*name).into_iter().flatten();
+            intervals.into_iter().any(|interval| interval.contains(now_ms))
         };
-        let active = route.active_time_intervals.is_empty() || any(&route.active_time_intervals);
-        !active || any(&route.mute_time_intervals)
+        let mute: Vec<&str> = route.mute_time_intervals.iter().filter(is_in).map(String::as_str).collect();
+        let active = &route.active_time_intervals;
+        if mute.is_empty() && !active.is_empty() && !active.iter().any(|name| is_in(&name)) {
+            return active.iter().map(String::as_str).collect();
+        }
+        mute
     }
 }
 

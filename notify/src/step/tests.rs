@@ -121,6 +121,7 @@ impl World {
             ends_at_ms: self.base() + until * SECOND,
             created_by: "me".to_owned(),
             comment: "quiet".to_owned(),
+            updated_at_ms: 0,
         };
         self.state.put_silence(id, silence);
     }

@@ -162,7 +162,8 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         clock: Arc::clone(&clock),
         started_us: clock.now_us(),
     });
-    let of_server = rules.lifecycle(&access).merge(own);
+    let of_notifications = courier::router(notifications.as_ref().map(|all| Arc::clone(&all.courier)));
+    let of_server = rules.lifecycle(&access).merge(own).merge(of_notifications);
     let query_routes = first.query_routes(Arc::clone(&rules.evaluator), of_server);
     let query_routes = guarded(query_routes, Port::Query, &web, &access, &tenants);
     let gateway_routes = guarded(first.gateway_routes(), Port::Gateway, &web, &access, &tenants);

@@ -18,7 +18,7 @@ pub(super) enum Tells {
 use Tells::{Data, Nothing};
 
 /// All routes. One that is not here fails the test, so that nobody adds one without a thought about what it tells to whom.
-pub(super) const ROUTES: [(&str, &str, Tells); 67] = [
+pub(super) const ROUTES: [(&str, &str, Tells); 74] = [
     ("gateway", "/", Data),
     ("gateway", "/metrics", Data),
     ("gateway", "/api/v1/metrics", Data),
@@ -80,6 +80,13 @@ pub(super) const ROUTES: [(&str, &str, Tells); 67] = [
     ("query", "/api/v1/admin/tsdb/clean_tombstones", Nothing),
     ("query", "/api/v1/admin/tsdb/snapshot", Nothing),
     ("query", "/-/reload", Nothing),
+    ("query", "/alertmanager/-/ready", Nothing),
+    ("query", "/alertmanager/api/v2/alerts", Nothing),
+    ("query", "/alertmanager/api/v2/alerts/groups", Nothing),
+    ("query", "/alertmanager/api/v2/receivers", Nothing),
+    ("query", "/alertmanager/api/v2/silence/{id}", Nothing),
+    ("query", "/alertmanager/api/v2/silences", Nothing),
+    ("query", "/alertmanager/api/v2/status", Nothing),
     ("query", "/-/healthy", Nothing),
     ("query", "/-/ready", Nothing),
     ("query", "/metrics", Data),

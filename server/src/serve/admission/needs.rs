@@ -129,7 +129,7 @@ const RECEIVERS: [Row; 3] = [
 ];
 
 /// On the query port.
-const QUERY: [Row; 41] = [
+const QUERY: [Row; 51] = [
     ("GET POST", "/api/v1/query", READ),
     ("GET POST", "/api/v1/query_range", READ),
     ("GET POST", "/api/v1/format_query", READ),
@@ -172,6 +172,17 @@ const QUERY: [Row; 41] = [
     ("POST PUT", "/-/reload", Server(Scope::Admin)),
     ("GET", "/-/healthy", Nothing),
     ("GET", "/-/ready", Nothing),
+    // who is notified, which is of the server
+    ("GET", "/alertmanager/api/v2/alerts", Server(Scope::Read)),
+    ("POST", "/alertmanager/api/v2/alerts", Server(Scope::Push)),
+    ("GET", "/alertmanager/api/v2/alerts/groups", Server(Scope::Read)),
+    ("GET", "/alertmanager/api/v2/receivers", Server(Scope::Read)),
+    ("GET", "/alertmanager/api/v2/silence/{id}", Server(Scope::Read)),
+    ("DELETE", "/alertmanager/api/v2/silence/{id}", Server(Scope::Admin)),
+    ("GET", "/alertmanager/api/v2/silences", Server(Scope::Read)),
+    ("POST", "/alertmanager/api/v2/silences", Server(Scope::Admin)),
+    ("GET", "/alertmanager/api/v2/status", Server(Scope::Read)),
+    ("GET", "/alertmanager/-/ready", Nothing),
     // of the server, and rule groups of anybody
     ("GET", "/metrics", Server(Scope::Read)),
 ];
@@ -259,6 +270,7 @@ mod tests {
         query.extend(texts(ingest::paths()));
         query.extend(crate::serve::own_metrics::PATHS.map(str::to_owned));
         query.push(crate::serve::rules::RELOAD_PATH.to_owned());
+        query.extend(texts(courier::API_PATHS.to_vec()));
         check(Port::Query, &web(), query);
         let receivers = || texts(ingest::paths()).into_iter().chain(texts(ingest::influx_paths()));
         check(Port::Gateway, &web(), gateway::paths(&web()).into_iter().chain(receivers()).collect());
