@@ -29,6 +29,7 @@ fn status(error: &GatewayError) -> StatusCode {
         GatewayError::Terms(TermsError::KeyReused) | GatewayError::Intake(IntakeError::Limit { .. }) => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
+        GatewayError::Intake(IntakeError::NoRoom(_)) => StatusCode::SERVICE_UNAVAILABLE,
         GatewayError::Grouping(_)
         | GatewayError::Terms(_)
         | GatewayError::Receive(_)
@@ -64,7 +65,10 @@ fn status(error: &GatewayError) -> StatusCode {
 /// Whether to ask again is what the client should do: it may help and does no harm.
 fn is_worth_a_retry(error: &GatewayError) -> bool {
     match error {
-        GatewayError::Busy { .. } | GatewayError::TooManyScrapes { .. } | GatewayError::Interrupted => true,
+        GatewayError::Busy { .. }
+        | GatewayError::Intake(IntakeError::NoRoom(_))
+        | GatewayError::TooManyScrapes { .. }
+        | GatewayError::Interrupted => true,
         GatewayError::Write(error) | GatewayError::Partly(error) => {
             !matches!(error.kind(), WriteErrorKind::TooLarge | WriteErrorKind::Internal)
         }

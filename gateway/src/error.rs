@@ -1,6 +1,6 @@
 //! Why a request was not done.
 
-use access::{QuotaError, Refused};
+use access::{NoRoom, QuotaError, Refused};
 use store::{ReadError, WriteError};
 
 use crate::api::{BatchError, SelectorError};
@@ -82,6 +82,7 @@ impl GatewayError {
             Self::Intake(IntakeError::TooLarge { limit, .. } | IntakeError::Limit { limit, .. }) => {
                 Some(limit)
             }
+            Self::Intake(IntakeError::NoRoom(_)) => Some(NoRoom::LIMIT),
             Self::Intake(IntakeError::Ahead { .. }) => Some("samples_ahead_max_ms"),
             Self::Terms(TermsError::LongKey { .. }) => Some("idempotency_key_bytes_max"),
             Self::Batch(BatchError::TooMany { .. }) => Some("requests_per_batch_max"),

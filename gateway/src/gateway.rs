@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{Grant, Quota, Wanted};
+use access::{Grant, Quota, ROOM_BYTES_MAX, Room, Wanted};
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{Change, Clock, GroupKey, Labels, MetricType, Push, RETRY_WINDOW_US, RetryKey};
 use store::{
@@ -40,6 +40,7 @@ pub struct Gateway {
     settings: Arc<Settings>,
     about: About,
     in_flight: Semaphore,
+    room: Arc<Room>,
     scrapes: Arc<Semaphore>,
     /// `None` where pushes are compared with themselves only.
     held: Option<Arc<Held>>,
@@ -67,9 +68,6 @@ pub enum LookError {
     #[error(transparent)]
     Compute(#[from] ComputeError),
 }
-
-/// Bodies up to this size are decoded where they are received: it takes less than to hand them to another thread.
-const DECODED_IN_PLACE_BYTES_MAX: usize = 16 << 10;
 
 /// A page shows exemplars that are no older: what is held may be as old as it likes, and to find what came with it must not take a look
 /// at all exemplars there are.
@@ -110,6 +108,7 @@ impl Gateway {
             settings: Arc::new(settings),
             about,
             in_flight,
+            room: Room::new(ROOM_BYTES_MAX),
             scrapes,
             held: None,
             retries,
@@ -128,6 +127,12 @@ impl Gateway {
     #[must_use]
     pub fn within(self, quota: Option<Arc<Quota>>) -> Self {
         Self { quota, ..self }
+    }
+
+    /// The same, in which what is received takes memory of this.
+    #[must_use]
+    pub fn in_room(self, room: Arc<Room>) -> Self {
+        Self { room, ..self }
     }
 
     /// What the process says about itself.
@@ -214,6 +219,10 @@ impl Gateway {
     /// How many groups and metrics (a histogram is one) are known, where that is counted.
     pub fn known(&self) -> Option<(usize, usize)> {
         self.held.as_deref().map(Held::counts)
+    }
+
+    pub(crate) fn room(&self) -> &Arc<Room> {
+        &self.room
     }
 
     /// Whether one more push would be refused.
@@ -364,12 +373,12 @@ impl Gateway {
         }
     }
 
-    async fn decode(&self, terms: &Terms, group: &Labels, body: Body) -> Result<Intake, GatewayError> {
+    async fn decode(&self, terms: &Terms, group: &Labels, mut body: Body) -> Result<Intake, GatewayError> {
         let (at_us, settings) = (self.clock.now_us(), Arc::clone(&self.settings));
         let (terms, group) = (terms.clone(), group.clone());
-        let is_small = body.bytes.len() <= DECODED_IN_PLACE_BYTES_MAX;
-        let decode = move || -> Result<Intake, IntakeError> {
-            let families = intake::families(&body, &settings)?;
+        let is_small = body.is_small();
+        let mut decode = move || -> Result<Intake, IntakeError> {
+            let families = intake::families(&mut body, &settings)?;
             let mut intake = intake::push(&terms, &group, families, at_us, &settings)?;
             intake.push.retry_key = terms.retry_key(intake.push.group, Some(&body));
             Ok(intake)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{Grant, Scope};
+use access::{Grant, Place, Scope, Unreceived};
 use axum::Router;
 use axum::body::Body as HttpBody;
 use axum::extract::{Request, State};
@@ -11,7 +11,6 @@ use axum::response::Response;
 use futures::{StreamExt, stream};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, Method, StatusCode};
-use http_body_util::LengthLimitError;
 use model::Labels;
 use tokio::time::timeout;
 use wire::encoding::{AnswerEncoding, Encoding};
@@ -24,7 +23,7 @@ use crate::gateway::{Gateway, Pushed};
 use crate::intake::{self, Body, IntakeError};
 use crate::path::{ApiResource, Destination, GroupPath, Resource, Routes, grouping_labels};
 use crate::scrape;
-use crate::settings::{Settings, Web};
+use crate::settings::Web;
 use crate::terms::Terms;
 use crate::web_page::web_page;
 
@@ -185,23 +184,27 @@ const BATCH_AT_ONCE: usize = 32;
 
 async fn batch(shared: &Shared, request: Request, grant: &Grant) -> Result<Response, GatewayError> {
     let settings = shared.gateway.settings();
+    let kept;
     let requests = {
         let _place = shared.gateway.admit()?;
         let (head, body) = request.into_parts();
         let encoding = Encoding::of_header(header(&head.headers, &CONTENT_ENCODING));
-        let body = receive(body, settings).await?;
-        let body = intake::inflated(encoding, &body, settings.inflated_body_bytes_max)?;
-        api::requests(
-            &body,
-            &head.headers,
-            &shared.routes,
-            settings.utf8_names,
-            settings.requests_per_batch_max,
-        )?
+        let (body, mut place) = receive(body, &shared.gateway).await?;
+        let requests = {
+            let inflated = intake::inflated(encoding, &body, &mut place, settings.inflated_body_bytes_max)?;
+            let (utf8_names, max) = (settings.utf8_names, settings.requests_per_batch_max);
+            api::requests(&inflated, &head.headers, &shared.routes, utf8_names, max)?
+        };
+        // their bodies wait for their turn
+        place.shrink_to(requests.iter().map(|single| single.body.len()).sum());
+        kept = place;
+        requests
     };
     let outcomes =
         stream::iter(requests).map(|single| outcome(shared, single, grant)).buffered(BATCH_AT_ONCE);
-    Ok(answer::json(outcomes.collect::<Vec<_>>().await))
+    let outcomes = outcomes.collect::<Vec<_>>().await;
+    drop(kept);
+    Ok(answer::json(outcomes))
 }
 
 /// What the request would have been answered alone.
@@ -287,24 +290,24 @@ async fn push(
 ) -> Result<Pushed, GatewayError> {
     let _place = gateway.admit()?;
     let (head, body) = request.into_parts();
+    let (bytes, place) = receive(body, gateway).await?;
     let body = Body {
         format: BodyFormat::of_header(header(&head.headers, &CONTENT_TYPE)),
         encoding: Encoding::of_header(header(&head.headers, &CONTENT_ENCODING)),
-        bytes: receive(body, gateway.settings()).await?,
+        bytes,
+        place,
     };
     *received = body.bytes.len() as u64;
     gateway.push(&terms, group, body, grant).await
 }
 
-async fn receive(body: HttpBody, settings: &Settings) -> Result<bytes::Bytes, GatewayError> {
-    let (max, max_ms) = (settings.body_bytes_max, settings.body_timeout_ms);
-    let received = timeout(Duration::from_millis(max_ms), axum::body::to_bytes(body, max)).await;
-    received.map_err(|_| GatewayError::SlowBody { max_ms })?.map_err(|error| {
-        if std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) {
-            IntakeError::TooLarge { what: "body", limit: "body_bytes_max", max }.into()
-        } else {
-            GatewayError::Receive(error)
-        }
+async fn receive(body: HttpBody, gateway: &Gateway) -> Result<(bytes::Bytes, Place), GatewayError> {
+    let (max, max_ms) = (gateway.settings().body_bytes_max, gateway.settings().body_timeout_ms);
+    let received = timeout(Duration::from_millis(max_ms), gateway.room().receive(body, max)).await;
+    received.map_err(|_| GatewayError::SlowBody { max_ms })?.map_err(|error| match error {
+        Unreceived::TooLarge => IntakeError::TooLarge { what: "body", limit: "body_bytes_max", max }.into(),
+        Unreceived::NoRoom(full) => IntakeError::NoRoom(full).into(),
+        Unreceived::Failed(error) => GatewayError::Receive(error),
     })
 }
 

@@ -222,6 +222,7 @@ mod tests {
             format: BodyFormat::Text,
             encoding: Encoding::Identity,
             bytes: Bytes::from_static(text.as_bytes()),
+            place: access::Room::new(1).place(),
         };
         let of = |method: &Method, key: &str, group: u128, text| {
             let terms = terms(method, false, &[("Idempotency-Key", key)]).expect("terms");

@@ -37,9 +37,10 @@ fn status(error: &IngestError) -> StatusCode {
         | IngestError::Otlp(_) => StatusCode::BAD_REQUEST,
         IngestError::Refused(_) => StatusCode::FORBIDDEN,
         IngestError::Quota(_) => StatusCode::TOO_MANY_REQUESTS,
-        IngestError::Busy { .. } | IngestError::SlowBody { .. } | IngestError::Interrupted => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        IngestError::Busy { .. }
+        | IngestError::NoRoom(_)
+        | IngestError::SlowBody { .. }
+        | IngestError::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
         IngestError::Write(error) => match error.kind() {
             WriteErrorKind::Busy | WriteErrorKind::Unavailable | WriteErrorKind::Closed => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -53,7 +54,7 @@ fn status(error: &IngestError) -> StatusCode {
 /// Whether to come again soon is what the sender should do.
 fn is_busy(error: &IngestError) -> bool {
     match error {
-        IngestError::Busy { .. } => true,
+        IngestError::Busy { .. } | IngestError::NoRoom(_) => true,
         IngestError::Write(error) => error.kind() == WriteErrorKind::Busy,
         _ => false,
     }

@@ -1,6 +1,6 @@
 //! Why a request was not done.
 
-use access::{QuotaError, Refused};
+use access::{NoRoom, QuotaError, Refused};
 use store::WriteError;
 use wire::encoding::EncodingError;
 use wire::influx::InfluxError;
@@ -46,6 +46,9 @@ pub enum IngestError {
         /// The limit.
         max: usize,
     },
+    /// Too much at once, in bytes.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// The body could not be received.
     #[error("body could not be read: {0}")]
     Receive(#[source] axum::Error),
@@ -108,6 +111,7 @@ impl IngestError {
             Self::Quota(error) => Some(error.limit()),
             Self::SlowBody { .. } => Some("body_timeout_ms"),
             Self::Busy { .. } => Some("writes_in_flight_max"),
+            Self::NoRoom(_) => Some(NoRoom::LIMIT),
             _ => None,
         }
     }

@@ -78,7 +78,7 @@ async fn written(receiver: &Receiver, request: Request) -> Result<Written, Unwri
     let kind = kind(&request)?;
     let _place = receiver.admit()?;
     let grant = body::granted(&request);
-    let body = body::receive(request.into_body(), receiver.settings()).await?;
+    let body = body::receive(request.into_body(), receiver.settings(), receiver.room()).await?;
     receiver.influx(kind, body, grant).await
 }
 

@@ -37,7 +37,7 @@ pub(crate) async fn write(State(receiver): State<Arc<Receiver>>, request: Reques
 async fn exported(receiver: &Receiver, kind: Kind, request: Request) -> Result<Exported, IngestError> {
     let _place = receiver.admit()?;
     let grant = body::granted(&request);
-    let body = body::receive(request.into_body(), receiver.settings()).await?;
+    let body = body::receive(request.into_body(), receiver.settings(), receiver.room()).await?;
     receiver.otlp(kind, body, grant).await
 }
 

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use access::{Grant, Quota};
-use bytes::Bytes;
+use access::{Grant, Quota, ROOM_BYTES_MAX, Room};
 use model::{Clock, Labels};
 use store::{NewExemplar, SampleBatch, WriteError, Writer};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use wire::encoding;
 use wire::otlp::Format;
 use wire::remote_write::{self, Faults, KnownLabels, Version};
 
 use crate::accept::{self, Accepted, Counts};
+use crate::body::{Compression, Received};
 use crate::error::IngestError;
 use crate::export;
 use crate::influx;
@@ -30,6 +29,7 @@ pub struct Receiver {
     clock: Arc<dyn Clock>,
     settings: Arc<Settings>,
     in_flight: Semaphore,
+    room: Arc<Room>,
     stats: IngestStats,
     told: Told,
     /// How much may come; `None`: as much as senders like.
@@ -78,9 +78,6 @@ struct Unstored {
     exemplars: u64,
 }
 
-/// Bodies up to this size are decoded where they are received: it takes less than to hand them to another thread.
-const DECODED_IN_PLACE_BYTES_MAX: usize = 8 << 10;
-
 impl Receiver {
     /// A receiver that writes by these writers, with which others may write too: samples, and what is added up.
     pub fn new(
@@ -98,6 +95,7 @@ impl Receiver {
             clock,
             settings: Arc::new(settings),
             in_flight,
+            room: Room::new(ROOM_BYTES_MAX),
             stats: IngestStats::default(),
             told: Told::default(),
             quota: None,
@@ -115,6 +113,16 @@ impl Receiver {
     #[must_use]
     pub fn within(self, quota: Option<Arc<Quota>>) -> Self {
         Self { quota, ..self }
+    }
+
+    /// The same, in which what is received takes memory of this.
+    #[must_use]
+    pub fn in_room(self, room: Arc<Room>) -> Self {
+        Self { room, ..self }
+    }
+
+    pub(crate) fn room(&self) -> &Arc<Room> {
+        &self.room
     }
 
     /// The same, which remembers label sets in one place with another receiver, where both may remember the same amount.
@@ -151,36 +159,37 @@ impl Receiver {
     pub(crate) async fn remote_write(
         &self,
         version: Version,
-        body: Bytes,
+        body: Received,
         grant: Grant,
     ) -> Result<Written, Unwritten> {
         self.takes_more().await?;
         let (settings, now_ms) = (Arc::clone(&self.settings), self.clock.now_ms());
         let known = Arc::clone(&self.known);
-        let decode = move |body: &[u8]| {
-            let inflated = encoding::snappy_block(body, settings.inflated_body_bytes_max)?;
+        let decode = move |body: &mut Received| {
+            let inflated = body.inflated_block(settings.inflated_body_bytes_max)?;
             let request = remote_write::decode(version, &inflated, &settings.decoder_limits(), &known)?;
             Ok(accept::accept_from(request, &grant, now_ms, &settings)?)
         };
-        self.write(decoded(body, decode).await?).await
+        self.write(body.decoded(Compression::Block, decode).await?).await
     }
 
     /// Writes what of a body of lines can be written, if the grant allows that for every series. Done when that is durable.
     pub(crate) async fn influx(
         &self,
         kind: influx::Kind,
-        body: Bytes,
+        body: Received,
         grant: Grant,
     ) -> Result<Written, Unwritten> {
         self.takes_more().await?;
         let (settings, now_ms) = (Arc::clone(&self.settings), self.clock.now_ms());
-        let decode = move |body: &[u8]| {
-            let body = encoding::inflate(kind.encoding, body, settings.inflated_body_bytes_max)?;
+        let compression = Compression::Of(kind.encoding);
+        let decode = move |body: &mut Received| {
+            let body = body.inflated(kind.encoding, false, settings.inflated_body_bytes_max)?;
             let points = wire::influx::decode(&body, kind.precision, &settings.decoder_limits())?;
             let request = influx::request(points, kind.db.as_deref(), now_ms);
             Ok(accept::accept_from(request, &grant, now_ms, &settings)?)
         };
-        self.write(decoded(body, decode).await?).await
+        self.write(body.decoded(compression, decode).await?).await
     }
 
     async fn write(&self, accepted: Accepted) -> Result<Written, Unwritten> {
@@ -241,22 +250,24 @@ impl Receiver {
     pub(crate) async fn otlp(
         &self,
         kind: otlp::Kind,
-        body: Bytes,
+        body: Received,
         grant: Grant,
     ) -> Result<Exported, IngestError> {
         self.takes_more().await?;
         let (settings, now_us) = (Arc::clone(&self.settings), self.clock.now_us());
-        let decode = move |body: &[u8]| {
-            let body = encoding::inflate(kind.encoding, body, settings.inflated_body_bytes_max)?;
+        let compression = Compression::Of(kind.encoding);
+        let decode = move |body: &mut Received| {
+            let is_json = kind.format == Format::Json;
+            let body = body.inflated(kind.encoding, is_json, settings.inflated_body_bytes_max)?;
             let max = settings.otlp_json_bytes_max;
-            if kind.format == Format::Json && body.len() > max {
+            if is_json && body.len() > max {
                 return Err(IngestError::OtlpJsonTooLarge { max });
             }
             let message = wire::otlp::decode(kind.format, &body, &settings.decoder_limits())?;
             Ok(export::accept(wire::otlp::families(&message), &body, now_us, &settings, &grant)?)
         };
         let export::Accepted { batch, pushes, exemplars, written, faults, remarks } =
-            decoded(body, decode).await?;
+            body.decoded(compression, decode).await?;
         if let Some(quota) = &self.quota {
             let pushed = pushes.iter().flat_map(|push| &push.families).flat_map(|family| &family.series);
             let labels = labels_of(&batch, &exemplars).chain(pushed.map(|series| &series.labels));
@@ -277,16 +288,4 @@ impl Receiver {
 /// The labels of all that is to be stored.
 fn labels_of<'a>(batch: &'a SampleBatch, exemplars: &'a [NewExemplar]) -> impl Iterator<Item = &'a Labels> {
     batch.series.iter().map(|(labels, _)| labels).chain(exemplars.iter().map(|exemplar| &exemplar.series))
-}
-
-/// What `decode` makes of a body. A large one does not keep others waiting meanwhile.
-async fn decoded<T: Send + 'static>(
-    body: Bytes,
-    decode: impl FnOnce(&[u8]) -> Result<T, IngestError> + Send + 'static,
-) -> Result<T, IngestError> {
-    if body.len() <= DECODED_IN_PLACE_BYTES_MAX {
-        return decode(&body);
-    }
-    let decode = move || decode(&body);
-    tokio::task::spawn_blocking(decode).await.map_err(|_| IngestError::Interrupted)?
 }

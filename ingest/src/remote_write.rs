@@ -67,7 +67,7 @@ fn version(headers: &HeaderMap) -> Result<Version, IngestError> {
 async fn written(receiver: &Receiver, version: Version, request: Request) -> Result<Written, Unwritten> {
     let _place = receiver.admit()?;
     let grant = body::granted(&request);
-    let body = body::receive(request.into_body(), receiver.settings()).await?;
+    let body = body::receive(request.into_body(), receiver.settings(), receiver.room()).await?;
     receiver.remote_write(version, body, grant).await
 }
 

@@ -41,6 +41,9 @@ pub enum EncodingError {
         /// The limit.
         bytes_max: usize,
     },
+    /// Whoever was asked for memory has none.
+    #[error("no memory to inflate the body")]
+    NoRoom,
 }
 
 impl Encoding {
@@ -60,14 +63,31 @@ impl Encoding {
 /// # Errors
 /// If it is damaged or larger.
 pub fn inflate(encoding: Encoding, body: &[u8], bytes_max: usize) -> Result<Cow<'_, [u8]>, EncodingError> {
+    inflate_within(encoding, body, bytes_max, |_| true)
+}
+
+/// The same, asking before each piece is inflated whether there is memory for so many bytes more; a body that is not compressed is one
+/// piece.
+///
+/// # Errors
+/// If it is damaged or larger, or there is no memory.
+pub fn inflate_within(
+    encoding: Encoding,
+    body: &[u8],
+    bytes_max: usize,
+    mut takes: impl FnMut(usize) -> bool,
+) -> Result<Cow<'_, [u8]>, EncodingError> {
     let inflated = match encoding {
+        Encoding::Identity if body.len() <= bytes_max && !takes(body.len()) => {
+            return Err(EncodingError::NoRoom);
+        }
         Encoding::Identity => Cow::Borrowed(body),
         Encoding::Gzip => {
             gzip_header(body)?;
-            Cow::Owned(read(MultiGzDecoder::new(body), bytes_max).map_err(gzip_error)?)
+            Cow::Owned(read(MultiGzDecoder::new(body), bytes_max, takes, gzip_error)?)
         }
         Encoding::SnappyFramed => {
-            Cow::Owned(read(snap::read::FrameDecoder::new(body), bytes_max).map_err(EncodingError::Snappy)?)
+            Cow::Owned(read(snap::read::FrameDecoder::new(body), bytes_max, takes, EncodingError::Snappy)?)
         }
     };
     if inflated.len() > bytes_max { Err(EncodingError::TooLarge { bytes_max }) } else { Ok(inflated) }
@@ -81,10 +101,7 @@ pub fn snappy_block(body: &[u8], bytes_max: usize) -> Result<Vec<u8>, EncodingEr
     /// An element of three bytes copies 64, and there is none that does more with less.
     const BYTES_PER_BYTE_MAX: usize = 22;
     let corrupt = |error: snap::Error| EncodingError::Snappy(std::io::Error::other(error));
-    if body.is_empty() {
-        return Err(corrupt(snap::Error::Empty));
-    }
-    let length = snap::raw::decompress_len(body).map_err(corrupt)?;
+    let length = snappy_block_length(body).map_err(corrupt)?;
     if length > bytes_max {
         return Err(EncodingError::TooLarge { bytes_max });
     }
@@ -95,12 +112,38 @@ pub fn snappy_block(body: &[u8], bytes_max: usize) -> Result<Vec<u8>, EncodingEr
     snap::raw::Decoder::new().decompress_vec(body).map_err(corrupt)
 }
 
+/// Bytes for which memory is asked at once.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// How long a body in the block format of Snappy says that it is once it is inflated.
+///
+/// # Errors
+/// If it does not say so.
+pub fn snappy_block_length(body: &[u8]) -> Result<usize, snap::Error> {
+    if body.is_empty() {
+        return Err(snap::Error::Empty);
+    }
+    snap::raw::decompress_len(body)
+}
+
 /// Reads up to one byte more than allowed: enough to know that it is too much.
-fn read(decoder: impl Read, bytes_max: usize) -> std::io::Result<Vec<u8>> {
+fn read(
+    mut decoder: impl Read,
+    bytes_max: usize,
+    mut takes: impl FnMut(usize) -> bool,
+    wrong: fn(std::io::Error) -> EncodingError,
+) -> Result<Vec<u8>, EncodingError> {
     let mut inflated = Vec::new();
-    decoder
-        .take(u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1))
-        .read_to_end(&mut inflated)?;
+    while inflated.len() <= bytes_max {
+        let piece = PIECE_BYTES.min((bytes_max - inflated.len()).saturating_add(1));
+        if !takes(piece) {
+            return Err(EncodingError::NoRoom);
+        }
+        let read = decoder.by_ref().take(piece as u64).read_to_end(&mut inflated).map_err(wrong)?;
+        if read < piece {
+            break;
+        }
+    }
     Ok(inflated)
 }
 
@@ -302,5 +345,30 @@ mod tests {
         check(Encoding::Gzip, &gzip(&zeros), (1 << 20) - 1, Err(error));
         check(Encoding::SnappyFramed, &snappy(&zeros), (1 << 20) - 1, Err(error));
         check(Encoding::Gzip, &gzip(&zeros), 1 << 20, Ok(&zeros));
+    }
+
+    #[test]
+    fn memory_is_asked_for_piece_by_piece() {
+        let zeros = vec![0; 1 << 20];
+        for (encoding, body) in [
+            (Encoding::Identity, zeros.clone()),
+            (Encoding::Gzip, gzip(&zeros)),
+            (Encoding::SnappyFramed, snappy(&zeros)),
+        ] {
+            let asked = |max: usize| {
+                let mut taken = 0;
+                let inflated = inflate_within(encoding, &body, 1 << 20, |bytes| {
+                    taken += bytes;
+                    taken <= max
+                });
+                (inflated.map(|inflated| inflated.len()).map_err(|error| error.to_string()), taken)
+            };
+            let (inflated, taken) = asked(usize::MAX);
+            assert_eq!(inflated, Ok(1 << 20));
+            assert!((1 << 20..=(1 << 20) + PIECE_BYTES).contains(&taken), "{encoding:?} {taken}");
+            let (refused, taken) = asked(100_000);
+            assert_eq!(refused, Err("no memory to inflate the body".to_owned()));
+            assert!(encoding == Encoding::Identity || taken <= 100_000 + PIECE_BYTES, "{encoding:?} {taken}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Why a body was refused.
 
+use access::NoRoom;
 use wire::encoding::EncodingError;
 use wire::openmetrics::OpenMetricsError;
 use wire::protobuf::ProtobufError;
@@ -47,6 +48,9 @@ pub enum IntakeError {
         /// Of which metric.
         family: String,
     },
+    /// There is no memory for it.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// It is larger than allowed.
     #[error("{what} is larger than {limit} = {max} bytes")]
     TooLarge {

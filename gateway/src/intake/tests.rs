@@ -13,8 +13,12 @@ use crate::terms::Terms;
 const AT_US: i64 = 1_795_370_073_531_006;
 const INCONSISTENT: &str = "pushed metrics are invalid or inconsistent with existing metrics: ";
 
+fn place() -> access::Place {
+    access::Room::new(1).place()
+}
+
 fn body(format: BodyFormat, bytes: impl Into<Vec<u8>>) -> Body {
-    Body { format, encoding: Encoding::Identity, bytes: Bytes::from(bytes.into()) }
+    Body { format, encoding: Encoding::Identity, bytes: Bytes::from(bytes.into()), place: place() }
 }
 
 fn group(pairs: &[(&str, &str)]) -> Labels {
@@ -22,8 +26,10 @@ fn group(pairs: &[(&str, &str)]) -> Labels {
 }
 
 fn read(body: &Body, group: &Labels, settings: &Settings) -> Result<Push, IntakeError> {
+    let Body { format, encoding, ref bytes, .. } = *body;
+    let mut body = Body { format, encoding, bytes: bytes.clone(), place: place() };
     let terms = Terms::of(&http::Method::PUT, false, &http::HeaderMap::new(), settings).expect("terms");
-    push(&terms, group, families(body, settings)?, AT_US, settings).map(|intake| intake.push)
+    push(&terms, group, families(&mut body, settings)?, AT_US, settings).map(|intake| intake.push)
 }
 
 /// The families without `push_time_seconds`, one series to a line.
@@ -236,7 +242,7 @@ fn samples_with_a_time_of_their_own() {
     let now_ms = AT_US / 1_000;
     let read = |is_aggregated: bool, format, text: &str| {
         let terms = Terms::of(&http::Method::PUT, is_aggregated, &http::HeaderMap::new(), &settings);
-        let families = families(&body(format, text), &settings)?;
+        let families = families(&mut body(format, text), &settings)?;
         push(&terms.expect("terms"), &group(&[("job", "j")]), families, AT_US, &settings)
     };
     let check = |format, text: &str, expect: Result<(&str, &[&str]), &str>| {

@@ -9,6 +9,7 @@ use testkit::{Fault, FaultyStore, Operation};
 
 use super::tests::{Bench, text};
 use super::*;
+use crate::settings::Settings;
 
 const TOTALS: &str = "# TYPE done_total counter\ndone_total{x=\"a\"} 5\n";
 

@@ -627,6 +627,23 @@ async fn who_is_busy_says_so_and_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn what_finds_no_memory_may_come_again() {
+    let bench = Bench::over(Arc::new(InMemory::new()), Settings::default(), WriterSettings::of_writer(1));
+    let mut others = bench.gateway.room().place();
+    others.grow(access::ROOM_BYTES_MAX).expect("is there");
+    let batch = r#"{"requests": [{"method": "PUT", "path": "/metrics/job/k", "body": "a 1\n"}]}"#;
+    for (method, path, body) in [("PUT", "/metrics/job/j", "a 1\n"), ("POST", "/api/v1/batch", batch)] {
+        let (status, text) = bench.ask(method, path, body).await;
+        assert!(status == 503 && text.contains("which is received_bytes_max: try again later"), "{text}");
+    }
+    drop(others);
+    bench.push("PUT", "/metrics/job/j", "a 1\n", (200, "")).await;
+    let (status, text) = bench.ask("POST", "/api/v1/batch", batch).await;
+    assert!(status == 200 && text.contains(r#"[{"status":200}]"#), "{text}");
+    assert_eq!(bench.gateway.room().taken(), 0);
+}
+
+#[tokio::test]
 async fn a_push_of_more_rows_than_the_store_takes_is_told_so_for_good() {
     let of_writer = WriterSettings { entry_bytes_max: 1_000, ..WriterSettings::of_writer(1) };
     let bench = Bench::over(Arc::new(InMemory::new()), Settings::default(), of_writer);

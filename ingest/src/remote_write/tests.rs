@@ -508,6 +508,19 @@ async fn one_write_too_many_and_a_full_buffer_are_told_to_come_again() {
 }
 
 #[tokio::test]
+async fn what_finds_no_memory_may_come_again() {
+    let bench = Bench::over(Arc::new(InMemory::new()), Settings::default(), WriterSettings::of_writer(1));
+    let mut others = bench.receiver.room().place();
+    others.grow(access::ROOM_BYTES_MAX).expect("is there");
+    let (status, text, _) = bench.write(V1, &one_sample()).await;
+    assert!(status == 503 && text.contains("which is received_bytes_max: try again later"), "{text}");
+    assert!(bench.is_empty().await);
+    drop(others);
+    assert_eq!(bench.write(V1, &one_sample()).await.0, 204);
+    assert_eq!(bench.receiver.room().taken(), 0);
+}
+
+#[tokio::test]
 async fn a_slow_body_may_come_again() {
     let settings = Settings { body_timeout_ms: 1, ..Settings::default() };
     let bench = Bench::over(Arc::new(InMemory::new()), settings, WriterSettings::of_writer(1));

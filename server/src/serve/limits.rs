@@ -51,12 +51,14 @@ pub(super) struct Limits {
     pub(super) ingest: ingest::Settings,
     pub(super) quota: QuotaSettings,
     pub(super) queries: query::Settings,
+    /// What is received by all tenants together.
+    pub(super) received_bytes_max: Option<usize>,
 }
 
 /// A limit: its name in the file, in errors and in metrics, and what it sets. Those that all ways in know have one name.
 type Field = (&'static str, fn(&mut Limits, usize));
 
-const FIELDS: [Field; 25] = [
+const FIELDS: [Field; 26] = [
     ("active_series_max", |all, value| all.quota.active_series_max = Some(value)),
     ("active_series_window_ms", |all, value| all.quota.active_series_window_ms = signed(value)),
     ("body_bytes_max", |all, value| {
@@ -87,6 +89,7 @@ const FIELDS: [Field; 25] = [
     ("otlp_json_bytes_max", |all, value| all.ingest.otlp_json_bytes_max = value),
     ("pushes_in_flight_max", |all, value| all.gateway.pushes_in_flight_max = value),
     ("queued_queries_max", |all, value| all.queries.queued_queries_max = value),
+    ("received_bytes_max", |all, value| all.received_bytes_max = Some(value)),
     ("requests_per_batch_max", |all, value| all.gateway.requests_per_batch_max = value),
     ("samples_age_max_ms", |all, value| all.ingest.samples_age_max_ms = Some(signed(value))),
     ("samples_ahead_max_ms", |all, value| {

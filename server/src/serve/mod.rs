@@ -62,6 +62,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         ingest: ingest_settings,
         quota: QuotaSettings::default(),
         queries: flags.queries.settings(threads),
+        received_bytes_max: None,
     };
     let limits = TenantLimits::open(usual, flags.limits_file.as_deref())?;
     let access = Arc::new(Access::open(&flags.access, Arc::clone(&clock))?);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use access::Quota;
+use access::{Quota, ROOM_BYTES_MAX, Room};
 use alert::Evaluator;
 use anyhow::Context;
 use axum::Router;
@@ -40,6 +40,8 @@ pub(in crate::serve) struct Roles {
     pub(in crate::serve) reader: Arc<Reader>,
     pub(in crate::serve) gateway: Arc<Gateway>,
     pub(in crate::serve) receiver: Arc<Receiver>,
+    /// Memory for what is received.
+    pub(in crate::serve) room: Arc<Room>,
     /// `None`: nobody counts what comes.
     pub(in crate::serve) quota: Option<Arc<Quota>>,
     pub(in crate::serve) api: Arc<Api>,
@@ -67,6 +69,11 @@ impl Roles {
         let reader = storage.reader(Some(&writer), Some(&samples));
         let reader = Arc::new(reader.with_exemplars(storage.exemplar_source(&exemplars)));
         let quota = limits.quota.quota(&clock);
+        let room = match first {
+            // all tenants share one
+            Some(first) => Arc::clone(&first.room),
+            None => Room::new(limits.received_bytes_max.unwrap_or(ROOM_BYTES_MAX)),
+        };
         let about = match first {
             None => common.about.clone(),
             Some(_) => {
@@ -82,11 +89,13 @@ impl Roles {
             Arc::clone(&clock),
             limits.gateway,
         );
-        let gateway = gateway.with_exemplars(Arc::clone(&exemplars)).within(quota.clone());
+        let gateway =
+            gateway.with_exemplars(Arc::clone(&exemplars)).within(quota.clone()).in_room(Arc::clone(&room));
         let gateway = Arc::new(gateway.about(about).knowing_groups());
         let receiver =
             Receiver::new(Arc::clone(&samples), Arc::clone(&writer), Arc::clone(&clock), limits.ingest);
-        let receiver = receiver.with_exemplars(Arc::clone(&exemplars)).within(quota.clone());
+        let receiver =
+            receiver.with_exemplars(Arc::clone(&exemplars)).within(quota.clone()).in_room(Arc::clone(&room));
         let (api, queries) = edge::queries(Arc::clone(&reader), limits.queries, Arc::clone(&clock));
         let api = api.of_tenant(tenant.to_string());
         let api = match web.admin_api {
@@ -113,6 +122,7 @@ impl Roles {
             reader,
             gateway,
             receiver: Arc::new(receiver),
+            room,
             quota,
             api: Arc::new(api),
             query_port: common.query_port.clone(),
