@@ -58,15 +58,25 @@ impl LineReader {
     /// # Errors
     /// What is wrong with it.
     pub fn read(&mut self, line: &[u8]) -> Result<Option<SampleLine>, LineFault> {
+        if self.is_sample(line)? { self.sample(&mut Cursor::new(line)).map(Some) } else { Ok(None) }
+    }
+
+    /// Whether a line is one with a sample, and not read yet; if it tells of a family or is the end, it is read.
+    pub(crate) fn is_sample(&mut self, line: &[u8]) -> Result<bool, LineFault> {
         if self.has_ended {
             return Err(Fault::AfterEnd.into());
         }
         let mut cursor = Cursor::new(line);
         match cursor.peek().map_err(Fault::from)? {
             b'\n' => Err(Fault::Empty.into()),
-            b'#' => self.comment(&mut cursor).map(|()| None).map_err(LineFault::from),
-            _ => self.sample(&mut cursor).map(Some),
+            b'#' => self.comment(&mut cursor).map(|()| false).map_err(LineFault::from),
+            _ => Ok(true),
         }
+    }
+
+    /// The type of the family that was named last.
+    pub(crate) fn open_type(&self) -> Option<MetricType> {
+        self.open.as_ref().map(Open::metric_type)
     }
 
     /// The end of the file.
@@ -101,7 +111,7 @@ impl LineReader {
 
     fn sample(&mut self, cursor: &mut Cursor<'_>) -> Result<SampleLine, LineFault> {
         let sample = sample::read(cursor, &self.options)?;
-        let bound_label = match self.open.as_ref().map(Open::metric_type) {
+        let bound_label = match self.open_type() {
             Some(MetricType::Histogram) => "le",
             Some(MetricType::Summary) => "quantile",
             _ => "",

@@ -13,6 +13,7 @@ mod tests;
 
 pub use error::{Fault, LineFault, OpenMetricsError};
 pub use lines::{LineReader, SampleLine};
+pub(crate) use sample::SampleRest;
 
 use std::borrow::Cow;
 use std::collections::HashSet;

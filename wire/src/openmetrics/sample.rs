@@ -46,8 +46,17 @@ impl From<SampleError> for LineFault {
     fn from(error: SampleError) -> Self {
         match error {
             SampleError::Fault(fault) => fault.into(),
-            SampleError::Line(LineError::Fault(fault)) => Fault::from(fault).into(),
-            SampleError::Line(LineError::TooManyLabels { labels_max }) => Self::TooManyLabels { labels_max },
+            SampleError::Line(error) => Self::of_line(error),
+        }
+    }
+}
+
+impl LineFault {
+    /// What is wrong with a line of any text format.
+    pub(crate) fn of_line(error: LineError) -> Self {
+        match error {
+            LineError::Fault(fault) => Fault::from(fault).into(),
+            LineError::TooManyLabels { labels_max } => Self::TooManyLabels { labels_max },
         }
     }
 }
@@ -73,6 +82,25 @@ impl From<text::Fault> for SampleError {
 /// Reads a line up to its line feed.
 pub(super) fn read<'a>(cursor: &mut Cursor<'a>, options: &Options) -> Result<Sample<'a>, SampleError> {
     let (name, labels) = line::series(cursor, options)?;
+    let SampleRest { value, timestamp_ms, exemplar } = rest(cursor, options)?;
+    Ok(Sample { name, labels, value, timestamp_ms, exemplar })
+}
+
+/// What stands behind name and labels.
+pub(crate) struct SampleRest {
+    pub(crate) value: f64,
+    pub(crate) timestamp_ms: Option<i64>,
+    pub(crate) exemplar: Option<Exemplar>,
+}
+
+impl SampleRest {
+    /// Reads a line from behind its labels up to its line feed.
+    pub(crate) fn read(cursor: &mut Cursor<'_>, options: &Options) -> Result<Self, LineFault> {
+        Ok(rest(cursor, options)?)
+    }
+}
+
+fn rest(cursor: &mut Cursor<'_>, options: &Options) -> Result<SampleRest, SampleError> {
     let value = line::value(cursor)?;
     let timestamp_ms = timestamp(cursor)?;
     cursor.skip_blanks();
@@ -82,7 +110,7 @@ pub(super) fn read<'a>(cursor: &mut Cursor<'a>, options: &Options) -> Result<Sam
     };
     cursor.skip_blanks();
     match cursor.line()? {
-        b"" => Ok(Sample { name, labels, value, timestamp_ms, exemplar }),
+        b"" => Ok(SampleRest { value, timestamp_ms, exemplar }),
         more => Err(Fault::AfterSample(more.to_vec()).into()),
     }
 }

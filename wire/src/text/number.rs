@@ -12,7 +12,7 @@ pub(crate) fn float(text: &[u8]) -> Option<f64> {
 }
 
 /// A whole number.
-pub(super) fn integer(text: &[u8]) -> Option<i64> {
+pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
