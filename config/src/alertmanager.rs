@@ -1,11 +1,12 @@
 //! Whom alerts are sent to, and how.
 
+use model::Labels;
 use model::quote::quoted;
-use model::{Labels, LabelsBuilder};
 use relabel::Rule;
 use yaml::{Node, Position, Reader};
 
 use crate::auth::{self, Auth};
+use crate::groups::{self, TargetGroup};
 use crate::known::{NO_DISCOVERY, NO_HTTP, refuse};
 use crate::tls::{self, Tls};
 
@@ -203,27 +204,9 @@ fn api_version(reader: &mut Reader, node: &Node) {
 
 fn static_configs(reader: &mut Reader, node: &Node) -> Vec<Target> {
     let mut targets = Vec::new();
-    for item in reader.items(node, "static_configs") {
-        let mut addresses = Vec::new();
-        let mut common = LabelsBuilder::default();
-        for (key, value) in reader.entries(&item, "static_configs") {
-            match &*key.0 {
-                "targets" => addresses.extend(reader.items(&value, "targets")),
-                "labels" => {
-                    for ((name, at), value) in reader.entries(&value, "labels") {
-                        if name.is_empty() {
-                            reader.complain(at, format!("{} is not a valid label name", quoted(&name)));
-                        }
-                        common.set(&*name, reader.string(&value));
-                    }
-                }
-                _ => reader.unknown(&key, "static_configs", &["targets", "labels"]),
-            }
-        }
-        for address in addresses {
-            let mut labels = common.clone();
-            labels.set(ADDRESS, reader.string(&address));
-            targets.push(Target { at: address.position, labels: labels.build() });
+    for TargetGroup { targets: addresses, labels } in groups::read_all(reader, node, "static_configs") {
+        for (at, address) in addresses {
+            targets.push(Target { at, labels: labels.to_builder().set(ADDRESS, address).build() });
         }
     }
     if targets.len() > TARGETS_MAX {

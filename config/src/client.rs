@@ -1,7 +1,7 @@
 //! How requests to another server are made: Prometheus' `http_config`, which tools take as a file of its own.
 
 use model::quote::quoted;
-use yaml::{Node, Reader};
+use yaml::{Key, Node, Position, Reader};
 
 use crate::auth::{self, Auth};
 use crate::config::{CONFIG_BYTES_MAX, ConfigError, ConfigMistake};
@@ -18,7 +18,8 @@ pub struct HttpClientConfig {
     pub tls: Tls,
 }
 
-const FIELDS: [&str; 5] = ["basic_auth", "authorization", "bearer_token", "bearer_token_file", "tls_config"];
+pub(crate) const FIELDS: [&str; 6] =
+    ["basic_auth", "authorization", "sigv4", "bearer_token", "bearer_token_file", "tls_config"];
 const STRAIGHT: &str = "requests go straight to the server, over HTTP/1.1, and are not redirected";
 const UNSUPPORTED: [(&str, &str); 8] = [
     ("oauth2", "there are basic_auth and authorization"),
@@ -51,24 +52,49 @@ impl HttpClientConfig {
     }
 
     fn of(reader: &mut Reader, root: &Node) -> Self {
-        let (mut config, mut auths) = (Self::default(), Vec::new());
-        let bearer = |credentials| Auth::Authorization { r#type: "Bearer".to_owned(), credentials };
+        let mut fields = ClientFields::default();
         for (key, value) in reader.entries(root, "the configuration of a client") {
-            match &*key.0 {
-                "basic_auth" => auths.push((key.1, auth::basic(reader, &value))),
-                "authorization" => auths.push((key.1, auth::authorization(reader, &value))),
-                "bearer_token" => auths.push((key.1, bearer(Secret::Inline(reader.string(&value))))),
-                "bearer_token_file" => auths.push((key.1, bearer(Secret::File(reader.string(&value))))),
-                "tls_config" => config.tls = tls::read(reader, &value),
-                _ => refuse(reader, &key, "the configuration of a client", &FIELDS, &UNSUPPORTED),
+            if !fields.take(reader, &key, &value) {
+                refuse(reader, &key, "the configuration of a client", &FIELDS, &UNSUPPORTED);
             }
         }
-        if let [_, (second, _), ..] = auths.as_slice() {
-            let names = FIELDS[..4].iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+        fields.finish(reader)
+    }
+}
+
+/// The fields of a client as they are found, also among others.
+#[derive(Default)]
+pub(crate) struct ClientFields {
+    auths: Vec<(Position, Auth)>,
+    tls: Tls,
+}
+
+impl ClientFields {
+    /// Whether it is such a field.
+    pub(crate) fn take(&mut self, reader: &mut Reader, (key, at): &Key, value: &Node) -> bool {
+        let bearer = |credentials| Auth::Authorization { r#type: "Bearer".to_owned(), credentials };
+        let auth = match &**key {
+            "basic_auth" => auth::basic(reader, value),
+            "authorization" => auth::authorization(reader, value),
+            "sigv4" => auth::sigv4(reader, value),
+            "bearer_token" => bearer(Secret::Inline(reader.string(value))),
+            "bearer_token_file" => bearer(Secret::File(reader.string(value))),
+            "tls_config" => {
+                self.tls = tls::read(reader, value);
+                return true;
+            }
+            _ => return false,
+        };
+        self.auths.push((*at, auth));
+        true
+    }
+
+    pub(crate) fn finish(mut self, reader: &mut Reader) -> HttpClientConfig {
+        if let [_, (second, _), ..] = self.auths.as_slice() {
+            let names = FIELDS[..5].iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
             reader.complain(*second, format!("at most one of {names} must be configured"));
         }
-        config.auth = auths.pop().map_or(Auth::None, |(_, auth)| auth);
-        config
+        HttpClientConfig { auth: self.auths.pop().map_or(Auth::None, |(_, auth)| auth), tls: self.tls }
     }
 }
 

@@ -19,7 +19,8 @@ pub(crate) fn refuse(
     }
 }
 
-pub(crate) const NO_SCRAPE: &str = "Mayfly does not scrape, it is pushed to";
+pub(crate) const NO_SCRAPE: &str =
+    "what is scraped stands in a file of its own, --scrape-config of mayfly serve";
 pub(crate) const NO_DISCOVERY: &str = "Alertmanagers are found by static_configs alone";
 pub(crate) const NO_HTTP: &str =
     "requests go straight to the Alertmanager, over HTTP/1.1, and are not redirected";

@@ -1,4 +1,4 @@
-//! Prometheus' configuration file, as far as Mayfly has a use for it: what is global, rule files, and Alertmanagers.
+//! Prometheus' configuration file, as far as Mayfly has a use for it: what is global, rule files, Alertmanagers, and what is scraped.
 //!
 //! [`Config::read`] is strict: a field that nobody knows is a mistake, and so is one that Prometheus has and Mayfly does not, in
 //! other words. All mistakes of a file are told at once, with line and column. Nothing else is read here: files that the
@@ -9,7 +9,9 @@ mod auth;
 mod client;
 mod config;
 mod expand;
+mod groups;
 mod known;
+mod scrape;
 mod secret;
 mod tls;
 
@@ -20,5 +22,10 @@ pub use alertmanager::{AlertmanagerTarget, AlertmanagersConfig, TARGETS_MAX};
 pub use auth::{Auth, SigV4};
 pub use client::HttpClientConfig;
 pub use config::{CONFIG_BYTES_MAX, Config, ConfigError, ConfigMistake};
+pub use groups::TargetGroup;
+pub use scrape::{
+    DnsDiscovery, DnsRecord, FileDiscovery, HttpDiscovery, SampleLimits, ScrapeConfig, ScrapeConfigs,
+    ScrapeProtocol, target_groups,
+};
 pub use secret::Secret;
 pub use tls::{Tls, TlsVersion};

@@ -88,8 +88,8 @@ fn mistakes_have_file_line_and_column() {
     );
     check(
         "scrape_configs: []\nglobal: {scrape_interval: 1s}\n",
-        "p.yml:1:1: field \"scrape_configs\" in the configuration is not supported: Mayfly does not scrape, it is pushed to\n\
-         p.yml:2:10: field \"scrape_interval\" in global is not supported: Mayfly does not scrape, it is pushed to",
+        "p.yml:1:1: field \"scrape_configs\" in the configuration is not supported: what is scraped stands in a file of its own, --scrape-config of mayfly serve\n\
+         p.yml:2:10: field \"scrape_interval\" in global is not supported: what is scraped stands in a file of its own, --scrape-config of mayfly serve",
     );
     check("global: {external_labels: {'': x}}", "p.yml:1:28: \"\" is not a valid label name");
     check("rule_files: ['a/*/b.yml']", "p.yml:1:14: invalid rule file path \"a/*/b.yml\"");

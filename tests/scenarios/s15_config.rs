@@ -42,7 +42,7 @@ fn configurations_are_checked() {
         failed("\"nope.yml\" does not point to an existing file")
     );
     let unknown = "p.yml:1:10: unknown field \"evaluate\" in global; there are evaluation_interval, rule_query_offset, external_labels\n\
-                   p.yml:2:1: field \"scrape_configs\" in the configuration is not supported: Mayfly does not scrape, it is pushed to";
+                   p.yml:2:1: field \"scrape_configs\" in the configuration is not supported: what is scraped stands in a file of its own, --scrape-config of mayfly serve";
     assert_eq!(told("global: {evaluate: 1s}\nscrape_configs: []\n", &[]), failed(unknown));
 
     let (code, out, err) = told("rule_files: [bad.yml, r.yml]\n", &[]);
