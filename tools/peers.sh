@@ -20,8 +20,8 @@ peers=$top/.peers
 requirements=$top/tests/peers/requirements.txt
 # Debian's stable packages of these are years behind, so they come from the suite that follows the releases
 suite=sid
-packages=(prometheus promtool prometheus-alertmanager prometheus-pushgateway victoria-metrics libjaxb-api-java)
-programs=(prometheus promtool prometheus-alertmanager prometheus-pushgateway vmagent victoria-metrics)
+packages=(prometheus promtool prometheus-alertmanager prometheus-pushgateway prometheus-node-exporter victoria-metrics libjaxb-api-java)
+programs=(prometheus promtool prometheus-alertmanager prometheus-pushgateway prometheus-node-exporter vmagent victoria-metrics)
 prom_client=15.1.3
 provider_aws=24.1.0
 chromium=chromium-headless-shell

@@ -139,6 +139,10 @@ class Process:
             self.kill9()
             raise
 
+    def hang_up(self):
+        """SIGHUP: configuration is read anew."""
+        self._signal(signal.SIGHUP)
+
     def _signal(self, number):
         if self.child.poll() is None:
             with contextlib.suppress(ProcessLookupError):
