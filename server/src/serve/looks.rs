@@ -22,6 +22,8 @@ pub(super) async fn keep_looking(gateway: Arc<Gateway>, mut stopped: watch::Rece
                 tracing::info!("pushes are compared with what the storage holds again");
                 is_failing = false;
             }
+            // nobody is there to stop it any more: the process is ending before it began, and says why itself
+            Err(_) if stopped.has_changed().is_err() => return,
             Err(error) if !is_failing => {
                 tracing::warn!(%error, "pushes are compared with those to this process only: the storage cannot be read");
                 is_failing = true;
