@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use config::HttpClientConfig;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::authorization::{Authorization, AuthorizationError};
 use crate::http::{Endpoint, HttpClient, HttpError};
@@ -53,6 +53,20 @@ impl Caller {
         bytes_max: usize,
         timeout: Duration,
     ) -> Result<(StatusCode, Bytes), CallError> {
+        let answer = self.answer(to, method, headers, body, bytes_max, timeout).await?;
+        Ok((answer.status(), answer.into_body()))
+    }
+
+    /// The same, with the headers of the answer.
+    pub(crate) async fn answer(
+        &self,
+        to: &Endpoint,
+        method: Method,
+        headers: &[(HeaderName, HeaderValue)],
+        body: Bytes,
+        bytes_max: usize,
+        timeout: Duration,
+    ) -> Result<Response<Bytes>, CallError> {
         let mut all = self.authorization.headers(&to.to_string(), &body).await?;
         all.extend_from_slice(headers);
         let asked = self.client.ask(to, Request::builder().method(method), all, body, bytes_max);
@@ -60,5 +74,54 @@ impl Caller {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(HttpError::Timeout(timeout).into()),
         }
+    }
+}
+
+impl CallError {
+    /// In Go's words, as far as they can be told. `method` is as Go writes it there: `Get`.
+    pub fn told(&self, method: &str, url: &str) -> String {
+        let why = match self {
+            Self::Http(HttpError::Connection(cause)) if is_refused(cause) => {
+                format!("dial tcp {}: connect: connection refused", address(url))
+            }
+            Self::Http(HttpError::Timeout(_)) => "context deadline exceeded".to_owned(),
+            error => whole(error),
+        };
+        format!("{method} {url:?}: {why}")
+    }
+}
+
+/// The error and the innermost cause, if that says more.
+fn whole(error: &CallError) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(next) = innermost.source() {
+        innermost = next;
+    }
+    let (text, cause) = (error.to_string(), innermost.to_string());
+    if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+}
+
+fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let refused = std::io::ErrorKind::ConnectionRefused;
+        if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == refused) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// Host and port of a URL.
+fn address(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let host = rest.split(['/', '?']).next().unwrap_or_default();
+    let has_port =
+        host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    match (has_port, scheme) {
+        (true, _) => host.to_owned(),
+        (false, "https") => format!("{host}:443"),
+        (false, _) => format!("{host}:80"),
     }
 }

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use bytes::Bytes;
 use config::Tls;
-use http::{HeaderName, HeaderValue, Request, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -237,7 +237,9 @@ impl HttpClient {
     ) -> Result<(StatusCode, Bytes), HttpError> {
         let request = Request::builder().method(method);
         let asked = self.ask(to, request, headers, body.into(), ANSWER_BYTES_MAX);
-        tokio::time::timeout(timeout, asked).await.map_err(|_| HttpError::Timeout(timeout))?
+        let answer =
+            tokio::time::timeout(timeout, asked).await.map_err(|_| HttpError::Timeout(timeout))??;
+        Ok((answer.status(), answer.into_body()))
     }
 
     /// Sends a request and gives the answer, whatever its status, of at most `bytes_max`.
@@ -248,13 +250,12 @@ impl HttpClient {
         headers: Vec<(HeaderName, HeaderValue)>,
         body: Bytes,
         bytes_max: usize,
-    ) -> Result<(StatusCode, Bytes), HttpError> {
+    ) -> Result<Response<Bytes>, HttpError> {
         let mut request = to.authorized(request.uri(&to.uri)).body(Full::from(body))?;
         request.headers_mut().extend(headers);
-        let answer = self.client.request(request).await?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), bytes_max).collect().await.map_err(HttpError::Answer)?;
-        Ok((status, body.to_bytes()))
+        let (parts, body) = self.client.request(request).await?.into_parts();
+        let body = Limited::new(body, bytes_max).collect().await.map_err(HttpError::Answer)?;
+        Ok(Response::from_parts(parts, body.to_bytes()))
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<(), HttpError> {

@@ -8,6 +8,8 @@
 //! | [`RuleQueries`] | the query engine to what rules ask |
 //! | [`RuleSamples`] | the writer of samples to what rules record |
 //! | [`RuleState`] | an object that is swapped whole to the state of rules |
+//! | [`ScrapedSamples`] | a receiver of samples to what scrapes store through |
+//! | [`TargetClient`] | the HTTP client to what targets are asked through |
 //! | [`Alertmanager`] | the HTTP client to what alerts are sent to |
 
 mod alerting;
@@ -31,6 +33,7 @@ mod rule_queries;
 mod rule_samples;
 mod rule_state;
 mod rules;
+mod scraping;
 mod secret;
 mod storage;
 mod stored_deletions;
@@ -56,6 +59,7 @@ pub use rule_queries::RuleQueries;
 pub use rule_samples::RuleSamples;
 pub use rule_state::RuleState;
 pub use rules::{AlertmanagerError, RuleMistakes};
+pub use scraping::{ScrapedSamples, TargetClient};
 pub use secret::{SecretError, read as read_secret};
 pub use storage::{Ack, Storage, WriterError, identity};
 pub use store::{CompactSettings, DiskCache, RETENTION_MIN, ReaderSettings};

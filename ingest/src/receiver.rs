@@ -7,7 +7,7 @@ use model::{Clock, Labels};
 use store::{NewExemplar, SampleBatch, WriteError, Writer};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wire::otlp::Format;
-use wire::remote_write::{self, Faults, KnownLabels, Version};
+use wire::remote_write::{self, Faults, KnownLabels, Version, WriteRequest};
 
 use crate::accept::{self, Accepted, Counts};
 use crate::body::{Compression, Received};
@@ -190,6 +190,17 @@ impl Receiver {
             Ok(accept::accept_from(request, &grant, now_ms, &settings)?)
         };
         self.write(body.decoded(compression, decode).await?).await
+    }
+
+    /// Writes what of samples that were pulled can be written. Done when that is durable; gives what could not be, in one text.
+    ///
+    /// # Errors
+    /// If nothing is written, or not all that could be.
+    pub async fn scraped(&self, request: WriteRequest) -> Result<Option<String>, IngestError> {
+        self.takes_more().await?;
+        let accepted = accept::accept(request, self.clock.now_ms(), &self.settings);
+        let written = self.write(accepted).await.map_err(|unwritten| unwritten.error)?;
+        Ok((!written.faults.is_empty()).then(|| written.faults.text()))
     }
 
     async fn write(&self, accepted: Accepted) -> Result<Written, Unwritten> {

@@ -310,6 +310,11 @@ pub(crate) struct Serve {
     #[arg(long = "config.file", value_name = "FILE")]
     pub(crate) configuration: Option<String>,
 
+    /// Scrape what a file says: global and scrape_configs of Prometheus, other parts of its configuration are not looked at. It is read
+    /// anew when rule files are
+    #[arg(long = "scrape-config", value_name = "FILE")]
+    pub(crate) scrape_config: Option<PathBuf>,
+
     /// Prometheus rule files: a file, a folder, a pattern like rules/*.yml, or the same below s3://BUCKET/; may be given
     /// several times
     #[arg(long, value_name = "FILES")]

@@ -33,3 +33,4 @@ mod s29_query_port;
 mod s31_queries_watched;
 mod s32_push_command;
 mod s33_notifications;
+mod s34_scrape;

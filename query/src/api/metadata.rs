@@ -78,12 +78,16 @@ pub(super) async fn metadata(seen: Seen, parameters: Parameters) -> Result<Succe
     Ok(success)
 }
 
-fn description(out: &mut String, metadata: &Metadata) {
-    let r#type = match metadata.r#type {
-        // as this API and OpenMetrics call it
+/// As this API and OpenMetrics call it.
+pub(super) fn type_name(metric_type: MetricType) -> &'static str {
+    match metric_type {
         MetricType::Untyped => "unknown",
         other => other.as_str(),
-    };
+    }
+}
+
+fn description(out: &mut String, metadata: &Metadata) {
+    let r#type = type_name(metadata.r#type);
     Fields::object(out, |fields| {
         json::string(fields.field("type"), r#type);
         json::string(fields.field("help"), &metadata.help);

@@ -42,6 +42,7 @@ pub use counts::{QueryCounts, SliceCounts, TenantQueries};
 pub use metadata::matchers;
 pub use parameters::Parameters;
 pub use status::{BuildInfo, LastReload, Process};
+pub use targets::{ActiveTarget, ScrapeTargets};
 pub use time::parse_time_ms;
 
 /// What the routes need.
@@ -57,6 +58,8 @@ pub struct Api {
     counters: Arc<Counters>,
     tenant: String,
     log_slower_us: Option<i64>,
+    /// `None`: nothing is scraped.
+    targets: Option<Arc<dyn ScrapeTargets>>,
 }
 
 impl Api {
@@ -82,7 +85,14 @@ impl Api {
             counters: Arc::default(),
             tenant: DEFAULT_TENANT.to_owned(),
             log_slower_us,
+            targets: None,
         }
+    }
+
+    /// Shows what is scraped.
+    #[must_use]
+    pub fn with_targets(self, targets: Arc<dyn ScrapeTargets>) -> Self {
+        Self { targets: Some(targets), ..self }
     }
 
     /// Tells those who ask what process this is.

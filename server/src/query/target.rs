@@ -11,7 +11,7 @@ use axum::http::{HeaderName, HeaderValue, Method, Request, header};
 use bytes::Bytes;
 use clap::Args;
 use config::HttpClientConfig;
-use edge::{CallError, Caller, Endpoint, HttpError, SystemClock};
+use edge::{Caller, Endpoint, SystemClock};
 use model::Clock;
 use serde::de::DeserializeOwned;
 use store::Tenant;
@@ -221,58 +221,14 @@ impl Target {
                 match caller.call(&endpoint, method, &all, body, ANSWER_BYTES_MAX, TIMEOUT).await {
                     Ok((status, body)) => answer::read(status, &body, false),
                     Err(error) => {
-                        Err(unanswered(question.method == Method::GET, &endpoint.to_string(), &error))
+                        let method = if question.method == Method::GET { "Get" } else { "Post" };
+                        Err(QueryFailure::Told(format!(
+                            "query error: {}",
+                            error.told(method, &endpoint.to_string())
+                        )))
                     }
                 }
             }
         }
-    }
-}
-
-/// In Go's words, as far as they can be told.
-fn unanswered(is_get: bool, url: &str, error: &CallError) -> QueryFailure {
-    let method = if is_get { "Get" } else { "Post" };
-    let why = match error {
-        CallError::Http(HttpError::Connection(cause)) if is_refused(cause) => {
-            format!("dial tcp {}: connect: connection refused", address(url))
-        }
-        CallError::Http(HttpError::Timeout(_)) => "context deadline exceeded".to_owned(),
-        error => return QueryFailure::Told(format!("query error: {method} {url:?}: {}", whole(error))),
-    };
-    QueryFailure::Told(format!("query error: {method} {url:?}: {why}"))
-}
-
-/// The error and the innermost cause, if that says more.
-fn whole(error: &CallError) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(next) = innermost.source() {
-        innermost = next;
-    }
-    let (text, cause) = (error.to_string(), innermost.to_string());
-    if text.contains(&cause) { text } else { format!("{text}: {cause}") }
-}
-
-fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let refused = std::io::ErrorKind::ConnectionRefused;
-        if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == refused) {
-            return true;
-        }
-        next = error.source();
-    }
-    false
-}
-
-/// Host and port of a URL.
-fn address(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
-    let host = rest.split(['/', '?']).next().unwrap_or_default();
-    let has_port =
-        host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-    match (has_port, scheme) {
-        (true, _) => host.to_owned(),
-        (false, "https") => format!("{host}:443"),
-        (false, _) => format!("{host}:80"),
     }
 }

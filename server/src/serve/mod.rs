@@ -14,6 +14,7 @@ mod notifications;
 mod own_metrics;
 mod pushgateway;
 mod rules;
+mod scraping;
 mod statsd;
 mod tenants;
 mod unescaped;
@@ -42,6 +43,7 @@ use limits::{Limits, TenantLimits};
 use listen::{Listener, PortLimits};
 use notifications::Notifications;
 use rules::{Around, ServedRules};
+use scraping::{JobsFile, Scraping, Shown};
 use statsd::StatsdPort;
 use tenants::{Common, Roles, RolesOpener, Tenants};
 use web_config::WebConfig;
@@ -103,7 +105,10 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         None if !storage.has_folder() => Ack::Stored,
         Some(AckKind::Logged) | None => Ack::Logged { flush_interval: flags.flush_interval },
     };
+    let jobs = flags.scrape_config.as_deref().map(JobsFile::open).transpose().context("--scrape-config")?;
     let last_reload = Arc::new(LastReload::at(clock.now_ms()));
+    let process = process(values.clone(), clock.now_ms());
+    let targets = jobs.is_some().then(|| Arc::new(Shown::on(&process.host)));
     let common = Arc::new(Common {
         storage: storage.clone(),
         clock: Arc::clone(&clock),
@@ -111,7 +116,8 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         limits,
         query_port: flags.query_port.settings(),
         about: pushgateway::about(&edge::build_information(), values.clone(), clock.now_us()),
-        process: process(values, clock.now_ms()),
+        process,
+        targets: targets.clone(),
         last_reload: Arc::clone(&last_reload),
     });
     let (first, queries) = Roles::open(&Tenant::default(), &common, None).await?;
@@ -134,6 +140,10 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         let statsd = Statsd::new(writer, Arc::clone(&clock), settings, edge::identity());
         (port, Arc::new(statsd.within(first.quota.clone())))
     });
+    let scraping = jobs.map(|file| Scraping::new(file, Arc::clone(&first.receiver), Arc::clone(&clock)));
+    if let (Some(targets), Some(scraping)) = (&targets, &scraping) {
+        targets.show(scraping.scraper());
+    }
     let external_url = flags.external_url.clone().filter(|url| !url.is_empty());
     let external_url = external_url.unwrap_or_else(|| query_port.url());
     let notifications = Notifications::open(&flags, &storage, &external_url, &clock).await?;
@@ -156,6 +166,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         statsd: statsd.as_ref().map(|(_, statsd)| Arc::clone(statsd)),
         evaluator: Arc::clone(&rules.evaluator),
         courier: notifications.as_ref().map(|notifications| Arc::clone(&notifications.courier)),
+        scraper: scraping.as_ref().map(|scraping| Arc::clone(scraping.scraper())),
         last_reload,
         compacting: compacting.clone(),
         disk: disk.clone(),
@@ -175,6 +186,10 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     let compacts = compacting
         .map(|compacting| tokio::spawn(compacting.keep_compacting(flags.compact_interval, stopped.clone())));
     let of_access = tokio::spawn(admission::keep_reading(Arc::clone(&access), stopped.clone())?);
+    let scrapes = match scraping {
+        Some(scraping) => Some(tokio::spawn(scraping.keep_scraping(flags.rules_interval, stopped.clone())?)),
+        None => None,
+    };
     let of_rules = rules.start(&flags, Arc::clone(&clock), &stopped)?;
     let notifies = notifications.map(|notifications| {
         let courier = Arc::clone(&notifications.courier);
@@ -224,6 +239,9 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
     }
     if let Some(keeps_young) = keeps_young {
         keeps_young.await.context("the cache on disk ended badly")?;
+    }
+    if let Some(scrapes) = scrapes {
+        scrapes.await.context("scraping ended badly")?;
     }
     if let Some(of_statsd) = of_statsd {
         of_statsd.await.context("the port of StatsD ended badly")?;

@@ -13,6 +13,7 @@ use edge::{Counts, DiskCache, Storage};
 use ingest::Statsd;
 use model::{Clock, MetricType};
 use query::api::{LastReload, QueryCounts, SliceCounts, TenantQueries};
+use scrape::Scraper;
 use wire::exposition;
 use wire::{Bucket, Family, Histogram, Metric, MetricValue, Summary};
 
@@ -31,6 +32,8 @@ pub(super) struct Sources {
     pub(super) evaluator: Arc<Evaluator>,
     /// `None`: this process notifies nobody itself.
     pub(super) courier: Option<Arc<Courier>>,
+    /// `None`: nothing is scraped.
+    pub(super) scraper: Option<Arc<Scraper>>,
     pub(super) last_reload: Arc<LastReload>,
     /// `None`: this process does not compact.
     pub(super) compacting: Option<Arc<Compacting>>,
@@ -192,6 +195,7 @@ fn of_server(sources: &Sources) -> Vec<Family> {
         .chain(queries(&sources.first.api.counts()))
         .chain(super::rules::families(&sources.evaluator, &sources.last_reload))
         .chain(sources.courier.iter().flat_map(|courier| super::notifications::families(courier)))
+        .chain(sources.scraper.iter().flat_map(|scraper| super::scraping::families(scraper)))
         .collect()
 }
 

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::serve::limits::TenantLimits;
 use crate::serve::looks;
+use crate::serve::scraping::Shown;
 
 /// What all tenants are served with.
 pub(in crate::serve) struct Common {
@@ -29,6 +30,8 @@ pub(in crate::serve) struct Common {
     pub(in crate::serve) about: About,
     pub(in crate::serve) process: Process,
     pub(in crate::serve) last_reload: Arc<LastReload>,
+    /// What is scraped, for the tenant that the server itself belongs to.
+    pub(in crate::serve) targets: Option<Arc<Shown>>,
 }
 
 /// What is of one tenant: who writes, who reads, and what asks them to.
@@ -108,7 +111,9 @@ impl Roles {
         let (api, receiver) = match first {
             None => {
                 let last_reload = Arc::clone(&common.last_reload);
-                (api.with_process(common.process.clone()).with_last_reload(last_reload), receiver)
+                let api = api.with_process(common.process.clone()).with_last_reload(last_reload);
+                let targets = common.targets.clone();
+                (targets.into_iter().fold(api, |api, targets| api.with_targets(targets)), receiver)
             }
             Some(first) => (api.queueing_with(&first.api), receiver.remembering_with(&first.receiver)),
         };

@@ -1,0 +1,167 @@
+//! How targets are asked, and where goes what they answer.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use config::HttpClientConfig;
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http_body_util::LengthLimitError;
+use ingest::Receiver;
+use scrape::{Answered, Asked, Fetch, Sink};
+use wire::encoding::{Encoding, EncodingError, inflate};
+use wire::remote_write::WriteRequest;
+
+use crate::caller::{CallError, Caller};
+use crate::http::{Endpoint, HttpError};
+use crate::tls::TlsError;
+
+/// So many redirections are followed, as by Go's client.
+const REDIRECTIONS_MAX: usize = 10;
+const TOO_LARGE: &str = "body size limit exceeded";
+
+/// Asks targets under one identity.
+#[derive(Debug)]
+pub struct TargetClient(Caller);
+
+impl TargetClient {
+    /// Asks as `config` says, with files relative to `folder`.
+    ///
+    /// # Errors
+    /// If a certificate or key is none, or cannot be read.
+    pub fn new(config: &HttpClientConfig, folder: &Path) -> Result<Self, TlsError> {
+        Caller::new(config, folder).map(Self)
+    }
+
+    /// Asks for something that is small, and gives the answer whatever its status.
+    ///
+    /// # Errors
+    /// Why there is none, as Go tells it.
+    pub async fn get(
+        &self,
+        url: &str,
+        headers: &[(HeaderName, HeaderValue)],
+        timeout: Duration,
+        bytes_max: usize,
+    ) -> Result<Response<Bytes>, String> {
+        let (base, path) = split(url).ok_or_else(|| format!("{url:?} is no URL"))?;
+        let endpoint = Endpoint::below(base, path).map_err(|error| error.to_string())?;
+        self.0.answer(&endpoint, Method::GET, headers, Bytes::new(), bytes_max, timeout).await.map_err(
+            |error| match &error {
+                CallError::Http(HttpError::Answer(cause)) if cause.is::<LengthLimitError>() => {
+                    TOO_LARGE.to_owned()
+                }
+                error => error.told("Get", url),
+            },
+        )
+    }
+}
+
+/// Scheme and host, and what follows.
+fn split(url: &str) -> Option<(&str, &str)> {
+    let host_at = url.find("://")? + 3;
+    let host_end = url[host_at..].find(['/', '?']).map_or(url.len(), |at| host_at + at);
+    Some(url.split_at(host_end))
+}
+
+#[async_trait]
+impl Fetch for TargetClient {
+    #[expect(clippy::disallowed_methods, reason = "an edge: real targets answer in real time")]
+    async fn fetch(&self, asked: &Asked) -> Result<Answered, String> {
+        let until = Instant::now() + Duration::from_millis(u64::try_from(asked.timeout_ms).unwrap_or(0));
+        let headers: Vec<_> = asked
+            .headers
+            .iter()
+            .filter_map(|(name, value)| {
+                Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?))
+            })
+            .collect();
+        let bytes_max = usize::try_from(asked.body_bytes_max).unwrap_or(usize::MAX);
+        let mut url = asked.url.clone();
+        for _ in 0..=REDIRECTIONS_MAX {
+            let answer =
+                self.get(&url, &headers, until.saturating_duration_since(Instant::now()), bytes_max).await?;
+            let (status, location) = (answer.status(), answer.headers().get(header::LOCATION));
+            let location = location.filter(|_| status.is_redirection() && asked.follow_redirects);
+            match location.and_then(|location| location.to_str().ok()) {
+                Some(location) => url = redirected(&url, location),
+                None if status == StatusCode::OK => return answered(answer, bytes_max),
+                None => {
+                    let reason = status.canonical_reason().unwrap_or_default();
+                    return Err(format!("server returned HTTP status {} {reason}", status.as_u16()));
+                }
+            }
+        }
+        Err(format!("Get {:?}: stopped after {REDIRECTIONS_MAX} redirects", asked.url))
+    }
+}
+
+/// Where a redirection leads.
+fn redirected(from: &str, location: &str) -> String {
+    let Some((base, path)) = split(from).filter(|_| !location.contains("://")) else {
+        return location.to_owned();
+    };
+    if location.starts_with("//") {
+        return format!("{}:{location}", base.split(':').next().unwrap_or_default());
+    }
+    if location.starts_with('/') {
+        return format!("{base}{location}");
+    }
+    let folder = path.split('?').next().unwrap_or_default();
+    let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder);
+    format!("{base}{folder}/{location}")
+}
+
+fn answered(answer: Response<Bytes>, bytes_max: usize) -> Result<Answered, String> {
+    let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let content_type = header(header::CONTENT_TYPE);
+    let encoding = match header(header::CONTENT_ENCODING).as_deref() {
+        Some("gzip") => Encoding::Gzip,
+        _ => Encoding::Identity,
+    };
+    let body = answer.into_body();
+    let body = inflate(encoding, &body, bytes_max).map_err(|error| match error {
+        EncodingError::TooLarge { .. } => TOO_LARGE.to_owned(),
+        error => error.to_string(),
+    })?;
+    Ok(Answered { content_type, body: body.into_owned() })
+}
+
+/// Stores what is scraped as what is received is stored.
+#[derive(Debug)]
+pub struct ScrapedSamples(Arc<Receiver>);
+
+impl ScrapedSamples {
+    /// Through a receiver.
+    pub fn new(receiver: Arc<Receiver>) -> Self {
+        Self(receiver)
+    }
+}
+
+#[async_trait]
+impl Sink for ScrapedSamples {
+    async fn write(&self, samples: WriteRequest) -> Result<(), String> {
+        match self.0.scraped(samples).await {
+            Ok(None) => Ok(()),
+            Ok(Some(faults)) => Err(faults),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirections() {
+        let check = |from: &str, location: &str, expect: &str| assert_eq!(redirected(from, location), expect);
+        check("http://a:1/x/y?z=1", "https://b/c", "https://b/c");
+        check("http://a:1/x/y?z=1", "/c?d", "http://a:1/c?d");
+        check("http://a:1/x/y?z=1", "c", "http://a:1/x/c");
+        check("http://a:1", "c", "http://a:1/c");
+        check("https://a:1/x", "//b/c", "https://b/c");
+    }
+}
