@@ -10,7 +10,7 @@
 #   .peers/sam/     the SAM command line, in a venv of its own (tests/peers/sam.txt)
 #   .peers/checkov/ checkov, in a venv of its own (tests/peers/checkov.txt)
 #   .peers/schemathesis/ schemathesis, in a venv of its own (tests/peers/schemathesis.txt)
-#   .peers/venv/    SeaweedFS, prometheus_client, Playwright, clients of StatsD and InfluxDB, DuckDB, pyarrow, pytest: tests/peers/requirements.txt
+#   .peers/venv/    SeaweedFS, prometheus_client, Playwright, a mail server, clients of StatsD and InfluxDB, DuckDB, pyarrow, pytest: tests/peers/requirements.txt
 # Needs Debian (or a system with its apt sources), root, python3 with venv, node with npm, terraform, and a JDK of 11 or later. Where
 # everything is there already it only prints the versions. `tools/peers.sh --fresh` starts from nothing.
 set -euo pipefail

@@ -16,6 +16,8 @@ mod source;
 mod state;
 
 #[cfg(test)]
+mod killed;
+#[cfg(test)]
 mod tests;
 
 pub use api::{API_PATHS, router};

@@ -99,7 +99,7 @@ struct World {
 
 const START_MS: i64 = 1_767_225_600_000;
 
-fn book(text: &str) -> Book {
+pub(crate) fn book(text: &str) -> Book {
     Book::read(text, &[], Path::new("/"), "http://mayfly", 0).expect("reads")
 }
 
