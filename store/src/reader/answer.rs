@@ -24,10 +24,10 @@ pub struct Answer<T> {
     pub usage: Usage,
 }
 
-impl Answer<()> {
-    /// The same about what was found.
-    pub(super) fn with<T>(self, found: T) -> Answer<T> {
-        Answer { found, left_out: self.left_out, usage: self.usage }
+impl<T> Answer<T> {
+    /// The same about something that is made of what was found.
+    pub(super) fn map<U>(self, of: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer { found: of(self.found), left_out: self.left_out, usage: self.usage }
     }
 }
 

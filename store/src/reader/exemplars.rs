@@ -54,7 +54,7 @@ impl Reader {
         let series = found
             .into_iter()
             .map(|(labels, exemplars)| ExemplarSeries { labels, exemplars: in_order(exemplars) });
-        Ok(answer.with(series.collect()))
+        Ok(answer.map(|()| series.collect()))
     }
 
     /// The exemplars that came with the last pushes to some series, which are given with the stamps of these pushes, in
@@ -88,7 +88,7 @@ impl Reader {
             )
             .await?;
         found.values_mut().for_each(|of_series| of_series.sort_by_key(|pushed| pushed.exemplar.at_ms));
-        Ok(answer.with(found))
+        Ok(answer.map(|()| found))
     }
 
     /// Shows exemplars, in no order.

@@ -143,24 +143,16 @@ impl Plan {
         self.pushes.marks(&self.of_pushes).chain(self.samples.marks(&self.of_samples)).collect()
     }
 
-    /// Takes away the files of samples of which there is something else instead, and gives that; files of which something may be
-    /// deleted stay. In the order of [`Plan::files_of_samples`].
-    pub(super) fn take_samples<T>(&mut self, instead: Vec<Option<T>>) -> Vec<T> {
-        let mut instead = instead.into_iter();
-        let mut found = Vec::new();
-        self.samples.opened.retain(|since| {
-            let is_plain = since.mask.is_none() && since.since_us.is_none();
-            let of_file = instead.next().flatten().filter(|_| is_plain);
-            let stays = of_file.is_none();
-            found.extend(of_file);
-            stays
-        });
-        found
+    /// The files of samples; `None` where something of one may be deleted.
+    pub(super) fn plain_samples(&self) -> impl Iterator<Item = Option<&Opened>> {
+        let is_plain = |since: &&Since<Opened>| since.mask.is_none() && since.since_us.is_none();
+        self.samples.opened.iter().map(move |since| Some(since).filter(is_plain).map(|since| &since.file))
     }
 
-    /// The files of samples.
-    pub(super) fn files_of_samples(&self) -> impl Iterator<Item = &Opened> {
-        self.samples.opened.iter().map(|since| &since.file)
+    /// Takes away these of the files of samples, of which is known what was asked for.
+    pub(super) fn take_samples(&mut self, is_known: &[bool]) {
+        let mut is_known = is_known.iter();
+        self.samples.opened.retain(|_| !is_known.next().copied().unwrap_or(false));
     }
 
     /// What of a selection of samples may be seen.

@@ -8,10 +8,12 @@ use futures::future::BoxFuture;
 
 use super::fetch::Fetch;
 use super::listing::Found;
-use super::open::{Kept, Key, Opened, Parts, Read};
+use super::open::{Kept, Key, Parts, Read};
 use super::{ReadError, Reader};
 use crate::compute::{compute, decoded};
-use crate::segment::{KnownRows, Listing, Matched, Sealed, Segment, SegmentError, SeriesList, Wanted};
+use crate::segment::{
+    KnownRows, LabelValues, Listing, Matched, Sealed, Segment, SegmentError, SeriesList, Wanted,
+};
 
 /// Which series an object has is kept if that takes no more than this part of what may be kept, about so many bytes for each, …
 const SHARE_OF_LIST: usize = 16;
@@ -19,6 +21,9 @@ const LISTED_BYTES: usize = 512;
 
 /// … and if rows of it were asked for so often: it takes all labels of all of its rows to know it.
 const ASKED_BEFORE_MIN: usize = 8;
+
+/// About what a text takes beside its bytes.
+const VALUE_BYTES: usize = 32;
 
 /// What a request asks lists of series for. Requests for samples bring it along, so that a program that makes none is built without it.
 pub(super) trait ByList: fmt::Debug + Send + Sync {
@@ -72,12 +77,33 @@ impl Reader {
     pub(super) async fn listed(
         &self,
         fetch: &Fetch,
-        opened: &Opened,
+        parts: &Parts,
         at_once: bool,
     ) -> Result<Option<Arc<SeriesList>>, ReadError> {
-        let Opened::Parts(Parts { found, sealed, .. }) = opened else { return Ok(None) };
+        let Parts { found, sealed, .. } = parts;
         let asked_before_min = if at_once { 0 } else { ASKED_BEFORE_MIN };
         self.series_list(fetch, found, sealed, asked_before_min).await
+    }
+
+    /// The values of a label in a file of samples, as far as its dictionaries tell them; `None` if only rows do.
+    pub(super) async fn values_in(
+        &self,
+        fetch: &Fetch,
+        parts: &Parts,
+        label: &Arc<str>,
+    ) -> Result<Option<Arc<[Arc<str>]>>, ReadError> {
+        let Parts { found, sealed, .. } = parts;
+        let key = Key::Values(found.object.clone(), Arc::clone(label));
+        if let Some(Kept::Values(values)) = self.memory.get(&key) {
+            return Ok(Some(values));
+        }
+        let Some(values) = LabelValues::of(sealed, label) else { return Ok(None) };
+        // who reads rows then is told what is wrong
+        let Ok(values) = self.decoded(fetch, found, sealed, values).await? else { return Ok(None) };
+        let texts: usize = values.iter().map(|value| VALUE_BYTES + value.len()).sum();
+        let bytes = texts + found.object.as_ref().len() + label.len();
+        self.remember(fetch, key, Kept::Values(Arc::clone(&values)), bytes);
+        Ok(Some(values))
     }
 
     /// Which series an open file of samples has, if that is kept: where it does not take much, and rows were asked for so often before.

@@ -5,11 +5,54 @@ use std::sync::Arc;
 
 use model::{Labels, NeededLabels, Selection};
 
+use super::files::Plan;
+use super::open::{Opened, Parts};
 use super::request::Request;
-use super::{Answer, ReadError, Reader, Usage, stream};
+use super::{Answer, ReadError, Reader, Usage, fetch::Fetch, stream};
 use crate::compute::compute;
-use crate::segment::{SeriesList, Span};
+use crate::segment::Span;
 use crate::stats::count;
+
+/// What is asked of the labels of some series.
+#[derive(Clone, Debug)]
+enum Asked {
+    /// All label sets, with some of their labels.
+    Sets(NeededLabels),
+    Names,
+    Values(Arc<str>),
+}
+
+/// What was found of that.
+#[derive(Debug, Default)]
+struct Seen {
+    sets: BTreeSet<Labels>,
+    texts: BTreeSet<Arc<str>>,
+}
+
+impl Asked {
+    /// The labels that have to be read.
+    fn needed(&self) -> NeededLabels {
+        match self {
+            Self::Sets(needed) => needed.clone(),
+            Self::Names => NeededLabels::All,
+            Self::Values(name) => NeededLabels::These(BTreeSet::from([Arc::clone(name)])),
+        }
+    }
+
+    fn see(&self, labels: Labels, seen: &mut Seen) {
+        match self {
+            Self::Sets(_) => _ = seen.sets.insert(labels),
+            Self::Values(name) => seen.texts.extend(labels.get_shared(name).cloned()),
+            Self::Names => {
+                for label in &labels {
+                    if !seen.texts.contains(&label.name) {
+                        seen.texts.insert(Arc::clone(&label.name));
+                    }
+                }
+            }
+        }
+    }
+}
 
 impl Reader {
     /// The label sets of the series that hold or have something within the time of one of the selections that they match,
@@ -22,29 +65,47 @@ impl Reader {
         selections: &[Selection],
         needed: &NeededLabels,
     ) -> Result<Answer<Vec<Labels>>, ReadError> {
-        let mut found = BTreeSet::new();
-        let answer = self.each(selections, needed, false, |labels| _ = found.insert(labels)).await?;
-        Ok(answer.with(found.into_iter().collect()))
+        let answer = self.seen(selections, &Asked::Sets(needed.clone())).await?;
+        Ok(answer.map(|seen| seen.sets.into_iter().collect()))
     }
 
-    /// Shows the label sets of those series, in no order, some of them several times: all of them at once may be too many. `only_names`:
-    /// of label sets with the same names one may be enough.
-    async fn each(
+    /// The values of a label over those series, in order.
+    ///
+    /// # Errors
+    /// As for [`Reader::series`].
+    pub async fn label_values(
         &self,
+        name: &str,
         selections: &[Selection],
-        needed: &NeededLabels,
-        only_names: bool,
-        mut see: impl FnMut(Labels) + Send,
-    ) -> Result<Answer<()>, ReadError> {
-        let mut answer = Answer::default();
+    ) -> Result<Answer<Vec<Arc<str>>>, ReadError> {
+        let answer = self.seen(selections, &Asked::Values(name.into())).await?;
+        Ok(answer.map(|seen| seen.texts.into_iter().collect()))
+    }
+
+    /// The names of the labels of those series, in order.
+    ///
+    /// # Errors
+    /// As for [`Reader::series`].
+    pub async fn label_names(&self, selections: &[Selection]) -> Result<Answer<Vec<Arc<str>>>, ReadError> {
+        let answer = self.seen(selections, &Asked::Names).await?;
+        Ok(answer.map(|seen| seen.texts.into_iter().collect()))
+    }
+
+    /// What is asked of those series. They come one after the other: all of them at once may be too many.
+    async fn seen(&self, selections: &[Selection], asked: &Asked) -> Result<Answer<Seen>, ReadError> {
+        let mut answer = Answer::<Seen>::default();
         for selection in selections {
-            let of_one = match self.each_listed(selection, needed, only_names, &mut see).await {
-                Ok(Some(of_one)) => of_one,
-                // what was seen is seen again; an error is told if it comes again
+            let of_one = match self.seen_beside_rows(selection, asked).await {
+                Ok(Some(of_one)) => of_one.map(|seen| {
+                    answer.found.sets.extend(seen.sets);
+                    answer.found.texts.extend(seen.texts);
+                }),
+                // an error is told if it comes again
                 Ok(None) | Err(_) => {
-                    let mut stream = self.stream_of(selection, needed, false);
+                    let mut stream = self.stream_of(selection, &asked.needed(), false);
                     while let Some(batch) = stream.next_identified().await {
-                        batch?.into_iter().for_each(|identified| see(identified.series.labels));
+                        let batch = batch?.into_iter();
+                        batch.for_each(|identified| asked.see(identified.series.labels, &mut answer.found));
                     }
                     stream.finish()
                 }
@@ -57,80 +118,123 @@ impl Reader {
         Ok(answer)
     }
 
-    /// The same from what is in memory of the series of files, as far as that tells it; `None` if much is left to be read.
-    async fn each_listed(
+    /// The same from what files of samples say beside their rows and what is in memory of their series, as far as that tells it; `None`
+    /// if much is left to be read.
+    async fn seen_beside_rows(
         &self,
         selection: &Selection,
-        needed: &NeededLabels,
-        only_names: bool,
-        see: &mut (impl FnMut(Labels) + Send),
-    ) -> Result<Option<Answer<()>>, ReadError> {
-        let (fetch, request) = (self.fetch(), Request::of(selection, needed, false));
+        asked: &Asked,
+    ) -> Result<Option<Answer<Seen>>, ReadError> {
+        let mut seen = Seen::default();
+        let (fetch, request) = (self.fetch(), Request::of(selection, &asked.needed(), false));
         let mut plan = self.plan(&fetch, &request).await?;
-        // who asks for all series reads all labels anyway
-        let is_all = selection.matchers.is_empty();
-        let mut listed = Vec::new();
-        for opened in plan.files_of_samples() {
-            listed.push(self.listed(&fetch, opened, is_all).await?);
-        }
-        if listed.iter().all(Option::is_none) {
+        let is_known = match plan.seen_of_samples(selection) {
+            Some(within) => self.known_files(&fetch, &plan, &within, asked, &mut seen).await?,
+            None => plan.plain_samples().map(|_| true).collect(),
+        };
+        if !is_known.contains(&true) {
             return Ok(None);
         }
-        let label_sets = match plan.seen_of_samples(selection) {
-            Some(seen) => {
-                let needed = needed.clone();
-                let of_list = move |list: Option<Arc<SeriesList>>| match list {
-                    Some(list) => list.label_sets(&seen, &needed, only_names),
-                    None => None,
-                };
-                compute(move || listed.into_iter().map(of_list).collect::<Vec<_>>()).await?
-            }
-            None => vec![Some(Arc::default()); listed.len()],
-        };
-        let label_sets = plan.take_samples(label_sets);
+        plan.take_samples(&is_known);
         if plan.marks().iter().map(|(_, rows)| rows).sum::<usize>() > self.settings.batch_rows {
             return Ok(None);
         }
         let (streams, left_out) = self.read(&fetch, &request, &plan, Span::default()).await?;
         let (of_rest, left_out) = (selection.clone(), [plan.left_out(), left_out].concat());
         let rest = compute(move || stream::series(&streams, &of_rest)).await?;
-        label_sets.iter().flat_map(|of_file| of_file.iter().cloned()).for_each(&mut *see);
-        rest.into_iter().for_each(|identified| see(identified.series.labels));
+        rest.into_iter().for_each(|identified| asked.see(identified.series.labels, &mut seen));
         count(&self.stats.selections, 1);
-        Ok(Some(Answer { found: (), left_out: self.told(left_out), usage: fetch.usage() }))
+        Ok(Some(Answer { found: seen, left_out: self.told(left_out), usage: fetch.usage() }))
     }
 
-    /// The values of a label over those series, in order.
-    ///
-    /// # Errors
-    /// As for [`Reader::series`].
-    pub async fn label_values(
+    /// Of which of the files of samples it is known what is asked of the series that have a sample `within` a selection; that is seen.
+    async fn known_files(
         &self,
-        name: &str,
-        selections: &[Selection],
-    ) -> Result<Answer<Vec<Arc<str>>>, ReadError> {
-        let needed = NeededLabels::These(BTreeSet::from([name.into()]));
-        let mut values: BTreeSet<Arc<str>> = BTreeSet::new();
-        let see = |labels: Labels| values.extend(labels.get_shared(name).cloned());
-        let answer = self.each(selections, &needed, false, see).await?;
-        Ok(answer.with(values.into_iter().collect()))
+        fetch: &Fetch,
+        plan: &Plan,
+        within: &Selection,
+        asked: &Asked,
+        seen: &mut Seen,
+    ) -> Result<Vec<bool>, ReadError> {
+        let (mut is_known, mut cut) = (Vec::new(), Vec::new());
+        for (place, opened) in plan.plain_samples().enumerate() {
+            is_known.push(match opened {
+                Some(Opened::Parts(parts)) => match self.texts(fetch, parts, within, asked).await? {
+                    Some((texts, true)) => {
+                        seen.texts.extend(texts);
+                        true
+                    }
+                    Some((texts, false)) => {
+                        cut.push((place, texts));
+                        self.sees_list(fetch, parts, within, asked, seen).await?
+                    }
+                    None => self.sees_list(fetch, parts, within, asked, seen).await?,
+                },
+                Some(Opened::Whole(_)) | None => false,
+            });
+        }
+        // where some rows are of another time, there may be fewer texts, but no others
+        for (place, texts) in cut {
+            is_known[place] |= texts.iter().all(|text| seen.texts.contains(text));
+        }
+        Ok(is_known)
     }
 
-    /// The names of the labels of those series, in order.
-    ///
-    /// # Errors
-    /// As for [`Reader::series`].
-    pub async fn label_names(&self, selections: &[Selection]) -> Result<Answer<Vec<Arc<str>>>, ReadError> {
-        let mut names: BTreeSet<Arc<str>> = BTreeSet::new();
-        let see = |labels: Labels| {
-            for label in &labels {
-                if !names.contains(&label.name) {
-                    names.insert(Arc::clone(&label.name));
+    /// The texts that are asked for as a file of samples says them beside its rows, and whether all of its rows are within the
+    /// selection; `None` if only rows tell.
+    async fn texts(
+        &self,
+        fetch: &Fetch,
+        parts: &Parts,
+        within: &Selection,
+        asked: &Asked,
+    ) -> Result<Option<(Vec<Arc<str>>, bool)>, ReadError> {
+        let Some((first_us, last_us)) = parts.sealed.times_us() else { return Ok(None) };
+        if !within.matchers.is_empty() {
+            return Ok(None);
+        }
+        let from_us = within.start_ms.saturating_mul(1_000);
+        let to_us = within.end_ms.saturating_mul(1_000).saturating_add(999);
+        let is_whole = from_us <= first_us && last_us <= to_us;
+        let texts = match asked {
+            Asked::Sets(_) => return Ok(None),
+            Asked::Values(name) => match self.values_in(fetch, parts, name).await? {
+                Some(values) => values.to_vec(),
+                None => return Ok(None),
+            },
+            Asked::Names => {
+                let names = parts.sealed.label_names();
+                let mut sure = names.sure;
+                for name in names.perhaps {
+                    match self.values_in(fetch, parts, &name).await? {
+                        Some(values) if values.is_empty() => {}
+                        Some(_) => sure.push(name),
+                        None => return Ok(None),
+                    }
                 }
+                sure
             }
         };
-        let answer = self.each(selections, &NeededLabels::All, true, see).await?;
-        Ok(answer.with(names.into_iter().collect()))
+        Ok(Some((texts, is_whole)))
+    }
+
+    /// Looks for what is asked in the list of the series of a file, and says whether that tells it.
+    async fn sees_list(
+        &self,
+        fetch: &Fetch,
+        parts: &Parts,
+        within: &Selection,
+        asked: &Asked,
+        seen: &mut Seen,
+    ) -> Result<bool, ReadError> {
+        // who asks for all series reads all labels anyway
+        let at_once = within.matchers.is_empty();
+        let Some(list) = self.listed(fetch, parts, at_once).await? else { return Ok(false) };
+        let (within, needed, only_names) = (within.clone(), asked.needed(), matches!(asked, Asked::Names));
+        let sets = compute(move || list.label_sets(&within, &needed, only_names)).await?;
+        let Some(sets) = sets else { return Ok(false) };
+        sets.iter().for_each(|labels| asked.see(labels.clone(), seen));
+        Ok(true)
     }
 }
 

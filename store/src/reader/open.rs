@@ -62,14 +62,15 @@ pub(super) enum Key {
     Name(Path, Arc<str>),
     /// Which series an object of samples has.
     Series(Path),
+    /// The values that a label has in an object of samples.
+    Values(Path, Arc<str>),
 }
 
 impl Key {
     pub(super) fn object(&self) -> &Path {
         match self {
-            Self::Opened(object) | Self::Page(object, _) | Self::Name(object, _) | Self::Series(object) => {
-                object
-            }
+            Self::Opened(object) | Self::Series(object) | Self::Page(object, _) => object,
+            Self::Name(object, _) | Self::Values(object, _) => object,
         }
     }
 }
@@ -80,6 +81,7 @@ pub(super) enum Kept {
     Whole(Arc<Segment>),
     Sealed(Arc<Sealed>),
     Series(Arc<SeriesList>),
+    Values(Arc<[Arc<str>]>),
     Page(Bytes),
     /// Retry keys beside a run.
     Counted(Arc<Vec<Counted>>),
@@ -172,7 +174,7 @@ impl Reader {
         let opened = match self.memory.get(key)? {
             Kept::Whole(segment) => Opened::Whole(segment),
             Kept::Sealed(sealed) => Opened::Parts(Parts { found: found.clone(), sealed, matched: None }),
-            Kept::Series(_) | Kept::Page(_) | Kept::Counted(_) => return None,
+            Kept::Series(_) | Kept::Values(_) | Kept::Page(_) | Kept::Counted(_) => return None,
         };
         count(&self.stats.segments_cached, 1);
         fetch.count_known();

@@ -12,6 +12,7 @@ mod head;
 mod histogram;
 mod hybrid;
 mod index;
+mod label_values;
 mod matched;
 mod needs;
 mod pages;
@@ -38,6 +39,7 @@ use model::{
 pub(crate) use decode::decode;
 pub(crate) use encode::{PAGED_ROWS_MIN, checksum, encode, encode_paged};
 pub use error::SegmentError;
+pub(crate) use label_values::LabelValues;
 pub(crate) use matched::{Look, Matched, Matching};
 pub(crate) use partial::{Decoding, Partial, Step, Wanted};
 pub(crate) use rows::{Lost, Rows, Told};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::{Labels, MatchOp, Matcher, Selection};
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::statistics::Statistics;
 
@@ -198,6 +198,16 @@ fn places_of_series(
         (within.start < within.end).then_some((fingerprint, within))
     });
     pages.collect()
+}
+
+/// First and last time of the rows from a row group on; `None` if that is not known.
+pub(super) fn times_of_rows(sealed: &Sealed, first_group: usize) -> Option<(i64, i64)> {
+    let columns = sealed.metadata.parquet_schema().columns();
+    let ts = columns.iter().position(|column| column.name() == columns::TS)?;
+    let groups = sealed.metadata.metadata().row_groups().get(first_group..)?;
+    let times_of = |group: &RowGroupMetaData| group.column(ts).statistics().and_then(times);
+    let of_groups: Option<Vec<(i64, i64)>> = groups.iter().map(times_of).collect();
+    of_groups?.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
 /// Whether a row may be wanted whose name lies between two.

@@ -134,3 +134,23 @@ async fn what_is_deleted_is_in_no_list() {
     let whole = reader(&store, u64::MAX, 64 << 20);
     check(&whole, &listed, &everything[0]).await;
 }
+
+#[tokio::test]
+async fn names_and_values_are_told_by_dictionaries() {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    write_histograms(&store).await;
+    let whole = reader(&store, u64::MAX, 64 << 20);
+    // nothing is kept
+    let parts = reader(&store, 0, 0);
+    for (start_ms, end_ms) in [(0, i64::MAX), (T0, T0 + 299_000), (T0 + 1_000, T0 + 5_000), (0, T0 - 1)] {
+        check(&whole, &parts, &Selection { start_ms, end_ms, ..selection(&[]) }).await;
+    }
+    let all = [Selection { start_ms: 0, end_ms: i64::MAX, ..selection(&[]) }];
+    let names = parts.label_names(&all).await.expect("reads");
+    let values = parts.label_values("job", &all).await.expect("reads");
+    assert_eq!((names.found.len(), values.found.len()), (2, 40), "and no instance, which is a column");
+    assert_eq!((names.usage.rows, values.usage.rows), (0, 0));
+    // the first minute has no values that the rest has not
+    let cut = [Selection { start_ms: 0, end_ms: T0 + 60_000, ..selection(&[]) }];
+    assert_eq!(parts.label_values("job", &cut).await.expect("reads").usage.rows, 40 * 61);
+}
