@@ -10,6 +10,7 @@ use mayfly_wire::influx::{self, Precision};
 use mayfly_wire::name_escaping::{Escaping, unescape_values};
 use mayfly_wire::otlp::{self, Format};
 use mayfly_wire::remote_write::{self, KnownLabels, Version, WriteRequest};
+use mayfly_wire::scraped::{self, PageReader};
 use mayfly_wire::{
     Accepted, BodyFormat, Family, Limits, exposition, flatten, openmetrics, protobuf, statsd, text,
 };
@@ -150,6 +151,14 @@ fn check(name: &str, corpus: &[&[u8]], tokens: &[&[u8]], target: impl Fn(&[u8]))
     }
 }
 
+/// Reads a page as far as it can be read, with all labels, and what it tells of families.
+fn scrape(mut page: PageReader<'_>) {
+    while let Ok(Some(line)) = page.next() {
+        let _ = line.labels();
+    }
+    page.into_families();
+}
+
 /// Whatever was read can be written in every way. What was read from text reads again as text; protobuf may hold what is refused
 /// only later, such as labels without a name.
 fn written(families: &[Family], is_text: bool) {
@@ -270,6 +279,16 @@ fn no_decoder_panics_or_asks_for_much() {
             assert_eq!(names.len(), families.len());
             assert!(families.iter().all(|family| !family.metrics.is_empty()));
         }
+    });
+    check("scraped text", TEXTS, TEXT_TOKENS, |input| {
+        let body = scraped::with_end(input.to_vec());
+        let options = text::Options { utf8_names: true, ..text::Options::default() };
+        scrape(PageReader::text(&body, options));
+    });
+    check("scraped OpenMetrics", OPENMETRICS, OPENMETRICS_TOKENS, |input| {
+        let body = scraped::with_end(input.to_vec());
+        let options = text::Options { utf8_names: true, ..text::Options::default() };
+        scrape(PageReader::openmetrics(&body, options));
     });
     let bodies = bodies();
     let bodies: Vec<&[u8]> = bodies.iter().map(Vec::as_slice).collect();
