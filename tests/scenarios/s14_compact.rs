@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use edge::{Ack, Storage};
 use mayfly_tests::Fixture;
-use model::{Change, GroupKey, Labels, Merge, MetricType, Push, PushedFamily, PushedSeries};
+use model::{Change, GroupKey, Labels, Merge, MetricType, Push, PushedFamily, PushedSeries, Samples};
+use store::SampleBatch;
 use testkit::ManualClock;
 use testkit::http;
 use testkit::lambda::Function;
@@ -136,6 +137,65 @@ fn what_is_compacted_answers_as_before() {
     assert_eq!(answers(&query, now_ms), before);
 }
 
+#[test]
+fn what_is_older_than_its_retention_goes() {
+    const DAY_MS: i64 = 24 * HOUR_MS;
+    let folder = tempfile::TempDir::new().unwrap();
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now_ms = i64::try_from(since.as_millis()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let storage = Storage::open(folder.path().to_str().unwrap(), None).await.unwrap();
+        for days in [20, 5, 1] {
+            let at_ms = now_ms - days * DAY_MS;
+            let clock = Arc::new(ManualClock::at_ms(at_ms));
+            let samples = storage.sample_writer(Arc::clone(&clock) as _, Ack::Stored).await.unwrap();
+            let mut points = Samples::default();
+            points.push(at_ms, 1.0);
+            let labels = Labels::from_pairs([("__name__", format!("sample_{days}d"))]);
+            samples
+                .push(SampleBatch { series: vec![(labels, points)], ..SampleBatch::default() })
+                .await
+                .unwrap();
+            samples.close().await;
+            let pushes = storage.push_writer(Arc::clone(&clock) as _, Ack::Stored).await.unwrap();
+            pushes.push(push(usize::try_from(days).unwrap(), 1.0, Merge::Set)).await.unwrap();
+            // only what is held still lives on
+            clock.advance_ms(HOUR_MS);
+            let group = GroupKey::of(&Labels::from_pairs([("job", format!("j{days}"))]));
+            pushes.push(Push::new(group, Change::Delete, Vec::new())).await.unwrap();
+            pushes.close().await;
+        }
+    });
+    let there = || {
+        let ask = |query: &str| {
+            let mut command = Command::new(built("mayfly").unwrap());
+            command.args(["query", "instant", "--storage"]).arg(folder.path()).arg(query);
+            lines(&command.output().unwrap()).join("\n")
+        };
+        let of_samples = ask("{__name__=~\"sample_.*\"}[30d]");
+        let of_pushes = ask("present_over_time(rows[30d])");
+        [1, 5, 20].map(|days| {
+            let has = |text: &str, what: &str| text.contains(&format!("{what}{days}"));
+            (has(&of_samples, "sample_"), has(&of_pushes, "job=\"j"))
+        })
+    };
+    lines(&compact(folder.path(), &["--storage.compact-grace=1ms"]));
+    assert_eq!(there(), [(true, true); 3]);
+    // another tenant's does not count, and each stream has its own
+    let flags = [
+        "--storage.compact-grace=1ms",
+        "--storage.retention.samples=10d",
+        "--storage.retention.samples=other=2d",
+        "--storage.retention.pushes=3d",
+    ];
+    lines(&compact(folder.path(), &flags));
+    assert_eq!(there(), [(true, true), (true, false), (false, false)]);
+    let refused = compact(folder.path(), &["--storage.retention.pushes=1d"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("kept for at least 2d"), "{said}");
+}
+
 /// The function `compact` on a folder, for calls that may take so long.
 fn function(folder: &Path, timeout: Duration, more: &[(&str, &str)]) -> Function {
     let mut variables = vec![("MAYFLY_STORAGE".to_owned(), folder.display().to_string())];
@@ -246,6 +306,9 @@ fn a_server_compacts_by_itself() {
     assert_eq!(metric("mayfly_compaction_lag_seconds{stream=\"default/pushes\"}"), "0");
     assert_eq!(metric("mayfly_compaction_invariant_violations_total{stream=\"default/pushes\"}"), "0");
     assert_ne!(metric("mayfly_compaction_requests_total{kind=\"put\"}"), "0");
+    let page = http::get(&query, "/metrics").unwrap().text();
+    let lease = page.lines().filter(|line| line.starts_with("mayfly_compaction_lease{")).collect::<Vec<_>>();
+    assert!(lease.iter().any(|line| line.contains("stream=\"default/pushes\"} ")), "{lease:?}");
     assert_eq!(http::get(&query, "/-/healthy").unwrap().text(), "Mayfly is healthy.\n");
 
     // what keeps it from going on is told once, and the server lives on
