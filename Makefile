@@ -4,7 +4,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # cargo-nextest where it is installed
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: check fmt clippy docs deny page build bootstraps functions test test-peers simulate soak mutants demo bench-store bench-promql bench-gateway bench-query bench-alert bench-ticks bench-functions fuzz
+.PHONY: check fmt clippy docs deny page build bootstraps functions test test-peers simulate soak mutants demo bench-store bench-promql bench-gateway bench-query bench-alert bench-ticks bench-notify bench-functions fuzz
 
 # what CI runs
 check: fmt clippy docs test functions simulate test-peers
@@ -119,6 +119,10 @@ bench-alert:
 # the same rules in one process, tick after tick: processor time and requests
 bench-ticks:
 	$(CARGO) run --release --locked -p mayfly-bench --bin bench-ticks
+
+# 50,000 alerts in 5,000 groups, told to a webhook in one tick: time, processor time and memory
+bench-notify:
+	$(CARGO) run --release --locked -p mayfly-bench --bin bench-notify
 
 # the Lambda functions on a real S3 server: size, start, memory, requests, and what they cost (docs/deploy-aws.md)
 bench-functions: export AWS_ACCESS_KEY_ID = bench
