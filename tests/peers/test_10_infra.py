@@ -95,6 +95,7 @@ def test_what_checkov_finds_is_explained(tmp_path, monkeypatch):
                 "List": {"s3:ListBucket"},
                 "Objects": {"s3:GetObject"},
                 "Written": {"s3:PutObject"},
+                "TakenIn": {"s3:DeleteObject"},
                 "Rules": {"s3:GetObject"},
             },
         ),
