@@ -15,6 +15,7 @@ use parquet::file::metadata::{
     FileMetaData, KeyValue, PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder,
     ParquetMetaDataReader, ParquetMetaDataWriter, RowGroupMetaData,
 };
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::SegmentError;
@@ -185,6 +186,7 @@ impl Sealed {
             let check = check.and_then(|check| u32::from_str_radix(check, 16).ok());
             pages.push(Page { range, check: check.ok_or(SegmentError::Unsealed)? });
         }
+        has_pages_in_order(&metadata).then_some(()).ok_or(SegmentError::Unsealed)?;
         pages.sort_unstable_by_key(|page| page.range.start);
         let (metadata, asked) = (columns::reading(Arc::new(metadata))?, AtomicUsize::new(0));
         Ok(Self { footer, metadata, pages, asked })
@@ -258,6 +260,29 @@ fn index_range(metadata: &ParquetMetaData) -> Option<Range<u64>> {
     ranges.reduce(|all, range| all.start.min(range.start)..all.end.max(range.end))
 }
 
+/// Whether each column has pages in every row group that begin where its index says they may: the first at its first row, each
+/// other behind the one before it, all within the row group. Where there are statistics of pages, they are of as many.
+fn has_pages_in_order(metadata: &ParquetMetaData) -> bool {
+    let Some(offsets) = metadata.offset_index() else { return false };
+    metadata.row_groups().iter().enumerate().all(|(place, group)| {
+        (0..group.num_columns()).all(|column| {
+            let Some(offsets) = offsets.get(place).and_then(|columns| columns.get(column)) else {
+                return false;
+            };
+            let locations = offsets.page_locations();
+            let statistics = metadata.column_index().and_then(|columns| columns.get(place)?.get(column));
+            let counts = match statistics {
+                None | Some(ColumnIndexMetaData::NONE) => None,
+                Some(statistics) => Some(statistics.num_pages()),
+            };
+            locations.first().is_some_and(|first| first.first_row_index == 0)
+                && locations.windows(2).all(|pair| pair[0].first_row_index < pair[1].first_row_index)
+                && locations.last().is_some_and(|last| last.first_row_index < group.num_rows())
+                && counts.is_none_or(|count| count == locations.len() as u64)
+        })
+    })
+}
+
 /// All pages, by row group and column; the dictionary of each column first.
 fn page_ranges(metadata: &ParquetMetaData) -> impl Iterator<Item = Range<u64>> + '_ {
     let groups = metadata.offset_index().map_or(&[][..], |index| &index[..]);
@@ -274,4 +299,94 @@ fn page_ranges(metadata: &ParquetMetaData) -> impl Iterator<Item = Range<u64>> +
             }))
         })
     })
+}
+
+#[cfg(test)]
+impl Sealed {
+    /// What is known of a whole file.
+    pub(super) fn of_file(file: &Bytes) -> Result<Self, SegmentError> {
+        let size = file.len() as u64;
+        let footer = slice(file, &(footer_start(size, file).ok_or(SegmentError::Unsealed)?..size))?;
+        let footer = SealedFooter::open(size, footer)?.ok_or(SegmentError::Unsealed)?;
+        let index = Bytes::copy_from_slice(slice(file, &footer.index_range())?);
+        footer.with_index(&index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use model::{Labels, Samples};
+    use parquet::file::page_index::offset_index::OffsetIndexMetaData;
+    use parquet::file::writer::TrackedWrite;
+
+    use super::*;
+    use crate::segment::{Segment, encode};
+
+    /// A file with another index of the pages of one column in its only row group, and checks that fit.
+    fn crafted(name: &str, change: impl Fn(&mut OffsetIndexMetaData)) -> Bytes {
+        let series = (0..3).map(|series| {
+            let mut samples = Samples::default();
+            (0..4_000).for_each(|at| samples.push(at, 1.0));
+            (Labels::from_pairs([("__name__", format!("m{series}"))]), samples)
+        });
+        let file = encode(&Segment::from_samples(7, &series.collect::<Vec<_>>())).expect("encodes");
+        let metadata = ParquetMetaDataReader::new()
+            .with_page_index_policy(PageIndexPolicy::Required)
+            .parse_and_finish(&file)
+            .expect("parses");
+        let body = usize::try_from(index_range(&metadata).expect("an index").start).expect("small");
+        let (old, mut offsets) =
+            (metadata.file_metadata(), metadata.offset_index().expect("an index").clone());
+        let column = old.schema_descr().columns().iter().position(|column| column.name() == name);
+        change(&mut offsets[0][column.expect("there")]);
+        let mut notes = old.key_value_metadata().expect("notes").clone();
+        notes.retain(|note| note.key != columns::KEY_PAGES && note.key != columns::KEY_INDEX);
+        let unsealed = FileMetaData::new(
+            old.version(),
+            old.num_rows(),
+            None,
+            Some(notes),
+            old.schema_descr_ptr(),
+            old.column_orders().cloned(),
+        );
+        let unsealed = ParquetMetaData::new(unsealed, metadata.row_groups().to_vec())
+            .into_builder()
+            .set_column_index(metadata.column_index().cloned())
+            .set_offset_index(Some(offsets))
+            .build();
+        let mut bytes = Vec::new();
+        let mut written = TrackedWrite::new(&mut bytes);
+        written.write_all(&file[..body]).expect("writes");
+        ParquetMetaDataWriter::new_with_tracked(written, &unsealed).finish().expect("writes");
+        seal(bytes).expect("seals").into()
+    }
+
+    #[test]
+    fn rows_of_pages_are_in_order_and_within_their_row_group() {
+        let firsts = |firsts: &'static [i64]| {
+            move |index: &mut OffsetIndexMetaData| {
+                let one = index.page_locations[0].clone();
+                let pages = firsts.iter().map(|&row| {
+                    let mut page = one.clone();
+                    page.first_row_index = row;
+                    page
+                });
+                index.page_locations = pages.collect();
+            }
+        };
+        for name in [columns::NAME, columns::SERIES, columns::TS, "job"] {
+            assert!(Sealed::of_file(&crafted(name, |_| ())).is_ok(), "{name}");
+            for rows in
+                [&[0, 4_000, 12_000][..], &[0, 2_000_000, 10], &[0, 0, 10], &[1, 4_000], &[-1, 4], &[]]
+            {
+                let sealed = Sealed::of_file(&crafted(name, firsts(rows)));
+                assert!(matches!(sealed, Err(SegmentError::Unsealed)), "{name} {rows:?}");
+            }
+        }
+        // statistics of another number of pages, which would be looked up beside them
+        let sealed = Sealed::of_file(&crafted(columns::NAME, firsts(&[0, 1, 2, 3, 4, 5, 6, 7])));
+        assert!(matches!(sealed, Err(SegmentError::Unsealed)));
+    }
 }
