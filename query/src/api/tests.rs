@@ -36,6 +36,10 @@ impl SeriesSource for Fixed {
         let mut runs = Series { labels, ..Series::default() };
         runs.steps.push(30_000, 90_000, 1.0);
         runs.steps.push(90_000, OPEN_END_MS, 2.0);
+        if selection.metric_name() == Some("typed") {
+            let labels = Labels::from_pairs([("__name__", "typed"), ("__type__", "gauge")]);
+            return Ok(vec![Series { labels, ..up }]);
+        }
         Ok([up, runs].into_iter().filter(|series| selection.matches(&series.labels)).collect())
     }
 }
@@ -393,4 +397,9 @@ async fn a_query_that_is_asked_to_explains_what_it_did() {
         (node, levels) = (child.unwrap_or_default(), levels + 1);
     }
     assert_eq!(levels, 50, "readers of JSON have limits too");
+    // what has types is read once more, with all labels
+    let explain = explained("/api/v1/query?query=sum(typed)&explain=1").await;
+    let reading = &explain["selections"][0];
+    assert_eq!((&reading["series"], &reading["samples"]), (&1.into(), &3.into()), "{explain:#}");
+    assert_eq!((&explain["totals"]["series"], &explain["totals"]["samples"]), (&1.into(), &3.into()));
 }

@@ -51,7 +51,7 @@ impl<'a> Read<'a> {
         let wanted = plan.selections.iter().zip(&plan.needed);
         try_join_all(wanted.enumerate().map(async |(place, (selection, needed))| {
             let Some(explanation) = self.explanation else {
-                return self.one(selection, needed, self.notes, &mut |_| {}).await;
+                return self.one(selection, needed, self.notes, None).await;
             };
             // what is asked of the store is told for each by itself, also where the reading breaks off
             let told = Told {
@@ -62,7 +62,7 @@ impl<'a> Read<'a> {
                 into: self.notes,
                 budget: self.budget,
             };
-            self.one(selection, needed, &told.notes, &mut |batch| told.count(batch)).await
+            self.one(selection, needed, &told.notes, Some(&told)).await
         }))
         .await
     }
@@ -73,12 +73,12 @@ impl<'a> Read<'a> {
         selection: &Selection,
         needed: &NeededLabels,
         notes: &SourceNotes,
-        see: &mut (dyn FnMut(&[Series]) + Send),
+        told: Option<&Told<'_>>,
     ) -> Result<Vec<Series>, QueryError> {
-        if let Some(series) = self.batches(selection, needed, notes, see).await? {
+        if let Some(series) = self.batches(selection, needed, notes, told).await? {
             return Ok(series);
         }
-        let series = self.batches(selection, &NeededLabels::All, notes, see).await?;
+        let series = self.batches(selection, &NeededLabels::All, notes, told).await?;
         series.ok_or(ExecError::Internal { what: "all labels are not enough" }.into())
     }
 
@@ -89,19 +89,24 @@ impl<'a> Read<'a> {
         selection: &Selection,
         needed: &NeededLabels,
         notes: &SourceNotes,
-        see: &mut (dyn FnMut(&[Series]) + Send),
+        told: Option<&Told<'_>>,
     ) -> Result<Option<Vec<Series>>, QueryError> {
         let mut stream = self.source.batches(selection, needed, notes);
         let mut read = Batches::default();
         while let Some(batch) = stream.next().await {
             let batch = batch?;
-            see(&batch);
+            if let Some(told) = told {
+                told.count(&batch);
+            }
             self.budget.check_time()?;
             self.hold(&mut read, &batch)?;
             let any_typed = *needed != NeededLabels::All && batch.iter().any(is_typed);
             read.take(batch);
             if any_typed {
                 self.release(&read);
+                if let Some(told) = told {
+                    told.forget();
+                }
                 return Ok(None);
             }
         }
@@ -142,6 +147,11 @@ impl Told<'_> {
             reading.series += batch.len() as u64;
             reading.samples += samples.sum::<u64>();
         });
+    }
+
+    /// All of it is read again.
+    fn forget(&self) {
+        self.explanation.read(self.place, |reading| (reading.series, reading.samples) = (0, 0));
     }
 }
 
