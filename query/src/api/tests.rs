@@ -390,13 +390,20 @@ async fn a_query_that_is_asked_to_explains_what_it_did() {
     assert_eq!((shown, &explain["omittedNodes"]), (499, &serde_json::json!(101)), "{shown}");
     assert!(explain["plan"]["expr"].as_str().expect("a text").len() < 210);
     let deep = format!("{}up{}", "abs(".repeat(150), ")".repeat(150));
-    let mut node = explained(&format!("/api/v1/query?query={deep}&explain=1")).await["plan"].take();
+    let mut explain = explained(&format!("/api/v1/query?query={deep}&explain=1")).await;
+    assert_eq!(explain["omittedNodes"], 101, "of 151 with 50 levels");
+    let mut node = explain["plan"].take();
     let mut levels = 0;
     while !node.is_null() {
         let child = node.pointer_mut("/children/0").map(serde_json::Value::take);
         (node, levels) = (child.unwrap_or_default(), levels + 1);
     }
     assert_eq!(levels, 50, "readers of JSON have limits too");
+    // all nodes of what is left out count, whatever they are
+    let inner = "sum(rate(up[1m]))%2B-up*scalar(up)+or+topk(1,max_over_time(up[1m:10s]))";
+    let deep = format!("{}{inner}{}", "abs(".repeat(50), ")".repeat(50));
+    let explain = explained(&format!("/api/v1/query?query={deep}&explain=1")).await;
+    assert_eq!(explain["omittedNodes"], 14, "operators in a chain are one");
     // what has types is read once more, with all labels
     let explain = explained("/api/v1/query?query=sum(typed)&explain=1").await;
     let reading = &explain["selections"][0];

@@ -113,9 +113,48 @@ impl Describing {
 
     fn child(&mut self, node: &mut Node) -> Vec<Described> {
         if self.nodes >= NODES_MAX || self.level >= LEVELS_MAX {
-            self.omitted += 1;
+            self.omitted += count(node);
             return Vec::new();
         }
         vec![self.node(node)]
+    }
+}
+
+/// How many nodes would be told of this one and what is below it.
+fn count(node: &Node) -> usize {
+    let (mut waiting, mut count) = (vec![node], 0);
+    while let Some(node) = waiting.pop() {
+        // that one has the place of what it holds
+        count += usize::from(!matches!(node.kind, NodeKind::Once(_)));
+        match &node.kind {
+            NodeKind::Number(_) | NodeKind::String(_) | NodeKind::Instant(_) => {}
+            NodeKind::Once(inner) | NodeKind::Negate(inner) => waiting.push(inner),
+            NodeKind::Binary(binary) => {
+                let (innermost, links) = binary.chain(node);
+                waiting.push(innermost);
+                waiting.extend(links.into_iter().map(|(_, link)| &link.right));
+            }
+            NodeKind::Aggregate(aggregate) => {
+                waiting.extend(&aggregate.parameter);
+                waiting.push(&aggregate.operand);
+            }
+            NodeKind::Call(call) => waiting.extend(&call.arguments),
+            NodeKind::Window(window) => {
+                count += 1;
+                waiting.extend(window.of.inner());
+                waiting.extend(&window.parameters);
+            }
+            NodeKind::Matrix(matrix) => waiting.extend(matrix.of.inner()),
+        }
+    }
+    count
+}
+
+impl Windowed {
+    fn inner(&self) -> Option<&Node> {
+        match self {
+            Self::Selection(_) => None,
+            Self::Subquery(inner) => Some(inner),
+        }
     }
 }
