@@ -8,13 +8,13 @@ mod figures;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use model::{MatchOp, Selection};
+use model::Selection;
 
 pub(crate) use figures::{Figures, Peaks};
 
 use crate::plan::Plan;
 use crate::source::{NeededLabels, SourceUsage};
-use crate::syntax::ByteRange;
+use crate::syntax::{ByteRange, label_name, quoted};
 
 /// See the module.
 #[derive(Debug)]
@@ -216,16 +216,35 @@ impl ExplainedSelection<'_> {
     pub fn selector(&self) -> String {
         let mut text = String::from("{");
         for (index, matcher) in self.selection.matchers.iter().enumerate() {
-            let op = match matcher.op {
-                MatchOp::Equal => "=",
-                MatchOp::NotEqual => "!=",
-                MatchOp::Regex => "=~",
-                MatchOp::NotRegex => "!~",
-            };
             let comma = if index > 0 { ", " } else { "" };
-            text.push_str(&format!("{comma}{}{op}{:?}", matcher.name, matcher.value));
+            let (name, op, value) = (label_name(&matcher.name), matcher.op.as_str(), quoted(&matcher.value));
+            text.push_str(&format!("{comma}{name}{op}{value}"));
         }
         let (begins, is_cut) = shortened(&text, EXPRESSION_BYTES_MAX);
         format!("{begins}{}", if is_cut { "…" } else { "}" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{MatchOp, Matcher};
+
+    use super::*;
+    use crate::syntax::parse_metric_selector;
+
+    #[test]
+    fn selectors_are_promql() {
+        let matchers = [
+            ("__name__", MatchOp::Equal, "up"),
+            ("größe.x", MatchOp::NotEqual, "a\"b\\c\u{1}\n"),
+            ("job", MatchOp::Regex, "a|b"),
+        ];
+        let matchers = matchers.map(|(name, op, value)| Matcher::new(name, op, value).expect("parses"));
+        let selection = Selection { matchers: matchers.to_vec(), start_ms: 0, end_ms: 0 };
+        let needed = NeededLabels::All;
+        let told = ExplainedSelection { selection: &selection, needed: &needed, reading: Reading::default() };
+        let text = told.selector();
+        assert_eq!(text, r#"{__name__="up", "größe.x"!="a\"b\\c\x01\n", job=~"a|b"}"#);
+        assert_eq!(parse_metric_selector(&text).expect("PromQL"), selection.matchers);
     }
 }

@@ -32,6 +32,7 @@ pub use options::Options;
 pub use parser::{DEPTH_MAX, parse, parse_metric, parse_metric_selector};
 pub use position::{ByteRange, Position};
 pub use pretty::pretty;
+pub(crate) use print::label_name;
 pub(crate) use quote::has_raw_bytes;
 pub use quote::quoted;
 pub use series::{SeriesDescription, SeriesItem, parse_series};

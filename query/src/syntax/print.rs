@@ -95,7 +95,8 @@ fn label_list(names: &[Arc<str>]) -> String {
     format!("({})", names.join(", "))
 }
 
-fn label_name(text: &str) -> String {
+/// The name of a label, in quotes where it needs some.
+pub(crate) fn label_name(text: &str) -> String {
     if name::is_legacy_label_name(text) { text.to_owned() } else { quoted(text) }
 }
 
