@@ -86,12 +86,18 @@ pub(crate) fn error_as(error: &IngestError, answer: impl FnOnce(StatusCode, &str
     response
 }
 
-/// Says which limits were exceeded, by all of a request or by parts of it.
-pub(crate) fn exceeding(response: &mut Response, limits: &[&'static str]) {
+/// Says which limits were exceeded, by all of a request or by parts of it: each once, however often it is named.
+pub(crate) fn exceeding(response: &mut Response, named: &[&'static str]) {
+    let mut limits: Vec<&'static str> = Vec::new();
+    for limit in named {
+        if !limits.contains(limit) {
+            limits.push(limit);
+        }
+    }
     // names of settings are words
     if let Some(value) = HeaderValue::from_str(&limits.join(", ")).ok().filter(|value| !value.is_empty()) {
         response.headers_mut().insert(LIMIT, value);
-        response.extensions_mut().insert(Exceeded(limits.to_vec()));
+        response.extensions_mut().insert(Exceeded(limits));
     }
 }
 

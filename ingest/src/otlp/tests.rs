@@ -223,6 +223,10 @@ async fn data_points_alone_are_counted_and_time_what_is_known_of_their_resource(
     let bad = |temporality| sum("far", temporality, 5, NOW_MS + HOUR_MS);
     let good = |temporality| sum("rows", temporality, 5, NOW_MS - 7);
     let odd = sum("odd", 0, 5, NOW_MS + 9);
+    let labelled = format!(
+        r#""attributes": [{{"key": "long", "value": {{"stringValue": "{}"}}}}]"#,
+        "x".repeat(8 << 10 | 1)
+    );
     let check =
         async |attributes: &str, metrics: &[String], rejected: &str, limits: &str, info_ms: &[i64]| {
             let bench = Bench::new();
@@ -241,7 +245,14 @@ async fn data_points_alone_are_counted_and_time_what_is_known_of_their_resource(
         check(region, &[good.clone(), odd.clone()], "1", "", &[NOW_MS - 7]).await;
         check(region, std::slice::from_ref(&good), "", "", &[NOW_MS - 7]).await;
         // it is no data point, so that is a warning
-        check(&long, &[good], "0", "label_value_bytes_max", &[]).await;
+        check(&long, std::slice::from_ref(&good), "0", "label_value_bytes_max", &[]).await;
+        // a limit that a data point exceeds too is told once
+        let too_long = good.replace(
+            "dataPoints\": [\n            {",
+            &format!("dataPoints\": [\n            {{{labelled}, "),
+        );
+        assert_ne!(too_long, good);
+        check(&long, &[good, too_long], "1", "label_value_bytes_max", &[]).await;
     }
 }
 
