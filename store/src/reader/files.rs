@@ -240,26 +240,37 @@ impl Reader {
     }
 
     /// The same files, looked through for the rows that match, for who reads them in many spans.
-    pub(super) async fn look_through(&self, fetch: &Fetch, mut plan: Plan) -> Result<Plan, ReadError> {
-        for (files, wanted) in [(&mut plan.pushes, &plan.of_pushes), (&mut plan.samples, &plan.of_samples)] {
-            let by_list = files.by_list;
-            for some in [&mut files.frames, &mut files.opened] {
-                let looked_through = std::mem::take(some).into_iter().map(async |since| {
-                    let opened = self.looked_through(fetch, &since.file, wanted, by_list).await?;
-                    Ok::<_, ReadError>(since.with(opened))
-                });
-                let looked_through = stream::iter(looked_through).buffered(self.settings.requests_max);
-                let looked_through: Vec<Since<Result<Opened, LeftOut>>> =
-                    looked_through.try_collect().await?;
-                for Since { file, since_us, mask } in looked_through {
-                    match file {
-                        Ok(file) => some.push(Since { file, since_us, mask }),
-                        Err(object) => files.left_out.push(object),
-                    }
-                }
+    pub(super) async fn look_through(&self, fetch: &Fetch, plan: Plan) -> Result<Plan, ReadError> {
+        let (pushes, samples) = futures::try_join!(
+            self.look_through_all(fetch, plan.pushes, &plan.of_pushes),
+            self.look_through_all(fetch, plan.samples, &plan.of_samples),
+        )?;
+        Ok(Plan { pushes, samples, ..plan })
+    }
+
+    async fn look_through_all(
+        &self,
+        fetch: &Fetch,
+        mut files: Files,
+        wanted: &Wanted,
+    ) -> Result<Files, ReadError> {
+        let (frame_count, by_list) = (files.frames.len(), files.by_list);
+        let mut all = std::mem::take(&mut files.frames);
+        all.append(&mut files.opened);
+        let looked_through = all.into_iter().map(async |since| {
+            let opened = self.looked_through(fetch, &since.file, wanted, by_list).await?;
+            Ok::<_, ReadError>(since.with(opened))
+        });
+        let looked_through = stream::iter(looked_through).buffered(self.settings.requests_max);
+        let looked_through: Vec<Since<Result<Opened, LeftOut>>> = looked_through.try_collect().await?;
+        for (index, Since { file, since_us, mask }) in looked_through.into_iter().enumerate() {
+            match file {
+                Ok(file) if index < frame_count => files.frames.push(Since { file, since_us, mask }),
+                Ok(file) => files.opened.push(Since { file, since_us, mask }),
+                Err(object) => files.left_out.push(object),
             }
         }
-        Ok(plan)
+        Ok(files)
     }
 
     /// Reads the series of a span.

@@ -26,10 +26,6 @@ const END_PART: u64 = 256;
 const END_BYTES_MIN: u64 = 16 << 10;
 const END_BYTES_MAX: u64 = 512 << 10;
 
-/// Where all that may be wanted of a file is no more than this, it is fetched at once, and not first what matchers look at and then
-/// what they find: that comes later than bytes that nobody wants.
-const AT_ONCE_BYTES_MAX: u64 = 1 << 20;
-
 /// What an object has of one metric name is kept whole if it takes no more than this part of what may be kept.
 const SHARE_OF_NAME: usize = 16;
 
@@ -375,7 +371,7 @@ impl Reader {
     ) -> Read<D::Done> {
         let mut at_once = BTreeMap::new();
         let may_need = decoding.may_need();
-        if may_need.iter().map(|range| range.end - range.start).sum::<u64>() <= AT_ONCE_BYTES_MAX {
+        if may_need.iter().map(|range| range.end - range.start).sum::<u64>() <= D::AT_ONCE_BYTES_MAX {
             match self.pages(fetch, &found.object, sealed, may_need, &at_once).await? {
                 Ok(pages) => at_once = pages,
                 Err(error) => return Ok(Err(error)),

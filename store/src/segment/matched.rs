@@ -153,6 +153,9 @@ impl Decoding for Matching {
         &self.may_need
     }
 
+    // it looks at all of its rows
+    const AT_ONCE_BYTES_MAX: u64 = 4 << 20;
+
     fn step(&mut self) -> Result<Step<Matched>, SegmentError> {
         loop {
             match self.decoder.try_decode()? {

@@ -80,6 +80,10 @@ pub(crate) struct Partial {
 pub(crate) trait Decoding: Send + 'static {
     type Done: Send + 'static;
 
+    /// Where all that it may come to need is no more than this, it is fetched at once, and not first what matchers look at and then
+    /// what they find, or one row group after the other: that comes later than bytes that nobody wants.
+    const AT_ONCE_BYTES_MAX: u64 = 1 << 20;
+
     /// All bytes that it may come to need: as ranges of whole pages, in any order.
     fn may_need(&self) -> &[Range<u64>];
 

@@ -130,8 +130,11 @@ async fn settle(asked: &AtomicUsize) {
 /// The manifest with the listing, the ends of files, the pages.
 const TRIPS_MAX: usize = 3;
 
+/// The same of what is read in many spans: before the pages of the first comes what tells which rows match.
+const TRIPS_OF_SPANS_MAX: usize = 4;
+
 #[test]
-fn the_first_series_of_a_merged_day_are_there_after_three_answers() {
+fn the_first_series_of_a_merged_day_are_there_after_three_answers_or_four() {
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build();
     runtime.expect("a runtime").block_on(async {
         let (store, _) = written().await;
@@ -165,6 +168,9 @@ fn the_first_series_of_a_merged_day_are_there_after_three_answers() {
             let of = selection(&matchers);
             let trips = round_trips(&store, in_parts.clone(), of.clone()).await;
             assert!(trips <= TRIPS_MAX, "{trips} for {matchers:?}");
+            let in_spans = ReaderSettings { batch_rows: 100, ..in_parts.clone() };
+            let trips = round_trips(&store, in_spans, of.clone()).await;
+            assert!(trips <= TRIPS_OF_SPANS_MAX, "{trips} for {matchers:?} in spans");
             // part of the time
             let later = Selection { start_ms: T0 + 100_000, end_ms: T0 + 150_000, ..of };
             let trips = round_trips(&store, in_parts.clone(), later).await;
