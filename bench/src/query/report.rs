@@ -7,19 +7,6 @@ use super::cost::Cost;
 /// What a question took of each program: Mayfly, Prometheus, VictoriaMetrics.
 pub type Costs = [Cost; 3];
 
-/// A question with its costs.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// The question's name.
-    pub name: &'static str,
-    /// Series or names of the answer.
-    pub found: usize,
-    /// When it is asked again and again.
-    pub warm: Costs,
-    /// When a process that has just started is asked, and nothing of its files is in memory.
-    pub cold: Costs,
-}
-
 /// The head of a table of warm answers.
 pub const WARM_HEAD: &str = "| question | series | Mayfly ms | Prometheus ms | VictoriaMetrics ms | faster than Prometheus | than VictoriaMetrics | processor ms |\n|---|---|---|---|---|---|---|---|";
 

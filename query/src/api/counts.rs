@@ -64,7 +64,7 @@ pub struct TenantQueries {
     pub evaluated: usize,
     /// Queries that wait for a place.
     pub waiting: usize,
-    /// Queries that were refused since too many waited.
+    /// Queries that were refused since too many waited, since the start.
     pub refused: u64,
 }
 

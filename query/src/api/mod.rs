@@ -33,7 +33,7 @@ use model::Clock;
 use crate::engine::{Engine, Settings};
 use crate::source::SeriesSource;
 use counts::Counters;
-use queue::{Crowd, Door, Queue};
+use queue::{Door, Queue};
 use seen::Guarded;
 
 pub use admin::{DeletionCount, SeriesDeleter, SeriesDeletion};
@@ -135,8 +135,7 @@ impl Api {
 
     /// How many queries of this API alone there are.
     pub fn own_queries(&self) -> TenantQueries {
-        let Crowd { evaluated, waiting, refused } = self.door.crowd();
-        TenantQueries { evaluated, waiting, refused }
+        self.door.queries()
     }
 
     /// What it reads, as far as this grant lets see it.

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use super::counts::TenantQueries;
+
 /// The places of a process.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -56,15 +58,6 @@ pub(super) struct Place {
 /// Too many wait already.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
-
-/// How many queries of a tenant there are now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Crowd {
-    pub(super) evaluated: usize,
-    pub(super) waiting: usize,
-    /// Since the start.
-    pub(super) refused: u64,
-}
 
 impl Queue {
     pub(super) fn new(places: usize) -> Arc<Self> {
@@ -177,11 +170,11 @@ impl Door {
     }
 
     /// How many of the tenant there are.
-    pub(super) fn crowd(&self) -> Crowd {
+    pub(super) fn queries(&self) -> TenantQueries {
         let state = self.queue.state();
         let (evaluated, waiting) =
             state.lines.get(&self.line).map_or((0, 0), |line| (line.taken, line.waiting.len()));
-        Crowd { evaluated, waiting, refused: self.refused.load(Ordering::Relaxed) }
+        TenantQueries { evaluated, waiting, refused: self.refused.load(Ordering::Relaxed) }
     }
 
     /// The queue that it leads to.
@@ -253,7 +246,7 @@ mod tests {
         let mut patient = Box::pin(other.enter());
         assert!(patient.as_mut().now_or_never().is_none());
         assert_eq!(queue.all(), 7);
-        assert_eq!(flood.crowd(), Crowd { evaluated: 1, waiting: 5, refused: 0 });
+        assert_eq!(flood.queries(), TenantQueries { evaluated: 1, waiting: 5, refused: 0 });
         drop(first);
         let second = waiting[0].as_mut().now_or_never().expect("came first").expect("is taken");
         assert!(patient.as_mut().now_or_never().is_none());
@@ -282,7 +275,7 @@ mod tests {
         assert!(waiting.as_mut().now_or_never().is_none());
         drop(held);
         assert!(waiting.as_mut().now_or_never().is_some());
-        assert_eq!((narrow.crowd().refused, wide.crowd().refused), (1, 1));
+        assert_eq!((narrow.queries().refused, wide.queries().refused), (1, 1));
     }
 
     #[test]
