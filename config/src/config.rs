@@ -8,6 +8,7 @@ use yaml::{Node, PlacedMistake, Reader, YamlError};
 use crate::alertmanager::{self, AlertmanagersConfig};
 use crate::expand::expand;
 use crate::known::{NO_SCRAPE, refuse};
+use crate::otlp::{self, OtlpConfig};
 
 /// The largest configuration file that is read.
 pub const CONFIG_BYTES_MAX: usize = 1 << 20;
@@ -27,6 +28,8 @@ pub struct Config {
     pub alert_relabel: Vec<Rule>,
     /// Whom alerts are sent to.
     pub alertmanagers: Vec<AlertmanagersConfig>,
+    /// How what comes as OTLP is made into series.
+    pub otlp: OtlpConfig,
 }
 
 /// Everything that is wrong with a configuration file, a line for each.
@@ -63,8 +66,8 @@ fn yaml_place(error: &YamlError) -> String {
     }
 }
 
-const FIELDS: [&str; 3] = ["global", "rule_files", "alerting"];
-const UNSUPPORTED: [(&str, &str); 9] = [
+const FIELDS: [&str; 4] = ["global", "rule_files", "alerting", "otlp"];
+const UNSUPPORTED: [(&str, &str); 8] = [
     ("scrape_configs", NO_SCRAPE),
     ("scrape_config_files", NO_SCRAPE),
     ("runtime", "Mayfly is no Go program"),
@@ -72,7 +75,6 @@ const UNSUPPORTED: [(&str, &str); 9] = [
     ("remote_read", "Mayfly reads its own storage alone"),
     ("storage", "the storage is set by flags, --storage.…"),
     ("tracing", "Mayfly sends no traces"),
-    ("otlp", "how OTLP is translated is not configurable"),
     ("tls_server_config", "it belongs to another file, --web.config.file"),
 ];
 const GLOBAL: [&str; 3] = ["evaluation_interval", "rule_query_offset", "external_labels"];
@@ -132,6 +134,7 @@ impl Config {
                     self.rule_files.extend(items.iter().filter_map(|item| rule_file(reader, item)));
                 }
                 "alerting" => self.alerting(reader, &value),
+                "otlp" => self.otlp = otlp::read(reader, &value),
                 _ => refuse(reader, &key, "the configuration", &FIELDS, &UNSUPPORTED),
             }
         }

@@ -11,6 +11,7 @@ mod config;
 mod expand;
 mod groups;
 mod known;
+mod otlp;
 mod scrape;
 mod secret;
 mod tls;
@@ -23,6 +24,7 @@ pub use auth::{Auth, SigV4};
 pub use client::HttpClientConfig;
 pub use config::{CONFIG_BYTES_MAX, Config, ConfigError, ConfigMistake};
 pub use groups::TargetGroup;
+pub use otlp::{OtlpConfig, STRATEGIES};
 pub use scrape::{
     DnsDiscovery, DnsRecord, FileDiscovery, HttpDiscovery, SampleLimits, ScrapeConfig, ScrapeConfigs,
     ScrapeProtocol, target_groups,

@@ -84,7 +84,7 @@ fn mistakes_have_file_line_and_column() {
     check(
         "global:\n  evaluation_interval: 1q\nfoo: 1\n",
         "p.yml:2:24: unknown unit \"q\" in duration \"1q\"\n\
-         p.yml:3:1: unknown field \"foo\" in the configuration; there are global, rule_files, alerting",
+         p.yml:3:1: unknown field \"foo\" in the configuration; there are global, rule_files, alerting, otlp",
     );
     check(
         "scrape_configs: []\nglobal: {scrape_interval: 1s}\n",

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use alert::{InstantQuery, Notifier, Rules, Settings};
-use config::{AlertmanagerTarget, Config, ConfigError};
+use config::{AlertmanagerTarget, Config, ConfigError, OtlpConfig};
 use tokio::sync::Mutex;
 
 use crate::rule_files::{RuleFileText, RuleFiles, RuleFilesError};
@@ -44,6 +44,8 @@ pub struct Alerting {
     pub settings: Settings,
     /// Who gets alerts.
     pub notifiers: Vec<Arc<dyn Notifier>>,
+    /// What the configuration says of OTLP, which has nothing to do with alerts but stands in the same file.
+    pub otlp: OtlpConfig,
 }
 
 impl std::fmt::Debug for Alerting {
@@ -179,7 +181,7 @@ impl AlertingSource {
             dropped_receivers: dropped.map(AlertmanagerTarget::url).collect(),
             ..self.settings.clone()
         };
-        Ok(Alerting { rules: rules(&files.rules, check)?, settings, notifiers })
+        Ok(Alerting { rules: rules(&files.rules, check)?, settings, notifiers, otlp: config.otlp })
     }
 }
 

@@ -15,6 +15,7 @@ mod receiver;
 mod remote_write;
 mod statsd;
 mod told;
+mod translation;
 
 mod settings;
 mod stats;
@@ -30,3 +31,4 @@ pub use router::{influx_paths, influx_router, paths, router};
 pub use settings::Settings;
 pub use stats::IngestStats;
 pub use statsd::{Statsd, StatsdSettings};
+pub use translation::SharedTranslation;

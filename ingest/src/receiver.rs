@@ -18,6 +18,7 @@ use crate::otlp;
 use crate::settings::Settings;
 use crate::stats::IngestStats;
 use crate::told::Told;
+use crate::translation::SharedTranslation;
 
 /// Takes samples. One per tenant, whichever port they come to.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub struct Receiver {
     settings: Arc<Settings>,
     in_flight: Semaphore,
     room: Arc<Room>,
+    translation: SharedTranslation,
     stats: IngestStats,
     told: Told,
     /// How much may come; `None`: as much as senders like.
@@ -96,6 +98,7 @@ impl Receiver {
             settings: Arc::new(settings),
             in_flight,
             room: Room::new(ROOM_BYTES_MAX),
+            translation: SharedTranslation::default(),
             stats: IngestStats::default(),
             told: Told::default(),
             quota: None,
@@ -119,6 +122,12 @@ impl Receiver {
     #[must_use]
     pub fn in_room(self, room: Arc<Room>) -> Self {
         Self { room, ..self }
+    }
+
+    /// The same, which translates OTLP so.
+    #[must_use]
+    pub fn translating(self, translation: SharedTranslation) -> Self {
+        Self { translation, ..self }
     }
 
     pub(crate) fn room(&self) -> &Arc<Room> {
@@ -266,7 +275,7 @@ impl Receiver {
     ) -> Result<Exported, IngestError> {
         self.takes_more().await?;
         let (settings, now_us) = (Arc::clone(&self.settings), self.clock.now_us());
-        let compression = Compression::Of(kind.encoding);
+        let (compression, translation) = (Compression::Of(kind.encoding), self.translation.in_force());
         let decode = move |body: &mut Received| {
             let is_json = kind.format == Format::Json;
             let body = body.inflated(kind.encoding, is_json, settings.inflated_body_bytes_max)?;
@@ -275,7 +284,13 @@ impl Receiver {
                 return Err(IngestError::OtlpJsonTooLarge { max });
             }
             let message = wire::otlp::decode(kind.format, &body, &settings.decoder_limits())?;
-            Ok(export::accept(wire::otlp::families(&message), &body, now_us, &settings, &grant)?)
+            Ok(export::accept(
+                wire::otlp::families(&message, &translation),
+                &body,
+                now_us,
+                &settings,
+                &grant,
+            )?)
         };
         let export::Accepted { batch, pushes, exemplars, written, faults, remarks } =
             body.decoded(compression, decode).await?;

@@ -140,3 +140,40 @@ fn a_configuration_is_in_force_and_read_anew() {
         }
     }
 }
+
+#[test]
+fn how_otlp_is_translated_is_read_anew() {
+    let fixture = Fixture::with_args(|folder| {
+        let file = folder.path().join("p.yml");
+        std::fs::write(&file, "otlp: {translation_strategy: NoTranslation}\n").unwrap();
+        vec!["--config.file".to_owned(), file.display().to_string(), "--web.enable-lifecycle".to_owned()]
+    });
+    let (file, server) = (fixture.storage().parent().unwrap().join("p.yml"), fixture.server());
+    let export = |job: &str| {
+        let body = super::s22_access::otlp(job, 2);
+        let request = http::Request::new("POST", "/v1/metrics").header("content-type", "application/json");
+        assert_eq!(http::send(&server.gateway, &request.body(body)).unwrap().status, 200);
+    };
+    let name_of = |job: &str| {
+        let query = testkit::server::escape(&format!("count by (__name__) ({{job=\"{job}\"}})"));
+        let answer =
+            http::get(&server.query, &format!("/api/v1/query?query={query}")).unwrap().json().unwrap();
+        answer["data"]["result"][0]["metric"]["__name__"].as_str().unwrap_or_default().to_owned()
+    };
+    let reload = || http::send(&server.query, &http::Request::new("POST", "/-/reload")).unwrap();
+    export("a");
+    assert_eq!(name_of("a"), "zebra.rows");
+    std::fs::write(&file, "otlp: {translation_strategy: UnderscoreEscapingWithoutSuffixes}\n").unwrap();
+    assert_eq!(reload().status, 200);
+    export("b");
+    assert_eq!(name_of("b"), "zebra_rows");
+    std::fs::write(&file, "otlp: {translation_strategy: other}\n").unwrap();
+    let answer = reload();
+    assert!(
+        answer.status == 500 && answer.text().contains("unsupported OTLP translation strategy \"other\"")
+    );
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(reload().status, 200);
+    export("c");
+    assert_eq!(name_of("c"), "zebra_rows_total");
+}

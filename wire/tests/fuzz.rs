@@ -8,7 +8,7 @@ use std::fmt::Write;
 use mayfly_wire::encoding::{AnswerEncoding, Encoding, gzip, inflate};
 use mayfly_wire::influx::{self, Precision};
 use mayfly_wire::name_escaping::{Escaping, unescape_values};
-use mayfly_wire::otlp::{self, Format};
+use mayfly_wire::otlp::{self, Format, Promoted, Strategy, Translation};
 use mayfly_wire::remote_write::{self, KnownLabels, Version, WriteRequest};
 use mayfly_wire::scraped::{self, PageReader};
 use mayfly_wire::{
@@ -302,14 +302,18 @@ fn no_decoder_panics_or_asks_for_much() {
     let otlp = otlp_body();
     check("OTLP in protobuf", &[&otlp], tokens, |input| {
         if let Ok(message) = otlp::decode(Format::Protobuf, input, &Limits::default()) {
-            let _ = otlp::families(&message);
+            for translation in translations() {
+                let _ = otlp::families(&message, &translation);
+            }
         }
     });
     let words: &[&[u8]] =
         &[b"null", b"{}", b"[]", b"\"\"", b"-1", b"1e999", b"\"NaN\"", b"[[[[", b"asInt", b"\xff"];
     check("OTLP in JSON", &[OTLP_JSON], words, |input| {
         if let Ok(message) = otlp::decode(Format::Json, input, &Limits::default()) {
-            let _ = otlp::families(&message);
+            for translation in translations() {
+                let _ = otlp::families(&message, &translation);
+            }
         }
     });
     let packed = [snappy_block(&v1), snappy_block(&vec![0; 1 << 16])];
@@ -377,4 +381,16 @@ fn what_was_read_can_be_written() {
         count += u64::from(!families.is_empty());
     }
     assert!(count > rounds / 20, "only {count} of {rounds} inputs were good");
+}
+
+/// What is usual, and all that is not.
+fn translations() -> [Translation; 2] {
+    let other = Translation {
+        strategy: Strategy::NoUtf8EscapingWithSuffixes,
+        promoted: Promoted::AllBut(vec!["service.name".to_owned()]),
+        keeps_identifying: true,
+        native_histograms: true,
+        scopes: true,
+    };
+    [Translation::default(), other]
 }

@@ -11,6 +11,7 @@ mod limits;
 mod listen;
 mod looks;
 mod notifications;
+mod otlp;
 mod own_metrics;
 mod pushgateway;
 mod rules;
@@ -29,7 +30,7 @@ use std::time::Duration;
 use access::QuotaSettings;
 use anyhow::{Context, bail};
 use edge::{Ack, Storage, SystemClock};
-use ingest::Statsd;
+use ingest::{SharedTranslation, Statsd};
 use model::Clock;
 use query::api::{LastReload, Process};
 use store::{Tenant, WriterSettings};
@@ -119,6 +120,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         process,
         targets: targets.clone(),
         last_reload: Arc::clone(&last_reload),
+        otlp: SharedTranslation::default(),
     });
     let (first, queries) = Roles::open(&Tenant::default(), &common, None).await?;
     let first = Arc::new(first);
@@ -154,6 +156,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         clock: Arc::clone(&clock),
         external_url,
         last_reload: Arc::clone(&last_reload),
+        otlp: common.otlp.clone(),
         notifications: notifications.clone(),
     };
     let mut rules = ServedRules::open(&flags, around).await?;

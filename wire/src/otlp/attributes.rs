@@ -7,19 +7,23 @@ use serde_json::{Map, Value as Json};
 
 use super::message::Attribute;
 use super::names;
+use super::translation::Strategy;
 
 /// Labels by name.
 pub(super) type LabelMap = BTreeMap<String, String>;
 
 /// The labels of some attributes. Values of names that become the same are joined by `;`, in the order of the original names.
-pub(super) fn labels<'a>(attributes: impl IntoIterator<Item = &'a Attribute>) -> LabelMap {
+pub(super) fn labels<'a>(
+    attributes: impl IntoIterator<Item = &'a Attribute>,
+    strategy: Strategy,
+) -> LabelMap {
     let mut attributes: Vec<&Attribute> = attributes.into_iter().collect();
     attributes.sort_by(|a, b| a.key.cmp(&b.key));
     let mut labels = LabelMap::new();
     for Attribute { key, value } in attributes {
         let value = text(value);
         labels
-            .entry(names::label(key))
+            .entry(names::label(key, strategy))
             .and_modify(|before: &mut String| {
                 before.push(';');
                 before.push_str(&value);

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::{Labels, MetricType, stale_nan};
+use model::{Labels, MetricType, Span, stale_nan};
 
 use super::attributes::{self, LabelMap};
 use super::exemplars;
 use super::exponential;
-use super::message::{Attribute, Common, Exponential, Histogram, Message, Metric, Number, Points, Summary};
+use super::message::{
+    Attribute, Common, Exponential, Histogram, Message, Metric, Number, Points, ScopeMetrics, Summary,
+};
 use super::names::{self, Kind};
+use super::translation::Translation;
 use crate::family::{self, Bucket, Family, MetricValue, Quantile};
 use crate::remote_write::Faults;
 
@@ -39,19 +42,28 @@ pub struct Resource {
 const IDENTIFYING: [&str; 3] = ["service.name", "service.namespace", "service.instance.id"];
 
 /// Names and sorts what a message holds.
-pub fn families(message: &Message) -> Export {
+pub fn families(message: &Message, translation: &Translation) -> Export {
     let mut export = Export::default();
     for resource in &message.resource_metrics {
         let attributes = &resource.resource.attributes;
         let identity = identity(attributes);
-        let mut mapper =
-            Mapper { identity: &identity, faults: &mut export.faults, sides: Default::default() };
-        for metric in resource.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
-            mapper.metric(metric);
+        let promoted = attributes.iter().filter(|attribute| translation.promoted.has(&attribute.key));
+        let mut mapper = Mapper {
+            translation,
+            promoted: promoted.collect(),
+            scope: LabelMap::new(),
+            identity: &identity,
+            faults: &mut export.faults,
+            sides: Default::default(),
+        };
+        mapper.promoted.sort_by(|a, b| a.key.cmp(&b.key));
+        for scope in &resource.scope_metrics {
+            mapper.scope = of_scope(scope, translation);
+            scope.metrics.iter().for_each(|metric| mapper.metric(metric));
         }
         let [cumulative, delta] = mapper.sides;
         export.resources.push(Resource {
-            info: target_info(attributes, &identity),
+            info: target_info(attributes, &identity, translation),
             identity: Labels::from_pairs(identity),
             cumulative: cumulative.into_values().collect(),
             delta: delta.into_values().collect(),
@@ -74,13 +86,29 @@ fn identity(attributes: &[Attribute]) -> LabelMap {
     identity
 }
 
+/// What is known about the library that has measured, where that becomes labels. One without a name is not known.
+fn of_scope(metrics: &ScopeMetrics, translation: &Translation) -> LabelMap {
+    let scope = &metrics.scope;
+    if !translation.scopes || scope.name.is_empty() {
+        return LabelMap::new();
+    }
+    let own = [("name", &scope.name), ("version", &scope.version), ("schema_url", &metrics.schema_url)];
+    let mut labels: LabelMap =
+        own.into_iter().map(|(name, value)| (format!("otel_scope_{name}"), value.clone())).collect();
+    labels.extend(scope.attributes.iter().map(|Attribute { key, value }| {
+        (names::label(&format!("otel_scope_{key}"), translation.strategy), attributes::text(value))
+    }));
+    labels
+}
+
 /// What else is known about the resource.
-fn target_info(attributes: &[Attribute], identity: &LabelMap) -> Option<Family> {
-    let others = attributes.iter().filter(|attribute| !IDENTIFYING.contains(&&*attribute.key));
-    let mut labels = attributes::labels(others);
-    if labels.is_empty() || identity.is_empty() {
+fn target_info(attributes: &[Attribute], identity: &LabelMap, translation: &Translation) -> Option<Family> {
+    let is_other = |attribute: &&Attribute| !IDENTIFYING.contains(&&*attribute.key);
+    if identity.is_empty() || !attributes.iter().any(|attribute| is_other(&attribute)) {
         return None;
     }
+    let shown = attributes.iter().filter(|attribute| translation.keeps_identifying || is_other(attribute));
+    let mut labels = attributes::labels(shown, translation.strategy);
     labels.extend(identity.clone());
     Some(Family {
         name: "target_info".into(),
@@ -92,6 +120,10 @@ fn target_info(attributes: &[Attribute], identity: &LabelMap) -> Option<Family> 
 }
 
 struct Mapper<'a> {
+    translation: &'a Translation,
+    /// Of the resource, by name.
+    promoted: Vec<&'a Attribute>,
+    scope: LabelMap,
     identity: &'a LabelMap,
     faults: &'a mut Faults,
     /// Cumulative and delta, by name.
@@ -133,7 +165,8 @@ impl Mapper<'_> {
             }
         }
         if let Some(points) = &metric.histogram {
-            let of = |_: &mut Self, point: &Histogram| classic(point);
+            let is_native = self.translation.native_histograms;
+            let of = |_: &mut Self, point: &Histogram| if is_native { custom(point) } else { classic(point) };
             self.points(metric, Kind::Other, MetricType::Histogram, side(points), points, |p| &p.common, of);
         }
         if let Some(points) = &metric.exponential_histogram {
@@ -172,7 +205,7 @@ impl Mapper<'_> {
         common: fn(&P) -> &Common,
         value: impl Fn(&mut Self, &P) -> Result<MetricValue, String>,
     ) {
-        let name = names::metric(&metric.name, &metric.unit, kind);
+        let name = names::metric(&metric.name, &metric.unit, kind, self.translation.strategy);
         for point in &points.data_points {
             let placed = self.place(&name, side, common(point)).and_then(|(side, metric)| {
                 // Prometheus takes none of gauges and summaries
@@ -217,7 +250,12 @@ impl Mapper<'_> {
         }
         let ms = |nanos: u64| (nanos / 1_000_000) as i64;
         let at_ms = ms(common.time_unix_nano);
-        let mut labels = attributes::labels(&common.attributes);
+        let strategy = self.translation.strategy;
+        let mut labels = attributes::labels(&common.attributes, strategy);
+        for Attribute { key, value } in &self.promoted {
+            labels.entry(names::label(key, strategy)).or_insert_with(|| attributes::text(value));
+        }
+        labels.extend(self.scope.clone());
         if let Some(name) = labels.keys().find(|name| name.is_empty() || *name == Labels::NAME) {
             return Err(format!("an attribute would become the label {name:?}"));
         }
@@ -270,6 +308,41 @@ fn classic(point: &Histogram) -> Result<MetricValue, String> {
     let (count, sum) = (point.count as f64, point.sum.unwrap_or(f64::NAN));
     Ok(MetricValue::Histogram(family::Histogram { count, sum, buckets, native: None }))
 }
+
+/// A histogram with explicit bounds as a native one with custom bounds.
+fn custom(point: &Histogram) -> Result<MetricValue, String> {
+    classic(point)?;
+    let Histogram { bucket_counts, explicit_bounds, .. } = point;
+    if explicit_bounds.last().is_some_and(|bound| bound.is_infinite()) {
+        return Err("the last bound is infinite, behind which there is a bucket already".to_owned());
+    }
+    let is_absent = point.common.flags & 1 == 1;
+    let (count, sum) = match is_absent {
+        true => (stale_nan(), stale_nan()),
+        false => (point.count as f64, point.sum.unwrap_or(0.0)),
+    };
+    let counts: Vec<f64> = match (is_absent, bucket_counts.is_empty()) {
+        (true, _) => Vec::new(),
+        // without bounds all of it is in the one bucket that there is
+        (false, true) => vec![count],
+        (false, false) => bucket_counts.iter().map(|count| *count as f64).collect(),
+    };
+    let length = counts.len() as u32;
+    let native = model::Histogram {
+        schema: CUSTOM_BOUNDS,
+        count,
+        sum,
+        positive_spans: if length > 0 { vec![Span { offset: 0, length }] } else { Vec::new() },
+        positive_counts: counts,
+        custom_bounds: explicit_bounds.clone(),
+        ..model::Histogram::default()
+    };
+    let native = Some(Arc::new(native.compacted()));
+    Ok(MetricValue::Histogram(family::Histogram { count, sum, buckets: Vec::new(), native }))
+}
+
+/// The schema of native histograms with custom bounds.
+const CUSTOM_BOUNDS: i8 = -53;
 
 fn summary(point: &Summary) -> MetricValue {
     let quantile = |of: &super::message::Quantile| Quantile { quantile: of.quantile, value: of.value };

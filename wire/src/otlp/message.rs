@@ -33,7 +33,23 @@ pub(super) struct Attributed {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ScopeMetrics {
     #[serde(deserialize_with = "null_as_default")]
+    pub(super) scope: Scope,
+    #[serde(deserialize_with = "null_as_default")]
     pub(super) metrics: Vec<Metric>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub(super) schema_url: String,
+}
+
+/// What has measured: a library.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Scope {
+    #[serde(deserialize_with = "null_as_default")]
+    pub(super) name: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub(super) version: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub(super) attributes: Vec<Attribute>,
 }
 
 /// A name and a value.
@@ -217,8 +233,11 @@ impl Message {
                 + sum(metric.summary.as_ref(), |p| &p.common, |p| p.quantile_values.len())
         };
         let of_resource = |resource: &ResourceMetrics| {
-            let metrics = resource.scope_metrics.iter().flat_map(|scope| &scope.metrics);
-            1 + resource.resource.attributes.len() + metrics.map(of_metric).sum::<usize>()
+            let of_scope = |scope: &ScopeMetrics| {
+                scope.scope.attributes.len() + scope.metrics.iter().map(of_metric).sum::<usize>()
+            };
+            1 + resource.resource.attributes.len()
+                + resource.scope_metrics.iter().map(of_scope).sum::<usize>()
         };
         self.resource_metrics.iter().map(of_resource).sum()
     }

@@ -1,7 +1,7 @@
 //! OTLP metrics: an `ExportMetricsServiceRequest`, in protobuf or JSON, to families under the names that Prometheus gives them.
 //!
 //! In the order in which a body is read: `protobuf` or `json` make a `message` of it, [`families()`] maps that, by the rules
-//! of `names` and `attributes`. What is wrong with one data point is a fault of that one.
+//! of `names` and `attributes` and by what a `translation` says. What is wrong with one data point is a fault of that one.
 
 mod attributes;
 mod exemplars;
@@ -11,6 +11,7 @@ mod mapping;
 mod message;
 mod names;
 mod protobuf;
+mod translation;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ mod tests;
 pub use json::JsonError;
 pub use mapping::{Export, Resource, families};
 pub use message::Message;
+pub use translation::{Promoted, Strategy, Translation};
 
 use crate::Limits;
 use crate::fields::FieldError;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use super::OtlpError;
 use super::message::{
     Attribute, Attributed, Buckets, Common, Exemplar, Exponential, Histogram, Message, Metric, Number,
-    Points, Quantile, ResourceMetrics, ScopeMetrics, Summary,
+    Points, Quantile, ResourceMetrics, Scope, ScopeMetrics, Summary,
 };
 use crate::Limits;
 use crate::fields::{FieldError, Fields, Value};
@@ -59,9 +59,14 @@ fn resource(message: &[u8], allowance: &mut Allowance) -> Result<ResourceMetrics
                 let mut scope = ScopeMetrics::default();
                 let mut fields = Fields::of(field.bytes("ScopeMetrics")?);
                 while let Some((tag, field)) = fields.next()? {
-                    if tag == 2 {
-                        allowance.take(1)?;
-                        scope.metrics.push(metric(field.bytes("Metric")?, allowance)?);
+                    match tag {
+                        1 => scope.scope = self::scope(field.bytes("Scope")?, allowance)?,
+                        2 => {
+                            allowance.take(1)?;
+                            scope.metrics.push(metric(field.bytes("Metric")?, allowance)?);
+                        }
+                        3 => scope.schema_url = text(field, "SchemaUrl")?,
+                        _ => {}
                     }
                 }
                 resource.scope_metrics.push(scope);
@@ -70,6 +75,20 @@ fn resource(message: &[u8], allowance: &mut Allowance) -> Result<ResourceMetrics
         }
     }
     Ok(resource)
+}
+
+fn scope(message: &[u8], allowance: &mut Allowance) -> Result<Scope, OtlpError> {
+    let mut scope = Scope::default();
+    let mut fields = Fields::of(message);
+    while let Some((tag, field)) = fields.next()? {
+        match tag {
+            1 => scope.name = text(field, "Name")?,
+            2 => scope.version = text(field, "Version")?,
+            3 => scope.attributes.push(attribute(field, allowance)?),
+            _ => {}
+        }
+    }
+    Ok(scope)
 }
 
 fn text(field: Value<'_>, name: &'static str) -> Result<String, FieldError> {

@@ -40,7 +40,11 @@ fn export(metrics: impl IntoIterator<Item = Proto>) -> Vec<u8> {
 }
 
 fn read(format: Format, body: &[u8]) -> Export {
-    families(&decode(format, body, &Limits::default()).expect("a message"))
+    translated(format, body, &Translation::default())
+}
+
+fn translated(format: Format, body: &[u8], translation: &Translation) -> Export {
+    families(&decode(format, body, &Limits::default()).expect("a message"), translation)
 }
 
 /// `name{labels} value @ms since ms` by series; a native histogram as its count and sum.
@@ -321,4 +325,96 @@ fn every_limit_is_reached() {
     assert!(matches!(decode(Format::Json, json, &limits(2)), Err(OtlpError::TooMany { samples_max: 2 })));
     let small = Limits { bytes_max: 10, ..Limits::default() };
     assert!(matches!(decode(Format::Protobuf, &body, &small), Err(OtlpError::TooLarge { bytes_max: 10 })));
+}
+
+/// What is chosen, for a counter and a histogram of one scope.
+fn chosen(translation: &Translation) -> Vec<String> {
+    let body = br#"{"resourceMetrics": [{
+      "resource": {"attributes": [
+        {"key": "service.name", "value": {"stringValue": "cart"}},
+        {"key": "cloud.region", "value": {"stringValue": "eu"}},
+        {"key": "http.route", "value": {"stringValue": "of resource"}}]},
+      "scopeMetrics": [{"schemaUrl": "http://s", "scope": {"name": "lib", "attributes": [{"key": "x.y", "value": {"stringValue": "z"}}]},
+        "metrics": [
+          {"name": "http.requests", "unit": "By", "sum": {"aggregationTemporality": 2, "isMonotonic": true, "dataPoints": [
+            {"timeUnixNano": "1700000000000000000", "asInt": "5", "attributes": [{"key": "http.route", "value": {"stringValue": "/x"}}]}]}},
+          {"name": "took", "unit": "s", "histogram": {"aggregationTemporality": 2, "dataPoints": [
+            {"timeUnixNano": "1700000000000000000", "count": "6", "sum": 9.5, "bucketCounts": ["1", "0", "5"], "explicitBounds": [0.5, 5]}]}}]}]}]}"#;
+    let export = translated(Format::Json, body, translation);
+    assert_eq!(export.faults.text(), "");
+    let resource = &export.resources[0];
+    let mut lines = shown(&resource.cumulative);
+    lines.extend(shown(resource.info.as_slice()));
+    lines
+}
+
+#[test]
+fn names_as_they_are() {
+    let translation = Translation { strategy: Strategy::NoTranslation, ..Translation::default() };
+    let lines = chosen(&translation);
+    assert_eq!(lines[0], "http.requests{http.route=/x,job=cart} 5");
+    assert_eq!(
+        lines.last().map(String::as_str),
+        Some("target_info{cloud.region=eu,http.route=of resource,job=cart} 1")
+    );
+}
+
+#[test]
+fn attributes_of_resources_become_labels_where_points_have_none() {
+    let counter =
+        |promoted: Promoted| chosen(&Translation { promoted, ..Translation::default() }).swap_remove(0);
+    let name = "http_requests_bytes_total";
+    assert_eq!(counter(Promoted::default()), format!("{name}{{http_route=/x,job=cart}} 5"));
+    let these = ["cloud.region", "http.route", "nothing"].map(str::to_owned).into();
+    assert_eq!(
+        counter(Promoted::These(these)),
+        format!("{name}{{cloud_region=eu,http_route=/x,job=cart}} 5")
+    );
+    let all_but = Promoted::AllBut(vec!["cloud.region".to_owned()]);
+    assert_eq!(counter(all_but), format!("{name}{{http_route=/x,job=cart,service_name=cart}} 5"));
+}
+
+#[test]
+fn scopes_become_labels() {
+    let lines = chosen(&Translation { scopes: true, ..Translation::default() });
+    let scope = "otel_scope_name=lib,otel_scope_schema_url=http://s,otel_scope_x_y=z";
+    assert_eq!(lines[0], format!("http_requests_bytes_total{{http_route=/x,job=cart,{scope}}} 5"));
+    assert_eq!(
+        lines.last().map(String::as_str),
+        Some("target_info{cloud_region=eu,http_route=of resource,job=cart} 1")
+    );
+}
+
+#[test]
+fn what_identifies_a_resource_may_stay() {
+    let lines = chosen(&Translation { keeps_identifying: true, ..Translation::default() });
+    let info = "target_info{cloud_region=eu,http_route=of resource,job=cart,service_name=cart} 1";
+    assert_eq!(lines.last().map(String::as_str), Some(info));
+}
+
+#[test]
+fn histograms_with_explicit_bounds_may_become_native_ones() {
+    let translation = Translation { native_histograms: true, ..Translation::default() };
+    let lines = chosen(&translation);
+    assert_eq!(
+        lines[1],
+        "took_seconds{job=cart} schema -53 count 6 sum 9.5 zero 0 [(0, 1), (1, 1)] [1.0, 5.0]"
+    );
+    let of = |point: &str| {
+        let body = format!(
+            r#"{{"resourceMetrics": [{{"scopeMetrics": [{{"metrics": [{{"name": "h", "histogram": {{"aggregationTemporality": 2, "dataPoints": [{{"timeUnixNano": "1", {point}}}]}}}}]}}]}}]}}"#
+        );
+        let export = translated(Format::Json, body.as_bytes(), &translation);
+        (shown(&export.resources[0].cumulative).join("; "), export.faults.text())
+    };
+    let good = |point: &str, expect: &str| assert_eq!(of(point), (expect.to_owned(), String::new()));
+    good(r#""count": "3""#, "h{} schema -53 count 3 sum 0 zero 0 [(0, 1)] [3.0]");
+    good(r#""flags": 1, "explicitBounds": [1]"#, "h{} schema -53 count NaN sum NaN zero 0 [] []");
+    let (series, fault) = of(r#""count": "3", "bucketCounts": ["1", "1"], "explicitBounds": [1]"#);
+    assert!(
+        series.is_empty() && fault.contains("2 observations found in buckets, but the count is 3"),
+        "{fault}"
+    );
+    let (series, fault) = of(r#""count": "2", "bucketCounts": ["1", "1"], "explicitBounds": ["Infinity"]"#);
+    assert!(series.is_empty() && fault.contains("the last bound is infinite"), "{fault}");
 }

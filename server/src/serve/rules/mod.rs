@@ -10,6 +10,7 @@ use alert::{Components, Evaluator, Settings};
 use anyhow::{Context, ensure};
 use axum::Router;
 use edge::{AlertingSource, Heartbeat, RuleQueries, RuleSamples, Storage};
+use ingest::SharedTranslation;
 use model::Clock;
 use query::api::LastReload;
 use store::{SampleBatch, Writer};
@@ -19,6 +20,7 @@ use tokio::task::JoinHandle;
 use crate::cli::Serve;
 use crate::serve::admission::Access;
 use crate::serve::notifications::Notifications;
+use crate::serve::otlp::translation;
 pub(super) use metrics::families;
 #[cfg(test)]
 pub(super) use reload::RELOAD_PATH;
@@ -41,6 +43,8 @@ pub(super) struct Around<'a> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) external_url: String,
     pub(super) last_reload: Arc<LastReload>,
+    /// What the configuration says of it stands in the same file.
+    pub(super) otlp: SharedTranslation,
     /// Gets alerts, beside Alertmanagers, and is read anew together with rules.
     pub(super) notifications: Option<Arc<Notifications>>,
 }
@@ -54,7 +58,8 @@ impl ServedRules {
         );
         let heartbeat = flags.heartbeat_url.as_deref().map(Heartbeat::at).transpose();
         let heartbeat = heartbeat.context("--rules.heartbeat-url")?;
-        let Around { storage, queries, samples, clock, external_url, last_reload, notifications } = around;
+        let Around { storage, queries, samples, clock, external_url, last_reload, otlp, notifications } =
+            around;
         let query = Arc::new(queries);
         let source = AlertingSource::at(
             flags.configuration.as_deref(),
@@ -76,6 +81,7 @@ impl ServedRules {
         };
         let files = source.read().await.context("--rules, --config.file")?;
         let alerting = source.load(&files, &*query).context("--rules, --config.file, --alertmanager.url")?;
+        otlp.set(translation(&alerting.otlp));
         let components = Components {
             query: Arc::clone(&query) as _,
             notifiers: alerting.notifiers,
@@ -85,7 +91,7 @@ impl ServedRules {
         };
         let evaluator = Arc::new(Evaluator::new(alerting.rules, components, alerting.settings));
         let book = RuleBook::new(source, files, query, Arc::clone(&evaluator), last_reload, clock);
-        let book = book.read_with(notifications);
+        let book = book.read_with(notifications).translating(otlp);
         let lifecycle = flags.pushgateway.lifecycle;
         Ok(Self { evaluator, book: Arc::new(book), heartbeat, lifecycle })
     }

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use edge::{AlertingFiles, AlertingSource, RuleQueries};
+use ingest::SharedTranslation;
 use model::Clock;
 use query::api::LastReload;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +18,7 @@ use tokio::sync::{Mutex, Notify, watch};
 
 use crate::serve::admission::Access;
 use crate::serve::notifications::Notifications;
+use crate::serve::otlp::translation;
 
 /// The configuration, the rule files, and what is in force of them.
 pub(super) struct RuleBook {
@@ -29,6 +31,8 @@ pub(super) struct RuleBook {
     replaced: Notify,
     /// Read together with rules.
     notifications: Option<Arc<Notifications>>,
+    /// Stands in the same file.
+    otlp: SharedTranslation,
 }
 
 /// What was found last.
@@ -51,12 +55,18 @@ impl RuleBook {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let seen = Mutex::new(Seen { in_force: files, bad: None, reason: None });
-        Self { source, query, evaluator, last, clock, seen, replaced: Notify::new(), notifications: None }
+        let (replaced, notifications, otlp) = (Notify::new(), None, SharedTranslation::default());
+        Self { source, query, evaluator, last, clock, seen, replaced, notifications, otlp }
     }
 
     /// Reads the configuration of notifications together with rules.
     pub(super) fn read_with(self, notifications: Option<Arc<Notifications>>) -> Self {
         Self { notifications, ..self }
+    }
+
+    /// Sets what the configuration says of OTLP.
+    pub(super) fn translating(self, otlp: SharedTranslation) -> Self {
+        Self { otlp, ..self }
     }
 
     /// Whether there is any place where rules come from.
@@ -98,6 +108,7 @@ impl RuleBook {
         }
         match self.source.load(&files, &*self.query) {
             Ok(alerting) => {
+                self.otlp.set(translation(&alerting.otlp));
                 self.evaluator.replace(alerting.rules, alerting.settings, alerting.notifiers);
                 seen.in_force = files;
                 self.accept(&mut seen);

@@ -8,7 +8,7 @@ use anyhow::Context;
 use axum::Router;
 use edge::{Ack, QueryPort, RuleQueries, Storage, StoredDeletions};
 use gateway::{About, Gateway, Web};
-use ingest::Receiver;
+use ingest::{Receiver, SharedTranslation};
 use model::Clock;
 use query::api::{Api, LastReload, Process};
 use store::{Reader, SampleBatch, Tenant, Writer};
@@ -32,6 +32,8 @@ pub(in crate::serve) struct Common {
     pub(in crate::serve) last_reload: Arc<LastReload>,
     /// What is scraped, for the tenant that the server itself belongs to.
     pub(in crate::serve) targets: Option<Arc<Shown>>,
+    /// How OTLP is made into series, of whichever tenant.
+    pub(in crate::serve) otlp: SharedTranslation,
 }
 
 /// What is of one tenant: who writes, who reads, and what asks them to.
@@ -99,6 +101,7 @@ impl Roles {
             Receiver::new(Arc::clone(&samples), Arc::clone(&writer), Arc::clone(&clock), limits.ingest);
         let receiver =
             receiver.with_exemplars(Arc::clone(&exemplars)).within(quota.clone()).in_room(Arc::clone(&room));
+        let receiver = receiver.translating(common.otlp.clone());
         let (api, queries) = edge::queries(Arc::clone(&reader), limits.queries, Arc::clone(&clock));
         let api = api.of_tenant(tenant.to_string());
         let api = match web.admin_api {
