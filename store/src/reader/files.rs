@@ -44,7 +44,7 @@ impl<T> Since<T> {
 }
 
 /// The files of one stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Files {
     /// Oldest first.
     frames: Vec<Since<Opened>>,
@@ -96,7 +96,7 @@ impl Files {
 }
 
 /// The files of both streams, and what is wanted of them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Plan {
     pushes: Files,
     samples: Files,
@@ -153,6 +153,15 @@ impl Plan {
     pub(super) fn take_samples(&mut self, is_known: &[bool]) {
         let mut is_known = is_known.iter();
         self.samples.opened.retain(|_| !is_known.next().copied().unwrap_or(false));
+    }
+
+    /// The same for these of the files of samples, and for nothing else.
+    pub(super) fn of_samples_alone(&self, is_meant: &[bool]) -> Self {
+        let mut alone = Self { pushes: Files::default(), ..self.clone() };
+        alone.take_samples(&is_meant.iter().map(|is_meant| !is_meant).collect::<Vec<_>>());
+        alone.samples.tail.clear();
+        alone.samples.added.clear();
+        alone
     }
 
     /// What of a selection of samples may be seen.

@@ -8,7 +8,7 @@ use model::{Labels, NeededLabels, Selection};
 use super::files::Plan;
 use super::open::{Opened, Parts};
 use super::request::Request;
-use super::{Answer, ReadError, Reader, Usage, fetch::Fetch, stream};
+use super::{Answer, ReadError, Reader, Usage, cuts, fetch::Fetch, stream};
 use crate::compute::compute;
 use crate::segment::Span;
 use crate::stats::count;
@@ -28,6 +28,9 @@ struct Seen {
     sets: BTreeSet<Labels>,
     texts: BTreeSet<Arc<str>>,
 }
+
+/// The place of a file of which some rows are of another time, and the texts that it may have.
+type Cut = (usize, Vec<Arc<str>>);
 
 impl Asked {
     /// The labels that have to be read.
@@ -128,26 +131,44 @@ impl Reader {
         let mut seen = Seen::default();
         let (fetch, request) = (self.fetch(), Request::of(selection, &asked.needed(), false));
         let mut plan = self.plan(&fetch, &request).await?;
-        let is_known = match plan.seen_of_samples(selection) {
+        let (mut is_told, cut) = match plan.seen_of_samples(selection) {
             Some(within) => self.known_files(&fetch, &plan, &within, asked, &mut seen).await?,
-            None => plan.plain_samples().map(|_| true).collect(),
+            None => (plan.plain_samples().map(|_| true).collect(), Vec::new()),
         };
-        if !is_known.contains(&true) {
+        let is_cut: Vec<bool> =
+            (0..is_told.len()).map(|at| cut.iter().any(|(place, _)| *place == at)).collect();
+        is_told.iter_mut().zip(&is_cut).for_each(|(is_told, is_cut)| *is_told |= is_cut);
+        if !is_told.contains(&true) {
             return Ok(None);
         }
-        plan.take_samples(&is_known);
+        let of_cut = plan.of_samples_alone(&is_cut);
+        plan.take_samples(&is_told);
         if plan.marks().iter().map(|(_, rows)| rows).sum::<usize>() > self.settings.batch_rows {
             return Ok(None);
         }
-        let (streams, left_out) = self.read(&fetch, &request, &plan, Span::default()).await?;
-        let (of_rest, left_out) = (selection.clone(), [plan.left_out(), left_out].concat());
+        let (streams, mut left_out) = self.read(&fetch, &request, &plan, Span::default()).await?;
+        left_out.extend(plan.left_out());
+        let of_rest = selection.clone();
         let rest = compute(move || stream::series(&streams, &of_rest)).await?;
         rest.into_iter().for_each(|identified| asked.see(identified.series.labels, &mut seen));
+        let texts: BTreeSet<Arc<str>> = cut.into_iter().flat_map(|(_, texts)| texts).collect();
+        for span in cuts::spans(of_cut.marks(), self.settings.batch_rows, of_cut.aggregates) {
+            // there are no others
+            if texts.is_subset(&seen.texts) {
+                break;
+            }
+            let (streams, of_span) = self.read(&fetch, &request, &of_cut, span).await?;
+            left_out.extend(of_span);
+            let selection = selection.clone();
+            let found = compute(move || stream::series(&streams, &selection)).await?;
+            found.into_iter().for_each(|identified| asked.see(identified.series.labels, &mut seen));
+        }
         count(&self.stats.selections, 1);
         Ok(Some(Answer { found: seen, left_out: self.told(left_out), usage: fetch.usage() }))
     }
 
     /// Of which of the files of samples it is known what is asked of the series that have a sample `within` a selection; that is seen.
+    /// And which others have some rows of another time, with the texts that they may have.
     async fn known_files(
         &self,
         fetch: &Fetch,
@@ -155,7 +176,7 @@ impl Reader {
         within: &Selection,
         asked: &Asked,
         seen: &mut Seen,
-    ) -> Result<Vec<bool>, ReadError> {
+    ) -> Result<(Vec<bool>, Vec<Cut>), ReadError> {
         let (mut is_known, mut cut) = (Vec::new(), Vec::new());
         for (place, opened) in plan.plain_samples().enumerate() {
             is_known.push(match opened {
@@ -174,10 +195,11 @@ impl Reader {
             });
         }
         // where some rows are of another time, there may be fewer texts, but no others
-        for (place, texts) in cut {
-            is_known[place] |= texts.iter().all(|text| seen.texts.contains(text));
+        for (place, texts) in &cut {
+            is_known[*place] |= texts.iter().all(|text| seen.texts.contains(text));
         }
-        Ok(is_known)
+        cut.retain(|(place, _)| !is_known[*place]);
+        Ok((is_known, cut))
     }
 
     /// The texts that are asked for as a file of samples says them beside its rows, and whether all of its rows are within the

@@ -150,7 +150,20 @@ async fn names_and_values_are_told_by_dictionaries() {
     let values = parts.label_values("job", &all).await.expect("reads");
     assert_eq!((names.found.len(), values.found.len()), (2, 40), "and no instance, which is a column");
     assert_eq!((names.usage.rows, values.usage.rows), (0, 0));
-    // the first minute has no values that the rest has not
+    // of values that may be of another time, each has to be seen; of names, each once
     let cut = [Selection { start_ms: 0, end_ms: T0 + 60_000, ..selection(&[]) }];
     assert_eq!(parts.label_values("job", &cut).await.expect("reads").usage.rows, 40 * 61);
+    let in_spans = reader_with(
+        &store,
+        ReaderSettings {
+            whole_bytes_max: 0,
+            batch_rows: 500,
+            cache_bytes_max: 0,
+            ..ReaderSettings::default()
+        },
+    );
+    let names = in_spans.label_names(&cut).await.expect("reads");
+    assert_eq!(names.found.len(), 2);
+    assert!((1..40 * 30).contains(&names.usage.rows), "{:?}", names.usage);
+    check(&whole, &in_spans, &cut[0]).await;
 }
