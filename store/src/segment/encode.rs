@@ -38,6 +38,15 @@ pub(crate) fn encode(segment: &Segment) -> Result<Bytes, SegmentError> {
 
 /// The same, which can be read in parts if it has at least so many rows.
 pub(crate) fn encode_paged(segment: &Segment, paged_rows_min: usize) -> Result<Bytes, SegmentError> {
+    encode_grouped(segment, paged_rows_min, ROW_GROUP_ROWS_MAX)
+}
+
+/// The same, in row groups of at most so many rows.
+pub(super) fn encode_grouped(
+    segment: &Segment,
+    paged_rows_min: usize,
+    group_rows_max: usize,
+) -> Result<Bytes, SegmentError> {
     let is_paged = segment.row_count() >= paged_rows_min;
     let plan = LabelPlan::of(segment.series.iter().map(|series| &series.labels));
     let optional = Optional {
@@ -64,7 +73,7 @@ pub(crate) fn encode_paged(segment: &Segment, paged_rows_min: usize) -> Result<B
     }
     let (mut file, factory) = writer.into_serialized_writer()?;
     let (mut series, mut done) = (&segment.series[..], 0);
-    while let Some(group) = RowGroup::take(&mut series, &mut done, is_paged) {
+    while let Some(group) = RowGroup::take(&mut series, &mut done, is_paged, group_rows_max) {
         group.write(&mut file, &factory, segment, &plan, &schema, packing)?;
     }
     let file = file.into_inner()?;

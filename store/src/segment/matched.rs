@@ -188,7 +188,141 @@ fn looks_at_labels(selection: &Selection) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use model::MatchOp::{Equal, NotEqual, Regex};
+    use model::{MatchOp, Matcher, Metadata, NeededLabels, Samples, Stamp};
+
     use super::*;
+    use crate::segment::encode::encode_grouped;
+    use crate::segment::{Description, Partial, Segment, Span, checksum, decode};
+
+    const NAMES: [&str; 3] = ["a", "b", "c"];
+    const SERIES: usize = 40;
+    const SAMPLES: i64 = 50;
+
+    /// Samples of three metrics with many labels, and perhaps a head before them, and series of which only labels tell which is which.
+    fn whole(has_head: bool, collides: bool) -> Segment {
+        let series = NAMES.iter().flat_map(|name| {
+            (0..SERIES).map(move |series| {
+                let mut samples = Samples::default();
+                (0..SAMPLES)
+                    .for_each(|at| samples.push(at * 1_000, f64::from(u32::try_from(series).expect("few"))));
+                let mut labels = vec![
+                    ("__name__", (*name).to_owned()),
+                    ("job", format!("job-{}", series % 5)),
+                    ("instance", format!("i{series}")),
+                    ("Zone", format!("z{}", series % 3)),
+                ];
+                labels.extend((series % 7 > 0).then(|| ("region", format!("r{}", series % 2))));
+                (Labels::from_pairs(labels), samples)
+            })
+        });
+        let mut segment = Segment::from_samples(7, &series.collect::<Vec<_>>());
+        if has_head {
+            segment.descriptions.push(Description {
+                stamp: Stamp { at_us: 5, writer: 7 },
+                family: "a".into(),
+                told_by: None,
+                metadata: Metadata::default(),
+            });
+        }
+        if collides {
+            for pair in segment.series.chunks_mut(10) {
+                pair[1].fingerprint = pair[0].fingerprint;
+            }
+        }
+        segment
+    }
+
+    fn done<D: Decoding>(file: &Bytes, mut decoding: D) -> D::Done {
+        let place = |at: u64| usize::try_from(at).expect("small");
+        loop {
+            match decoding.step().expect("decodes") {
+                Step::Done(done) => return done,
+                Step::Needs(ranges) => {
+                    let part = |range: Range<u64>| file.slice(place(range.start)..place(range.end));
+                    let parts = ranges.into_iter().map(|range| (range.clone(), part(range)));
+                    decoding.give(parts.collect()).expect("takes");
+                }
+            }
+        }
+    }
+
+    /// The rows of some series, in order, each with its labels.
+    fn rows(segment: &Segment, is_wanted: impl Fn(&Labels) -> bool) -> Vec<(Labels, i64, u64)> {
+        let wanted = segment.series.iter().filter(|series| is_wanted(&series.labels));
+        let rows = wanted.flat_map(|series| {
+            let row = |row: usize| (segment.rows.at_us[row], segment.rows.values[row].to_bits());
+            series.range.clone().map(move |at| (series.labels.clone(), row(at).0, row(at).1))
+        });
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort();
+        rows
+    }
+
+    /// What matches is looked through once, and then read span by span: together that is what the whole file has.
+    fn check(segment: &Segment, group_rows_max: usize, matchers: &[(&str, MatchOp, &str)], groups: &[usize]) {
+        let file = encode_grouped(segment, 1, group_rows_max).expect("encodes");
+        let sealed = Arc::new(Sealed::of_file(&file).expect("opens"));
+        let matchers =
+            matchers.iter().map(|(name, op, value)| Matcher::new(*name, *op, *value).expect("parses"));
+        let of = Selection { matchers: matchers.collect(), start_ms: i64::MIN, end_ms: i64::MAX };
+        let wanted = Wanted { head: false, matching: vec![of.clone()], ..Wanted::all_of("") };
+        let sum = checksum(&file);
+        let expect = rows(&decode(file.clone(), sum).expect("decodes"), |labels| of.matches(labels));
+        let case = format!("{matchers:?} in groups of {group_rows_max}", matchers = of.matchers);
+        assert!(!expect.is_empty(), "{case}");
+        let kept = prune::kept(&sealed, usize::from(sealed.footer.head_rows > 0), &wanted, None);
+        assert_eq!(kept.expect("some").groups, groups, "{case}");
+        let Look::Through(matching) = Matching::look(&sealed, &wanted).expect("looks") else {
+            panic!("{case} is not looked through")
+        };
+        let matched = done(&file, *matching);
+        assert_eq!(matched.0.count_set_bits(), expect.len(), "{case}");
+        let marks = sealed.marks(&wanted, Some(&matched));
+        assert_eq!(marks.iter().map(|(_, rows)| rows).sum::<usize>(), expect.len(), "{case}");
+        let mut places: Vec<_> = marks.into_iter().map(|(place, _)| Some(place)).collect();
+        places.sort();
+        places.dedup();
+        let ends: Vec<_> = std::iter::once(None).chain(places).chain([None]).collect();
+        let mut found = Vec::new();
+        for pair in ends.windows(2) {
+            let span = Span { from: pair[0].clone(), to: pair[1].clone() };
+            let wanted = Wanted { span, labels: NeededLabels::All, ..wanted.clone() };
+            let read = |matched| {
+                let partial = Partial::new(Arc::clone(&sealed), &wanted, matched).expect("reads");
+                rows(&done(&file, partial), |_| true)
+            };
+            let of_span = read(Some(&matched));
+            assert_eq!(of_span, read(None), "{case}: {:?}", wanted.span);
+            found.extend(of_span);
+        }
+        found.sort();
+        assert!(found == expect, "{case}: {} rows, not {}", found.len(), expect.len());
+    }
+
+    #[test]
+    fn rows_that_match_are_found_in_all_row_groups_but_those_that_statistics_rule_out() {
+        let of_name = SERIES * usize::try_from(SAMPLES).expect("few");
+        let (but_b, job) = (("__name__", Regex, "a|c"), ("job", Equal, "job-3"));
+        for (has_head, collides) in [(false, false), (true, false), (false, true), (true, true)] {
+            let segment = whole(has_head, collides);
+            // the head has a group of its own
+            let groups =
+                |of: &[usize]| of.iter().map(|group| group + usize::from(has_head)).collect::<Vec<_>>();
+            let (all, ends) = (groups(&[0, 1, 2]), groups(&[0, 2]));
+            check(&segment, of_name, &[but_b, job], &ends);
+            check(&segment, of_name, &[but_b, ("Zone", NotEqual, "z1"), ("region", Equal, "")], &ends);
+            check(&segment, of_name, &[but_b, ("instance", Regex, "i[12]?")], &ends);
+            check(&segment, of_name, &[job], &all);
+            check(&segment, of_name, &[("__name__", Equal, "c"), job], &groups(&[2]));
+            // of a row group that has two names, pages are ruled out
+            let most = of_name * 2 / 3;
+            check(&segment, most, &[but_b, job], &groups(&[0, 1, 3, 4]));
+            check(&segment, most, &[("__name__", Equal, "b"), ("region", Regex, "r1|")], &groups(&[1, 2, 3]));
+        }
+    }
 
     #[test]
     fn selected_rows_that_match_are_left() {

@@ -16,7 +16,7 @@ use parquet::schema::types::ColumnDescPtr;
 use super::chunk::{Chunk, Layout};
 use super::columns::{self, LabelPlan, event};
 use super::compressor::Packing;
-use super::encode::{ROW_GROUP_ROWS_MAX, binaries, map, times};
+use super::encode::{binaries, map, times};
 use super::pages::{Form, Numbers, Run, numbers, runs};
 use super::rows::NO_START_US;
 use super::{Lost, Segment, SegmentError, SeriesRows, histogram};
@@ -33,14 +33,20 @@ pub(super) struct RowGroup<'a> {
 }
 
 impl<'a> RowGroup<'a> {
-    /// The next rows: of `series` those that are left, of the first of which `done` are written. `None` if there is none.
-    pub(super) fn take(series: &mut &'a [SeriesRows], done: &mut usize, indexed: bool) -> Option<Self> {
+    /// The next rows, at most so many: of `series` those that are left, of the first of which `done` are written. `None` if there is
+    /// none.
+    pub(super) fn take(
+        series: &mut &'a [SeriesRows],
+        done: &mut usize,
+        indexed: bool,
+        rows_max: usize,
+    ) -> Option<Self> {
         let start = series.first()?.range.start + *done;
         let mut group =
             Self { parts: Vec::new(), rows: start..start, layout: Layout { metrics: Vec::new(), indexed } };
         let mut last = None;
         while let Some((first, rest)) = series.split_first() {
-            let space = ROW_GROUP_ROWS_MAX - group.rows.len();
+            let space = rows_max - group.rows.len();
             let rows = (first.range.len() - *done).min(space);
             if rows == 0 && space == 0 {
                 break;

@@ -334,7 +334,7 @@ fn row_groups_end_at_their_limit_and_know_where_metrics_begin() {
     };
     let all = [series("a", 0..10), series("b", 10..max * 2), series("c", max * 2..max * 2 + 5)];
     let (mut rest, mut done, mut groups) = (&all[..], 0, Vec::new());
-    while let Some(group) = row_group::RowGroup::take(&mut rest, &mut done, true) {
+    while let Some(group) = row_group::RowGroup::take(&mut rest, &mut done, true, max) {
         groups.push(group.shape());
     }
     let expect = [
