@@ -17,6 +17,7 @@ use mayfly_bench::ingest::send::send;
 use mayfly_bench::query::answer::Answer;
 use mayfly_bench::query::cost::{self, forget_files};
 use mayfly_bench::query::fleet::{Fleet, SERIES_PER_INSTANCE};
+use mayfly_bench::query::kept;
 use mayfly_bench::query::question::{Question, about_fleet, about_short_lived};
 use mayfly_bench::query::report::{COLD_HEAD, Comparison, Costs, WARM_HEAD, cold_row, warm_row};
 use testkit::http;
@@ -97,12 +98,17 @@ struct Bench<'a> {
 impl Bench<'_> {
     /// Prints tables, and gives what does not hold.
     fn run(&self) -> anyhow::Result<Vec<String>> {
+        let kept = kept::end_s(&self.folder, self.percent)?;
         for kind in KINDS {
             std::fs::create_dir_all(self.folder_of(kind))?;
         }
         let servers = self.start_all()?;
         println!("\n## {}\n", self.what.name());
-        let end_s = self.loaded(&servers)?;
+        let end_s = match kept {
+            Some(end_s) => end_s,
+            None => self.load(&servers)?,
+        };
+        servers.iter().try_for_each(Server::forget_memory_peak)?;
         let questions = self.questions();
         println!("{WARM_HEAD}");
         let warm = questions.iter().map(|question| warm_of_all(&servers, question, end_s));
@@ -163,13 +169,8 @@ impl Bench<'_> {
         self.programs.iter().map(|program| program.start(&self.folder_of(program.kind))).collect()
     }
 
-    /// Loads all programs, unless the folder is of an earlier run. The second at which the data end.
-    fn loaded(&self, servers: &[Server]) -> anyhow::Result<i64> {
-        let end = self.folder.join("end");
-        if let Ok(end_s) = std::fs::read_to_string(&end) {
-            servers.iter().try_for_each(Server::forget_memory_peak)?;
-            return Ok(end_s.parse()?);
-        }
+    /// Loads all programs. The second at which the data end.
+    fn load(&self, servers: &[Server]) -> anyhow::Result<i64> {
         let now_s = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
         match self.what {
             What::Fleet => {
@@ -189,8 +190,7 @@ impl Bench<'_> {
         let peaks = peaks(servers)?.map(mebibytes);
         println!("\nLargest memory while loaded, MiB: {}\n", peaks.join(" / "));
         self.settle(servers)?;
-        servers.iter().try_for_each(Server::forget_memory_peak)?;
-        std::fs::write(end, now_s.to_string())?;
+        kept::keep(&self.folder, self.percent, now_s)?;
         Ok(now_s)
     }
 

@@ -3,5 +3,6 @@
 pub mod answer;
 pub mod cost;
 pub mod fleet;
+pub mod kept;
 pub mod question;
 pub mod report;
