@@ -15,7 +15,7 @@ use mayfly_bench::ingest::program::{Kind, Merged, Program};
 use mayfly_bench::ingest::requests::requests;
 use mayfly_bench::ingest::send::send;
 use mayfly_bench::query::answer::Answer;
-use mayfly_bench::query::cost::{self, forget_files};
+use mayfly_bench::query::cost::{self, Cost, forget_files};
 use mayfly_bench::query::fleet::{Fleet, SERIES_PER_INSTANCE};
 use mayfly_bench::query::kept;
 use mayfly_bench::query::question::{Question, about_fleet, about_short_lived};
@@ -231,11 +231,13 @@ impl Bench<'_> {
             let _ = std::fs::remove_dir_all(folder.join("data/cache"));
             forget_files(&folder.join("data"))?;
             let server = program.start(&folder)?;
-            let (_, cost) = cost::once(&server, &target(program.kind, question, end_s))?;
+            let asked = cost::once(&server, &target(program.kind, question, end_s))?;
             server.kill()?;
-            Ok(cost)
+            Ok(asked)
         };
-        let costs: Vec<_> = self.programs.iter().map(ask).collect::<anyhow::Result<_>>()?;
+        let asked: Vec<(Vec<u8>, Cost)> = self.programs.iter().map(ask).collect::<anyhow::Result<_>>()?;
+        let (bodies, costs): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+        found(question, &bodies)?;
         let costs: Costs = costs.try_into().map_err(|_| anyhow::anyhow!("three programs"))?;
         println!("{}", cold_row(question.name, &costs));
         Ok((question.name, costs))
@@ -244,20 +246,30 @@ impl Bench<'_> {
 
 /// Asks each program until it is warm, and compares what they answer.
 fn warm_of_all(servers: &[Server], question: &Question, end_s: i64) -> anyhow::Result<(&'static str, Costs)> {
-    let (mut costs, mut answers) = (Vec::new(), Vec::new());
+    let (mut costs, mut bodies) = (Vec::new(), Vec::new());
     for (server, kind) in servers.iter().zip(KINDS) {
         let (body, cost) = cost::warm(server, &target(kind, question, end_s))?;
         costs.push(cost);
-        answers.push(Answer::of(&body).with_context(|| format!("{kind:?}: {}", question.text()))?);
+        bodies.push(body);
     }
+    let found = found(question, &bodies)?;
+    let costs: Costs = costs.try_into().map_err(|_| anyhow::anyhow!("three programs"))?;
+    println!("{}", warm_row(question.name, found, &costs));
+    Ok((question.name, costs))
+}
+
+/// How many series or names a question finds, if the programs answer it as they have to.
+fn found(question: &Question, bodies: &[Vec<u8>]) -> anyhow::Result<usize> {
+    let answer = |(kind, body): (Kind, &Vec<u8>)| {
+        Answer::of(body).with_context(|| format!("{kind:?}: {}", question.text()))
+    };
+    let answers: Vec<Answer> = KINDS.into_iter().zip(bodies).map(answer).collect::<anyhow::Result<_>>()?;
     let [mayfly, prometheus, victoria] = answers.as_slice() else { unreachable!("three programs") };
     mayfly.is_same_as(prometheus).with_context(|| question.text())?;
     if mayfly.len() != victoria.len() {
         println!("VictoriaMetrics finds {} instead of {}: {}", victoria.len(), mayfly.len(), question.text());
     }
-    let costs: Costs = costs.try_into().map_err(|_| anyhow::anyhow!("three programs"))?;
-    println!("{}", warm_row(question.name, mayfly.len(), &costs));
-    Ok((question.name, costs))
+    Ok(mayfly.len())
 }
 
 fn target(kind: Kind, question: &Question, end_s: i64) -> String {
