@@ -198,6 +198,13 @@ def test_groups_targets_and_the_store(mayfly, tab):
     page.locator(".card", has_not_text="instance").locator("summary").click()
     expect(page.locator(".card table.samples")).to_contain_text("only_here")
     expect(page.locator(".card table.samples")).not_to_contain_text("rows_total")
+    # also where no other group is listed; and only what every series of the group has is left out of them
+    push(mayfly.gateway, "backup", 'only_here{b="backup"} 7\n')
+    page.get_by_label("Groups").fill('job="backup",instance=""')
+    expect(cards).to_have_count(1)
+    cards.locator("summary").click()
+    expect(page.locator(".card table.samples")).to_contain_text('only_here{b="backup"}')
+    expect(page.locator(".card table.samples")).not_to_contain_text("rows_total")
     page.get_by_role("link", name="Ask about these series").click()
     expect(page.locator("table.samples tbody tr")).to_have_count(3)
 

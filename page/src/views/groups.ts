@@ -12,6 +12,8 @@ import type { Surroundings } from "./view";
 
 const GROUPS_MAX = 500;
 const SERIES_MAX = 200;
+/** The clocks of browser and server may differ by as much. */
+const LATELY_S = 60;
 const [PUSHED, FAILED, EXPIRED] = ["push_time_seconds", "push_failure_time_seconds", "push_expired_time_seconds"];
 
 interface Group {
@@ -36,7 +38,11 @@ async function groups(filter: string, signal: AbortSignal): Promise<Child[]> {
     return data.resultType === "vector" ? data.result : [];
   };
   const of = (name: string | undefined) => `${name}{${matchers(filter)}}`;
-  const [number, pushed, failed, expired] = await Promise.all([
+  const now = Date.now() / 1000;
+  const lately = { start: (now - LATELY_S).toFixed(0), end: (now + LATELY_S).toFixed(0) };
+  const [names, number, pushed, failed, expired] = await Promise.all([
+    // of all groups, also of those that are not shown
+    ask<string[]>("labels", { "match[]": PUSHED, ...lately }, { signal }),
     vector(`count(${of(PUSHED)})`),
     vector(`topk(${GROUPS_MAX}, ${of(PUSHED)})`),
     vector(`topk(${GROUPS_MAX}, ${of(FAILED)} >= ${of(PUSHED)})`),
@@ -59,29 +65,29 @@ async function groups(filter: string, signal: AbortSignal): Promise<Child[]> {
 
   const last = (group: Group) => group.pushed ?? group.expired ?? 0;
   const rows = [...found.values()].sort((a, b) => last(b) - last(a));
-  const names = new Set(rows.flatMap((group) => Object.keys(group.labels)));
+  const others = new Set([...names.data, ...rows.flatMap((group) => Object.keys(group.labels))]);
   const gone = rows.filter((group) => group.pushed === undefined).length;
   const text = all > GROUPS_MAX ? `${count(all)} groups; of these the ${GROUPS_MAX} that were pushed to last` : counted(all, "group") + (gone ? `, ${count(gone)} expired` : "");
   return [
     all > GROUPS_MAX ? told("note", `${text}. Narrow them down to see others.`) : h("p", { class: "status", role: "status" }, text),
-    h("div", { class: "cards" }, ...rows.map((group) => card(group, names, signal))),
+    h("div", { class: "cards" }, ...rows.map((group) => card(group, others, signal))),
   ];
 }
 
-function card(group: Group, names: Set<string>, signal: AbortSignal): HTMLElement {
+function card(group: Group, others: Set<string>, signal: AbortSignal): HTMLElement {
   const times: Child[] = [];
   const when = (at: number, word: string) => h("span", { title: `${stamp(at)} UTC` }, `${word} ${ago(at)}`);
   if (group.pushed !== undefined) times.push(when(group.pushed, "pushed"));
   if (group.failed !== undefined) times.push(badge("bad", "last push refused"), when(group.failed, ""));
   if (group.expired !== undefined && group.pushed === undefined) times.push(badge("dim", "expired"), when(group.expired, ""));
   const content = h("div");
-  const selected = selector(group.labels, names).replace(/}$/, ',__name__!~"ALERTS|ALERTS_FOR_STATE"}');
+  const selected = selector(group.labels, others).replace(/}$/, ',__name__!~"ALERTS|ALERTS_FOR_STATE"}');
   const box: HTMLDetailsElement = h(
     "details",
     {
       class: "card",
       toggle: () => {
-        if (box.open && !content.hasChildNodes()) void shown(content, () => held(selected, signal));
+        if (box.open && !content.hasChildNodes()) void shown(content, () => held(selected, group.labels, signal));
       },
     },
     h("summary", {}, chips(group.labels), h("span", { class: "when" }, ...times)),
@@ -91,11 +97,11 @@ function card(group: Group, names: Set<string>, signal: AbortSignal): HTMLElemen
 }
 
 /** What a group holds now: what has its labels, and none that other groups are told apart by. Alerts about it have them too. */
-async function held(selected: string, signal: AbortSignal): Promise<Child[]> {
+async function held(selected: string, labels: Record<string, string>, signal: AbortSignal): Promise<Child[]> {
   const { data, isCut } = await ask<Data>("query", { query: selected, limit: SERIES_MAX }, { post: true, signal });
   const rows = data.resultType === "vector" ? data.result : [];
   const lines = rows.map(({ metric, value, histogram }) => {
-    const own = Object.fromEntries(Object.entries(metric).filter(([name, text]) => !selected.includes(`${name}=${JSON.stringify(text)}`)));
+    const own = Object.fromEntries(Object.entries(metric).filter(([name, text]) => labels[name] !== text));
     const text = value?.[1] ?? `count ${histogram?.[1].count}, sum ${histogram?.[1].sum}`;
     return h("tr", {}, h("td", {}, series(own)), h("td", {}, h("code", {}, text)));
   });
