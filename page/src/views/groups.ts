@@ -7,7 +7,7 @@ import { type Child, badge, fill, h, told } from "../dom";
 import { chips, matchers, selector, series } from "../labels";
 import { count, counted } from "../numbers";
 import { ago, stamp } from "../time";
-import { filterField, shown } from "./list";
+import { filterField, latest, shown } from "./list";
 import type { Surroundings } from "./view";
 
 const GROUPS_MAX = 500;
@@ -26,7 +26,7 @@ interface Group {
 
 export async function showGroups(into: HTMLElement, address: Address, around: Surroundings): Promise<void> {
   const list = h("div");
-  const narrow = (text: string) => shown(list, () => groups(text, around.signal));
+  const narrow = latest(around.signal, (text: string, signal) => shown(list, () => groups(text, signal)));
   const field = filterField("Groups", "a part of the job, or matchers: job=\"backup\",instance=~\"db.*\"", address, around, (text) => void narrow(text));
   fill(into, field, list);
   await narrow(address.filter);

@@ -27,6 +27,17 @@ export function filterField(label: string, hint: string, address: Address, aroun
   return h("label", { class: "filter" }, h("span", {}, label), input);
 }
 
+/** Only the last of these is waited for: the one before it is given up, and all when `outer` is. */
+export function latest<T>(outer: AbortSignal, what: (of: T, signal: AbortSignal) => Promise<void>): (of: T) => Promise<void> {
+  let running: AbortController | undefined;
+  outer.addEventListener("abort", () => running?.abort());
+  return (of) => {
+    running?.abort();
+    running = new AbortController();
+    return what(of, running.signal);
+  };
+}
+
 /** Shows what a promise gives, or why it does not. */
 export async function shown(into: Element, what: () => Promise<Child[]>): Promise<void> {
   fill(into, h("p", { class: "quiet", role: "status" }, "…"));
