@@ -38,8 +38,9 @@ function show(): void {
   head();
   const { title, show } = SHOWN[address.view];
   document.title = address.view === "query" && address.expr ? `${address.expr.slice(0, 60)} · Mayfly` : `${title} · Mayfly`;
+  // the field for expressions stays while only what is asked changes
+  if (main.className !== "query" || address.view !== "query") main.replaceChildren();
   main.className = address.view;
-  main.replaceChildren();
   void show(main, address, { signal, go });
 }
 

@@ -109,6 +109,35 @@ def test_an_expression_is_completed_asked_and_drawn(mayfly, tab):
     expect(rows).to_have_count(2)
 
 
+def test_the_field_stays_as_it_is_while_it_is_asked(mayfly, tab):
+    page = tab(link(mayfly.query, "rows_total", tab=1))
+    rows = page.locator("table.samples tbody tr")
+    expect(rows).to_have_count(6)
+    field = page.get_by_label("expression")
+    field.press("End")
+    field.press_sequentially('{table="users"}')
+    for _ in '"}':
+        field.press("ArrowLeft")
+    field.press("Escape")
+    field.press("Enter")
+    expect(rows).to_have_count(3)
+    # focus and cursor are where they were, and what was written can be undone
+    expect(field).to_be_focused()
+    page.keyboard.insert_text("x")
+    expect(field).to_have_text('rows_total{table="usersx"}')
+    page.keyboard.press("Escape")
+    while field.text_content() != "rows_total":
+        before = field.text_content()
+        page.keyboard.press("Control+z")
+        until("something is undone", lambda: field.text_content() != before)
+    # another expression, from history, goes into the same field
+    field.press("Enter")
+    expect(rows).to_have_count(6)
+    page.go_back()
+    expect(field).to_have_text('rows_total{table="users"}')
+    expect(rows).to_have_count(3)
+
+
 def test_an_old_answer_does_not_replace_a_newer_one(mayfly, tab):
     page = tab(f"{mayfly.query}/?view=groups")
     cards = page.locator(".card")

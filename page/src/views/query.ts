@@ -3,7 +3,7 @@
 import type { Address } from "../address";
 import { type Data, ask, inWords } from "../api";
 import { fill, h, told } from "../dom";
-import { type Editor, editor } from "../editor";
+import { type Editor, type Wishes, editor } from "../editor";
 import { counted } from "../numbers";
 import { type Problem, problem } from "../problem";
 import { duration, moment, seconds, stamp } from "../time";
@@ -17,6 +17,21 @@ const POINTS = 300;
 const POINTS_MAX = 5_000;
 const RANGES = ["1m", "5m", "15m", "30m", "1h", "2h", "6h", "12h", "1d", "2d", "1w", "2w", "4w", "12w", "1y"];
 
+/** The field that is on the page, and to whom it tells its wishes: it stays while others become the view, with its cursor and all that can
+ *  be undone in it. */
+let shown: { field: Editor; wishes: Wishes } | undefined;
+
+function fieldOf(text: string, wishes: Wishes): Editor {
+  if (shown?.field.element.isConnected) {
+    Object.assign(shown.wishes, wishes);
+    shown.field.setText(text);
+  } else {
+    const told = { ...wishes };
+    shown = { field: editor(text, told), wishes: told };
+  }
+  return shown.field;
+}
+
 export function showQuery(into: HTMLElement, address: Address, around: Surroundings): void {
   const wrong = h("div", { class: "problem" });
   const status = h("p", { class: "status", role: "status" });
@@ -28,7 +43,8 @@ export function showQuery(into: HTMLElement, address: Address, around: Surroundi
     graph?.destroy();
   });
 
-  const field: Editor = editor(address.expr, { run: () => go(), judged: (found) => showProblem(found) });
+  const hadFocus = shown?.field.element === document.activeElement;
+  const field = fieldOf(address.expr, { run: () => go(), judged: (found) => showProblem(found) });
   const range = h("input", { value: address.range, size: 5, "aria-label": "range", spellcheck: "false" });
   const until = h("input", { value: address.until, size: 19, placeholder: "now", "aria-label": "until, a time in UTC", spellcheck: "false" });
   const step = h("input", { value: address.step, size: 5, placeholder: "auto", "aria-label": "step", spellcheck: "false" });
@@ -73,6 +89,8 @@ export function showQuery(into: HTMLElement, address: Address, around: Surroundi
     ),
   );
   fill(into, form, status, answer);
+  // it left the page for a moment
+  if (hadFocus) field.focus();
   if (address.expr) void run();
   else {
     fill(answer, welcome());
