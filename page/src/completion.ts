@@ -22,8 +22,9 @@ const kept = new Map<string, { at: number; data: Promise<unknown> }>();
 
 function asked<T>(path: string, parameters: Parameters, isRecent: boolean): Promise<T> {
   const key = path + JSON.stringify(parameters);
+  for (const [other, { at }] of kept) if (Date.now() - at >= KEPT_MS) kept.delete(other);
   const known = kept.get(key);
-  if (known && Date.now() - known.at < KEPT_MS) return known.data as Promise<T>;
+  if (known) return known.data as Promise<T>;
   const now = Date.now() / 1000;
   const all = isRecent ? { ...parameters, start: (now - LOOKBACK_S).toFixed(0), end: now.toFixed(0) } : parameters;
   const data = ask<T>(path, all, { isQuiet: true }).then((answer) => answer.data);
