@@ -184,11 +184,36 @@ fn bodies() -> Vec<Vec<u8>> {
         let options = text::Options { utf8_names: true, ..text::Options::default() };
         text::parse(text, &options).ok()
     };
-    TEXTS
-        .iter()
-        .filter_map(parsed)
-        .map(|families| exposition::write_protobuf(&families, Escaping::AllowUtf8))
-        .collect()
+    let of_texts = TEXTS.iter().filter_map(parsed);
+    let written = |families: Vec<Family>| exposition::write_protobuf(&families, Escaping::AllowUtf8);
+    of_texts.map(written).chain([native_histograms()]).collect()
+}
+
+/// A family of native histograms, one of them with an exemplar, and one that has classic buckets too.
+fn native_histograms() -> Vec<u8> {
+    let exemplar = Message::new().message(1, Message::new().bytes(1, "t").bytes(2, "v")).double(2, 1.5);
+    let exponential = Message::new()
+        .varint(1, 4)
+        .double(2, 3.5)
+        .sint(5, 0)
+        .double(6, 0.001)
+        .varint(7, 1)
+        .message(12, Message::new().sint(1, 0).varint(2, 2))
+        .sints(13, [1, 1])
+        .message(16, exemplar);
+    let classic = Message::new()
+        .varint(1, 3)
+        .double(2, 3.5)
+        .message(3, Message::new().varint(1, 1).double(2, 1.0))
+        .sint(5, 3)
+        .message(9, Message::new().sint(1, -1).varint(2, 1))
+        .sints(10, [3]);
+    let of = |histogram: Message| Message::new().message(7, histogram);
+    let family =
+        Message::new().bytes(1, "n").varint(3, 4).message(4, of(exponential)).message(4, of(classic));
+    let family = family.into_bytes();
+    let length = family.len();
+    [&[(length & 0x7f) as u8 | 0x80, (length >> 7) as u8][..], &family].concat()
 }
 
 /// A request of each version with all that there is.
@@ -207,13 +232,17 @@ fn remote_write_bodies() -> (Vec<u8>, Vec<u8>) {
         let metadata = Message::new().varint(1, 1).varint(3, 2).varint(4, 3);
         histograms.message(4, Message::new().varints(1, [1, 2]).double(2, 1.0)).message(5, metadata).int(6, 7)
     });
-    (request_v1([v1]), v2.into_bytes())
+    let told = Message::new().varint(1, 1).bytes(2, "h").bytes(4, "Help.").bytes(5, "s");
+    let v1 = [request_v1([v1]), Message::new().message(3, told).into_bytes()].concat();
+    (v1, v2.into_bytes())
 }
 
 const OTLP_JSON: &[u8] = br#"{"resourceMetrics":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"a"}}]},
 "scopeMetrics":[{"metrics":[{"name":"h","unit":"s","histogram":{"aggregationTemporality":2,"dataPoints":[{"timeUnixNano":"17",
 "count":"3","sum":1.5,"bucketCounts":["1",2],"explicitBounds":[1]}]}},{"name":"e","exponentialHistogram":{"aggregationTemporality":1,
-"dataPoints":[{"timeUnixNano":"17","count":"3","scale":12,"positive":{"offset":-3,"bucketCounts":["1","2"]}}]}}]}]}]}"#;
+"dataPoints":[{"timeUnixNano":"17","count":"3","scale":12,"positive":{"offset":-3,"bucketCounts":["1","2"]},
+"exemplars":[{"timeUnixNano":"9","asDouble":1.5,"traceId":"0a","spanId":"0b","filteredAttributes":[{"key":"k","value":{"boolValue":true}}]}]}]}}],
+"scope":{"name":"lib","version":"1","attributes":[{"key":"x.y","value":{"intValue":"3"}}]},"schemaUrl":"s"}]}]}"#;
 
 /// An export with one of all kinds.
 fn otlp_body() -> Vec<u8> {
@@ -223,16 +252,22 @@ fn otlp_body() -> Vec<u8> {
             .message(2, Message::new().message(5, Message::new().message(1, Message::new().int(3, -1))))
     };
     let point = || Message::new().fixed64(2, 1).fixed64(3, 2_000_000).fixed64(4, 3).double(5, 1.5);
-    let number = Message::new().fixed64(3, 2_000_000).double(4, 1.0).message(7, attribute());
-    let classic = point().fixed64s(6, [1, 2]).doubles(7, [1.0]).message(9, attribute());
+    let exemplar = Message::new().fixed64(2, 9).double(3, 1.5).bytes(4, [11]).bytes(5, [10]);
+    let exemplar = || exemplar.clone().message(7, attribute());
+    let number =
+        Message::new().fixed64(3, 2_000_000).double(4, 1.0).message(5, exemplar()).message(7, attribute());
+    let classic =
+        point().fixed64s(6, [1, 2]).doubles(7, [1.0]).message(8, exemplar()).message(9, attribute());
     let buckets = Message::new().sint(1, -3).varints(2, [1, 2]);
-    let exponential = point().sint(6, 12).message(8, buckets);
+    let exponential = point().sint(6, 12).message(8, buckets).message(11, exemplar());
     let summary = point().message(6, Message::new().double(1, 0.5).double(2, 1.0));
     let kinds = [(5, number.clone()), (7, number), (9, classic), (10, exponential), (11, summary)];
     let scope = kinds.into_iter().fold(Message::new(), |scope, (kind, point)| {
         let data = Message::new().message(1, point).varint(2, 2).varint(3, 1);
         scope.message(2, Message::new().bytes(1, "m").bytes(3, "By/s").message(kind, data))
     });
+    let library = Message::new().bytes(1, "lib").bytes(2, "1").message(3, attribute());
+    let scope = scope.message(1, library).bytes(3, "http://schema");
     let resource = Message::new()
         .message(1, Message::new().bytes(1, "service.name").message(2, Message::new().bytes(1, "a")));
     Message::new().message(1, Message::new().message(1, resource).message(2, scope)).into_bytes()
@@ -381,6 +416,27 @@ fn what_was_read_can_be_written() {
         count += u64::from(!families.is_empty());
     }
     assert!(count > rounds / 20, "only {count} of {rounds} inputs were good");
+}
+
+/// What inputs are made of is what is meant.
+#[test]
+fn bodies_can_be_read() {
+    let limits = Limits::default();
+    assert!(bodies().iter().all(|body| protobuf::parse(body, &limits).is_ok()));
+    let (v1, v2) = remote_write_bodies();
+    for (version, body) in [(Version::V1, v1), (Version::V2, v2)] {
+        let request = remote_write::decode(version, &body, &limits, &KnownLabels::new(0)).expect("is read");
+        assert!(request.faults.is_empty(), "{}", request.faults.text());
+        assert_eq!(request.families.len(), usize::from(version == Version::V1));
+    }
+    for (format, body) in [(Format::Protobuf, otlp_body()), (Format::Json, OTLP_JSON.to_vec())] {
+        let message = otlp::decode(format, &body, &limits).expect("is read");
+        let export = otlp::families(&message, &translations()[1]);
+        let families =
+            export.resources.iter().flat_map(|resource| resource.cumulative.iter().chain(&resource.delta));
+        let exemplars = families.flat_map(|family| &family.metrics).map(|metric| metric.exemplars.len());
+        assert!(exemplars.sum::<usize>() > 0, "{format:?} {}", export.faults.text());
+    }
 }
 
 /// What is usual, and all that is not.
