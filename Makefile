@@ -4,7 +4,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # cargo-nextest where it is installed
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: check fmt clippy docs deny page build bootstraps functions test test-peers simulate soak mutants demo bench-store bench-promql bench-gateway bench-query bench-alert bench-ticks bench-notify bench-functions fuzz
+.PHONY: check fmt clippy docs deny page build bootstraps functions test test-peers simulate soak mutants demo bench-store bench-promql bench-gateway bench-query bench-scrape bench-alert bench-ticks bench-notify bench-functions fuzz
 
 # what CI runs
 check: fmt clippy docs test functions simulate test-peers
@@ -100,6 +100,12 @@ bench-ingest:
 	$(CARGO) build --release --locked -p mayfly --bin mayfly
 	$(CARGO) run --release --locked -p mayfly-bench --bin bench-ingest -- \
 	  "$(TARGET)/release/mayfly" .peers/debian/usr/bin/prometheus .peers/debian/usr/bin/victoria-metrics
+
+# 1,000 targets of 1,000 series: processor time and memory of a round of scrapes beside the real Prometheus
+bench-scrape:
+	tools/peers.sh
+	$(CARGO) build --release --locked -p mayfly --bin mayfly
+	$(CARGO) run --release --locked -p mayfly-bench --bin bench-scrape -- "$(TARGET)/release/mayfly" .peers/debian/usr/bin/prometheus
 
 # what dashboards and alerts ask, beside the real Prometheus and VictoriaMetrics; BENCH_PERCENT=2 of the data for a look at it,
 # BENCH_FOLDER=FOLDER keeps the data, so that they need not be loaded again
