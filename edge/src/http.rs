@@ -118,7 +118,8 @@ fn parts(url: &str) -> Result<(&str, Option<&str>, &str, &str), &'static str> {
     if host.is_empty() { Err("it has no host") } else { Ok((scheme, user, host, &rest[host_end..])) }
 }
 
-fn without_user(url: &str) -> String {
+/// A URL as it may be shown: without user and password.
+pub fn without_user(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => format!("{}{}", &url[..scheme + 3], &url[at + 1..]),
         _ => url.to_owned(),

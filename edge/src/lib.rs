@@ -49,7 +49,7 @@ pub use compaction::{Compaction, Compactions, Kept, Retention, StreamCompaction,
 pub use cross_origin::Origins;
 pub use features::{FEATURES, UnknownFeature, enable_feature};
 pub use heartbeat::{HEARTBEAT_TIMEOUT, Heartbeat, HeartbeatError};
-pub use http::{BadUrl, Endpoint, HttpClient, HttpError};
+pub use http::{BadUrl, Endpoint, HttpClient, HttpError, without_user};
 pub use objects::{Account, Counts};
 pub use page::{Page, PageFile};
 pub use queries::{OPENAPI, QueryPort, build_information, no_rules, queries, query_paths, query_routes};

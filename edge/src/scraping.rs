@@ -15,7 +15,7 @@ use wire::encoding::{Encoding, EncodingError, inflate};
 use wire::remote_write::WriteRequest;
 
 use crate::caller::{CallError, Caller};
-use crate::http::{Endpoint, HttpError};
+use crate::http::{Endpoint, HttpError, without_user};
 use crate::tls::TlsError;
 
 /// So many redirections are followed, as by Go's client.
@@ -46,14 +46,14 @@ impl TargetClient {
         timeout: Duration,
         bytes_max: usize,
     ) -> Result<Response<Bytes>, String> {
-        let (base, path) = split(url).ok_or_else(|| format!("{url:?} is no URL"))?;
+        let (base, path) = split(url).ok_or_else(|| format!("{:?} is no URL", without_user(url)))?;
         let endpoint = Endpoint::below(base, path).map_err(|error| error.to_string())?;
         self.0.answer(&endpoint, Method::GET, headers, Bytes::new(), bytes_max, timeout).await.map_err(
             |error| match &error {
                 CallError::Http(HttpError::Answer(cause)) if cause.is::<LengthLimitError>() => {
                     TOO_LARGE.to_owned()
                 }
-                error => error.told("Get", url),
+                error => error.told("Get", &without_user(url)),
             },
         )
     }
@@ -100,7 +100,8 @@ impl Fetch for TargetClient {
 
 /// Where a redirection leads.
 fn redirected(from: &str, location: &str) -> String {
-    let Some((base, path)) = split(from).filter(|_| !location.contains("://")) else {
+    let has_scheme = location.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(['/', '?', '#']));
+    let Some((base, path)) = split(from).filter(|_| !has_scheme) else {
         return location.to_owned();
     };
     if location.starts_with("//") {
@@ -162,6 +163,7 @@ mod tests {
         check("http://a:1/x/y?z=1", "/c?d", "http://a:1/c?d");
         check("http://a:1/x/y?z=1", "c", "http://a:1/x/c");
         check("http://a:1", "c", "http://a:1/c");
+        check("http://a:1/x", "/m?of=http://b", "http://a:1/m?of=http://b");
         check("https://a:1/x", "//b/c", "https://b/c");
     }
 }

@@ -1,7 +1,9 @@
 //! What a target's pages held before: its series by their texts, and which of them were there last.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use config::ScrapeConfig;
 use model::Labels;
 
 /// Texts that are no longer there are forgotten when there are as many more as this, and twice as many as there are.
@@ -16,6 +18,10 @@ pub(crate) struct Memory {
     places: HashMap<Labels, usize>,
     /// The scrape that is going on, or was last.
     round: u64,
+    /// Under whose rules the texts are known.
+    job: Option<Arc<ScrapeConfig>>,
+    /// How many texts there were when a scrape was well last.
+    good: usize,
 }
 
 #[derive(Debug)]
@@ -30,8 +36,17 @@ struct Series {
 }
 
 impl Memory {
-    /// A scrape begins.
-    pub(crate) fn begin(&mut self) {
+    /// A scrape begins, under the rules of a job: what becomes of a text under others does not count.
+    pub(crate) fn begin(&mut self, job: &Arc<ScrapeConfig>) {
+        self.round += 1;
+        if self.job.as_ref().is_none_or(|known| !Arc::ptr_eq(known, job)) {
+            self.known.clear();
+            self.job = Some(Arc::clone(job));
+        }
+    }
+
+    /// A scrape begins that has no page.
+    pub(crate) fn begin_without(&mut self) {
         self.round += 1;
     }
 
@@ -94,7 +109,14 @@ impl Memory {
         for series in self.series.iter_mut().filter(|series| series.tracked == round) {
             series.tracked = series.tracked_before;
         }
-        self.gone().cloned().collect()
+        let gone = self.gone().cloned().collect();
+        if self.known.len() > 2 * self.good + FORGOTTEN_MIN {
+            // a page that is too large is another one each time; all series have ended
+            self.known.clear();
+            self.series.clear();
+            self.places.clear();
+        }
+        gone
     }
 
     /// The scrape was well: what has not been there for some time is forgotten.
@@ -102,6 +124,7 @@ impl Memory {
         let round = self.round;
         let is_there = |(_, (_, seen)): &(&u128, &(Option<usize>, u64))| *seen == round;
         let there = self.known.iter().filter(is_there).count();
+        self.good = there;
         if self.known.len() < 2 * there + FORGOTTEN_MIN {
             return;
         }
@@ -133,9 +156,14 @@ mod tests {
         Labels::from_pairs([("__name__", name)])
     }
 
+    fn job() -> Arc<ScrapeConfig> {
+        let configs = config::ScrapeConfigs::read("c.yml", "scrape_configs: [{job_name: j}]").unwrap();
+        Arc::new(configs.jobs[0].clone())
+    }
+
     /// A scrape that has these series.
-    fn scrape(memory: &mut Memory, names: &[&str]) -> Vec<String> {
-        memory.begin();
+    fn scrape(memory: &mut Memory, job: &Arc<ScrapeConfig>, names: &[&str]) -> Vec<String> {
+        memory.begin(job);
         for name in names {
             let key = u128::from(name.as_bytes()[0]);
             let place = memory.find(key).unwrap_or_else(|| memory.learn(key, Some(labels(name))).0);
@@ -146,14 +174,14 @@ mod tests {
 
     #[test]
     fn a_series_is_gone_once() {
-        let mut memory = Memory::default();
+        let (mut memory, job) = (Memory::default(), job());
         let none: [&str; 0] = [];
-        assert_eq!(scrape(&mut memory, &["a", "b"]), none);
-        assert_eq!(scrape(&mut memory, &["a"]), ["b"]);
-        assert_eq!(scrape(&mut memory, &["a"]), none);
-        assert_eq!(scrape(&mut memory, &["a", "b"]), none);
+        assert_eq!(scrape(&mut memory, &job, &["a", "b"]), none);
+        assert_eq!(scrape(&mut memory, &job, &["a"]), ["b"]);
+        assert_eq!(scrape(&mut memory, &job, &["a"]), none);
+        assert_eq!(scrape(&mut memory, &job, &["a", "b"]), none);
         // one that fails in the middle: what was there before is gone, and what had only come is not
-        memory.begin();
+        memory.begin(&job);
         for key in ["a", "c"] {
             let place = memory
                 .find(u128::from(key.as_bytes()[0]))
@@ -161,16 +189,16 @@ mod tests {
             memory.see(place.unwrap(), true);
         }
         assert_eq!(memory.undo(), [labels("a"), labels("b")]);
-        memory.begin();
+        memory.begin(&job);
         assert_eq!(memory.undo(), []);
-        assert_eq!(scrape(&mut memory, &["a"]), none);
+        assert_eq!(scrape(&mut memory, &job, &["a"]), none);
     }
 
     #[test]
     fn what_is_no_longer_there_is_forgotten() {
-        let mut memory = Memory::default();
+        let (mut memory, job) = (Memory::default(), job());
         for round in 0..10_u128 {
-            memory.begin();
+            memory.begin(&job);
             for key in round * 1_000..round * 1_000 + 1_000 {
                 let (place, is_new) = memory.learn(key, Some(labels(&format!("m{key}"))));
                 assert!(is_new && !memory.see(place.unwrap(), true));
@@ -181,5 +209,21 @@ mod tests {
         }
         let place = memory.find(9_999).unwrap().unwrap();
         assert_eq!(memory.labels(place), Some(&labels("m9999")));
+    }
+
+    #[test]
+    fn what_only_failed_scrapes_had_is_forgotten() {
+        let (mut memory, job) = (Memory::default(), job());
+        scrape(&mut memory, &job, &["a"]);
+        memory.finish();
+        for round in 1..10_u128 {
+            memory.begin(&job);
+            for key in round * 2_000..round * 2_000 + 2_000 {
+                let place = memory.learn(key, Some(labels(&format!("m{key}")))).0;
+                memory.see(place.unwrap(), true);
+            }
+            assert_eq!(memory.undo().len(), usize::from(round == 1));
+            assert!(memory.series.len() <= 2_001 && memory.known.len() <= 2_001);
+        }
     }
 }

@@ -30,12 +30,12 @@ pub(crate) struct Passed {
 /// Reads a page that was asked for at `at_ms`. What is wrong with it comes beside what is stored then: the ends of all series.
 pub(crate) fn pass(
     memory: &mut Memory,
-    job: &ScrapeConfig,
+    job: &Arc<ScrapeConfig>,
     target: &Labels,
     (body, format): (Vec<u8>, Format),
     at_ms: i64,
 ) -> (Passed, Result<(), String>) {
-    memory.begin();
+    memory.begin(job);
     let mut pass = Pass { memory, job, target, at_ms, passed: Passed::default() };
     let read = page::read(body, format, job.with_classic, &mut |sample| pass.sample(sample));
     let mut passed = pass.passed;
@@ -60,7 +60,7 @@ pub(crate) fn pass(
 
 /// There is no page: all series end.
 pub(crate) fn no_page(memory: &mut Memory, at_ms: i64) -> Passed {
-    memory.begin();
+    memory.begin_without();
     Passed { series: failed(memory, at_ms), ..Passed::default() }
 }
 

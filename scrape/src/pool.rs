@@ -1,6 +1,6 @@
 //! The targets of a job.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use config::ScrapeConfig;
@@ -71,9 +71,13 @@ impl Pool {
         if discovered == self.discovered {
             return Vec::new();
         }
+        self.replace(discovered, now_ms)
+    }
+
+    fn replace(&mut self, discovered: Vec<Labels>, now_ms: i64) -> Vec<Arc<Target>> {
         let mut old: HashMap<_, _> =
-            self.targets.drain(..).map(|(target, next_ms)| (target.key(), (target, next_ms))).collect();
-        let mut kept = HashMap::new();
+            self.targets.drain(..).map(|(target, _)| (target.key(), target)).collect();
+        let mut kept = HashSet::new();
         self.dropped.clear();
         for labels in &discovered {
             let target = match populate(&self.job, labels) {
@@ -88,25 +92,28 @@ impl Pool {
                 }
             };
             let key = target.key();
-            if kept.contains_key(&key) {
+            if kept.contains(&key) {
                 continue;
             }
+            let target = match old.remove(&key) {
+                Some(before) => target.instead_of(&before),
+                None => target,
+            };
+            kept.insert(key);
             let next_ms = target.next_ms(now_ms);
-            let (target, next_ms) = old.remove(&key).unwrap_or_else(|| (Arc::new(target), next_ms));
-            kept.insert(key, ());
-            self.targets.push((target, next_ms));
+            self.targets.push((Arc::new(target), next_ms));
         }
         self.discovered = discovered;
         let (count, limit) = (self.targets.len() as u64, self.job.target_limit);
         self.failure = (limit > 0 && count > limit)
             .then(|| format!("target_limit exceeded (number of targets: {count}, limit: {limit})"));
-        old.into_values().map(|(target, _)| target).collect()
+        old.into_values().collect()
     }
 
     /// Takes over the targets of a job of the same name, as far as they are its own under its configuration. Gives those that are gone.
     pub(crate) fn take_over(&mut self, before: Self, now_ms: i64) -> Vec<Arc<Target>> {
         self.targets = before.targets;
-        self.sync(before.discovered, now_ms)
+        self.replace(before.discovered, now_ms)
     }
 
     pub(crate) fn asked(&self, target: &Target) -> Asked {

@@ -204,9 +204,17 @@ fn escaped(text: &str, plain: &[u8]) -> String {
 }
 
 impl Target {
-    /// What tells it from other targets of its job: all its labels, and what is asked.
+    /// What tells it from other targets of its job: all its labels but for how often it is scraped, and what is asked.
     pub(crate) fn key(&self) -> (Labels, String) {
-        (self.whole.clone(), self.url.clone())
+        let mut labels = self.whole.to_builder();
+        labels.retain(|name| name != INTERVAL && name != TIMEOUT);
+        (labels.build(), self.url.clone())
+    }
+
+    /// The same target goes on under what is said of it now.
+    pub(crate) fn instead_of(self, before: &Self) -> Self {
+        let status = Mutex::new(before.status());
+        Self { memory: Arc::clone(&before.memory), status, ..self }
     }
 
     /// When it is scraped next, from this time on: all times of a target are as far from the beginning of an interval, and targets are

@@ -210,3 +210,19 @@ fn targets_are_made_of_labels() {
             .starts_with("error parsing scrape interval")
     );
 }
+
+#[tokio::test]
+async fn other_rules_count_at_once_and_another_interval_ends_nothing() {
+    let bench = Bench::new(ONE);
+    bench.pages.set("x 1\ny 2\n");
+    assert_eq!(bench.scrape().await.len(), 3);
+    let dropping = ONE.replace(
+        "job_name: j,",
+        "job_name: j, metric_relabel_configs: [{source_labels: [__name__], regex: y, action: drop}],",
+    );
+    bench.configure(&dropping);
+    let line = |name: &str, value: &str| format!("{name}{{instance=\"a:1\", job=\"j\"}} {value}");
+    assert_eq!(values(&bench.scrape().await), [line("up", "1"), line("x", "1"), line("y", "stale")]);
+    bench.configure(&dropping.replace("scrape_interval: 15s", "scrape_interval: 15s, scrape_timeout: 1s"));
+    assert_eq!(values(&bench.scrape().await), [line("up", "1"), line("x", "1")]);
+}

@@ -33,22 +33,22 @@ pub(super) struct Discovery {
 struct Found {
     job: String,
     scraper: Arc<Scraper>,
-    by_way: Mutex<Vec<Vec<Labels>>>,
+    /// `None`: it has not been looked there yet.
+    by_way: Mutex<Vec<Option<Vec<Labels>>>>,
     notify: Arc<Notify>,
 }
 
 impl Found {
+    /// Until it has been looked everywhere, targets that are known from before stay.
     fn set(&self, way: usize, targets: Vec<Labels>) {
-        let all = {
+        let all: Option<Vec<_>> = {
             // it is replaced whole
             let mut by_way = self.by_way.lock().unwrap_or_else(PoisonError::into_inner);
-            if by_way[way] == targets && way > 0 {
-                return;
-            }
-            by_way[way] = targets;
-            by_way.concat()
+            by_way[way] = Some(targets);
+            by_way.iter().cloned().collect()
         };
-        self.scraper.discovered(&self.job, all);
+        let Some(all) = all else { return };
+        self.scraper.discovered(&self.job, all.concat());
         self.notify.notify_one();
     }
 }
@@ -60,7 +60,7 @@ impl Discovery {
         for job in jobs {
             let config = &job.config;
             let ways = 1 + config.files.len() + config.servers.len() + config.names.len();
-            let by_way = Mutex::new(vec![Vec::new(); ways]);
+            let by_way = Mutex::new(vec![None; ways]);
             let (scraper, notify) = (Arc::clone(scraper), Arc::clone(&notify));
             let found = Arc::new(Found { job: config.name.clone(), scraper, by_way, notify });
             let mut next_way = 1..;
@@ -155,6 +155,8 @@ fn look(
 
 #[expect(clippy::disallowed_methods, reason = "an edge: servers are asked in real time")]
 async fn keep_asking(config: HttpDiscovery, client: Arc<TargetClient>, found: Arc<Found>, way: usize) {
+    // a URL may have a password
+    let shown = edge::without_user(&config.url);
     let refresh = Duration::from_millis(u64::try_from(config.refresh_ms).unwrap_or(u64::MAX));
     let seconds = HeaderValue::from_str(&refresh.as_secs_f64().to_string());
     let headers: Vec<_> = [
@@ -168,7 +170,7 @@ async fn keep_asking(config: HttpDiscovery, client: Arc<TargetClient>, found: Ar
     .collect();
     loop {
         match ask(&client, &config.url, &headers).await {
-            Ok(groups) => found.set(way, with_meta(&groups, "__meta_url", &config.url).collect()),
+            Ok(groups) => found.set(way, with_meta(&groups, "__meta_url", &shown).collect()),
             Err(error) => tracing::error!(
                 url = config.url,
                 error,

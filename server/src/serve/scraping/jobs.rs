@@ -11,9 +11,11 @@ use scrape::Fetch;
 /// The file, and what is in force of it.
 pub(in crate::serve) struct JobsFile {
     path: PathBuf,
-    /// What was read last, well or not.
+    /// What is in force.
     text: String,
     jobs: Vec<Job>,
+    /// What was wrong last.
+    wrong: Option<String>,
 }
 
 /// A job, and how its targets are asked.
@@ -35,22 +37,33 @@ impl JobsFile {
     pub(in crate::serve) fn open(path: &Path) -> anyhow::Result<Self> {
         let text = read(path)?;
         let jobs = jobs(path, &text)?;
-        Ok(Self { path: path.to_owned(), text, jobs })
+        Ok(Self { path: path.to_owned(), text, jobs, wrong: None })
     }
 
     pub(super) fn jobs(&self) -> &[Job] {
         &self.jobs
     }
 
-    /// Whether there are other jobs now. What is wrong is told once, until the file is another one.
+    /// Whether there are other jobs now. What is wrong is told once, and tried again: a file that the configuration names may come later.
     pub(super) fn read_again(&mut self) -> anyhow::Result<bool> {
-        let text = read(&self.path)?;
-        if text == self.text {
-            return Ok(false);
+        let read = read(&self.path).and_then(|text| match text == self.text {
+            true => Ok(None),
+            false => jobs(&self.path, &text).map(|jobs| Some((text, jobs))),
+        });
+        match read {
+            Ok(found) => {
+                self.wrong = None;
+                let is_other = found.is_some();
+                if let Some((text, jobs)) = found {
+                    (self.text, self.jobs) = (text, jobs);
+                }
+                Ok(is_other)
+            }
+            Err(error) => {
+                let told = self.wrong.replace(error.to_string());
+                if told == self.wrong { Ok(false) } else { Err(error) }
+            }
         }
-        self.text = text;
-        self.jobs = jobs(&self.path, &self.text)?;
-        Ok(true)
     }
 }
 
