@@ -12,7 +12,7 @@
 //! | `MAYFLY_S3_ENDPOINT`, `MAYFLY_QUERY_…`, `MAYFLY_ENABLE_FEATURE` | as for `query` |
 //!
 //! The configuration and rule files are read anew at every tick, so another object at `s3://BUCKET/KEY` takes effect with the
-//! next. As long as what is read is mistaken, the rules that are known go on, and the invocation fails.
+//! next. As long as what is read is mistaken, the rules that are known go on, receivers are told, and the invocation fails.
 //!
 //! The answer says what the tick did. It fails if the state could not be read or written, or if alerts or notifications wait for
 //! a receiver, so that Lambda tries again: a tick that is repeated does what is left to do.
@@ -187,21 +187,13 @@ impl Notifications {
 impl Ticks {
     async fn answer(&self, event: &Event, invocation: Invocation) -> anyhow::Result<Answer> {
         event.tick()?;
-        let ticked = tokio::time::timeout(invocation.left(RESERVE), self.tick()).await;
-        let progress = ticked.context("the function's time ran out before the tick was done")??;
-        tracing::info!(?progress, "tick");
-        ensure!(
-            progress.alerts_waiting == 0,
-            "{} alerts wait, since a receiver does not answer: {progress:?}",
-            progress.alerts_waiting
-        );
-        let mut notified = Delivered::default();
-        if let Some(notifications) = &self.notifications {
-            let left = invocation.left(RESERVE);
-            let told = tokio::time::timeout(left, notifications.tick(invocation)).await;
-            notified = told.context("the function's time ran out before notifications were brought")??;
-            ensure!(notified.waiting == 0, "notifications wait for a receiver: {notified:?}");
+        let evaluated = self.evaluate(invocation).await;
+        // receivers are told of what is known, even while rules are mistaken or an Alertmanager is down
+        let notified = self.notify(invocation).await;
+        if let (Err(_), Err(error)) = (&evaluated, &notified) {
+            tracing::error!(error = format!("{error:#}"), "notifications failed too");
         }
+        let (progress, notified) = (evaluated?, notified?);
         if let Some(heartbeat) = &self.heartbeat {
             let time = invocation.left(RESERVE).min(HEARTBEAT_TIMEOUT);
             if tokio::time::timeout(time, heartbeat.beat()).await.is_err() {
@@ -217,6 +209,27 @@ impl Ticks {
             "notificationsSent": notified.sent,
             "notificationsRefused": notified.refused,
         }))
+    }
+
+    async fn evaluate(&self, invocation: Invocation) -> anyhow::Result<Progress> {
+        let ticked = tokio::time::timeout(invocation.left(RESERVE), self.tick()).await;
+        let progress = ticked.context("the function's time ran out before the tick was done")??;
+        tracing::info!(?progress, "tick");
+        ensure!(
+            progress.alerts_waiting == 0,
+            "{} alerts wait, since a receiver does not answer: {progress:?}",
+            progress.alerts_waiting
+        );
+        Ok(progress)
+    }
+
+    async fn notify(&self, invocation: Invocation) -> anyhow::Result<Delivered> {
+        let Some(notifications) = &self.notifications else { return Ok(Delivered::default()) };
+        let left = invocation.left(RESERVE);
+        let told = tokio::time::timeout(left, notifications.tick(invocation)).await;
+        let notified = told.context("the function's time ran out before notifications were brought")??;
+        ensure!(notified.waiting == 0, "notifications wait for a receiver: {notified:?}");
+        Ok(notified)
     }
 
     async fn tick(&self) -> anyhow::Result<Progress> {
