@@ -111,6 +111,12 @@ pub fn parse(text: &str) -> Result<Document, YamlError> {
     Ok(Document { root: Some(root), more_follow })
 }
 
+/// Whether a text has an alias before the first place where it is no YAML: only then its tree may be larger than the text.
+pub fn has_aliases(text: &str) -> bool {
+    let mut events = Parser::new_from_str(text).map_while(Result::ok);
+    text.contains('*') && events.any(|(event, _)| matches!(event, Event::Alias(_)))
+}
+
 struct Reader<'a> {
     text: Lines<'a>,
     events: Parser<'a, saphyr_parser::StrInput<'a>>,

@@ -12,6 +12,9 @@ use super::{Letter, SendError, Unsupported};
 /// What stands where a text was cut.
 const MARK: &str = "…";
 
+/// How deep texts may stand in texts and still be looked at: whoever makes alerts writes them.
+const TEXT_DEPTH_MAX: usize = 8;
+
 /// Parses the texts of one receiver's settings.
 #[derive(Clone, Copy)]
 pub(super) struct Parser<'a> {
@@ -134,7 +137,7 @@ impl Tree {
     /// means: a number, nothing, or a whole tree, in which texts are looked at in the same way.
     pub(super) fn expand(&self, told: &Told) -> Result<Json, SendError> {
         Ok(match self {
-            Self::Text(text) => meant(text.expand(told)?),
+            Self::Text(text) => meant(text.expand(told)?, 0),
             Self::List(items) => {
                 Json::Array(items.iter().map(|item| item.expand(told)).collect::<Result<_, _>>()?)
             }
@@ -147,20 +150,23 @@ impl Tree {
     }
 }
 
-fn meant(text: String) -> Json {
+/// What a text means that stands in so many other texts.
+fn meant(text: String, depth: usize) -> Json {
+    if depth > TEXT_DEPTH_MAX {
+        return Json::String(text);
+    }
     match notify::yaml_value(&text) {
         None | Some(Json::String(_)) => Json::String(text),
-        Some(tree) => meant_within(tree),
+        Some(tree) => meant_within(tree, depth),
     }
 }
 
-fn meant_within(tree: Json) -> Json {
+fn meant_within(tree: Json, depth: usize) -> Json {
+    let within = |tree| meant_within(tree, depth);
     match tree {
-        Json::String(text) => meant(text),
-        Json::Array(items) => Json::Array(items.into_iter().map(meant_within).collect()),
-        Json::Object(map) => {
-            Json::Object(map.into_iter().map(|(key, value)| (key, meant_within(value))).collect())
-        }
+        Json::String(text) => meant(text, depth + 1),
+        Json::Array(items) => Json::Array(items.into_iter().map(within).collect()),
+        Json::Object(map) => Json::Object(map.into_iter().map(|(key, value)| (key, within(value))).collect()),
         other => other,
     }
 }
@@ -186,7 +192,7 @@ mod tests {
     #[test]
     fn a_text_that_is_yaml_means_what_it_says() {
         let check =
-            |text: &str, expect: &str| assert_eq!(meant(text.to_owned()).to_string(), expect, "{text}");
+            |text: &str, expect: &str| assert_eq!(meant(text.to_owned(), 0).to_string(), expect, "{text}");
         check("firing", r#""firing""#);
         check("1", "1");
         check("", "null");
@@ -196,5 +202,32 @@ mod tests {
         check(r#"[{"i":"2","s":"t"}]"#, r#"[{"i":2,"s":"t"}]"#);
         check("a: b: c", r#""a: b: c""#);
         check("[1", r#""[1""#);
+        check("2 * 3 > *x", r#""2 * 3 > *x""#);
+    }
+
+    #[test]
+    fn a_text_does_not_grow_by_aliases() {
+        let text = format!("- &a {}{}", "x".repeat(1_000), "\n- *a".repeat(1_000));
+        assert_eq!(meant(text.clone(), 0), Json::String(text));
+        // without aliases an anchor is none the worse
+        assert_eq!(meant("- &a 1".to_owned(), 0).to_string(), "[1]");
+    }
+
+    #[test]
+    fn texts_in_texts_are_looked_at_to_a_depth() {
+        let nested = |depth: usize| {
+            let mut text = String::from("1");
+            for _ in 0..depth {
+                text = format!("- |-\n  {}", text.replace('\n', "\n  "));
+            }
+            let mut meant = &meant(text, 0);
+            let mut levels = 0;
+            while let Json::Array(items) = meant {
+                (meant, levels) = (&items[0], levels + 1);
+            }
+            (levels, meant.is_number())
+        };
+        assert_eq!(nested(TEXT_DEPTH_MAX), (TEXT_DEPTH_MAX, true));
+        assert_eq!(nested(TEXT_DEPTH_MAX + 3), (TEXT_DEPTH_MAX + 1, false));
     }
 }

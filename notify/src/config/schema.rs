@@ -478,8 +478,11 @@ impl Fields {
     }
 }
 
-/// What a text means as YAML; `None` if it is none.
+/// What a text means as YAML; `None` if it is none, or has aliases, by which a short text may mean gigabytes.
 pub fn yaml_value(text: &str) -> Option<serde_json::Value> {
+    if yaml::has_aliases(text) {
+        return None;
+    }
     let document = yaml::parse(text).ok()?;
     let Some(root) = document.root else { return Some(serde_json::Value::Null) };
     let mut fields = Fields::new();
