@@ -51,8 +51,16 @@ impl Received {
     }
 }
 
-/// What becomes of an alert that is told of again: if the times overlap it is the same event, else a new one.
-pub(super) fn merge(old: &StoredAlert, mut new: StoredAlert, now_ms: i64) -> StoredAlert {
+/// What becomes of an alert that is told of again: if the times overlap it is the same event, else a new one. Whichever was told
+/// later is the newer one, in whatever order they come.
+pub(super) fn merge(old: StoredAlert, new: StoredAlert, now_ms: i64) -> StoredAlert {
+    if new.updated_at_ms < old.updated_at_ms {
+        return merge_newer(&new, old, now_ms);
+    }
+    merge_newer(&old, new, now_ms)
+}
+
+fn merge_newer(old: &StoredAlert, mut new: StoredAlert, now_ms: i64) -> StoredAlert {
     let within = |at: i64| at > old.starts_at_ms && at < old.ends_at_ms;
     if !within(new.ends_at_ms) && !within(new.starts_at_ms) {
         return new;
@@ -90,7 +98,7 @@ mod tests {
             received.stored(300)
         };
         let check = |old: (i64, Option<i64>), new: (i64, Option<i64>), expect: (i64, i64)| {
-            let merged = merge(&alert(old.0, old.1), alert(new.0, new.1), 100);
+            let merged = merge(alert(old.0, old.1), alert(new.0, new.1), 100);
             assert_eq!((merged.starts_at_ms, merged.ends_at_ms), expect, "{old:?} and {new:?}");
         };
         // the earlier start, and the later end unless nobody set it

@@ -130,7 +130,7 @@ impl Dispatcher {
             let new = alert.stored(self.resolve_timeout_ms);
             let id = fingerprint(&new.labels);
             let alert = match state.alerts.remove(&id) {
-                Some(old) => alerts::merge(&old, new, now_ms),
+                Some(old) => alerts::merge(old, new, now_ms),
                 None => new,
             };
             self.dispatch(state, id, &alert, now_ms);

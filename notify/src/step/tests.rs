@@ -333,6 +333,19 @@ fn other_routes_make_other_groups_and_the_log_still_counts() {
     assert_eq!(world.sent, ["3: A1", "11 other: A1"]);
 }
 
+/// A batch of the inbox that was not deleted comes again after a newer one.
+#[test]
+fn what_comes_again_does_not_fire_again() {
+    let mut world = world(ROUTE, "");
+    world.now = 1;
+    let stale = world.received(labels("A1"), Some(1), Some(3_600));
+    world.fires(1, "A1").is_over(5, "A1");
+    world.now = 6;
+    world.tick(vec![stale]);
+    world.until(30);
+    assert_eq!(world.sent, ["3: A1", "7: -A1"]);
+}
+
 #[test]
 fn what_nobody_asks_for_is_forgotten() {
     let mut world = world(ROUTE, "");
