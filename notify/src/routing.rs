@@ -37,7 +37,7 @@ pub struct RouteNode {
     /// Intervals outside of which it is mute; not inherited.
     pub active_time_intervals: Vec<String>,
     matchers: Matchers,
-    continues: bool,
+    pub(crate) continues: bool,
     /// Indices of the routes below it.
     below: Vec<usize>,
 }

@@ -45,7 +45,7 @@ pub struct Dispatcher {
     resolve_timeout_ms: i64,
     /// How far apart ticks are.
     tick_ms: i64,
-    /// Which routes there are, so that a state of others is noticed.
+    /// Which routes and receivers there are, so that a state of others is noticed.
     routes: u64,
 }
 
@@ -71,12 +71,6 @@ impl Dispatcher {
     /// The dispatcher of a configuration.
     pub fn new(config: &Config) -> Self {
         let tree = RoutingTree::of(config);
-        let shown: Vec<(String, String)> = tree
-            .nodes()
-            .iter()
-            .map(|node| (node.id.clone(), format!("{} {:?}", node.receiver, node.group_by)))
-            .collect();
-        let routes = fingerprint(&Labels::from_pairs(shown));
         let receivers = config.receivers.iter().map(|receiver| {
             let integrations = receiver.integrations.iter().map(|integration| Integration {
                 kind: integration.kind.name(),
@@ -85,8 +79,19 @@ impl Dispatcher {
             });
             (receiver.name.clone(), integrations.collect())
         });
+        let receivers: BTreeMap<String, Vec<Integration>> = receivers.collect();
+        let nodes = tree.nodes().iter().map(|node| {
+            (node.id.clone(), format!("{} {:?} {}", node.receiver, node.group_by, node.continues))
+        });
+        // ids of routes begin with a brace
+        let named = receivers.iter().map(|(name, integrations)| {
+            let shown: Vec<_> =
+                integrations.iter().map(|integration| (integration.kind, integration.index)).collect();
+            (format!("receiver {name}"), format!("{shown:?}"))
+        });
+        let routes = fingerprint(&Labels::from_pairs(nodes.chain(named)));
         Self {
-            receivers: receivers.collect(),
+            receivers,
             inhibit_rules: config.inhibit_rules.clone(),
             time_intervals: config.time_intervals.clone(),
             resolve_timeout_ms: config.global.duration_ms("resolve_timeout"),
@@ -167,17 +172,22 @@ impl Dispatcher {
         leave_pending(state, &intent, outcome != Outcome::Sent);
     }
 
-    /// Makes all groups anew, as Alertmanager does when it reads its configuration again. What is in the outbox is given up: the
-    /// log does not know of it, so the new groups decide again.
+    /// Makes all groups anew, as Alertmanager does when it reads its configuration again. What waits in the outbox is given up:
+    /// the log does not know of it, so the new groups decide again. What somebody is sending stays, and a new group that is the
+    /// same waits until it is known what became of it.
     fn reroute(&self, state: &mut State, now_ms: i64) {
         state.routes = self.routes;
         state.groups.clear();
-        state.outbox.clear();
+        state.outbox.retain(|intent| intent.claimed_until_ms > now_ms);
         let alerts = std::mem::take(&mut state.alerts);
         for (id, alert) in &alerts {
             self.dispatch(state, *id, alert, now_ms);
         }
         state.alerts = alerts;
+        for intent in &state.outbox {
+            let Some(group) = state.groups.get_mut(&intent.group) else { continue };
+            group.pending.get_or_insert_default().intents.insert(intent.id);
+        }
     }
 
     /// Puts an alert into the group that it has in each of its routes.

@@ -333,6 +333,42 @@ fn other_routes_make_other_groups_and_the_log_still_counts() {
     assert_eq!(world.sent, ["3: A1", "11 other: A1"]);
 }
 
+#[test]
+fn what_is_being_sent_while_routes_change_is_told_once() {
+    let mut world = world(ROUTE, "");
+    let received = vec![world.received(labels("A1"), Some(-10), Some(3_600))];
+    let base = world.base();
+    let first = world.dispatcher.tick(&mut world.state, received, base);
+    assert_eq!(first.len(), 1);
+    world.dispatcher =
+        Dispatcher::new(&config(&format!("{ROUTE}, routes: [{{matchers: [x=y], receiver: other}}]"), ""));
+    assert_eq!(world.dispatcher.tick(&mut world.state, Vec::new(), base + 1_000), [], "somebody sends it");
+    world.dispatcher.settle(&mut world.state, first[0].id, Outcome::Sent, base + 2_000);
+    assert_eq!(world.dispatcher.tick(&mut world.state, Vec::new(), base + 3_000), []);
+    assert!(world.state.outbox.is_empty());
+    // what nobody is sending is decided anew
+    world.now = 20;
+    world.outcome = Outcome::Failed;
+    world.tick(Vec::new());
+    let waiting: Vec<u64> = world.state.outbox.iter().map(|intent| intent.id).collect();
+    world.dispatcher = Dispatcher::new(&config(ROUTE, ""));
+    world.tick(Vec::new());
+    assert!(waiting.len() == 1 && world.state.outbox.len() == 1, "{waiting:?}");
+    assert_ne!(world.state.outbox[0].id, waiting[0]);
+}
+
+#[test]
+fn which_routes_there_are() {
+    let of = |route: &str, rest: &str| Dispatcher::new(&config(route, rest)).routes;
+    let one = of("routes: [{matchers: [a=b]}]", "");
+    assert_eq!(one, of("group_wait: 9s, routes: [{matchers: [a=b]}]", ""));
+    assert_ne!(one, of("routes: [{matchers: [a=b], continue: true}]", ""));
+    assert_ne!(
+        one,
+        of("routes: [{matchers: [a=b]}]", "- name: third\n  webhook_configs: [{url: 'http://x'}]")
+    );
+}
+
 /// A batch of the inbox that was not deleted comes again after a newer one.
 #[test]
 fn what_comes_again_does_not_fire_again() {
