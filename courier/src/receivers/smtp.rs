@@ -4,6 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -16,6 +17,9 @@ use tokio_rustls::TlsConnector;
 
 /// What an answer may have.
 const ANSWER_BYTES_MAX: u64 = 64 << 10;
+
+/// How long the end of a connection is waited for, on which nothing depends.
+const QUIT_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Where mails are given.
 pub(super) struct Server<'a> {
@@ -116,7 +120,7 @@ pub(super) async fn send(
     connection.write(&stuffed(message)).await?;
     connection.answer("the mail", "250").await?;
     // it is taken, whatever is said of the end
-    let _ = connection.ask("QUIT", "QUIT", "221").await;
+    let _ = tokio::time::timeout(QUIT_TIME_MAX, connection.ask("QUIT", "QUIT", "221")).await;
     Ok(())
 }
 
@@ -258,6 +262,44 @@ mod tests {
         // RFC 2195
         let proof = hmac_md5(b"tanstaaftanstaaf", b"<1896.697170952@postoffice.reston.mci.net>");
         assert_eq!(proof, "b913a602c7eda7a495b4e6e7334d3890");
+    }
+
+    #[tokio::test]
+    async fn a_mail_that_was_taken_does_not_wait_for_the_end() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let port = listener.local_addr().expect("has an address").port();
+        let serving = tokio::spawn(async move {
+            let (socket, _) = listener.accept().await.expect("accepts");
+            let mut socket = BufReader::new(socket);
+            for (answer, lines) in
+                [("220 x", 1), ("250 x", 1), ("250 x", 1), ("250 x", 1), ("354 x", 2), ("250 x", 1)]
+            {
+                socket.write_all(format!("{answer}\r\n").as_bytes()).await.expect("writes");
+                for _ in 0..lines {
+                    socket.read_line(&mut String::new()).await.expect("reads");
+                }
+            }
+            // QUIT has come, and nothing is said
+            std::future::pending::<()>().await;
+        });
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("has versions")
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        let server = Server {
+            host: "127.0.0.1",
+            port,
+            hello: "me",
+            security: Security::Never,
+            tls: Arc::new(config),
+            name: None,
+            login: None,
+        };
+        let to = ["c@d".to_owned()];
+        let sent = tokio::time::timeout(Duration::from_secs(10), send(&server, "a@b", &to, "mail")).await;
+        sent.expect("does not wait").expect("is taken");
+        serving.abort();
     }
 
     #[test]
