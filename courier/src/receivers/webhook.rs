@@ -75,10 +75,11 @@ impl Sender for Webhook {
     }
 }
 
-/// The same for each attempt to tell of one flush, so that whoever minds can leave out what comes twice.
+/// The same for each attempt to tell one integration of one flush, so that whoever minds can leave out what comes twice.
 fn idempotency_key(letter: &Letter<'_>) -> Vec<(HeaderName, HeaderValue)> {
     let intent = letter.intent;
-    let text = format!("{}\n{}\n{}", intent.group_key, intent.reason.as_str(), intent.flushed_at_ms);
+    let (group, receiver, index) = (&intent.group_key, &intent.receiver, intent.index);
+    let text = format!("{group}\n{receiver}\n{index}\n{}\n{}", intent.reason.as_str(), intent.flushed_at_ms);
     let hash: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     let value = HeaderValue::from_str(&hash).ok();
     value.map(|value| (HeaderName::from_static("idempotency-key"), value)).into_iter().collect()
