@@ -38,6 +38,9 @@ const ROUND_TIME_MAX: Duration = Duration::from_millis(notify::CLAIM_MS as u64 -
 /// What was taken is written down at most this long after it.
 const SETTLE_WITHIN: Duration = Duration::from_millis(500);
 
+/// What could not be written down is tried again after this, as long as nobody else is given it.
+const SETTLE_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
 /// How long whoever posts alerts waits to see them.
 const SEE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -221,11 +224,11 @@ impl Courier {
 /// What a tick has claimed.
 #[derive(Debug)]
 pub struct Round {
-    courier: Arc<Courier>,
-    book: Arc<Book>,
-    intents: Vec<Intent>,
-    next_due_ms: Option<i64>,
-    now_ms: i64,
+    pub(crate) courier: Arc<Courier>,
+    pub(crate) book: Arc<Book>,
+    pub(crate) intents: Vec<Intent>,
+    pub(crate) next_due_ms: Option<i64>,
+    pub(crate) now_ms: i64,
 }
 
 /// What came of a round.
@@ -264,9 +267,10 @@ impl Round {
             let (book, courier) = (Arc::clone(&book), Arc::clone(&courier));
             sends.spawn(async move { (intent.id, bring(&courier, &book, &intent, now_ms).await) });
         }
-        let until = Instant::now() + time.min(ROUND_TIME_MAX);
+        let until = Instant::now() + time.min(left);
         let mut delivered = Delivered::default();
-        let mut settled = Ok(());
+        // what could not be written down goes with the next
+        let mut unsettled: Vec<(u64, Outcome)> = Vec::new();
         while let Ok(Some(first)) = timeout_at(until, sends.join_next()).await {
             let mut outcomes = Vec::from_iter(first.ok());
             // those that take longer are written down with the next ones
@@ -274,7 +278,6 @@ impl Round {
             while let Ok(Some(next)) = timeout_at(soon, sends.join_next()).await {
                 outcomes.extend(next.ok());
             }
-            settled = courier.settle(&book, &outcomes).await.and(settled);
             for (id, outcome) in &outcomes {
                 if let Some(kind) = open.remove(id) {
                     courier.count(&kind, *outcome);
@@ -287,19 +290,40 @@ impl Round {
             }
         }
         if !open.is_empty() {
+        // the claim counts from when the tick began
+        let spent_ms = u64::try_from(courier.clock.now_ms() - now_ms).unwrap_or(0);
+        let left = ROUND_TIME_MAX.saturating_sub(Duration::from_millis(spent_ms));
+        if left.is_zero() {
+            return Ok(Delivered { waiting: intents.len(), ..Delivered::default() });
+        }
             sends.shutdown().await;
             delivered.waiting += open.len();
-            let rest: Vec<(u64, Outcome)> = open.keys().map(|id| (*id, Outcome::Failed)).collect();
-            settled = courier.settle(&book, &rest).await.and(settled);
+            unsettled.extend(open.keys().map(|id| (*id, Outcome::Failed)));
         }
-        settled.map(|()| delivered)
+        while !unsettled.is_empty() {
+            match courier.settle(&book, &unsettled).await {
+                Ok(()) => break,
+                Err(error) if Instant::now() + SETTLE_AGAIN_AFTER >= until => return Err(error),
+                Err(_) => _ = tokio::time::timeout(SETTLE_AGAIN_AFTER, std::future::pending::<()>()).await,
+            }
+        }
+        Ok(delivered)
     }
 }
 
 /// Brings one intent to its receiver, as far as that is still there.
 async fn bring(courier: &Courier, book: &Book, intent: &Intent, now_ms: i64) -> Outcome {
     let key = (intent.receiver.clone(), intent.kind.clone(), intent.index);
-    let Some(recipient) = book.recipients.get(&key) else { return Outcome::Refused };
+    let Some(recipient) = book.recipients.get(&key) else {
+        let (receiver, kind, index) = (&intent.receiver, &intent.kind, intent.index);
+        tracing::warn!(
+            receiver,
+            kind,
+            index,
+            "a notification is for a receiver that this configuration does not have"
+        );
+        return Outcome::Failed;
+    };
     let Ok(_turn) = recipient.turns.acquire().await else { return Outcome::Failed };
     let left_ms = intent.deadline_ms - courier.clock.now_ms().max(now_ms);
     let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or(0));
@@ -315,6 +339,11 @@ async fn bring(courier: &Courier, book: &Book, intent: &Intent, now_ms: i64) -> 
             Outcome::Sent
         }
         Err(error) if error.may_be_tried() => {
+            unsettled.extend(outcomes);
+            match courier.settle(&book, &unsettled).await {
+                Ok(()) => unsettled.clear(),
+                Err(error) => tracing::warn!(%error, "what was sent is not written down yet"),
+            }
             tracing::warn!(receiver, kind, group, attempts = intent.attempts + 1, %error, "notification waits");
             Outcome::Failed
         }

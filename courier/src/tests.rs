@@ -2,17 +2,18 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use model::{Clock, Labels};
 use notify::{Config, Dispatcher, Intent, Received, State, StoredAlert};
 use object_store::memory::InMemory;
-use testkit::ManualClock;
+use testkit::{Fault, FaultyStore, ManualClock, Operation};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::book::Book;
-use crate::courier::{Courier, Delivered};
+use crate::courier::{Courier, Delivered, Round};
 
 /// An intent for a webhook, as a tick makes it.
 pub(crate) fn intent(receiver: &str, alerts: Vec<StoredAlert>) -> Intent {
@@ -239,6 +240,56 @@ async fn what_was_claimed_by_the_dead_is_sent_when_the_claim_has_run_out() {
     let round = other.tick(world.clock.now_ms()).await.expect("ticks");
     assert_eq!(round.deliver(Duration::from_secs(5)).await.expect("delivers").sent, 1);
     assert_eq!(hook.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_round_is_over_before_its_claim() {
+    let hook = Hook::answering(&[200]).await;
+    let world = World::of(&one_receiver(&hook.url).replace("10s", "5m"));
+    world.take("A").await;
+    let round = world.courier.tick(world.clock.now_ms()).await.expect("ticks");
+    world.clock.advance_ms(notify::CLAIM_MS - 5_000);
+    let delivered = round.deliver(Duration::from_secs(5)).await.expect("delivers");
+    assert_eq!(delivered, Delivered { waiting: 1, ..Delivered::default() });
+    assert_eq!(hook.requests().len(), 0);
+    world.clock.advance_ms(5_000);
+    assert_eq!(world.round().await, Delivered { sent: 1, ..Delivered::default() });
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_down_at_once_is_later() {
+    let hook = Hook::answering(&[200]).await;
+    let (inner, clock) = (Arc::new(InMemory::new()), Arc::new(ManualClock::at_ms(START_MS)));
+    // of the writes, the third is what was sent: after the batch and the claim
+    let writes = AtomicUsize::new(0);
+    let store = FaultyStore::new(Arc::clone(&inner) as _, move |operation, _| match operation {
+        Operation::Put if (2..4).contains(&writes.fetch_add(1, Ordering::SeqCst)) => Fault::Fail,
+        _ => Fault::None,
+    });
+    let place = (Arc::new(store) as _, object_store::path::Path::from("notify"));
+    let courier = Courier::new(place, 1, Arc::clone(&clock) as _, book(&one_receiver(&hook.url)));
+    let world = World { courier: Arc::new(courier), store: inner, clock };
+    world.take("A").await;
+    assert_eq!(world.round().await, Delivered { sent: 1, ..Delivered::default() });
+    world.clock.advance_ms(notify::CLAIM_MS);
+    assert_eq!(world.round().await, Delivered::default());
+    assert_eq!(hook.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_for_a_receiver_of_another_file_waits() {
+    let hook = Hook::answering(&[200]).await;
+    let world = World::of(&one_receiver(&hook.url));
+    world.take("A").await;
+    let round = world.courier.tick(world.clock.now_ms()).await.expect("ticks");
+    let other = Arc::new(book("route: {receiver: b}\nreceivers: [{name: b}]"));
+    let round = Round { book: other, ..round };
+    assert_eq!(
+        round.deliver(Duration::from_secs(5)).await.expect("delivers"),
+        Delivered { waiting: 1, ..Delivered::default() }
+    );
+    world.clock.advance_ms(1_000);
+    assert_eq!(world.round().await, Delivered { sent: 1, ..Delivered::default() });
 }
 
 #[test]
