@@ -93,6 +93,9 @@ pub enum CourierError {
     /// Alerts that have come in cannot be read or written.
     #[error("the inbox of notifications: {0}")]
     Inbox(#[from] object_store::Error),
+    /// What is remembered, or what waits, is so much that no more alerts are taken for now.
+    #[error("notifications have more alerts than they can hold; try again later")]
+    Full,
     /// Others write all the time.
     #[error("too many writers of the state of notifications")]
     Contended,
@@ -157,14 +160,21 @@ impl Courier {
 
     /// Puts alerts into the inbox, and is durable when it returns.
     pub(crate) async fn take(&self, alerts: Vec<Received>) -> Result<(), CourierError> {
-        self.inbox.put(alerts, self.clock.now_ms()).await?;
+        self.put(alerts).await?;
         self.wake();
         Ok(())
     }
 
+    async fn put(&self, alerts: Vec<Received>) -> Result<(), CourierError> {
+        if self.state.is_full() || self.inbox.is_full() {
+            return Err(CourierError::Full);
+        }
+        Ok(self.inbox.put(alerts, self.clock.now_ms()).await?)
+    }
+
     /// Puts alerts into the inbox, and gives a tick the time to take them in, so that whoever asks next sees them.
     pub(crate) async fn take_and_see(&self, alerts: Vec<Received>) -> Result<(), CourierError> {
-        self.inbox.put(alerts, self.clock.now_ms()).await?;
+        self.put(alerts).await?;
         let begun = self.begun.load(Ordering::SeqCst);
         self.wake();
         let mut done = self.done.subscribe();
@@ -175,15 +185,35 @@ impl Courier {
     /// Takes in what has come, and decides what is to be sent at `now_ms`. Safe to call at any time, from any number of places,
     /// and again after it has failed.
     ///
+    /// As many batches are taken in as the state has room for. One that does not fit alone is dropped, with an error in the log.
+    ///
     /// # Errors
     /// If the store does not answer; nothing is lost, but for the claim on what was to be sent.
     pub async fn tick(self: &Arc<Self>, now_ms: i64) -> Result<Round, CourierError> {
         let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let book = self.book();
-        let (names, received) = self.inbox.read().await?;
-        let decide = |state: &mut State| book.dispatcher.tick(state, received.clone(), now_ms);
-        let (intents, state) = self.state.change(decide).await?;
-        self.inbox.delete(names).await;
+        let mut batches = self.inbox.read().await?;
+        let (intents, state) = loop {
+            let decide = |state: &mut State| {
+                let received = batches.iter().flat_map(|(_, received)| received.iter().cloned());
+                book.dispatcher.tick(state, received.collect(), now_ms)
+            };
+            match self.state.change(decide).await {
+                Err(CourierError::State(error @ StateError::TooLarge { .. })) if !batches.is_empty() => {
+                    if batches.len() > 1 {
+                        batches.truncate(batches.len() / 2);
+                        continue;
+                    }
+                    for (name, received) in batches.drain(..) {
+                        let alerts = received.len();
+                        tracing::error!(%name, alerts, %error, "a batch of alerts does not fit and is dropped");
+                        self.inbox.delete(vec![name]).await;
+                    }
+                }
+                changed => break changed?,
+            }
+        };
+        self.inbox.delete(batches.into_iter().map(|(name, _)| name).collect()).await;
         self.done.send_modify(|done| *done = number.max(*done));
         let next_due_ms = book.dispatcher.next_due_ms(&state);
         Ok(Round { courier: Arc::clone(self), book, intents, next_due_ms, now_ms })
@@ -260,6 +290,12 @@ impl Round {
     /// If what was taken cannot be written down: it is sent again then.
     pub async fn deliver(self, time: Duration) -> Result<Delivered, CourierError> {
         let Self { courier, book, intents, now_ms, .. } = self;
+        // the claim counts from when the tick began
+        let spent_ms = u64::try_from(courier.clock.now_ms() - now_ms).unwrap_or(0);
+        let left = ROUND_TIME_MAX.saturating_sub(Duration::from_millis(spent_ms));
+        if left.is_zero() {
+            return Ok(Delivered { waiting: intents.len(), ..Delivered::default() });
+        }
         let mut open: BTreeMap<u64, String> =
             intents.iter().map(|intent| (intent.id, intent.kind.clone())).collect();
         let mut sends = JoinSet::new();
@@ -288,14 +324,13 @@ impl Round {
                     Outcome::Refused => delivered.refused += 1,
                 }
             }
+            unsettled.extend(outcomes);
+            match courier.settle(&book, &unsettled).await {
+                Ok(()) => unsettled.clear(),
+                Err(error) => tracing::warn!(%error, "what was sent is not written down yet"),
+            }
         }
         if !open.is_empty() {
-        // the claim counts from when the tick began
-        let spent_ms = u64::try_from(courier.clock.now_ms() - now_ms).unwrap_or(0);
-        let left = ROUND_TIME_MAX.saturating_sub(Duration::from_millis(spent_ms));
-        if left.is_zero() {
-            return Ok(Delivered { waiting: intents.len(), ..Delivered::default() });
-        }
             sends.shutdown().await;
             delivered.waiting += open.len();
             unsettled.extend(open.keys().map(|id| (*id, Outcome::Failed)));
@@ -339,11 +374,6 @@ async fn bring(courier: &Courier, book: &Book, intent: &Intent, now_ms: i64) -> 
             Outcome::Sent
         }
         Err(error) if error.may_be_tried() => {
-            unsettled.extend(outcomes);
-            match courier.settle(&book, &unsettled).await {
-                Ok(()) => unsettled.clear(),
-                Err(error) => tracing::warn!(%error, "what was sent is not written down yet"),
-            }
             tracing::warn!(receiver, kind, group, attempts = intent.attempts + 1, %error, "notification waits");
             Outcome::Failed
         }

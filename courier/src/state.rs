@@ -1,9 +1,10 @@
 //! The state of notifications as one object: read only where it has changed, swapped whole.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use alert::{Cause, LoadError, Loaded, StateStore, SwapError, Version};
-use notify::State;
+use notify::{STATE_BYTES_MAX, State};
 use tokio::sync::Mutex;
 
 use crate::courier::CourierError;
@@ -16,11 +17,20 @@ pub(crate) struct StateObject {
     store: Arc<dyn StateStore>,
     /// Whoever changes the state holds it from reading to writing, so that nobody in this process is in the way of another.
     known: Mutex<Option<(Version, Arc<State>)>>,
+    /// How large it was when it was read or written last.
+    bytes: AtomicUsize,
+    /// How large it may be.
+    pub(crate) bytes_max: usize,
 }
 
 impl StateObject {
     pub(crate) fn new(store: Arc<dyn StateStore>) -> Self {
-        Self { store, known: Mutex::default() }
+        Self { store, known: Mutex::default(), bytes: AtomicUsize::new(0), bytes_max: STATE_BYTES_MAX }
+    }
+
+    /// Whether it was so large that nothing should be added: what is told of the same alerts takes room too.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > self.bytes_max / 2
     }
 
     /// The state as it is now.
@@ -43,9 +53,11 @@ impl StateObject {
             if after == *before {
                 return Ok((changed, before));
             }
-            let bytes = after.encode()?;
+            let bytes = after.encode_within(self.bytes_max)?;
+            let len = bytes.len();
             match self.store.swap(bytes, version.as_ref()).await {
                 Ok(version) => {
+                    self.bytes.store(len, Ordering::Relaxed);
                     let after = Arc::new(after);
                     *known = Some((version, Arc::clone(&after)));
                     return Ok((changed, after));
@@ -64,6 +76,7 @@ impl StateObject {
         let loaded = self.store.load(known.as_ref().map(|(version, _)| version)).await;
         match (loaded.map_err(|LoadError(cause): LoadError| CourierError::Read(cause))?, &*known) {
             (Loaded::State(bytes, version), _) => {
+                self.bytes.store(bytes.len(), Ordering::Relaxed);
                 let state = Arc::new(State::decode(&bytes)?);
                 *known = Some((version.clone(), Arc::clone(&state)));
                 Ok((Some(version), state))
@@ -73,6 +86,7 @@ impl StateObject {
                 Err(CourierError::Read(Cause::from("the store knows a state that we do not")))
             }
             (Loaded::Nothing, _) => {
+                self.bytes.store(0, Ordering::Relaxed);
                 *known = None;
                 Ok((None, Arc::default()))
             }

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use model::{Clock, Labels};
 use notify::{Config, Dispatcher, Intent, Received, State, StoredAlert};
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use testkit::{Fault, FaultyStore, ManualClock, Operation};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::book::Book;
-use crate::courier::{Courier, Delivered, Round};
+use crate::courier::{Courier, CourierError, Delivered, Round};
 
 /// An intent for a webhook, as a tick makes it.
 pub(crate) fn intent(receiver: &str, alerts: Vec<StoredAlert>) -> Intent {
@@ -240,6 +241,36 @@ async fn what_was_claimed_by_the_dead_is_sent_when_the_claim_has_run_out() {
     let round = other.tick(world.clock.now_ms()).await.expect("ticks");
     assert_eq!(round.deliver(Duration::from_secs(5)).await.expect("delivers").sent, 1);
     assert_eq!(hook.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_taken_in_parts_or_dropped() {
+    let text = one_receiver("http://127.0.0.1:9").replace("group_wait: 0s", "group_wait: 1h");
+    let (store, clock) = (Arc::new(InMemory::new()), Arc::new(ManualClock::at_ms(START_MS)));
+    let place = (Arc::clone(&store) as _, object_store::path::Path::from("notify"));
+    let mut courier = Courier::new(place, 1, Arc::clone(&clock) as _, book(&text));
+    courier.state.bytes_max = 4_000;
+    let world = World { courier: Arc::new(courier), store, clock };
+    let (small, huge) = ("x".repeat(2_000), "y".repeat(10_000));
+    // a name sorts by when it came
+    for name in ["A", &huge, "B", &small] {
+        world.clock.advance_ms(1);
+        world.take(name).await;
+    }
+    let tick = async || drop(world.courier.tick(world.clock.now_ms()).await.expect("ticks"));
+    let known = async || world.courier.state.read().await.expect("reads").alerts().count();
+    tick().await;
+    assert_eq!(known().await, 1);
+    // the one that never fits is gone, and what came after it is taken
+    for _ in 0..3 {
+        tick().await;
+    }
+    assert_eq!(known().await, 3);
+    let left = world.store.list_with_delimiter(Some(&"notify/inbox".into())).await.expect("lists");
+    assert!(left.objects.is_empty(), "{left:?}");
+    // and nothing more is taken as long as it is so full
+    let error = world.courier.take(Vec::new()).await.expect_err("is full");
+    assert!(matches!(error, CourierError::Full), "{error}");
 }
 
 #[tokio::test]

@@ -23,10 +23,12 @@ pub enum StateError {
     #[error("the notification state is damaged: {0}")]
     Damaged(#[source] serde_json::Error),
     /// More than one object should hold.
-    #[error("the notification state has {bytes} bytes; the limit is {STATE_BYTES_MAX}")]
+    #[error("the notification state has {bytes} bytes; the limit is {bytes_max}")]
     TooLarge {
         /// How large it is.
         bytes: usize,
+        /// How large it may be.
+        bytes_max: usize,
     },
 }
 
@@ -47,9 +49,17 @@ impl State {
     /// # Errors
     /// If it is larger than it may be.
     pub fn encode(&self) -> Result<Vec<u8>, StateError> {
+        self.encode_within(STATE_BYTES_MAX)
+    }
+
+    /// The bytes of the state, of which there may be so many.
+    ///
+    /// # Errors
+    /// If there are more.
+    pub fn encode_within(&self, bytes_max: usize) -> Result<Vec<u8>, StateError> {
         let document = Document { version: STATE_VERSION, state: self };
         let bytes = serde_json::to_vec(&document).map_err(StateError::Damaged)?;
-        within_limit(&bytes)?;
+        within_limit(&bytes, bytes_max)?;
         Ok(bytes)
     }
 
@@ -58,7 +68,7 @@ impl State {
     /// # Errors
     /// If they are no state that this program knows.
     pub fn decode(bytes: &[u8]) -> Result<Self, StateError> {
-        within_limit(bytes)?;
+        within_limit(bytes, STATE_BYTES_MAX)?;
         // the version first: what follows may be of another shape
         let head: Head = serde_json::from_slice(bytes).map_err(StateError::Damaged)?;
         if head.version > STATE_VERSION {
@@ -69,8 +79,11 @@ impl State {
     }
 }
 
-fn within_limit(bytes: &[u8]) -> Result<(), StateError> {
-    if bytes.len() > STATE_BYTES_MAX { Err(StateError::TooLarge { bytes: bytes.len() }) } else { Ok(()) }
+fn within_limit(bytes: &[u8], bytes_max: usize) -> Result<(), StateError> {
+    if bytes.len() > bytes_max {
+        return Err(StateError::TooLarge { bytes: bytes.len(), bytes_max });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
