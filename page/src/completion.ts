@@ -26,7 +26,8 @@ function asked<T>(path: string, parameters: Parameters, isRecent: boolean): Prom
   const known = kept.get(key);
   if (known) return known.data as Promise<T>;
   const now = Date.now() / 1000;
-  const all = isRecent ? { ...parameters, start: (now - LOOKBACK_S).toFixed(0), end: now.toFixed(0) } : parameters;
+  // up: what was pushed in this second is there too
+  const all = isRecent ? { ...parameters, start: Math.floor(now - LOOKBACK_S), end: Math.ceil(now) } : parameters;
   const data = ask<T>(path, all, { isQuiet: true }).then((answer) => answer.data);
   kept.set(key, { at: Date.now(), data });
   data.catch(() => kept.delete(key));
