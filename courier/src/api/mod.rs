@@ -194,8 +194,11 @@ async fn post_alerts(
     if mistakes.is_empty() { Ok(StatusCode::OK) } else { Err(ApiError::Mistaken(mistakes.join("\n"))) }
 }
 
+/// A page of another site can post whatever it likes, but not as JSON.
 fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("application/json");
+    // what says nothing is bytes, as in Alertmanager
+    let nothing = "application/octet-stream";
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or(nothing);
     let kind = given.split(';').next().unwrap_or("").trim();
     if kind.eq_ignore_ascii_case("application/json") {
         return Ok(());

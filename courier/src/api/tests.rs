@@ -181,3 +181,14 @@ async fn without_a_configuration_nobody_is_notified() {
     let request = Request::get("/alertmanager/api/v2/status").body(Body::empty()).expect("is one");
     assert_eq!(router(None).oneshot(request).await.expect("answers").status(), 404);
 }
+
+#[tokio::test]
+async fn what_does_not_say_that_it_is_json_is_refused() {
+    let world = World::new();
+    let request = Request::post("/alertmanager/api/v2/alerts").body(Body::from("[]")).expect("is one");
+    let answer = router(Some(Arc::clone(&world.courier))).oneshot(request).await.expect("answers");
+    assert_eq!(answer.status().as_u16(), 415);
+    let body = answer.into_body().collect().await.expect("reads").to_bytes();
+    let expect = r#"{"code":415,"message":"unsupported media type \"application/octet-stream\", only [application/json] are allowed"}"#;
+    assert_eq!(String::from_utf8_lossy(&body).trim_end(), expect);
+}
