@@ -4,7 +4,8 @@ use model::quote::quoted;
 use yaml::{Key, Node, Position, Reader};
 
 use crate::auth::{self, Auth};
-use crate::config::{CONFIG_BYTES_MAX, ConfigError, ConfigMistake};
+use crate::config::ConfigError;
+use crate::file;
 use crate::known::refuse;
 use crate::secret::Secret;
 use crate::tls::{self, Tls};
@@ -38,17 +39,7 @@ impl HttpClientConfig {
     /// # Errors
     /// All that is wrong with it.
     pub fn read(file: &str, text: &str) -> Result<Self, ConfigError> {
-        let wrong = |mistakes| ConfigError { file: file.to_owned(), mistakes };
-        if text.len() > CONFIG_BYTES_MAX {
-            return Err(wrong(vec![ConfigMistake::TooLarge { bytes: text.len() }]));
-        }
-        let document = yaml::parse(text).map_err(|error| wrong(vec![ConfigMistake::Yaml(error)]))?;
-        let mut reader = Reader::new();
-        let config = document.root.as_ref().map(|root| Self::of(&mut reader, root)).unwrap_or_default();
-        reader
-            .finish()
-            .map_err(|mistakes| wrong(mistakes.into_iter().map(ConfigMistake::Placed).collect()))?;
-        Ok(config)
+        file::read(file, text, Self::of)
     }
 
     fn of(reader: &mut Reader, root: &Node) -> Self {

@@ -7,6 +7,7 @@ use yaml::{Node, PlacedMistake, Reader, YamlError};
 
 use crate::alertmanager::{self, AlertmanagersConfig};
 use crate::expand::expand;
+use crate::file;
 use crate::known::{NO_SCRAPE, refuse};
 use crate::otlp::{self, OtlpConfig};
 
@@ -109,20 +110,11 @@ impl Config {
         text: &str,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let wrong = |mistakes| ConfigError { file: file.to_owned(), mistakes };
-        if text.len() > CONFIG_BYTES_MAX {
-            return Err(wrong(vec![ConfigMistake::TooLarge { bytes: text.len() }]));
-        }
-        let document = yaml::parse(text).map_err(|error| wrong(vec![ConfigMistake::Yaml(error)]))?;
-        let mut config = Self::default();
-        let mut reader = Reader::new();
-        if let Some(root) = &document.root {
-            config.file(&mut reader, root, variable);
-        }
-        reader
-            .finish()
-            .map_err(|mistakes| wrong(mistakes.into_iter().map(ConfigMistake::Placed).collect()))?;
-        Ok(config)
+        file::read(file, text, |reader, root| {
+            let mut config = Self::default();
+            config.file(reader, root, variable);
+            config
+        })
     }
 
     fn file(&mut self, reader: &mut Reader, root: &Node, variable: &dyn Fn(&str) -> Option<String>) {

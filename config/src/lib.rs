@@ -9,6 +9,7 @@ mod auth;
 mod client;
 mod config;
 mod expand;
+mod file;
 mod groups;
 mod known;
 mod otlp;

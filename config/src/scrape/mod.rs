@@ -16,7 +16,8 @@ use model::Labels;
 use model::quote::quoted;
 use yaml::{Node, Reader};
 
-use crate::config::{CONFIG_BYTES_MAX, ConfigError, ConfigMistake};
+use crate::config::ConfigError;
+use crate::file;
 use crate::groups::{self, TargetGroup};
 use crate::known::refuse;
 use global::Global;
@@ -48,20 +49,11 @@ impl ScrapeConfigs {
     /// # Errors
     /// All that is wrong with it.
     pub fn read(file: &str, text: &str) -> Result<Self, ConfigError> {
-        let wrong = |mistakes| ConfigError { file: file.to_owned(), mistakes };
-        if text.len() > CONFIG_BYTES_MAX {
-            return Err(wrong(vec![ConfigMistake::TooLarge { bytes: text.len() }]));
-        }
-        let document = yaml::parse(text).map_err(|error| wrong(vec![ConfigMistake::Yaml(error)]))?;
-        let mut reader = Reader::new();
-        let mut configs = Self::default();
-        if let Some(root) = &document.root {
-            configs.file(&mut reader, root);
-        }
-        reader
-            .finish()
-            .map_err(|mistakes| wrong(mistakes.into_iter().map(ConfigMistake::Placed).collect()))?;
-        Ok(configs)
+        file::read(file, text, |reader, root| {
+            let mut configs = Self::default();
+            configs.file(reader, root);
+            configs
+        })
     }
 
     fn file(&mut self, reader: &mut Reader, root: &Node) {
