@@ -112,22 +112,13 @@ impl Scraper {
 
     /// What is to be done now. Targets that have been due more than once are so once.
     pub fn due(&self, now_ms: i64) -> Vec<Due> {
-        self.take(|_, next_ms| *next_ms <= now_ms, now_ms)
-    }
-
-    /// Everything, whenever it would be due: for who is called once in a while.
-    pub fn all(&self, now_ms: i64) -> Vec<Due> {
-        self.take(|_, _| true, now_ms)
-    }
-
-    fn take(&self, is_due: impl Fn(&Target, &i64) -> bool, now_ms: i64) -> Vec<Due> {
         let mut state = self.lock();
         let mut due: Vec<_> = state.gone.drain(..).map(|target| Due { target, what: What::End }).collect();
         for pool in &mut state.pools {
             let mut planned = Vec::new();
             for (target, next_ms) in &mut pool.targets {
-                if is_due(target, next_ms) {
-                    planned.push((Arc::clone(target), (*next_ms).min(now_ms)));
+                if *next_ms <= now_ms {
+                    planned.push((Arc::clone(target), *next_ms));
                     *next_ms = target.next_ms(now_ms + 1);
                 }
             }
