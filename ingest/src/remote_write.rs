@@ -72,4 +72,6 @@ async fn written(receiver: &Receiver, version: Version, request: Request) -> Res
 }
 
 #[cfg(test)]
+mod suite;
+#[cfg(test)]
 mod tests;

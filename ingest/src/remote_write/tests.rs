@@ -18,20 +18,20 @@ use super::*;
 use crate::router;
 use crate::settings::Settings;
 
-const NOW_MS: i64 = 1_795_370_073_531;
+pub(super) const NOW_MS: i64 = 1_795_370_073_531;
 
 /// A receiver, its router, and a reader of another process on the same store: it sees only what is durable.
-struct Bench {
+pub(super) struct Bench {
     receiver: Arc<Receiver>,
     router: Router,
     reader: Reader,
 }
 
 /// Status, text, and the counts of the headers: samples, histograms, exemplars.
-type Answered = (u16, String, Option<[u64; 3]>);
+pub(super) type Answered = (u16, String, Option<[u64; 3]>);
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::over(Arc::new(InMemory::new()), Settings::default(), WriterSettings::of_writer(1))
     }
 
@@ -76,7 +76,7 @@ impl Bench {
         Self { router: router(Arc::clone(&receiver)), receiver, reader }
     }
 
-    async fn send(&self, request: Request<Body>) -> Answered {
+    pub(super) async fn send(&self, request: Request<Body>) -> Answered {
         let response = self.router.clone().oneshot(request).await.expect("infallible");
         let status = response.status().as_u16();
         let count = |name: &HeaderName| response.headers().get(name)?.to_str().ok()?.parse().ok();
@@ -86,7 +86,7 @@ impl Bench {
         (status, String::from_utf8(text.to_vec()).expect("text"), counts)
     }
 
-    async fn write(&self, content_type: &str, message: &[u8]) -> Answered {
+    pub(super) async fn write(&self, content_type: &str, message: &[u8]) -> Answered {
         self.send(request(&[("content-type", content_type), ("content-encoding", "snappy")], packed(message)))
             .await
     }
@@ -99,7 +99,7 @@ impl Bench {
     }
 
     /// What is stored under a name, by its labels.
-    async fn stored(&self, name: &str) -> Vec<Series> {
+    pub(super) async fn stored(&self, name: &str) -> Vec<Series> {
         let selection = Selection {
             matchers: vec![Matcher::equal("__name__", name)],
             start_ms: 0,
@@ -121,7 +121,7 @@ impl Bench {
     }
 
     /// What is known of families.
-    async fn told(&self) -> Vec<String> {
+    pub(super) async fn told(&self) -> Vec<String> {
         let told = self.reader.descriptions().await.expect("reads").found;
         let shown = |(name, told): (Arc<str>, Vec<model::Told>)| {
             let told = told.iter().map(|told| &told.metadata);
@@ -132,22 +132,22 @@ impl Bench {
         told.into_iter().map(shown).collect()
     }
 
-    async fn samples(&self, name: &str) -> Samples {
+    pub(super) async fn samples(&self, name: &str) -> Samples {
         let [series] = &self.stored(name).await[..] else { panic!("one series") };
         series.samples.clone()
     }
 
-    async fn is_empty(&self) -> bool {
+    pub(super) async fn is_empty(&self) -> bool {
         let selection = Selection { matchers: Vec::new(), start_ms: 0, end_ms: i64::MAX / 1_000 };
         self.reader.select(&selection).await.expect("reads").found.is_empty()
     }
 }
 
-fn packed(message: &[u8]) -> Vec<u8> {
+pub(super) fn packed(message: &[u8]) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(message).expect("packs")
 }
 
-fn request(headers: &[(&str, &str)], body: Vec<u8>) -> Request<Body> {
+pub(super) fn request(headers: &[(&str, &str)], body: Vec<u8>) -> Request<Body> {
     let request = Request::post("/api/v1/write");
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     request.body(Body::from(body)).expect("a request")
