@@ -7,7 +7,6 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from ipaddress import ip_address
 
 import pytest
 from cryptography import x509
@@ -25,41 +24,9 @@ from harness import PROGRAMS
 from harness.authority import Authority
 from harness.http import call
 from harness.mayfly import Mayfly, built
-from harness.peers import answers
 from harness.process import Process, free_ports, until
-from test_18_remote_write import App, scrape_config
-
-
-class Secured:
-    """A server with TLS and tokens: `boss` may do everything, `team` push, read and delete what has the job `app` or `team-…`."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        authority = Authority(folder, "ca")
-        self.ca = authority.file
-        names = (x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1")))
-        self.certificate, key = authority.sign("server", *names)
-        web = folder / "web.yml"
-        web.write_text(f"tls_server_config: {{cert_file: {self.certificate.name}, key_file: {key.name}}}\n")
-        self.boss = self.token("boss", "--scope", "admin")
-        scopes = ("--scope", "push", "--scope", "read", "--scope", "delete")
-        self.team = self.token("team", *scopes, "--match", '{job=~"app|team-.*"}')
-        flags = ("--web.config.file", web, "--access.tokens-file", folder / "tokens.yml")
-        self.server = Mayfly(folder, folder / "data", flags=flags).start()
-        self.tls = ssl.create_default_context(cafile=self.ca)
-
-    def token(self, name: str, *more: str) -> str:
-        command = [built("mayfly"), "token", "new", "--name", name, "--file", self.folder / "tokens.yml", *more]
-        token = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
-        (self.folder / name).write_text(token)
-        return token
-
-    def vector(self, query: str, token: str | None = None) -> dict:
-        target = f"{self.server.query}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
-        request = urllib.request.Request(target, headers={"Authorization": f"Bearer {token or self.boss}"})
-        with urllib.request.urlopen(request, context=self.tls, timeout=30) as answer:
-            result = json.load(answer)["data"]["result"]
-        return {tuple(sorted(row["metric"].items())): float(row["value"][1]) for row in result}
+from harness.secured import AGENTS, Secured, scrape_config
+from test_18_remote_write import App
 
 
 @pytest.fixture
@@ -74,50 +41,14 @@ def app():
     app.stop()
 
 
-def prometheus_agent(secured: Secured, app: App, job: str, message: str) -> Process:
-    folder = secured.folder
-    (port,) = free_ports(1)
-    (folder / "agent.yml").write_text(
-        scrape_config(app).replace("job_name: app", f"job_name: {job}")
-        + f"remote_write:\n- url: {secured.server.query}/api/v1/write\n  protobuf_message: {message}\n"
-        "  queue_config: {batch_send_deadline: 200ms}\n"
-        f"  authorization: {{credentials_file: {folder / 'team'}}}\n  tls_config: {{ca_file: {secured.ca}}}\n"
-    )
-    command = [PROGRAMS / "prometheus", "--agent", f"--config.file={folder / 'agent.yml'}"]
-    command += [f"--storage.agent.path={folder / 'agent'}", f"--web.listen-address=127.0.0.1:{port}"]
-    agent = Process("agent", command, folder / "agent.log")
-    agent.up("ready", lambda: answers(f"http://127.0.0.1:{port}", "/-/ready"))
-    return agent
-
-
-def vmagent(secured: Secured, app: App, job: str) -> Process:
-    folder = secured.folder
-    (port,) = free_ports(1)
-    (folder / "vmagent.yml").write_text(scrape_config(app).replace("job_name: app", f"job_name: {job}"))
-    command = [PROGRAMS / "vmagent", f"-promscrape.config={folder / 'vmagent.yml'}", f"-httpListenAddr=127.0.0.1:{port}"]
-    command += [f"-remoteWrite.tmpDataPath={folder / 'vmagent'}", "-remoteWrite.flushInterval=200ms"]
-    command += [f"-remoteWrite.url={secured.server.gateway}/api/v1/write", "-remoteWrite.forcePromProto=true"]
-    command += [f"-remoteWrite.bearerTokenFile={folder / 'team'}", f"-remoteWrite.tlsCAFile={secured.ca}"]
-    agent = Process("vmagent", command, folder / "vmagent.log")
-    agent.up("healthy", lambda: answers(f"http://127.0.0.1:{port}", "/health"))
-    return agent
-
-
-SENDERS = [
-    pytest.param(lambda *given: prometheus_agent(*given, "prometheus.WriteRequest"), id="prometheus-1.0"),
-    pytest.param(lambda *given: prometheus_agent(*given, "io.prometheus.write.v2.Request"), id="prometheus-2.0"),
-    pytest.param(vmagent, id="vmagent"),
-]
-
-
-@pytest.mark.parametrize("sender", SENDERS)
-def test_a_sender_writes_what_its_token_allows(secured, app, sender):
-    agent = sender(secured, app, "app")
+@pytest.mark.parametrize("name", AGENTS)
+def test_a_sender_writes_what_its_token_allows(secured, app, name):
+    agent = AGENTS[name](secured, app.address, "app")
     up = (("__name__", "up"), ("instance", "one"), ("job", "app"))
     until("it has come", lambda: secured.vector("up").get(up) == 1.0, seconds=30)
     assert secured.vector("up", secured.team) == secured.vector("up")
     agent.stop()
-    agent = sender(secured, app, "others")
+    agent = AGENTS[name](secured, app.address, "others")
     refused = "is outside of that"
     until("it is refused", lambda: refused in agent.output(), seconds=30)
     assert secured.vector("{job='others'}") == {}
@@ -215,7 +146,7 @@ def test_tenants_are_told_as_cortex_and_mimir_are_told(tmp_path, app):
         folder.mkdir()
         (port,) = free_ports(1)
         (folder / "agent.yml").write_text(
-            scrape_config(app).replace("job_name: app", f"job_name: of-{tenant}")
+            scrape_config(app.address, f"of-{tenant}")
             + f"remote_write:\n- url: {server.query}/api/v1/write\n  headers: {{X-Scope-OrgID: {tenant}}}\n"
             "  queue_config: {batch_send_deadline: 200ms}\n"
         )

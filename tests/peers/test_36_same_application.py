@@ -1,7 +1,9 @@
-"""36: one application, measured in every way that Mayfly takes – the Pushgateway's API by Prometheus' client, remote write by Prometheus in
-agent mode, OpenTelemetry's SDK (cumulative and delta), Influx lines, DogStatsD – gives the same answers to the same questions."""
+"""36: one application, measured in every way that Mayfly takes, by a server with TLS and tokens – the Pushgateway's API by Prometheus'
+client, remote write by Prometheus in agent mode (1.0 and 2.0) and by vmagent, OpenTelemetry's SDK (cumulative and delta, on both ports),
+Influx lines, DogStatsD – gives the same answers to the same questions."""
 
 import time
+import urllib.request
 
 import pytest
 from datadog.dogstatsd.base import DogStatsd
@@ -11,16 +13,12 @@ from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExp
 from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider, ObservableCounter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
-from prometheus_client import CollectorRegistry, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Gauge, push_to_gateway, start_http_server
 from prometheus_client import Counter as PrometheusCounter
 from prometheus_client import Histogram as PrometheusHistogram
-from prometheus_client import push_to_gateway
 
-from harness import PROGRAMS
-from harness.http import data, instant
-from harness.mayfly import Mayfly
-from harness.peers import answers
-from harness.process import Process, free_ports, until
+from harness.process import until
+from harness.secured import AGENTS, Secured
 from test_29_statsd import place
 
 # what happens: orders of a kind, each with how long it took, in seconds; after all of it, this many are in the queue
@@ -49,8 +47,19 @@ NATIVE = {
 }
 
 
+class Page:
+    """The application by Prometheus' own client, to be scraped."""
+
+    def __init__(self):
+        self.server, _ = start_http_server(0, addr="127.0.0.1", registry=registry())
+        self.address = f"127.0.0.1:{self.server.server_port}"
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
 def registry() -> CollectorRegistry:
-    """The application by Prometheus' own client."""
     registry = CollectorRegistry()
     orders = PrometheusCounter("shop_orders", "Orders.", ["kind"], registry=registry)
     took = PrometheusHistogram("shop_took_seconds", "How long.", buckets=BOUNDS, registry=registry)
@@ -61,45 +70,30 @@ def registry() -> CollectorRegistry:
     return registry
 
 
-def check(mayfly: Mayfly, selector: str, asked: dict):
-    for query, expected in asked.items():
-        query = query.replace("%s", selector)
-        found = until(query, lambda: list(instant(mayfly.query, query).values()), seconds=20)
-        assert found == [pytest.approx(expected)], query
+def push(secured: Secured, job: str):
+    def with_token(url, method, timeout, headers, data):
+        def handle():
+            named = dict(headers) | {"Authorization": f"Bearer {secured.team}"}
+            request = urllib.request.Request(url, data=data, method=method, headers=named)
+            with urllib.request.urlopen(request, timeout=timeout, context=secured.tls):
+                pass
+
+        return handle
+
+    push_to_gateway(secured.server.gateway, job=job, registry=registry(), handler=with_token)
 
 
-def test_pushes_of_prometheus_client(folder_server):
-    push_to_gateway(folder_server.gateway, job="pushed", registry=registry())
-    check(folder_server, 'job="pushed"', ASKED | CLASSIC)
-
-
-def test_prometheus_in_agent_mode(tmp_path, folder_server):
-    server, _ = start_http_server(0, addr="127.0.0.1", registry=registry())
-    (port,) = free_ports(1)
-    (tmp_path / "agent.yml").write_text(
-        "scrape_configs:\n- job_name: scraped\n  scrape_interval: 1s\n"
-        f"  static_configs: [{{targets: ['127.0.0.1:{server.server_port}']}}]\n"
-        f"remote_write: [{{url: '{folder_server.query}/api/v1/write', queue_config: {{batch_send_deadline: 200ms}}}}]\n"
+def export(secured: Secured, job: str, url: str, temporality: AggregationTemporality):
+    """OpenTelemetry's SDK: each order is exported as it happens; deltas add up, cumulative values replace each other."""
+    preferred = dict.fromkeys((Counter, Histogram, ObservableCounter), temporality)
+    exporter = OTLPMetricExporter(
+        endpoint=url,
+        certificate_file=str(secured.ca),
+        headers={"authorization": f"Bearer {secured.team}"},
+        preferred_temporality=preferred,
     )
-    command = [PROGRAMS / "prometheus", "--agent", f"--config.file={tmp_path / 'agent.yml'}"]
-    command += [f"--storage.agent.path={tmp_path / 'agent'}", f"--web.listen-address=127.0.0.1:{port}"]
-    agent = Process("agent", command, tmp_path / "agent.log")
-    agent.up("ready", lambda: answers(f"http://127.0.0.1:{port}", "/-/ready"))
-    check(folder_server, 'job="scraped"', ASKED | CLASSIC)
-    server.shutdown()
-
-
-@pytest.mark.parametrize("temporality", ["cumulative", "delta"])
-@pytest.mark.parametrize("port", ["gateway", "query"])
-def test_the_sdk_of_opentelemetry(folder_server, temporality, port):
-    path = {"gateway": "/v1/metrics", "query": "/api/v1/otlp/v1/metrics"}[port]
-    preferred = {}
-    if temporality == "delta":
-        preferred = dict.fromkeys((Counter, Histogram, ObservableCounter), AggregationTemporality.DELTA)
-    exporter = OTLPMetricExporter(endpoint=getattr(folder_server, port) + path, preferred_temporality=preferred)
     reader = PeriodicExportingMetricReader(exporter, export_interval_millis=3_600_000)
-    resource = Resource.create({"service.name": temporality, "service.instance.id": port})
-    provider = MeterProvider(metric_readers=[reader], resource=resource)
+    provider = MeterProvider(metric_readers=[reader], resource=Resource.create({"service.name": job}))
     meter = provider.get_meter("shop")
     orders = meter.create_counter("shop.orders", description="Orders.")
     took = meter.create_histogram("shop.took", unit="s", explicit_bucket_boundaries_advisory=BOUNDS)
@@ -108,48 +102,109 @@ def test_the_sdk_of_opentelemetry(folder_server, temporality, port):
         orders.add(1, {"kind": kind})
         took.record(seconds)
         queue.set(QUEUE if index == len(ORDERS) - 1 else 100)
-        # deltas come in several exports, cumulative values replace each other
         assert provider.force_flush()
     provider.shutdown()
-    check(folder_server, f'job="{temporality}",instance="{port}"', ASKED | CLASSIC)
-    ((labels, _),) = instant(folder_server.query, f'target_info{{job="{temporality}",instance="{port}"}}').items()
-    assert dict(labels)["telemetry_sdk_language"] == "python"
-    if temporality == "delta":
-        # each order counts, the first of them too
-        assert sum(instant(folder_server.query, f'increase(shop_orders_total{{job="{temporality}"}}[1h])').values()) == 6
 
 
-def test_lines_as_telegraf_writes_them(folder_server):
+def write_lines(secured: Secured, job: str):
+    """As Telegraf writes them."""
     counts, below = {}, {bound: 0 for bound in [*map(str, BOUNDS), "+Inf"]}
-    with InfluxDBClient(url=folder_server.gateway, token="none", org="o") as client:
+    with InfluxDBClient(url=secured.server.gateway, token=secured.team, org="o", ssl_ca_cert=str(secured.ca)) as client:
         writer = client.write_api(write_options=SYNCHRONOUS)
         for kind, seconds in ORDERS:
             counts[kind] = counts.get(kind, 0) + 1
             for bound in below:
                 below[bound] += seconds <= float(bound)
-            writer.write("b", record=Point("shop_orders").tag("kind", kind).tag("job", "lines").field("total", counts[kind]))
+            writer.write("b", record=Point("shop_orders").tag("kind", kind).tag("job", job).field("total", counts[kind]))
             for bound, count in below.items():
-                writer.write("b", record=Point("shop_took_seconds").tag("le", bound).tag("job", "lines").field("bucket", count))
+                writer.write("b", record=Point("shop_took_seconds").tag("le", bound).tag("job", job).field("bucket", count))
             time.sleep(0.002)
         total = sum(seconds for _, seconds in ORDERS)
-        writer.write("b", record=Point("shop_took_seconds").tag("job", "lines").field("sum", total))
-        writer.write("b", record=Point("shop").tag("job", "lines").field("queue", QUEUE))
-    check(folder_server, 'job="lines"', ASKED | CLASSIC)
+        writer.write("b", record=Point("shop_took_seconds").tag("job", job).field("sum", total))
+        writer.write("b", record=Point("shop").tag("job", job).field("queue", QUEUE))
 
 
-def test_a_client_of_dogstatsd(tmp_path):
-    flags = ("--statsd.listen-address", "127.0.0.1:0", "--statsd.flush-interval", "300ms")
-    mayfly = Mayfly(tmp_path, tmp_path / "data", flags=flags).start()
-    host, port = place(mayfly)
+def send_packets(secured: Secured):
+    """A client of DogStatsD: packets have neither TLS nor a token, the server listens for them on loopback beside its ports that do."""
+    host, port = place(secured.server)
     client = DogStatsd(host=host, port=port, disable_telemetry=True, disable_buffering=True)
     for kind, seconds in ORDERS:
         client.increment("shop.orders.total", tags=[f"kind:{kind}"])
         client.distribution("shop.took.seconds", seconds)
     client.gauge("shop.queue", QUEUE)
-    until("flushed", lambda: sum(instant(mayfly.query, "shop_orders_total").values()) == len(ORDERS))
-    check(mayfly, 'job="statsd"', ASKED | NATIVE)
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory):
+    """One server for all ways; what each of them sent stays beside what the others sent."""
+    flags = ("--statsd.listen-address", "127.0.0.1:0", "--statsd.flush-interval", "300ms")
+    secured = Secured(tmp_path_factory.mktemp("same"), flags)
+    secured.server.process.shared = True
+    yield secured
+    secured.server.process.shared = False
+    assert secured.server.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def page():
+    page = Page()
+    yield page
+    page.stop()
+
+
+def check(secured: Secured, job: str, asked: dict, token: str | None = None):
+    """Asks with the token that sent it, which sees no more than what it may."""
+    token = token or secured.team
+    for query, expected in asked.items():
+        query = query.replace("%s", f'job="{job}"')
+        found = until(query, lambda: list(secured.vector(query, token).values()), seconds=20)
+        assert found == [pytest.approx(expected)], query
+
+
+def test_pushes_of_prometheus_client(secured):
+    push(secured, "team-pushed")
+    check(secured, "team-pushed", ASKED | CLASSIC)
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_agents_that_scrape_it(secured, page, name):
+    job = f"team-{name}"
+    agent = AGENTS[name](secured, page.address, job)
+    check(secured, job, ASKED | CLASSIC)
+    agent.stop()
+
+
+@pytest.mark.parametrize("temporality", ["cumulative", "delta"])
+@pytest.mark.parametrize("port", ["gateway", "query"])
+def test_the_sdk_of_opentelemetry(secured, temporality, port, monkeypatch):
+    # requests takes this for what is trusted before what the exporter is told
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(secured.ca))
+    job = f"team-{temporality}-{port}"
+    path = {"gateway": "/v1/metrics", "query": "/api/v1/otlp/v1/metrics"}[port]
+    export(secured, job, getattr(secured.server, port) + path, AggregationTemporality[temporality.upper()])
+    check(secured, job, ASKED | CLASSIC)
+    ((labels, _),) = secured.vector(f'target_info{{job="{job}"}}', secured.team).items()
+    assert dict(labels)["telemetry_sdk_language"] == "python"
+    if temporality == "delta":
+        # each order counts, the first of them too
+        increase = secured.vector(f'sum(increase(shop_orders_total{{job="{job}"}}[1h]))', secured.team)
+        assert list(increase.values()) == [6]
+
+
+def test_lines_as_telegraf_writes_them(secured):
+    write_lines(secured, "team-lines")
+    check(secured, "team-lines", ASKED | CLASSIC)
+
+
+def test_a_client_of_dogstatsd(secured):
+    send_packets(secured)
+    orders = 'shop_orders_total{job="statsd"}'
+    until("flushed", lambda: sum(secured.vector(orders).values()) == len(ORDERS))
+    check(secured, "statsd", ASKED | NATIVE, secured.boss)
     # the third of the six; half of them is the edge between two buckets that are far from each other
-    (third,) = instant(mayfly.query, "histogram_quantile(0.4, shop_took_seconds)").values()
+    (third,) = secured.vector('histogram_quantile(0.4, shop_took_seconds{job="statsd"})').values()
     assert third == pytest.approx(0.4, rel=0.1)
-    described = data(mayfly.query, "metadata", metric="shop_orders_total")
-    assert [found["type"] for found in described["shop_orders_total"]] == ["counter"]
+    described = secured.data("metadata", metric="shop_orders_total")
+    assert "counter" in [found["type"] for found in described["shop_orders_total"]]
+    # a token that may not see this job sees nothing of it
+    assert secured.vector(orders, secured.team) == {}
