@@ -6,9 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use alert::{NotificationTemplates, TemplateSyntaxError};
-use notify::{Config, ConfigMistake, Dispatcher, Integration, Kind};
+use config::Secret;
+use edge::SecretReference;
+use model::quote::quoted;
+use notify::{Config, ConfigMistake, Dispatcher, Integration};
 
-use crate::receivers::{self, Recipient, Unsupported};
+use crate::receivers::{self, Recipient, Unfit};
 
 /// All that the courier goes by.
 pub struct Book {
@@ -38,6 +41,12 @@ pub enum BookError {
     /// It is valid, and asks for what is not there.
     #[error("valid, but not supported: {}", .0.join("; "))]
     Unsupported(Vec<String>),
+    /// Texts of receivers are no templates.
+    #[error("{}", .0.join("; "))]
+    Texts(Vec<String>),
+    /// Certificates and keys cannot be read, or are none.
+    #[error("{}", .0.join("; "))]
+    Certificates(Vec<String>),
 }
 
 fn one_line(mistake: &ConfigMistake) -> String {
@@ -45,36 +54,48 @@ fn one_line(mistake: &ConfigMistake) -> String {
 }
 
 impl Book {
-    /// What a text says, with templates of files: names and texts. Files with secrets are relative to `folder`. A courier that ticks every `tick_ms`, or at all
-    /// times that are named to it if that is 0, goes by it.
+    /// What a text says, with templates of files: names and texts. Files with secrets are relative to `folder`; `secrets` are those
+    /// that it refers to. A courier that ticks every `tick_ms`, or at all times that are named to it if that is 0, goes by it.
     ///
     /// # Errors
     /// All that is wrong, or not supported.
     pub fn read(
         text: &str,
         templates: &[(String, String)],
+        secrets: &BTreeMap<SecretReference, Secret>,
         folder: &Path,
         external_url: &str,
         tick_ms: i64,
     ) -> Result<Self, BookError> {
-        let config = Config::read(text)?;
+        let mut config = Config::read(text)?;
+        config.fill_files(&mut |file| match secrets.get(&SecretReference::of(file.file)?)? {
+            Secret::Inline(text) => Some(text.clone()),
+            Secret::File(_) => None,
+        });
         let templates = Arc::new(NotificationTemplates::new(templates)?);
-        let mut unsupported = Vec::new();
+        let (mut unsupported, mut texts, mut files) = (Vec::new(), Vec::new(), Vec::new());
         let mut recipients = BTreeMap::new();
         for receiver in &config.receivers {
             for integration in &receiver.integrations {
                 let Integration { kind, index, settings, .. } = integration;
+                let place = || format!("receiver {}: {}", quoted(&receiver.name), kind.field());
                 match receivers::recipient(*kind, settings, &templates, folder) {
                     Ok(recipient) => {
                         let key = (receiver.name.clone(), kind.name().to_owned(), *index);
                         recipients.insert(key, Arc::new(recipient));
                     }
-                    Err(Unsupported(what)) => unsupported.push(told(&receiver.name, *kind, &what)),
+                    Err(Unfit::Unsupported(what)) if what.is_empty() => unsupported.push(place()),
+                    Err(Unfit::Unsupported(what)) => unsupported.push(format!("{} {what}", place())),
+                    Err(Unfit::Template(why)) => texts.push(format!("{}: {why}", place())),
+                    Err(Unfit::Files(why)) => files.push(format!("{}: {why}", place())),
                 }
             }
         }
-        if !unsupported.is_empty() {
-            return Err(BookError::Unsupported(unsupported));
+        match (unsupported.is_empty(), texts.is_empty(), files.is_empty()) {
+            (false, ..) => return Err(BookError::Unsupported(unsupported)),
+            (_, false, _) => return Err(BookError::Texts(texts)),
+            (_, _, false) => return Err(BookError::Certificates(files)),
+            _ => {}
         }
         for warning in &config.warnings {
             tracing::warn!(warning, "alertmanager.yml");
@@ -83,10 +104,4 @@ impl Book {
         let external_url = external_url.trim_end_matches('/').to_owned();
         Ok(Self { dispatcher, recipients, config, external_url })
     }
-}
-
-fn told(receiver: &str, kind: Kind, what: &str) -> String {
-    let field = kind.field();
-    let of_kind = if what.is_empty() { String::new() } else { format!(" {what}") };
-    format!("receiver {}: {field}{of_kind}", model::quote::quoted(receiver))
 }

@@ -1,5 +1,6 @@
 //! The courier over a store in memory, with a receiver that is a socket of this process.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -102,7 +103,7 @@ struct World {
 const START_MS: i64 = 1_767_225_600_000;
 
 pub(crate) fn book(text: &str) -> Book {
-    Book::read(text, &[], Path::new("/"), "http://mayfly", 0).expect("reads")
+    Book::read(text, &[], &BTreeMap::new(), Path::new("/"), "http://mayfly", 0).expect("reads")
 }
 
 pub(crate) fn courier(store: &Arc<InMemory>, clock: &Arc<ManualClock>, text: &str) -> Arc<Courier> {
@@ -327,7 +328,8 @@ async fn what_is_for_a_receiver_of_another_file_waits() {
 fn what_cannot_be_sent_is_named() {
     let text = "route: {receiver: a}\nreceivers:\n- name: a\n  webhook_configs: [{url: 'http://x', http_config: {proxy_url: 'http://p'}}]\n  \
                 victorops_configs: [{api_key: secret, routing_key: r}]\n";
-    let error = Book::read(text, &[], Path::new("/"), "", 0).expect_err("refused").to_string();
+    let error =
+        Book::read(text, &[], &BTreeMap::new(), Path::new("/"), "", 0).expect_err("refused").to_string();
     let expect = "valid, but not supported: receiver \"a\": webhook_configs with http_config.proxy_url; \
                   receiver \"a\": victorops_configs";
     assert_eq!(error, expect);

@@ -58,8 +58,10 @@ impl From<SigningError> for AuthorizationError {
 pub struct Authorization {
     auth: Auth,
     folder: PathBuf,
-    /// What signatures are for: a service of Amazon's, and a type of body.
-    signs: (&'static str, &'static str),
+    /// The service of Amazon's that signatures are for.
+    service: &'static str,
+    /// What is signed besides host, time and body.
+    signed: Vec<(&'static str, &'static str)>,
     /// For signatures: found at the first request, then kept, since the SDK renews keys by itself.
     signer: tokio::sync::OnceCell<Signer>,
 }
@@ -75,14 +77,22 @@ type Headers = Vec<(HeaderName, HeaderValue)>;
 impl Authorization {
     /// Files are relative to `folder`.
     pub fn new(auth: Auth, folder: &Path) -> Self {
-        let signs = (SERVICE, "application/json");
-        Self { auth, folder: folder.to_owned(), signs, signer: tokio::sync::OnceCell::new() }
+        let signed = vec![("content-type", "application/json")];
+        let signer = tokio::sync::OnceCell::new();
+        Self { auth, folder: folder.to_owned(), service: SERVICE, signed, signer }
     }
 
     /// Signs for another service than the one with Alertmanagers, and bodies of another type than JSON.
     #[must_use]
     pub fn signing(self, service: &'static str, content_type: &'static str) -> Self {
-        Self { signs: (service, content_type), ..self }
+        Self { service, signed: vec![("content-type", content_type)], ..self }
+    }
+
+    /// Signs for one operation of a service that is told by `X-Amz-Target` which one is meant.
+    #[must_use]
+    pub fn for_target(mut self, target: &'static str) -> Self {
+        self.signed.push(("x-amz-target", target));
+        self
     }
 
     /// The region that requests are signed for, if they are signed.
@@ -129,12 +139,12 @@ impl Authorization {
         let params = v4::SigningParams::builder()
             .identity(&identity)
             .region(&signer.region)
-            .name(self.signs.0)
+            .name(self.service)
             .time(UNIX_EPOCH + now)
             .settings(SigningSettings::default())
             .build()
             .map_err(|error| AuthorizationError::Signing(error.into()))?;
-        let signed = [("content-type", self.signs.1)].into_iter();
+        let signed = self.signed.iter().copied();
         let request = SignableRequest::new("POST", url, signed, SignableBody::Bytes(body))?;
         let (instructions, _) = sign(request, &params.into())?.into_parts();
         let (headers, _) = instructions.into_parts();

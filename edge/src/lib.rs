@@ -35,6 +35,7 @@ mod rule_state;
 mod rules;
 mod scraping;
 mod secret;
+mod secret_references;
 mod storage;
 mod stored_deletions;
 mod stored_series;
@@ -61,6 +62,9 @@ pub use rule_state::RuleState;
 pub use rules::{AlertmanagerError, RuleMistakes};
 pub use scraping::{ScrapedSamples, TargetClient};
 pub use secret::{SecretError, read as read_secret};
+pub use secret_references::{
+    ReferenceError, SECRET_AGE_MAX, SECRET_REFERENCES_MAX, SecretReference, SecretReferences,
+};
 pub use storage::{Ack, Storage, WriterError, identity};
 pub use store::{CompactSettings, DiskCache, RETENTION_MIN, ReaderSettings};
 pub use stored_deletions::StoredDeletions;

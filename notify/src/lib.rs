@@ -14,8 +14,8 @@ mod state;
 mod step;
 
 pub use config::{
-    CONFIG_BYTES_MAX, Config, ConfigMistake, GroupBy, InhibitRule, Integration, Kind, Object, Receiver,
-    Route, Value, yaml_value,
+    CONFIG_BYTES_MAX, Config, ConfigMistake, GroupBy, InhibitRule, Integration, Kind, NamedFile, Object,
+    Receiver, Route, Value, yaml_value,
 };
 pub use inhibition::Inhibition;
 pub use intervals::{RangeError, TimeInterval};

@@ -116,6 +116,74 @@ fn what_cannot_be_sent_is_named() {
     assert!(code == Some(1) && err.contains(expect), "{err}");
 }
 
+/// AWS Systems Manager, with one parameter.
+fn parameters(value: String) -> Server {
+    let server = Server::start(move |request| {
+        let header = |name| request.headers.get(name).unwrap();
+        assert_eq!(header("x-amz-target"), "AmazonSSM.GetParameter");
+        let signed = header("authorization");
+        assert!(signed.starts_with("AWS4-HMAC-SHA256 Credential=AKID/"), "{signed}");
+        assert!(signed.contains(
+            "/eu-west-1/ssm/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-target"
+        ));
+        let asked: Value = serde_json::from_slice(&request.body).unwrap();
+        assert_eq!(asked, json!({"Name": "/mayfly/hook", "WithDecryption": true}));
+        Response::new(200).body(json!({"Parameter": {"Value": value}}).to_string())
+    });
+    server.unwrap()
+}
+
+#[test]
+fn a_secret_that_cannot_be_had_is_named() {
+    let folder = TempDir::new().unwrap();
+    let text =
+        "route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url_file: 'env:NO_SUCH_HOOK'}]}]\n";
+    std::fs::write(folder.path().join("a.yml"), text).unwrap();
+    let flags = ["serve", "--storage", "data", "--gateway.listen-address", "127.0.0.1:0"];
+    let more = ["--query.listen-address", "127.0.0.1:0", "--alertmanager.config-file", "a.yml"];
+    let (code, _, err) = mayfly(folder.path(), &[&flags[..], &more[..]].concat());
+    let expect = "--alertmanager.config-file: a.yml: receiver \"a\": webhook_configs[0].url_file is env:NO_SUCH_HOOK: \
+                  the environment has no such variable";
+    assert!(code == Some(1) && err.contains(expect), "{err}");
+}
+
+#[test]
+fn a_configuration_is_checked() {
+    let folder = TempDir::new().unwrap();
+    let found = |receivers: usize| {
+        format!(
+            "Found:\n - global config\n - route\n - 0 inhibit rules\n - {receivers} receivers\n - 0 templates\n"
+        )
+    };
+    let check = |text: &str, expect: (i32, String, &str)| {
+        std::fs::write(folder.path().join("a.yml"), text).unwrap();
+        let told = mayfly(folder.path(), &["check", "alertmanager-config", "a.yml"]);
+        assert_eq!(told, (Some(expect.0), expect.1, expect.2.to_owned()), "{text}");
+    };
+    let good = "route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url_file: 'env:HOOK'}]}]\n";
+    check(good, (0, format!("Checking 'a.yml'  SUCCESS\n{}\n", found(1)), ""));
+    let unknown = "route: {receiver: b}\nreceivers: [{name: a}]\n";
+    let failed = "mayfly: error: failed to validate 1 file(s)\n";
+    let told = "Checking 'a.yml'  FAILED: undefined receiver \"b\" used in route\n\n".to_owned();
+    check(unknown, (1, told, failed));
+    let other = "route: {receiver: a}\n\
+                 receivers: [{name: a, victorops_configs: [{api_key: s3cret, routing_key: r}], \
+                 slack_configs: [{api_url: 'https://slack.com/api/chat.postMessage', http_config: {authorization: {credentials: t}}, channel: c, update_message: true}], \
+                 pagerduty_configs: [{service_key: k}]}]\n";
+    let told = format!(
+        "Checking 'a.yml'  SUCCESS\n{} - valid, but not supported: receiver \"a\": pagerduty_configs with service_key\n \
+         - valid, but not supported: receiver \"a\": slack_configs with update_message\n \
+         - valid, but not supported: receiver \"a\": victorops_configs\n\n",
+        found(1)
+    );
+    check(other, (0, told, ""));
+    let template = "route: {receiver: a}\nreceivers: [{name: a}]\ntemplates: ['*.tmpl']\n";
+    std::fs::write(folder.path().join("a.tmpl"), "{{ define \"x\" }}").unwrap();
+    std::fs::write(folder.path().join("a.yml"), template).unwrap();
+    let (code, out, _) = mayfly(folder.path(), &["check", "alertmanager-config", "a.yml"]);
+    assert!(code == Some(1) && out.contains("FAILED: template: a.tmpl:1:"), "{out}");
+}
+
 #[test]
 fn the_alert_function_notifies() {
     let mut fixture = Fixture::with_args(|_| ["--storage.ack", "stored"].map(str::to_owned).to_vec());
@@ -123,12 +191,18 @@ fn the_alert_function_notifies() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("rules.yml"), RULES).unwrap();
     let file = folder.path().join("alertmanager.yml");
-    // a wait that is shorter than a tick is none
-    std::fs::write(&file, config(&receiver.url()).replace("group_wait: 0s", "group_wait: 30s")).unwrap();
+    // a wait that is shorter than a tick is none; where the hook is, a parameter says
+    let text = config("HOOK").replace("group_wait: 0s", "group_wait: 30s");
+    std::fs::write(&file, text.replace("url: 'HOOK/hook'", "url_file: 'ssm:/mayfly/hook'")).unwrap();
+    let parameters = parameters(format!("{}/hook", receiver.url()));
     let variables = [
         ("MAYFLY_STORAGE".to_owned(), fixture.storage().display().to_string()),
         ("MAYFLY_RULES".to_owned(), folder.path().join("rules.yml").display().to_string()),
         ("MAYFLY_ALERTMANAGER_CONFIG_FILE".to_owned(), file.display().to_string()),
+        ("AWS_ENDPOINT_URL_SSM".to_owned(), parameters.url()),
+        ("AWS_REGION".to_owned(), "eu-west-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID".to_owned(), "AKID".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY".to_owned(), "key".to_owned()),
     ];
     let mut function = Function::start(&built("alert").unwrap(), &variables, WAIT).unwrap();
     let mut until_told = |expect: Value| {

@@ -2,6 +2,7 @@
 //! that costs in processor time and memory. The webhook is in the same process, and its part counts too.
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "figures of real time, for people")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,7 +34,7 @@ async fn main() -> anyhow::Result<()> {
     );
     let told = Arc::new(AtomicUsize::new(0));
     tokio::spawn(webhook(listener, Arc::clone(&told)));
-    let book = Book::read(&text, &[], Path::new("/"), "http://mayfly", 0)?;
+    let book = Book::read(&text, &[], &BTreeMap::new(), Path::new("/"), "http://mayfly", 0)?;
     let courier = Arc::new(Courier::new(storage.notifications(), 1, Arc::clone(&clock), book));
     let began_ms = clock.now_ms();
     println!("{ALERTS} alerts in {GROUPS} groups\n");

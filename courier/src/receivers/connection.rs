@@ -10,7 +10,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use notify::{Object, Value};
 
-use super::{SendError, Unsupported};
+use super::{SendError, Unfit};
 
 /// How much of an answer is told.
 const TOLD_CHARS: usize = 500;
@@ -27,18 +27,18 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(settings: &Object, folder: &Path) -> Result<Self, Unsupported> {
+    pub(crate) fn new(settings: &Object, folder: &Path) -> Result<Self, Unfit> {
         let none = Object::default();
         let http = settings.object("http_config").unwrap_or(&none);
         if let Some(field) = UNSUPPORTED.iter().find(|field| http.get(field).is_some()) {
-            return Err(Unsupported(format!("with http_config.{field}")));
+            return Err(Unfit::Unsupported(format!("with http_config.{field}")));
         }
         if http.is_true("proxy_from_environment") {
-            return Err(Unsupported("with http_config.proxy_from_environment".to_owned()));
+            return Err(Unfit::Unsupported("with http_config.proxy_from_environment".to_owned()));
         }
         let tls = tls(http.object("tls_config").unwrap_or(&none))?;
         let client = HttpClient::with_tls(&tls, folder)
-            .map_err(|error| Unsupported(format!("with http_config.tls_config: {error}")))?;
+            .map_err(|error| Unfit::Files(format!("http_config.tls_config: {error}")))?;
         let authorization = Authorization::new(auth(http)?, folder);
         Ok(Self { client, authorization, headers: headers(http)?, folder: folder.to_owned() })
     }
@@ -95,18 +95,24 @@ pub(crate) fn checked(status: StatusCode, answer: Bytes, again: &[StatusCode]) -
 
 /// A secret of two fields, `name` and `name_file`.
 pub(crate) fn secret(settings: &Object, name: &str) -> Option<Secret> {
-    let (text, file) = (settings.text(name), settings.text(&format!("{name}_file")));
-    match (text.is_empty(), file.is_empty()) {
-        (false, _) => Some(Secret::Inline(text.to_owned())),
-        (true, false) => Some(Secret::File(file.to_owned())),
-        (true, true) => None,
+    let given = |text: &String| !text.is_empty();
+    if let Some(Value::Text(text) | Value::Secret(text)) = settings.get(name)
+        && given(text)
+    {
+        return Some(Secret::Inline(text.clone()));
+    }
+    match settings.get(&format!("{name}_file")) {
+        Some(Value::Text(file)) if given(file) => Some(Secret::File(file.clone())),
+        // what stood there was a reference, and this is what it refers to
+        Some(Value::Secret(text)) => Some(Secret::Inline(text.clone())),
+        _ => None,
     }
 }
 
-fn auth(http: &Object) -> Result<Auth, Unsupported> {
+fn auth(http: &Object) -> Result<Auth, Unfit> {
     let reference = |object: &Object, names: &[&'static str]| {
         let of = |name: &&&'static str| !object.text(name).is_empty();
-        names.iter().find(of).map(|name| Unsupported(format!("with http_config.…{name}")))
+        names.iter().find(of).map(|name| Unfit::Unsupported(format!("with http_config.…{name}")))
     };
     let empty = || Secret::Inline(String::new());
     if let Some(basic) = http.object("basic_auth") {
@@ -131,12 +137,12 @@ fn auth(http: &Object) -> Result<Auth, Unsupported> {
     Ok(secret(http, "bearer_token").map_or(Auth::None, bearer))
 }
 
-fn headers(http: &Object) -> Result<Vec<(HeaderName, Vec<Secret>)>, Unsupported> {
+fn headers(http: &Object) -> Result<Vec<(HeaderName, Vec<Secret>)>, Unfit> {
     let Some(Value::Objects(given)) = http.get("http_headers") else { return Ok(Vec::new()) };
     let mut headers = Vec::new();
     for (name, object) in given {
         let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
-            Unsupported(format!("with http_config.http_headers {}", model::quote::quoted(name)))
+            Unfit::Unsupported(format!("with http_config.http_headers {}", model::quote::quoted(name)))
         })?;
         let mut values = Vec::new();
         for field in ["values", "secrets", "files"] {
@@ -155,10 +161,10 @@ fn headers(http: &Object) -> Result<Vec<(HeaderName, Vec<Secret>)>, Unsupported>
 }
 
 /// `tls_config`, of HTTP and of SMTP.
-pub(crate) fn tls(object: &Object) -> Result<Tls, Unsupported> {
+pub(crate) fn tls(object: &Object) -> Result<Tls, Unfit> {
     for name in ["ca_ref", "cert_ref", "key_ref"] {
         if !object.text(name).is_empty() {
-            return Err(Unsupported(format!("with tls_config.{name}")));
+            return Err(Unfit::Unsupported(format!("with tls_config.{name}")));
         }
     }
     let version = |name: &str| match object.text(name) {
@@ -167,7 +173,7 @@ pub(crate) fn tls(object: &Object) -> Result<Tls, Unsupported> {
         // older ones are not spoken, which is no more than was asked for
         "TLS10" | "TLS11" if name == "min_version" => Ok(None),
         "" => Ok(None),
-        old => Err(Unsupported(format!("with tls_config.{name} {old}"))),
+        old => Err(Unfit::Unsupported(format!("with tls_config.{name} {old}"))),
     };
     Ok(Tls {
         ca: secret(object, "ca"),

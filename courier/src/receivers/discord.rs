@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::connection::{Connection, secret};
 use super::text::{Parser, Text, Told};
-use super::{Letter, SendError, Sender, Unsupported};
+use super::{Letter, SendError, Sender, Unfit};
 use crate::go_json;
 
 const CONTENT_CHARS_MAX: usize = 2000;
@@ -32,7 +32,7 @@ pub(super) struct Discord {
 }
 
 impl Discord {
-    pub(super) fn new(parser: Parser<'_>, folder: &Path) -> Result<Self, Unsupported> {
+    pub(super) fn new(parser: Parser<'_>, folder: &Path) -> Result<Self, Unfit> {
         let settings = parser.settings;
         Ok(Self {
             connection: Connection::new(settings, folder)?,

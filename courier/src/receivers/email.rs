@@ -19,7 +19,7 @@ use super::connection::{secret, tls};
 use super::mime;
 use super::smtp::{self, Login, Security, Server};
 use super::text::{Parser, Text, Told};
-use super::{Letter, SendError, Sender, Unsupported, group_hash};
+use super::{Letter, SendError, Sender, Unfit, group_hash};
 
 /// Where TLS is spoken from the beginning, unless something else is said.
 const TLS_PORT: u16 = 465;
@@ -56,12 +56,13 @@ enum ThreadBy {
 }
 
 impl Email {
-    pub(super) fn new(parser: Parser<'_>, folder: &Path) -> Result<Self, Unsupported> {
+    pub(super) fn new(parser: Parser<'_>, folder: &Path) -> Result<Self, Unfit> {
         let settings = parser.settings;
         let smarthost = settings.text("smarthost");
         let (host, port) = smarthost.rsplit_once(':').unwrap_or((smarthost, ""));
-        let port =
-            port.parse().map_err(|_| Unsupported(format!("with the port of smarthost {smarthost}")))?;
+        let port = port
+            .parse()
+            .map_err(|_| Unfit::Unsupported(format!("with the port of smarthost {smarthost}")))?;
         let none = Object::default();
         let tls = tls(settings.object("tls_config").unwrap_or(&none))?;
         let from_beginning = settings.bool("force_implicit_tls").unwrap_or(port == TLS_PORT);
@@ -102,8 +103,7 @@ impl Email {
             hello: settings.text("hello").to_owned(),
             security,
             tls: Arc::new(
-                client_config(&tls, folder)
-                    .map_err(|error| Unsupported(format!("with tls_config: {error}")))?,
+                client_config(&tls, folder).map_err(|error| Unfit::Files(format!("tls_config: {error}")))?,
             ),
             tls_name: tls.server_name,
             login,

@@ -110,8 +110,16 @@ fn timeout(settings: &Object) -> Option<Duration> {
     (ms > 0).then(|| Duration::from_millis(ms))
 }
 
-/// What a receiver asks for that is not there; empty: all of its kind.
-pub(crate) struct Unsupported(pub(crate) String);
+/// Why a receiver cannot be told by its settings.
+#[derive(Debug)]
+pub(crate) enum Unfit {
+    /// It asks for what is not there; empty: all of its kind.
+    Unsupported(String),
+    /// A text of a field is no template.
+    Template(String),
+    /// What files hold, which may be there on another machine.
+    Files(String),
+}
 
 /// Whoever is told by these settings.
 pub(crate) fn recipient(
@@ -119,7 +127,7 @@ pub(crate) fn recipient(
     settings: &Object,
     templates: &Arc<NotificationTemplates>,
     folder: &Path,
-) -> Result<Recipient, Unsupported> {
+) -> Result<Recipient, Unfit> {
     let parser = Parser { settings, templates };
     let sender: Box<dyn Sender> = match kind {
         Kind::Webhook => Box::new(webhook::Webhook::new(parser, folder)?),
@@ -132,7 +140,7 @@ pub(crate) fn recipient(
         Kind::Discord => Box::new(discord::Discord::new(parser, folder)?),
         Kind::Msteams => Box::new(teams::Teams::new(teams::Card::Message, parser, folder)?),
         Kind::Msteamsv2 => Box::new(teams::Teams::new(teams::Card::Adaptive, parser, folder)?),
-        _ => return Err(Unsupported(String::new())),
+        _ => return Err(Unfit::Unsupported(String::new())),
     };
     Ok(Recipient { sender, turns: Semaphore::new(AT_ONCE) })
 }

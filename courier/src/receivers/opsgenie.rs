@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::connection::{Connection, checked, secret};
 use super::text::{Parser, Text, Told};
-use super::{Letter, SendError, Sender, Unsupported, group_hash};
+use super::{Letter, SendError, Sender, Unfit, group_hash};
 use crate::go_json;
 
 const MESSAGE_CHARS_MAX: usize = 130;
@@ -38,7 +38,7 @@ pub(super) struct Opsgenie {
 }
 
 impl Opsgenie {
-    pub(super) fn new(parser: Parser<'_>, folder: &Path) -> Result<Self, Unsupported> {
+    pub(super) fn new(parser: Parser<'_>, folder: &Path) -> Result<Self, Unfit> {
         let settings = parser.settings;
         Ok(Self {
             connection: Connection::new(settings, folder)?,

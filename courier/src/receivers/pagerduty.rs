@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::connection::{Connection, secret};
 use super::text::{Parser, Text, Told, Tree};
-use super::{Letter, SendError, Sender, Unsupported, group_hash, timeout};
+use super::{Letter, SendError, Sender, Unfit, group_hash, timeout};
 use crate::go_json;
 
 const SUMMARY_CHARS_MAX: usize = 1024;
@@ -43,10 +43,10 @@ pub(super) struct Pagerduty {
 }
 
 impl Pagerduty {
-    pub(super) fn new(parser: Parser<'_>, folder: &Path) -> Result<Self, Unsupported> {
+    pub(super) fn new(parser: Parser<'_>, folder: &Path) -> Result<Self, Unfit> {
         let settings = parser.settings;
         let Some(key) = secret(settings, "routing_key") else {
-            return Err(Unsupported("with service_key".to_owned()));
+            return Err(Unfit::Unsupported("with service_key".to_owned()));
         };
         Ok(Self {
             connection: Connection::new(settings, folder)?,

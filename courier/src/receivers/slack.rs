@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::connection::{Connection, secret};
 use super::text::{Parser, Text, Told};
-use super::{Letter, SendError, Sender, Unsupported};
+use super::{Letter, SendError, Sender, Unfit};
 use crate::go_json;
 
 const TITLE_CHARS_MAX: usize = 1024;
@@ -35,10 +35,10 @@ pub(super) struct Slack {
 }
 
 impl Slack {
-    pub(super) fn new(parser: Parser<'_>, folder: &Path) -> Result<Self, Unsupported> {
+    pub(super) fn new(parser: Parser<'_>, folder: &Path) -> Result<Self, Unfit> {
         let settings = parser.settings;
         if settings.is_true("update_message") {
-            return Err(Unsupported("with update_message".to_owned()));
+            return Err(Unfit::Unsupported("with update_message".to_owned()));
         }
         let short = settings.is_true("short_fields");
         let shorts = settings.list("fields").iter().map(|field| field.bool("short").unwrap_or(short));
@@ -52,7 +52,7 @@ impl Slack {
             let of = |name| parser.of("actions", confirm.text(name), Form::Plain);
             Ok(Some([of("text")?, of("title")?, of("ok_text")?, of("dismiss_text")?]))
         };
-        let confirms: Result<Vec<_>, Unsupported> = settings.list("actions").iter().map(confirm).collect();
+        let confirms: Result<Vec<_>, Unfit> = settings.list("actions").iter().map(confirm).collect();
         let mut actions = parser.list("actions", ["type", "text", "url", "style", "name", "value"])?;
         for (texts, action) in actions.iter_mut().zip(settings.list("actions")) {
             if opens_page(action) {

@@ -11,7 +11,7 @@ use notify::Object;
 
 use super::connection::{Connection, checked};
 use super::text::{Parser, Text, Told};
-use super::{Letter, SendError, Sender, Unsupported, group_hash};
+use super::{Letter, SendError, Sender, Unfit, group_hash};
 
 const CONTENT_TYPE: &str = "application/x-www-form-urlencoded";
 
@@ -37,12 +37,14 @@ pub(super) struct Sns {
 }
 
 impl Sns {
-    pub(super) fn new(parser: Parser<'_>, folder: &Path) -> Result<Self, Unsupported> {
+    pub(super) fn new(parser: Parser<'_>, folder: &Path) -> Result<Self, Unfit> {
         let settings = parser.settings;
         let none = Object::default();
         let sigv4 = settings.object("sigv4").unwrap_or(&none);
         if !sigv4.text("service_name").is_empty() || sigv4.is_true("use_fips_sts_endpoint") {
-            return Err(Unsupported("with sigv4.service_name or sigv4.use_fips_sts_endpoint".to_owned()));
+            return Err(Unfit::Unsupported(
+                "with sigv4.service_name or sigv4.use_fips_sts_endpoint".to_owned(),
+            ));
         }
         let given = |name: &str| Some(sigv4.text(name).to_owned()).filter(|text| !text.is_empty());
         let secret_key = || Secret::Inline(sigv4.text("secret_key").to_owned());

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::connection::{Connection, secret};
 use super::text::{Parser, Text, Told};
-use super::{Letter, SendError, Sender, Unsupported};
+use super::{Letter, SendError, Sender, Unfit};
 use crate::go_json;
 
 /// Which kind of card.
@@ -32,7 +32,7 @@ pub(super) struct Teams {
 }
 
 impl Teams {
-    pub(super) fn new(card: Card, parser: Parser<'_>, folder: &Path) -> Result<Self, Unsupported> {
+    pub(super) fn new(card: Card, parser: Parser<'_>, folder: &Path) -> Result<Self, Unfit> {
         Ok(Self {
             card,
             connection: Connection::new(parser.settings, folder)?,

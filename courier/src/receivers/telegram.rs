@@ -10,7 +10,7 @@ use http::Method;
 
 use super::connection::{Connection, secret};
 use super::text::{Parser, Text, Told, cut_chars};
-use super::{Letter, SendError, Sender, Unsupported};
+use super::{Letter, SendError, Sender, Unfit};
 use crate::go_json;
 
 const TEXT_CHARS_MAX: usize = 4096;
@@ -32,11 +32,11 @@ pub(super) struct Telegram {
 }
 
 impl Telegram {
-    pub(super) fn new(parser: Parser<'_>, folder: &Path) -> Result<Self, Unsupported> {
+    pub(super) fn new(parser: Parser<'_>, folder: &Path) -> Result<Self, Unfit> {
         let settings = parser.settings;
         let parse_mode = settings.text("parse_mode").to_owned();
         let chat = match settings.int("chat_id") {
-            0 => Secret::File(settings.text("chat_id_file").to_owned()),
+            0 => secret(settings, "chat_id").unwrap_or_else(|| Secret::Inline(String::new())),
             id => Secret::Inline(id.to_string()),
         };
         Ok(Self {

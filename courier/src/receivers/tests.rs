@@ -72,7 +72,7 @@ pub(super) fn senders(config: &Config) -> Vec<(String, usize, Box<dyn Sender>)> 
     let templates = Arc::new(NotificationTemplates::new(&[]).expect("parses"));
     let all = config.receivers[0].integrations.iter().map(|integration| {
         let made = recipient(integration.kind, &integration.settings, &templates, Path::new("/"));
-        let sender = made.unwrap_or_else(|unsupported| panic!("{}", unsupported.0)).sender;
+        let sender = made.unwrap_or_else(|unfit| panic!("{unfit:?}")).sender;
         (integration.kind.name().to_owned(), integration.index, sender)
     });
     all.collect()

@@ -7,7 +7,7 @@ use alert::{Form, Notification, NotificationTemplate, NotificationTemplates};
 use notify::{Object, Value};
 use serde_json::Value as Json;
 
-use super::{Letter, SendError, Unsupported};
+use super::{Letter, SendError, Unfit};
 
 /// What stands where a text was cut.
 const MARK: &str = "…";
@@ -36,24 +36,24 @@ pub(super) struct Told {
 
 impl Parser<'_> {
     /// The text of a field; empty if the file says nothing.
-    pub(super) fn text(&self, field: &'static str) -> Result<Text, Unsupported> {
+    pub(super) fn text(&self, field: &'static str) -> Result<Text, Unfit> {
         self.of(field, self.settings.text(field), Form::Plain)
     }
 
     /// The text of a field as HTML.
-    pub(super) fn html(&self, field: &'static str) -> Result<Text, Unsupported> {
+    pub(super) fn html(&self, field: &'static str) -> Result<Text, Unfit> {
         self.of(field, self.settings.text(field), Form::Html)
     }
 
     /// A text that stands in a field.
-    pub(super) fn of(&self, field: &'static str, text: &str, form: Form) -> Result<Text, Unsupported> {
+    pub(super) fn of(&self, field: &'static str, text: &str, form: Form) -> Result<Text, Unfit> {
         let template = self.templates.parse(text, form);
-        let template = template.map_err(|error| Unsupported(format!("with {field}: {error}")))?;
+        let template = template.map_err(|error| Unfit::Template(format!("{field}: {error}")))?;
         Ok(Text { field, template })
     }
 
     /// The texts of a field that is a mapping.
-    pub(super) fn map(&self, field: &'static str) -> Result<BTreeMap<String, Text>, Unsupported> {
+    pub(super) fn map(&self, field: &'static str) -> Result<BTreeMap<String, Text>, Unfit> {
         let Some(Value::TextMap(map)) = self.settings.get(field) else { return Ok(BTreeMap::new()) };
         map.iter().map(|(name, text)| Ok((name.clone(), self.of(field, text, Form::Plain)?))).collect()
     }
@@ -63,24 +63,24 @@ impl Parser<'_> {
         &self,
         field: &'static str,
         names: [&str; N],
-    ) -> Result<Vec<[Text; N]>, Unsupported> {
+    ) -> Result<Vec<[Text; N]>, Unfit> {
         let one = |object: &Object| {
-            let texts: Result<Vec<Text>, Unsupported> =
+            let texts: Result<Vec<Text>, Unfit> =
                 names.iter().map(|name| self.of(field, object.text(name), Form::Plain)).collect();
-            texts?.try_into().map_err(|_| Unsupported(format!("with {field}")))
+            texts?.try_into().map_err(|_| Unfit::Unsupported(format!("with {field}")))
         };
         self.settings.list(field).iter().map(one).collect()
     }
 
     /// What stands in a field to any depth.
-    pub(super) fn tree(&self, field: &'static str) -> Result<Option<Tree>, Unsupported> {
+    pub(super) fn tree(&self, field: &'static str) -> Result<Option<Tree>, Unfit> {
         match self.settings.get(field) {
             Some(Value::Tree(tree)) => self.branch(field, tree).map(Some),
             _ => Ok(None),
         }
     }
 
-    fn branch(&self, field: &'static str, tree: &Json) -> Result<Tree, Unsupported> {
+    fn branch(&self, field: &'static str, tree: &Json) -> Result<Tree, Unfit> {
         let text = |text: &str| self.of(field, text, Form::Plain);
         Ok(match tree {
             Json::String(given) => Tree::Text(Box::new(text(given)?)),
@@ -89,7 +89,7 @@ impl Parser<'_> {
             }
             Json::Object(map) => {
                 let entry = |(key, value): (&String, &Json)| Ok((text(key)?, self.branch(field, value)?));
-                Tree::Map(map.iter().map(entry).collect::<Result<_, Unsupported>>()?)
+                Tree::Map(map.iter().map(entry).collect::<Result<_, Unfit>>()?)
             }
             other => Tree::Value(other.clone()),
         })

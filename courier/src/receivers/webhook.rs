@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::connection::{Connection, secret};
 use super::text::{Parser, Text, Told, Tree};
-use super::{Letter, SendError, Sender, Unsupported, timeout};
+use super::{Letter, SendError, Sender, Unfit, timeout};
 use crate::content::ZERO_TIME;
 use crate::go_json;
 
@@ -37,13 +37,11 @@ enum Address {
 }
 
 impl Webhook {
-    pub(super) fn new(parser: Parser<'_>, folder: &Path) -> Result<Self, Unsupported> {
+    pub(super) fn new(parser: Parser<'_>, folder: &Path) -> Result<Self, Unfit> {
         let settings = parser.settings;
-        let address = match secret(settings, "url").unwrap_or_else(|| Secret::Inline(String::new())) {
-            Secret::Inline(url) if url.contains("{{") => {
-                Address::Template(Box::new(parser.of("url", &url, Form::Plain)?))
-            }
-            known => Address::Known(known),
+        let address = match settings.text("url") {
+            url if url.contains("{{") => Address::Template(Box::new(parser.of("url", url, Form::Plain)?)),
+            _ => Address::Known(secret(settings, "url").unwrap_or_else(|| Secret::Inline(String::new()))),
         };
         let alerts_max = usize::try_from(settings.int("max_alerts")).unwrap_or(0);
         Ok(Self {

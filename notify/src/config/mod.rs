@@ -5,6 +5,7 @@
 mod checks;
 mod error;
 mod fields;
+mod files;
 mod global;
 mod go;
 mod http;
@@ -21,6 +22,7 @@ use model::quote::quoted;
 use yaml::Node;
 
 pub use error::{CONFIG_BYTES_MAX, ConfigMistake};
+pub use files::NamedFile;
 pub use receivers::{Integration, Kind, Receiver};
 pub use routes::{GroupBy, InhibitRule, Route};
 pub use schema::{Object, Value, yaml_value};
@@ -103,14 +105,6 @@ impl Config {
         let raw = Raw::read(&mut fields, &root).map_err(|Stop(mistake)| mistake)?;
         fields.finish()?;
         raw.complete().map_err(ConfigMistake::Refused)
-    }
-
-    /// The receivers whose kind Mayfly does not mean to address, with that kind.
-    pub fn unsupported(&self) -> impl Iterator<Item = (&str, Kind)> {
-        let all = self.receivers.iter().flat_map(|receiver| {
-            receiver.integrations.iter().map(|integration| (receiver.name.as_str(), integration.kind))
-        });
-        all.filter(|(_, kind)| !kind.is_supported())
     }
 }
 

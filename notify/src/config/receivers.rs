@@ -29,7 +29,7 @@ pub struct Integration {
 }
 
 macro_rules! kinds {
-    ($($variant:ident, $name:literal, $schema:ident, $go_list:literal, $supported:literal;)*) => {
+    ($($variant:ident, $name:literal, $schema:ident, $go_list:literal;)*) => {
         /// The kinds of receivers that Alertmanager has, in the order in which it builds them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[allow(missing_docs)]
@@ -49,11 +49,6 @@ macro_rules! kinds {
                 match self { $(Self::$variant => concat!($name, "_configs"),)* }
             }
 
-            /// Whether Mayfly means to address this kind. Of the others only the syntax is known.
-            pub fn is_supported(self) -> bool {
-                match self { $(Self::$variant => $supported,)* }
-            }
-
             fn schema(self) -> (&'static Schema, &'static str) {
                 match self { $(Self::$variant => (&fields::$schema, $go_list),)* }
             }
@@ -62,24 +57,24 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Webhook, "webhook", WEBHOOK, "[]*webhook.WebhookConfig", true;
-    Email, "email", EMAIL, "[]*config.EmailConfig", true;
-    Pagerduty, "pagerduty", PAGERDUTY, "[]*config.PagerdutyConfig", true;
-    Opsgenie, "opsgenie", OPSGENIE, "[]*config.OpsGenieConfig", true;
-    Wechat, "wechat", WECHAT, "[]*config.WechatConfig", false;
-    Slack, "slack", SLACK, "[]*config.SlackConfig", true;
-    Victorops, "victorops", VICTOROPS, "[]*config.VictorOpsConfig", false;
-    Pushover, "pushover", PUSHOVER, "[]*config.PushoverConfig", false;
-    Sns, "sns", SNS, "[]*config.SNSConfig", true;
-    Telegram, "telegram", TELEGRAM, "[]*config.TelegramConfig", true;
-    Discord, "discord", DISCORD, "[]*discord.DiscordConfig", true;
-    Webex, "webex", WEBEX, "[]*config.WebexConfig", false;
-    Msteams, "msteams", MSTEAMS, "[]*msteams.MSTeamsConfig", true;
-    Msteamsv2, "msteamsv2", MSTEAMSV2, "[]*config.MSTeamsV2Config", true;
-    Jira, "jira", JIRA, "[]*jira.JiraConfig", false;
-    Incidentio, "incidentio", INCIDENTIO, "[]*incidentio.IncidentioConfig", false;
-    Rocketchat, "rocketchat", ROCKETCHAT, "[]*config.RocketchatConfig", false;
-    Mattermost, "mattermost", MATTERMOST, "[]*mattermost.MattermostConfig", false;
+    Webhook, "webhook", WEBHOOK, "[]*webhook.WebhookConfig";
+    Email, "email", EMAIL, "[]*config.EmailConfig";
+    Pagerduty, "pagerduty", PAGERDUTY, "[]*config.PagerdutyConfig";
+    Opsgenie, "opsgenie", OPSGENIE, "[]*config.OpsGenieConfig";
+    Wechat, "wechat", WECHAT, "[]*config.WechatConfig";
+    Slack, "slack", SLACK, "[]*config.SlackConfig";
+    Victorops, "victorops", VICTOROPS, "[]*config.VictorOpsConfig";
+    Pushover, "pushover", PUSHOVER, "[]*config.PushoverConfig";
+    Sns, "sns", SNS, "[]*config.SNSConfig";
+    Telegram, "telegram", TELEGRAM, "[]*config.TelegramConfig";
+    Discord, "discord", DISCORD, "[]*discord.DiscordConfig";
+    Webex, "webex", WEBEX, "[]*config.WebexConfig";
+    Msteams, "msteams", MSTEAMS, "[]*msteams.MSTeamsConfig";
+    Msteamsv2, "msteamsv2", MSTEAMSV2, "[]*config.MSTeamsV2Config";
+    Jira, "jira", JIRA, "[]*jira.JiraConfig";
+    Incidentio, "incidentio", INCIDENTIO, "[]*incidentio.IncidentioConfig";
+    Rocketchat, "rocketchat", ROCKETCHAT, "[]*config.RocketchatConfig";
+    Mattermost, "mattermost", MATTERMOST, "[]*mattermost.MattermostConfig";
 }
 
 /// The order in which Alertmanager looks for what is missing.

@@ -214,6 +214,10 @@ impl Object {
         !self.text(name).is_empty()
     }
 
+    pub(super) fn fields_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut Value)> {
+        self.0.iter_mut().map(|(name, value)| (*name, value))
+    }
+
     pub(super) fn set(&mut self, name: &'static str, value: Value) {
         self.0.insert(name, value);
     }

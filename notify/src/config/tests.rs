@@ -130,7 +130,6 @@ receivers:
         (Some(true), Some(false))
     );
     assert_eq!(opsgenie.settings.text("api_url"), "https://o/x/");
-    assert_eq!(config.unsupported().collect::<Vec<_>>(), [("r", Kind::Rocketchat)]);
 }
 
 #[test]
