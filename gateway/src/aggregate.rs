@@ -18,7 +18,7 @@ use wire::{Family, Metric, MetricValue};
 use crate::terms::Gauges;
 
 /// The label by which a sample says what becomes of it.
-const CLEAR_MODE: &str = "clearmode";
+pub(crate) const CLEAR_MODE: &str = "clearmode";
 
 /// A sample whose label `clearmode` nobody knows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

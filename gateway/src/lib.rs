@@ -2,7 +2,8 @@
 //!
 //! In the order in which a push travels: [`router()`] hands each request to one function, `path` says what it is about,
 //! `terms` what its headers say, `intake` makes a [`model::Push`] of its body, `held` compares it with what other groups hold, [`Gateway`] has the store
-//! write it, `answer` tells the client. `scrape`, `api` and `web_page` show what is held.
+//! write it, `answer` tells the client. `scrape`, `api` and `web_page` show what is held. `relay` takes the same requests for somebody who
+//! hands them on.
 
 mod path;
 mod told;
@@ -19,6 +20,8 @@ mod scrape;
 mod time;
 mod web_page;
 
+mod relay;
+
 mod about;
 mod gateway;
 mod settings;
@@ -34,7 +37,8 @@ pub use api::{BatchError, SelectorError};
 pub use error::GatewayError;
 pub use gateway::{Gateway, LookError};
 pub use intake::{Inconsistency, IntakeError, MetricFault};
-pub use path::{Base64Error, GroupingError};
+pub use path::{Base64Error, GroupingError, group_path};
+pub use relay::{Adds, Full, RelayedPush, Taker, relay_router};
 pub use router::{paths, router};
 pub use scrape::ScrapeError;
 pub use settings::{Settings, Web};

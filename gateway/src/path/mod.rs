@@ -6,6 +6,7 @@ mod grouping;
 mod percent;
 mod resource;
 mod routes;
+mod written;
 
 #[cfg(test)]
 mod fuzz;
@@ -14,6 +15,7 @@ mod tests;
 
 pub use base64::Base64Error;
 pub use grouping::GroupingError;
+pub use written::group_path;
 
 pub(crate) use grouping::grouping_labels;
 pub(crate) use percent::decode as decode_percent;
