@@ -3,7 +3,7 @@
 //!
 //! In the order in which a request travels: [`router()`] hands it over, `body` receives it, `remote_write`, `otlp` or `influx` says what it asks to
 //! write, `accept` or `export` which of that can be, within the limits of `labels`, [`Receiver`] has the store write it, `answer` tells the sender. [`Statsd`] takes
-//! packets and answers nobody.
+//! packets and answers nobody. `relay` reads OTLP for somebody who hands it on.
 
 mod accept;
 mod body;
@@ -12,6 +12,7 @@ mod influx;
 mod labels;
 mod otlp;
 mod receiver;
+mod relay;
 mod remote_write;
 mod statsd;
 mod told;
@@ -27,8 +28,9 @@ mod router;
 pub use error::IngestError;
 pub use labels::LabelLimits;
 pub use receiver::Receiver;
+pub use relay::{ExportTaker, export_router};
 pub use router::{influx_paths, influx_router, paths, router};
 pub use settings::Settings;
 pub use stats::IngestStats;
-pub use statsd::{Statsd, StatsdSettings};
+pub use statsd::{Statsd, StatsdPackets, StatsdSettings};
 pub use translation::SharedTranslation;

@@ -41,7 +41,7 @@ async fn exported(receiver: &Receiver, kind: Kind, request: Request) -> Result<E
     receiver.otlp(kind, body, grant).await
 }
 
-fn kind(headers: &HeaderMap) -> Result<Kind, IngestError> {
+pub(crate) fn kind(headers: &HeaderMap) -> Result<Kind, IngestError> {
     let text = |name: &HeaderName| {
         headers
             .get(name)
@@ -66,7 +66,7 @@ fn kind(headers: &HeaderMap) -> Result<Kind, IngestError> {
 
 /// An `ExportMetricsServiceResponse`, with a `partial_success` where something was not taken. If that is no data point, it is a warning,
 /// by the specification one with 0 rejected.
-fn success(format: Format, exported: &Exported) -> Response {
+pub(crate) fn success(format: Format, exported: &Exported) -> Response {
     let Exported { faults, remarks } = exported;
     let rejected = faults.len() as u64;
     let texts = [faults, remarks].into_iter().filter(|faults| !faults.is_empty()).map(Faults::text);

@@ -1,19 +1,20 @@
 //! StatsD and DogStatsD over UDP to pushes that add up.
 //!
-//! In the order in which a packet travels: `interval` adds up what comes between two flushes, with `observed` for histograms and
-//! `gauges` for what gauges were before; [`Statsd`] has the store write it as pushes to one group.
+//! In the order in which a packet travels: [`StatsdPackets`] takes it, `interval` adds up what comes between two flushes, with `observed`
+//! for histograms and `gauges` for what gauges were before; [`Statsd`] has the store write it as pushes to one group.
 
 mod gauges;
 mod interval;
 mod observed;
+mod packets;
 mod stats;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use access::{Quota, QuotaError};
+use access::Quota;
 use model::{Change, Clock, GroupKey, Labels, Push, PushedFamily, RetryKey};
 use store::{WriteError, WriteErrorKind, Writer};
 use wire::Family;
@@ -21,8 +22,8 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::export::push_time;
 use crate::labels::LabelLimits;
-use interval::Interval;
-use stats::Stats;
+
+pub use packets::StatsdPackets;
 
 /// What an operator may set about StatsD, and its limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,16 +67,12 @@ impl Default for StatsdSettings {
 /// Adds up what packets say, and pushes it when it is told to.
 #[derive(Debug)]
 pub struct Statsd {
+    packets: StatsdPackets,
     pushes: Arc<Writer>,
     clock: Arc<dyn Clock>,
-    settings: StatsdSettings,
     /// Tells the keys of its pushes from those of others.
     identity: u64,
-    interval: Mutex<Interval>,
     flush: tokio::sync::Mutex<Flush>,
-    stats: Stats,
-    /// How much may come; `None`: as much as senders like.
-    quota: Option<Arc<Quota>>,
 }
 
 /// What has been taken out of an interval and is not known to be durable.
@@ -92,62 +89,19 @@ const SERIES_PER_PUSH: usize = 1_000;
 impl Statsd {
     /// Writes by this writer, with which others may write too. `identity` is one that nobody else has.
     pub fn new(pushes: Arc<Writer>, clock: Arc<dyn Clock>, settings: StatsdSettings, identity: u64) -> Self {
-        Self {
-            pushes,
-            clock,
-            interval: Mutex::new(Interval::new(&settings)),
-            settings,
-            identity,
-            flush: tokio::sync::Mutex::default(),
-            stats: Stats::default(),
-            quota: None,
-        }
+        let flush = tokio::sync::Mutex::default();
+        Self { packets: StatsdPackets::new(settings), pushes, clock, identity, flush }
     }
 
     /// The same, which takes no more than a quota has room for: a series takes one sample of it between two flushes, when it comes first.
     #[must_use]
     pub fn within(self, quota: Option<Arc<Quota>>) -> Self {
-        Self { quota, ..self }
+        Self { packets: StatsdPackets { quota, ..self.packets }, ..self }
     }
 
     /// Takes a packet.
     pub fn take(&self, packet: &[u8]) {
-        self.stats.packet();
-        // taken whole before it is added, so that another thread waits for little
-        for line in wire::statsd::lines(packet) {
-            let parsed = wire::statsd::parse(line, self.settings.labels.labels_per_series_max);
-            match parsed {
-                Ok(wire::statsd::Line::Samples { name, tags, bad_tags, samples }) => {
-                    self.stats.bad_tags(bad_tags as u64);
-                    let labels = self.labels(&name, tags);
-                    let mut interval = self.interval.lock().unwrap_or_else(PoisonError::into_inner);
-                    match labels.and_then(|labels| interval.add(&labels, &samples, || self.admit(&labels))) {
-                        Ok(()) => self.stats.line(),
-                        Err(reason) => self.stats.refused(reason),
-                    }
-                }
-                Ok(wire::statsd::Line::Event) => self.stats.ignored("event"),
-                Ok(wire::statsd::Line::ServiceCheck) => self.stats.ignored("service_check"),
-                Err(fault) => self.stats.refused(fault.as_str()),
-            }
-        }
-    }
-
-    /// The labels of a series, over which those of the group go, or why it cannot have them.
-    fn labels(&self, name: &Arc<str>, tags: Vec<(Arc<str>, Arc<str>)>) -> Result<Labels, &'static str> {
-        let group =
-            self.settings.group.iter().map(|label| (Arc::clone(&label.name), Arc::clone(&label.value)));
-        let name = (Arc::from(Labels::NAME), Arc::clone(name));
-        let labels = Labels::from_pairs(tags.into_iter().chain(group).chain([name]));
-        let bytes = gauges::labels_bytes(&labels);
-        self.settings.labels.check(&labels).map_err(|excess| excess.limit)?;
-        if bytes > self.settings.labels_bytes_max { Err("labels_bytes_max") } else { Ok(labels) }
-    }
-
-    /// Whether there is room for one more series.
-    fn admit(&self, labels: &Labels) -> Result<(), &'static str> {
-        let Some(quota) = &self.quota else { return Ok(()) };
-        quota.take(std::iter::once(labels), 1).map_err(|error: QuotaError| error.limit())
+        self.packets.take(packet);
     }
 
     /// Pushes what could not be written at the last flush, and then what has come since. Done when all of it is durable. What is not,
@@ -159,10 +113,7 @@ impl Statsd {
     pub async fn flush(&self) -> Result<(), WriteError> {
         let mut flush = self.flush.lock().await;
         self.write(&mut flush).await?;
-        let families = {
-            let mut interval = self.interval.lock().unwrap_or_else(PoisonError::into_inner);
-            interval.end(&self.settings)
-        };
+        let families = self.packets.end();
         self.queue(&mut flush, families);
         self.write(&mut flush).await
     }
@@ -181,10 +132,10 @@ impl Statsd {
         let mut failed = None;
         for (push, error) in std::mem::take(&mut flush.waiting).into_iter().zip(written) {
             let Some(error) = error else { continue };
-            self.stats.failed();
+            self.packets.stats.failed();
             // another try would not help
             if matches!(error.kind(), WriteErrorKind::TooLarge | WriteErrorKind::Internal) {
-                self.stats.lost(push.families.iter().map(|family| family.series.len() as u64).sum());
+                self.packets.stats.lost(push.families.iter().map(|family| family.series.len() as u64).sum());
             } else {
                 flush.waiting.push(push);
             }
@@ -194,12 +145,13 @@ impl Statsd {
     }
 
     fn queue(&self, flush: &mut Flush, families: Vec<PushedFamily>) {
-        let (group, now_us) = (&self.settings.group, self.clock.now_us());
+        let settings = &self.packets.settings;
+        let (group, now_us) = (&settings.group, self.clock.now_us());
         for mut families in in_parts(families, SERIES_PER_PUSH) {
             families.push(push_time(group, now_us));
             families.sort_by(|a, b| a.name.cmp(&b.name));
             let key = xxh3_128(&[self.identity, flush.count].map(u64::to_le_bytes).concat());
-            let ttl_us = self.settings.push_ttl_ms.map(|ms| ms.saturating_mul(1_000));
+            let ttl_us = settings.push_ttl_ms.map(|ms| ms.saturating_mul(1_000));
             let push = Push::new(GroupKey::of(group), Change::Merge, families);
             flush.waiting.push(Push { ttl_us, retry_key: Some(RetryKey { key, body: flush.count }), ..push });
             flush.count += 1;
@@ -208,8 +160,7 @@ impl Statsd {
 
     /// What it has counted, as metric families.
     pub fn families(&self) -> Vec<Family> {
-        let series = self.interval.lock().unwrap_or_else(PoisonError::into_inner).len();
-        self.stats.families(series)
+        self.packets.families()
     }
 }
 
