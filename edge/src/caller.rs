@@ -39,6 +39,12 @@ impl Caller {
         Ok(Self { client, authorization: Authorization::new(config.auth.clone(), folder) })
     }
 
+    /// The same, where requests that are signed are signed for this service of Amazon's, and have JSON for a body.
+    #[must_use]
+    pub fn signing(self, service: &'static str) -> Self {
+        Self { authorization: self.authorization.signing(service, "application/json"), ..self }
+    }
+
     /// Sends a request with these headers, which stand in the place of what the URL and the configuration say, and gives the answer,
     /// whatever its status.
     ///
