@@ -104,6 +104,12 @@ impl Extensions {
         }
     }
 
+    /// Whether there are some, and all wait for an event.
+    pub(super) fn wait_for_events(&self) -> bool {
+        let state = self.lock();
+        !state.registered.is_empty() && state.registered.values().all(|extension| extension.is_idle)
+    }
+
     /// What extensions have said of their own failures.
     pub(super) fn failures(&self) -> Vec<String> {
         self.lock().failures.clone()

@@ -23,31 +23,10 @@ impl Function {
     pub fn start(bootstrap: &Path, variables: &[(String, String)], timeout: Duration) -> io::Result<Self> {
         let api = RuntimeApi::start()?;
         let folder = bootstrap.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-        let child = Command::new(bootstrap)
-            .env_clear()
-            .envs([
-                ("AWS_ACCESS_KEY_ID", "test"),
-                ("AWS_DEFAULT_REGION", "us-east-1"),
-                ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023"),
-                ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
-                ("AWS_LAMBDA_FUNCTION_NAME", "mayfly-test"),
-                ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-                ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
-                ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/mayfly-test"),
-                ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/01/01/[$LATEST]0"),
-                ("AWS_REGION", "us-east-1"),
-                ("AWS_SECRET_ACCESS_KEY", "test"),
-                ("LANG", "en_US.UTF-8"),
-                ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-                ("TZ", ":UTC"),
-                ("_HANDLER", "bootstrap"),
-            ])
-            .env("AWS_LAMBDA_RUNTIME_API", api.address().to_string())
+        let mut command = Command::new(bootstrap);
+        let child = with_environment(&mut command, &api, variables)
             .env("LAMBDA_TASK_ROOT", folder)
             .envs(variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(io::stderr())
-            .stderr(Stdio::inherit())
             .spawn()
             .map_err(|err| io::Error::new(err.kind(), format!("{}: {err}", bootstrap.display())))?;
         Ok(Self { api, child, timeout, requests: 0 })
@@ -63,10 +42,7 @@ impl Function {
     /// # Errors
     /// If the system does not tell, since the process has ended.
     pub fn peak_memory_bytes(&self) -> io::Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("/proc tells no VmHWM"))
+        memory_bytes(&self.child)
     }
 
     /// Invokes with any event. As in Lambda, a function that ran into its time is killed.
@@ -96,6 +72,46 @@ impl Function {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// What Lambda gives to all programs of a sandbox, `variables` on top, and nothing of this process's own.
+pub(super) fn with_environment<'a>(
+    command: &'a mut Command,
+    api: &RuntimeApi,
+    variables: &[(String, String)],
+) -> &'a mut Command {
+    command
+        .env_clear()
+        .envs([
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "mayfly-test"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/mayfly-test"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/01/01/[$LATEST]0"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("LANG", "en_US.UTF-8"),
+            ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+            ("TZ", ":UTC"),
+            ("_HANDLER", "bootstrap"),
+        ])
+        .env("AWS_LAMBDA_RUNTIME_API", api.address().to_string())
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(io::stderr())
+        .stderr(Stdio::inherit())
+}
+
+/// Memory that a process had resident at the most (`VmHWM`).
+pub(super) fn memory_bytes(child: &Child) -> io::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("/proc tells no VmHWM"))
 }
 
 impl Drop for Function {

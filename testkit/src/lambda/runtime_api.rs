@@ -6,7 +6,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use serde_json::json;
+
 use super::extensions::{self, Extensions, ShutdownReason};
+use super::telemetry::{self, Telemetry};
 use crate::http::{Request, Response, Server};
 
 const PREFIX: &str = "/2018-06-01/runtime/";
@@ -14,6 +17,8 @@ const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:mayfly-test";
 /// Bytes of an answer in one piece that Lambda takes; what is streamed may have more.
 const ANSWER_BYTES_MAX: usize = 6_291_556;
 const TRACE: &str = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1";
+/// How long each environment says that it took to start.
+const INIT_MS: f64 = 125.25;
 /// How often a waiting side looks whether the other still lives.
 const LOOK_MS: u64 = 50;
 
@@ -52,11 +57,14 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     extensions: Extensions,
+    telemetry: Telemetry,
 }
 
 #[derive(Debug, Default)]
 struct State {
     last_id: u64,
+    /// How long the last invocation took to be answered.
+    last_reply: Duration,
     waiting: VecDeque<Event>,
     answers: HashMap<String, Answer>,
     init_error: Option<String>,
@@ -113,7 +121,8 @@ impl RuntimeApi {
         timeout: Duration,
         mut alive: impl FnMut() -> Result<(), String>,
     ) -> Result<Vec<u8>, InvokeError> {
-        let end = Instant::now() + timeout;
+        let began = Instant::now();
+        let end = began + timeout;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut state = self.shared.lock();
         state.last_id += 1;
@@ -122,6 +131,8 @@ impl RuntimeApi {
         let deadline_ms = (now + timeout).as_millis();
         state.waiting.push_back(Event { id: id.clone(), body: event.to_vec(), deadline_ms });
         self.shared.extensions.invoked(&id, deadline_ms, ARN, TRACE);
+        let start = json!({ "requestId": id, "version": "$LATEST", "tracing": tracing() });
+        self.shared.telemetry.tell("start", &start);
         self.shared.changed.notify_all();
         let outcome = loop {
             match state.answers.get(&id) {
@@ -142,20 +153,56 @@ impl RuntimeApi {
         };
         state.answers.remove(&id);
         state.waiting.retain(|event| event.id != id);
+        let (reply, is_first) = (began.elapsed(), state.last_id == 1);
+        state.last_reply = reply;
         drop(state);
-        let answer = outcome?;
-        let busy = self.shared.extensions.busy_after(end.saturating_duration_since(Instant::now()));
+        let status = status(&outcome);
+        let produced = outcome.as_ref().map_or(0, Vec::len);
+        self.shared.telemetry.tell(
+            "runtimeDone",
+            &json!({ "requestId": id, "status": status, "tracing": tracing(),
+                "metrics": { "durationMs": ms(reply), "producedBytes": produced }, "spans": [] }),
+        );
+        let busy = match &outcome {
+            Ok(_) | Err(InvokeError::Function(_)) => {
+                self.shared.extensions.busy_after(end.saturating_duration_since(Instant::now()))
+            }
+            // the environment ends, and who is told of that may still be busy
+            Err(_) => Vec::new(),
+        };
+        let mut metrics = json!({ "durationMs": ms(began.elapsed()), "billedDurationMs": ms(began.elapsed()).ceil(),
+            "memorySizeMB": 256, "maxMemoryUsedMB": 64 });
+        if is_first {
+            metrics["initDurationMs"] = json!(INIT_MS);
+        }
+        let report = json!({ "requestId": id, "status": status, "tracing": tracing(), "metrics": metrics });
+        self.shared.telemetry.tell("report", &report);
         match busy.is_empty() {
-            true => Ok(answer),
+            true => outcome,
             false => Err(InvokeError::Extensions(timeout, busy)),
         }
     }
 
-    /// Tells extensions that the environment ends, and gives them so long: the names of those that were not done.
+    /// How long the last invocation took to be answered: its caller waits no longer, whatever extensions do.
+    pub fn last_reply(&self) -> Duration {
+        self.shared.lock().last_reply
+    }
+
+    /// Whether there are extensions, and all of them wait for an event.
+    pub fn extensions_wait(&self) -> bool {
+        self.shared.extensions.wait_for_events()
+    }
+
+    /// Tells extensions that the environment ends in so long.
     #[expect(clippy::disallowed_methods, reason = "a test's edge: real processes wait in real time")]
-    pub fn shut_down(&self, reason: ShutdownReason, within: Duration) -> Vec<String> {
+    pub fn announce_end(&self, reason: ShutdownReason, within: Duration) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.shared.extensions.ends(reason, (now + within).as_millis());
+    }
+
+    /// Tells extensions that the environment ends, and gives them so long: the names of those that were not done.
+    pub fn shut_down(&self, reason: ShutdownReason, within: Duration) -> Vec<String> {
+        self.announce_end(reason, within);
         self.shared.extensions.busy_after(within)
     }
 
@@ -184,6 +231,9 @@ impl Shared {
     }
 
     fn answer(&self, request: &Request) -> Response {
+        if request.method == "PUT" && request.path() == telemetry::PATH {
+            return self.telemetry.subscribe(request);
+        }
         if let Some(path) = request.path().strip_prefix(extensions::PREFIX) {
             return self.extensions.answer(request, path);
         }
@@ -207,7 +257,9 @@ impl Shared {
     /// The long poll: as in Lambda it has no end but an event, here also the end of the emulator.
     fn next(&self) -> Response {
         let mut state = self.lock();
-        state.asked = true;
+        if !std::mem::replace(&mut state.asked, true) {
+            self.tell_of_init();
+        }
         self.changed.notify_all();
         loop {
             if let Some(event) = state.waiting.pop_front() {
@@ -226,6 +278,20 @@ impl Shared {
         }
     }
 
+    fn tell_of_init(&self) {
+        let of_init = |more: serde_json::Value| {
+            let mut record = json!({ "initializationType": "on-demand", "phase": "init" });
+            for (name, value) in more.as_object().into_iter().flatten() {
+                record[name] = value.clone();
+            }
+            record
+        };
+        self.telemetry.tell("initStart", &of_init(json!({ "functionName": "mayfly-test" })));
+        self.telemetry.tell("initRuntimeDone", &of_init(json!({ "status": "success" })));
+        let metrics = json!({ "durationMs": INIT_MS });
+        self.telemetry.tell("initReport", &of_init(json!({ "status": "success", "metrics": metrics })));
+    }
+
     fn done(&self, id: &str, answer: Answer) -> Response {
         let mut state = self.lock();
         let Some(pending @ Answer::Pending) = state.answers.get_mut(id) else {
@@ -234,6 +300,24 @@ impl Shared {
         *pending = answer;
         self.changed.notify_all();
         accepted()
+    }
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}
+
+fn tracing() -> serde_json::Value {
+    json!({ "type": "X-Amzn-Trace-Id", "value": TRACE, "spanId": "54565fb41ac79632" })
+}
+
+/// As the platform calls it.
+fn status(outcome: &Result<Vec<u8>, InvokeError>) -> &'static str {
+    match outcome {
+        Ok(_) => "success",
+        Err(InvokeError::Timeout(_)) => "timeout",
+        Err(InvokeError::Exited(_)) => "failure",
+        Err(_) => "error",
     }
 }
 
