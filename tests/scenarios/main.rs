@@ -34,3 +34,4 @@ mod s31_queries_watched;
 mod s32_push_command;
 mod s33_notifications;
 mod s34_scrape;
+mod s35_extension;

@@ -1,0 +1,213 @@
+//! What has been counted since a start, to what has been counted since it came last.
+//!
+//! Each sandbox has counters of its own that begin at zero. Under the labels of their function they would be one series that jumps
+//! between them; what each of them grows by can be added up. The first value counts in full: the sandbox, and this program in it, are
+//! older than any counter.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::{HistogramSum, Labels, MetricType};
+use wire::{Bucket, Family, Histogram, MetricValue, Summary};
+
+/// Values as they came last, by family and by group and labels.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    last: HashMap<Arc<str>, HashMap<Labels, Last>>,
+    series: usize,
+    series_max: usize,
+}
+
+#[derive(Debug)]
+struct Last {
+    value: MetricValue,
+    since_ms: Option<i64>,
+}
+
+impl Counted {
+    /// Remembers at most so many metrics.
+    pub(crate) fn new(series_max: usize) -> Self {
+        Self { series_max, ..Self::default() }
+    }
+
+    /// Makes increments of the metrics of a family of this group; gauges stay as they are, and what is no value goes. Gives the number
+    /// of metrics that were left out since too many are remembered.
+    pub(crate) fn increments(&mut self, group: &Labels, family: &mut Family) -> usize {
+        if matches!(
+            family.r#type,
+            MetricType::Gauge | MetricType::GaugeHistogram | MetricType::Info | MetricType::StateSet
+        ) {
+            return 0;
+        }
+        let mut left_out = 0;
+        let known = self.last.entry(Arc::clone(&family.name)).or_default();
+        family.metrics.retain_mut(|metric| {
+            if !is_number(&metric.value) {
+                return false;
+            }
+            let own = metric.labels.iter().map(|(name, value)| (Arc::clone(name), Arc::clone(value)));
+            let of_group = group.iter().map(|label| (Arc::clone(&label.name), Arc::clone(&label.value)));
+            let key = Labels::from_pairs(own.chain(of_group));
+            let now = Last { value: metric.value.clone(), since_ms: metric.created_ms };
+            match known.get_mut(&key) {
+                Some(last) => {
+                    let continues = last.since_ms == now.since_ms;
+                    if let Some(grown) = continues.then(|| grown(&last.value, &now.value)).flatten() {
+                        metric.value = grown;
+                    }
+                    *last = now;
+                }
+                None if self.series >= self.series_max => {
+                    left_out += 1;
+                    return false;
+                }
+                None => {
+                    self.series += 1;
+                    known.insert(key, now);
+                }
+            }
+            // what is added up has begun before
+            metric.created_ms = None;
+            true
+        });
+        left_out
+    }
+}
+
+/// Whether it has a value that can be added.
+fn is_number(value: &MetricValue) -> bool {
+    match value {
+        MetricValue::Absent => false,
+        MetricValue::Counter(value) | MetricValue::Gauge(value) | MetricValue::Untyped(value) => {
+            value.is_finite()
+        }
+        MetricValue::Summary(summary) => !summary.sum.is_nan(),
+        MetricValue::Histogram(histogram) => !histogram.count.is_nan(),
+    }
+}
+
+/// What it has grown by; `None`: it has begun anew.
+fn grown(last: &MetricValue, now: &MetricValue) -> Option<MetricValue> {
+    Some(match (last, now) {
+        (MetricValue::Counter(last), MetricValue::Counter(now)) if now >= last => {
+            MetricValue::Counter(now - last)
+        }
+        (MetricValue::Untyped(last), MetricValue::Untyped(now)) if now >= last => {
+            MetricValue::Untyped(now - last)
+        }
+        (MetricValue::Summary(last), MetricValue::Summary(now)) => MetricValue::Summary(Summary {
+            count: now.count.checked_sub(last.count)?,
+            sum: now.sum - last.sum,
+            quantiles: Vec::new(),
+        }),
+        (MetricValue::Histogram(last), MetricValue::Histogram(now)) => {
+            MetricValue::Histogram(grown_histogram(last, now)?)
+        }
+        _ => return None,
+    })
+}
+
+fn grown_histogram(last: &Histogram, now: &Histogram) -> Option<Histogram> {
+    let count = Some(now.count - last.count).filter(|count| *count >= 0.0)?;
+    let native = match (&last.native, &now.native) {
+        (None, None) => None,
+        (Some(last), Some(now)) => {
+            let mut grown = HistogramSum::of(now);
+            grown.subtract(last).ok()?;
+            let grown = grown.value();
+            let counts =
+                grown.positive_counts.iter().chain(&grown.negative_counts).chain([&grown.zero_count]);
+            if counts.into_iter().any(|count| *count < 0.0) {
+                return None;
+            }
+            Some(Arc::new(grown))
+        }
+        _ => return None,
+    };
+    if last.buckets.len() != now.buckets.len() {
+        return None;
+    }
+    let buckets = last.buckets.iter().zip(&now.buckets).map(|(last, now)| {
+        let grown = now.cumulative_count - last.cumulative_count;
+        let is_same = last.upper_bound.total_cmp(&now.upper_bound).is_eq();
+        (is_same && grown >= 0.0).then(|| Bucket { cumulative_count: grown, ..now.clone() })
+    });
+    Some(Histogram { count, sum: now.sum - last.sum, buckets: buckets.collect::<Option<_>>()?, native })
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::name_escaping::Escaping;
+    use wire::{Metric, exposition, text};
+
+    use super::*;
+
+    fn family(body: &str) -> Family {
+        text::parse(body.as_bytes(), &text::Options::default()).expect("parses").remove(0)
+    }
+
+    #[track_caller]
+    fn check(bodies: &[(&str, &str)]) {
+        let mut counted = Counted::new(100);
+        for (body, expect) in bodies {
+            let mut family = family(body);
+            assert_eq!(counted.increments(&Labels::empty(), &mut family), 0);
+            assert_eq!(exposition::write_text(&[family], Escaping::AllowUtf8), *expect);
+        }
+    }
+
+    #[test]
+    fn the_first_value_counts_and_then_what_it_grows_by() {
+        let of = |value: u64| format!("# TYPE c counter\nc{{a=\"1\"}} {value}\n");
+        check(&[(&of(5), &of(5)), (&of(7), &of(2)), (&of(7), &of(0)), (&of(3), &of(3)), (&of(4), &of(1))]);
+        let gauge = "# TYPE g gauge\ng 4\n";
+        check(&[(gauge, gauge), (gauge, gauge)]);
+    }
+
+    #[test]
+    fn histograms_grow_bucket_by_bucket() {
+        let of = |le: &str, first: u64, count: u64| {
+            format!(
+                "# TYPE h histogram\nh_bucket{{le=\"{le}\"}} {first}\nh_bucket{{le=\"+Inf\"}} {count}\nh_sum {count}\nh_count {count}\n"
+            )
+        };
+        check(&[
+            (&of("1", 1, 3), &of("1", 1, 3)),
+            (&of("1", 2, 5), &of("1", 1, 2)),
+            // it began anew, though it counts more
+            (&of("1", 1, 6), &of("1", 1, 6)),
+            (&of("2", 3, 7), &of("2", 3, 7)),
+        ]);
+    }
+
+    #[test]
+    fn a_new_start_is_one_whatever_the_value() {
+        let mut counted = Counted::new(100);
+        let mut of = |since_ms, value| {
+            let metric =
+                Metric { created_ms: Some(since_ms), ..Metric::new(Vec::new(), MetricValue::Counter(value)) };
+            let mut family = Family {
+                name: "c".into(),
+                r#type: MetricType::Counter,
+                metrics: vec![metric],
+                ..Family::default()
+            };
+            counted.increments(&Labels::empty(), &mut family);
+            family.metrics.remove(0).value
+        };
+        assert_eq!(of(1, 5.0), MetricValue::Counter(5.0));
+        assert_eq!(of(1, 6.0), MetricValue::Counter(1.0));
+        assert_eq!(of(2, 9.0), MetricValue::Counter(9.0));
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_allowed() {
+        let mut counted = Counted::new(2);
+        let mut many = family("# TYPE c counter\nc{a=\"1\"} 1\nc{a=\"2\"} 1\nc{a=\"3\"} 1\n");
+        assert_eq!(counted.increments(&Labels::empty(), &mut many), 1);
+        assert_eq!(many.metrics.len(), 2);
+        let mut gone = family("# TYPE c counter\nc{a=\"1\"} NaN\n");
+        assert_eq!(counted.increments(&Labels::empty(), &mut gone), 0);
+        assert!(gone.metrics.is_empty());
+    }
+}

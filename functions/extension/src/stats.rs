@@ -1,0 +1,89 @@
+//! What the extension counts about itself.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use model::MetricType;
+use wire::{Family, Metric, MetricValue};
+
+/// Counters since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Stats {
+    no_room: AtomicU64,
+    refused: AtomicU64,
+    send_failures: AtomicU64,
+    unreadable_reports: AtomicU64,
+    lost_reports: AtomicU64,
+}
+
+impl Stats {
+    /// Metrics that found no room.
+    pub(crate) fn no_room(&self, metrics: usize) {
+        self.no_room.fetch_add(metrics as u64, Ordering::Relaxed);
+    }
+
+    /// Metrics that the gateway will never take.
+    pub(crate) fn refused(&self, metrics: usize) {
+        self.refused.fetch_add(metrics as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn send_failure(&self) {
+        self.send_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Reports of the platform that nobody can read.
+    pub(crate) fn unreadable_report(&self) {
+        self.unreadable_reports.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Reports that the platform itself has dropped.
+    pub(crate) fn lost_reports(&self, reports: u64) {
+        self.lost_reports.fetch_add(reports, Ordering::Relaxed);
+    }
+
+    /// How many metrics were dropped, for whatever reason.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.no_room.load(Ordering::Relaxed) + self.refused.load(Ordering::Relaxed)
+    }
+
+    /// As metric families.
+    pub(crate) fn families(&self) -> Vec<Family> {
+        let metric = |labels: &[(&str, &str)], counter: &AtomicU64| {
+            let labels = labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            #[expect(clippy::cast_precision_loss, reason = "samples are floats")]
+            let value = counter.load(Ordering::Relaxed) as f64;
+            Metric::new(labels, MetricValue::Counter(value))
+        };
+        let family = |name: &str, help: &str, metrics: Vec<Metric>| Family {
+            name: name.into(),
+            help: help.into(),
+            r#type: MetricType::Counter,
+            metrics,
+            ..Family::default()
+        };
+        vec![
+            family(
+                "mayfly_extension_dropped_metrics_total",
+                "Metrics that were dropped: there was no room to keep them (memory), or the gateway refused them for good (refused).",
+                vec![
+                    metric(&[("reason", "memory")], &self.no_room),
+                    metric(&[("reason", "refused")], &self.refused),
+                ],
+            ),
+            family(
+                "mayfly_extension_send_failures_total",
+                "Requests to the gateway or the storage that came to nothing; what was in them is sent again.",
+                vec![metric(&[], &self.send_failures)],
+            ),
+            family(
+                "mayfly_extension_unreadable_reports_total",
+                "Reports of the platform that could not be read.",
+                vec![metric(&[], &self.unreadable_reports)],
+            ),
+            family(
+                "mayfly_extension_lost_reports_total",
+                "Reports that the platform says it has dropped.",
+                vec![metric(&[], &self.lost_reports)],
+            ),
+        ]
+    }
+}

@@ -1,0 +1,436 @@
+//! The Lambda extension beside a function: what it measures arrives, once, whatever happens to the function, the sandbox and the gateway.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mayfly_tests::Fixture;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::http::{self, Request, Response, Server};
+use testkit::lambda::{InvokeError, Sandbox, ShutdownReason};
+use testkit::server::built;
+
+/// What every metric gets.
+const FUNCTION: &str = r#"function_name="mayfly-test",function_version="$LATEST""#;
+
+/// Where a function finds the extension.
+#[derive(Clone, Copy)]
+struct Ports {
+    push: u16,
+    otlp: u16,
+    statsd: u16,
+}
+
+impl Ports {
+    /// Those that were free when the extension started, as its log tells.
+    fn of(log: &Path) -> Self {
+        let text = std::fs::read_to_string(log).unwrap();
+        let fields = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["fields"].clone());
+        let listening: Vec<Value> = fields.filter(|fields| fields["message"] == "listening").collect();
+        let port = |variable: &str| {
+            let found = listening.iter().find(|fields| fields["variable"] == variable);
+            let address: SocketAddr = found.unwrap()["address"].as_str().unwrap().parse().unwrap();
+            address.port()
+        };
+        Self {
+            push: port("MAYFLY_PUSH_PORT"),
+            otlp: port("MAYFLY_OTLP_PORT"),
+            statsd: port("MAYFLY_STATSD_PORT"),
+        }
+    }
+
+    fn push(self, target: &str, body: &str) -> Response {
+        let base = format!("127.0.0.1:{}", self.push);
+        http::send(&base, &Request::new("POST", target).body(body)).unwrap()
+    }
+}
+
+/// A function and its extension.
+struct Measured {
+    sandbox: Sandbox,
+    log: PathBuf,
+    _folder: TempDir,
+}
+
+impl Measured {
+    /// `work` is what the function does with an event; what it gives is what the function answers, or fails with.
+    fn start(
+        variables: &[(&str, &str)],
+        timeout: Duration,
+        work: impl Fn(Ports, &str) -> Result<(), String> + Send + 'static,
+    ) -> Self {
+        let folder = TempDir::new().unwrap();
+        let log = folder.path().join("extension.log");
+        let sandbox = started(variables, timeout, &log).unwrap();
+        let (base, ports) = (sandbox.api().address().to_string(), Ports::of(&log));
+        thread::spawn(move || serve(&base, ports, &work));
+        assert!(sandbox.api().wait_until_asked(Duration::from_secs(20)));
+        Self { sandbox, log, _folder: folder }
+    }
+
+    fn invoke(&mut self, event: &str) -> Result<(), InvokeError> {
+        self.sandbox.invoke(event.as_bytes()).map(|_| ())
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// SHUTDOWN, after which it ends by itself.
+    fn shut_down(&mut self) {
+        let status = self.sandbox.shut_down(ShutdownReason::Spindown).unwrap();
+        assert!(status.is_some_and(|status| status.success()), "{status:?}\n{}", self.log());
+    }
+}
+
+fn started(variables: &[(&str, &str)], timeout: Duration, log: &Path) -> std::io::Result<Sandbox> {
+    let own = [
+        ("MAYFLY_PUSH_PORT", "0"),
+        ("MAYFLY_OTLP_PORT", "0"),
+        ("MAYFLY_STATSD_PORT", "0"),
+        ("MAYFLY_TELEMETRY_HOST", "127.0.0.1"),
+    ];
+    let mut all: Vec<(String, String)> = Vec::new();
+    all.extend(own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    Sandbox::start(&built("extension").unwrap(), None, &all, timeout, log)
+}
+
+/// A runtime with its function.
+fn serve(base: &str, ports: Ports, work: &impl Fn(Ports, &str) -> Result<(), String>) {
+    while let Ok(event) = http::get(base, "/2018-06-01/runtime/invocation/next") {
+        let Some(id) = event.headers.get("lambda-runtime-aws-request-id") else { return };
+        let (kind, body) = match work(ports, &event.text()) {
+            Ok(()) => ("response", "\"done\"".to_owned()),
+            Err(why) => ("error", json!({ "errorMessage": why, "errorType": "Error" }).to_string()),
+        };
+        let target = format!("/2018-06-01/runtime/invocation/{id}/{kind}");
+        if http::send(base, &Request::new("POST", &target).body(body)).is_err() {
+            return;
+        }
+    }
+}
+
+/// A function that says in each way that it was called, and then does what the event says.
+fn called() -> impl Fn(Ports, &str) -> Result<(), String> + Send {
+    let (calls, statsd) = (AtomicU64::new(0), UdpSocket::bind("127.0.0.1:0").unwrap());
+    move |ports, event| {
+        let calls = calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let body = "# TYPE calls_total counter\ncalls_total 1\n# TYPE last gauge\nlast 7\n";
+        assert_eq!(ports.push("/aggregate/metrics/job/measured", body).status, 202);
+        statsd.send_to(b"hits:2|c", ("127.0.0.1", ports.statsd)).unwrap();
+        // as the SDKs do: all calls since the start
+        let exported = otlp(
+            ports,
+            &json!({ "asInt": calls.to_string(), "startTimeUnixNano": "1795856400000000000",
+            "timeUnixNano": "1795856460000000000" }),
+        );
+        assert_eq!((exported.status, exported.text().as_str()), (200, "{}"));
+        match event {
+            "fail" => Err("it does".to_owned()),
+            "hang" => {
+                thread::sleep(Duration::from_secs(5));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn otlp(ports: Ports, point: &Value) -> Response {
+    let sum = json!({ "aggregationTemporality": 2, "isMonotonic": true, "dataPoints": [point] });
+    let resource = json!({ "attributes": [{ "key": "service.name", "value": { "stringValue": "otel" } }] });
+    let body = json!({ "resourceMetrics": [{ "resource": resource,
+        "scopeMetrics": [{ "metrics": [{ "name": "runs", "sum": sum }] }] }] });
+    let request =
+        Request::new("POST", "/v1/metrics").header("Content-Type", "application/json").body(body.to_string());
+    http::send(&format!("127.0.0.1:{}", ports.otlp), &request).unwrap()
+}
+
+/// Instant values, of which each is a whole number.
+fn values(fixture: &Fixture, queries: &[&str]) -> BTreeMap<String, f64> {
+    let value = |query: &&str| {
+        let found = fixture.vector(query, None);
+        assert!(found.len() <= 1, "{query}: {found:?}");
+        ((*query).to_owned(), found.into_values().next().map_or(f64::NAN, |value| value.parse().unwrap()))
+    };
+    queries.iter().map(value).collect()
+}
+
+#[track_caller]
+fn check(fixture: &Fixture, expect: &[(&str, f64)]) {
+    let queries: Vec<&str> = expect.iter().map(|(query, _)| *query).collect();
+    let expect: BTreeMap<String, f64> =
+        expect.iter().map(|(query, value)| ((*query).to_owned(), *value)).collect();
+    // what is stored is seen at once
+    assert_eq!(values(fixture, &queries), expect);
+}
+
+/// What calls of [`called`] leave.
+fn of_calls(calls: f64) -> [(&'static str, f64); 3] {
+    [("calls_total", calls), ("hits", 2.0 * calls), ("runs_total", calls)]
+}
+
+fn of_platform(invocations: f64, errors: f64, timeouts: f64) -> [(&'static str, f64); 4] {
+    [
+        ("aws_lambda_invocations_total", invocations),
+        ("aws_lambda_errors_total", errors),
+        ("aws_lambda_timeouts_total", timeouts),
+        ("histogram_count(aws_lambda_duration_seconds)", invocations),
+    ]
+}
+
+#[test]
+fn all_that_is_measured_arrives_once() {
+    let fixture = Fixture::new();
+    let gateway = fixture.server().gateway.clone();
+    let mut measured = Measured::start(&[("MAYFLY_GATEWAY", &gateway)], Duration::from_secs(3), called());
+    let mut replies = Vec::new();
+    for calls in 1..=3 {
+        measured.invoke("ok").unwrap();
+        replies.push(measured.sandbox.api().last_reply());
+        check(&fixture, &of_calls(f64::from(calls)));
+        // as between invocations
+        measured.sandbox.freeze();
+        thread::sleep(Duration::from_millis(30));
+        measured.sandbox.thaw();
+    }
+    assert!(matches!(measured.invoke("fail"), Err(InvokeError::Function(_))));
+    check(&fixture, &of_calls(4.0));
+    let memory = measured.sandbox.extension_memory_bytes().unwrap();
+    println!("replies {replies:?}, extension {:.1} MiB", memory as f64 / 1_048_576.0);
+    assert!(matches!(measured.invoke("hang"), Err(InvokeError::Timeout(_))));
+
+    check(&fixture, &of_calls(5.0));
+    check(&fixture, &of_platform(5.0, 2.0, 1.0));
+    check(
+        &fixture,
+        &[
+            ("histogram_count(aws_lambda_max_memory_used_bytes)", 5.0),
+            ("histogram_count(aws_lambda_init_duration_seconds)", 1.0),
+            ("histogram_sum(aws_lambda_init_duration_seconds)", 0.12525),
+            ("aws_lambda_memory_size_bytes", 268_435_456.0),
+            ("aws_lambda_billed_duration_seconds_total > bool 3", 1.0),
+            ("last", 7.0),
+            // each increment counts
+            ("increase(calls_total[1h])", 5.0),
+        ],
+    );
+    let series = |name: &str| fixture.vector(name, None).into_keys().next().unwrap();
+    assert_eq!(
+        series("calls_total"),
+        format!(r#"calls_total{{{FUNCTION},job="measured",region="us-east-1"}}"#)
+    );
+    assert_eq!(series("hits"), format!(r#"hits{{{FUNCTION},job="statsd",region="us-east-1"}}"#));
+    assert_eq!(series("runs_total"), format!(r#"runs_total{{{FUNCTION},job="otel",region="us-east-1"}}"#));
+    let platform = format!(r#"aws_lambda_errors_total{{{FUNCTION},job="aws_lambda",region="us-east-1"}}"#);
+    assert_eq!(series("aws_lambda_errors_total"), platform);
+    let metadata =
+        http::get(&fixture.server().query, "/api/v1/metadata?metric=aws_lambda_errors_total").unwrap();
+    let told = &metadata.json().unwrap()["data"]["aws_lambda_errors_total"][0];
+    assert_eq!(told["type"], "counter");
+    assert!(told["help"].as_str().unwrap().starts_with("Invocations that did not succeed"), "{told}");
+}
+
+#[test]
+fn sandboxes_of_one_function_add_up() {
+    let fixture = Fixture::new();
+    let gateway = fixture.server().gateway.clone();
+    let start = || Measured::start(&[("MAYFLY_GATEWAY", &gateway)], Duration::from_secs(5), called());
+    let (mut one, mut other) = (start(), start());
+    for _ in 0..2 {
+        one.invoke("ok").unwrap();
+        other.invoke("ok").unwrap();
+    }
+    one.shut_down();
+    other.shut_down();
+    check(&fixture, &of_calls(4.0));
+    check(&fixture, &of_platform(4.0, 0.0, 0.0));
+    check(&fixture, &[("histogram_count(aws_lambda_init_duration_seconds)", 2.0)]);
+}
+
+#[test]
+fn straight_to_a_storage_without_a_gateway() {
+    let fixture = Fixture::new();
+    let storage = fixture.storage().display().to_string();
+    let mut measured =
+        Measured::start(&[("MAYFLY_STORAGE", &storage)], Duration::from_secs(5), |ports, _| {
+            assert_eq!(ports.push("/aggregate/metrics/job/a/region/mine", "n 1\n").status, 202);
+            assert_eq!(
+                ports.push("/metrics/job/set", "# TYPE level gauge\nlevel{function_name=\"own\"} 4\n").status,
+                202
+            );
+            Ok(())
+        });
+    (0..3).for_each(|_| measured.invoke("ok").unwrap());
+    measured.shut_down();
+    check(&fixture, &of_platform(3.0, 0.0, 0.0));
+    // what the sender has set stays
+    fixture.check("n", &[(&format!(r#"n{{{FUNCTION},job="a",region="mine"}}"#), "3")]);
+    let level = r#"level{function_name="own",function_version="$LATEST",job="set",region="us-east-1"}"#;
+    fixture.check("level", &[(level, "4")]);
+}
+
+/// A gateway in front of another one, which is as ill as it is told to be: it answers so many requests with this status, and takes all
+/// the same what it answers with 504.
+struct IllGateway {
+    server: Server,
+    ill: Arc<Mutex<(u16, usize)>>,
+    requests: Arc<AtomicUsize>,
+}
+
+impl IllGateway {
+    fn before(gateway: &str) -> Self {
+        let (ill, requests) = (Arc::new(Mutex::new((0_u16, 0_usize))), Arc::new(AtomicUsize::new(0)));
+        let (state, counted, gateway) = (Arc::clone(&ill), Arc::clone(&requests), gateway.to_owned());
+        let server = Server::start(move |request| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let status = {
+                let mut ill = state.lock().unwrap();
+                let is_ill = ill.1 > 0;
+                ill.1 = ill.1.saturating_sub(1);
+                is_ill.then_some(ill.0)
+            };
+            match status {
+                Some(504) => {
+                    http::send(&gateway, request).unwrap();
+                    Response::new(504)
+                }
+                Some(status) => Response::new(status).body("ill"),
+                None => http::send(&gateway, request).unwrap(),
+            }
+        });
+        Self { server: server.unwrap(), ill, requests }
+    }
+
+    fn answers(&self, status: u16, requests: usize) {
+        *self.ill.lock().unwrap() = (status, requests);
+    }
+}
+
+#[test]
+fn what_is_not_taken_waits_and_counts_once() {
+    let fixture = Fixture::new();
+    let gateway = IllGateway::before(&fixture.server().gateway);
+    let url = gateway.server.url();
+    let mut measured = Measured::start(&[("MAYFLY_GATEWAY", &url)], Duration::from_secs(5), called());
+    for (index, status) in [503, 429, 500].into_iter().enumerate() {
+        gateway.answers(status, usize::MAX);
+        measured.invoke("ok").unwrap();
+        // each attempt is made twice, on a second connection
+        assert_eq!(gateway.requests.load(Ordering::SeqCst), 2 * (index + 1), "{status}");
+    }
+    // stored, though nobody says so
+    gateway.answers(504, 1);
+    measured.invoke("ok").unwrap();
+    check(&fixture, &of_calls(4.0));
+    measured.shut_down();
+    check(&fixture, &of_calls(4.0));
+    check(&fixture, &of_platform(4.0, 0.0, 0.0));
+    check(&fixture, &[("mayfly_extension_send_failures_total", 7.0)]);
+    assert!(measured.log().contains("they wait for the next invocation"), "{}", measured.log());
+    assert!(!measured.log().contains("lost"), "{}", measured.log());
+}
+
+#[test]
+fn what_is_refused_is_dropped_and_counted() {
+    let fixture = Fixture::new();
+    fixture.push("PUT", "job/other", "# TYPE odd gauge\nodd 1\n");
+    let gateway = IllGateway::before(&fixture.server().gateway);
+    let url = gateway.server.url();
+    let mut measured =
+        Measured::start(&[("MAYFLY_GATEWAY", &url)], Duration::from_secs(5), |ports, event| {
+            // of another type than a group elsewhere says
+            if event == "odd" {
+                assert_eq!(ports.push("/metrics/job/f", "# TYPE odd counter\nodd 1\n").status, 202);
+            }
+            assert_eq!(ports.push("/aggregate/metrics/job/measured", "calls 1\n").status, 202);
+            Ok(())
+        });
+    measured.invoke("odd").unwrap();
+    assert!(measured.log().contains("push refused: it is dropped"), "{}", measured.log());
+    // nothing of this request is taken, and none of it comes again
+    gateway.answers(403, 1);
+    let before = gateway.requests.load(Ordering::SeqCst);
+    measured.invoke("ok").unwrap();
+    assert_eq!(gateway.requests.load(Ordering::SeqCst), before + 1);
+    measured.invoke("ok").unwrap();
+    measured.shut_down();
+    check(&fixture, &[("calls", 2.0)]);
+    let refused = r#"mayfly_extension_dropped_metrics_total{reason="refused"} > bool 1"#;
+    check(&fixture, &[(refused, 1.0)]);
+}
+
+#[test]
+fn what_comes_in_masses_is_bounded() {
+    let fixture = Fixture::new();
+    let gateway = IllGateway::before(&fixture.server().gateway);
+    gateway.answers(503, usize::MAX);
+    let (url, full) = (gateway.server.url(), Arc::new(AtomicUsize::new(0)));
+    let variables = [("MAYFLY_GATEWAY", url.as_str()), ("MAYFLY_BUFFER_BYTES", "262144")];
+    let refused = Arc::clone(&full);
+    let mut measured = Measured::start(&variables, Duration::from_secs(20), move |ports, _| {
+        let huge: String = (0..30_000).map(|n| format!("many{{n=\"{n:030}\"}} 1\n")).collect();
+        assert_eq!(ports.push("/metrics/job/huge", &huge).status, 413);
+        for n in 0..100 {
+            let body: String = (0..300).map(|m| format!("some{{m=\"{m}\"}} {n}\n")).collect();
+            let answer = ports.push(&format!("/metrics/job/many/n/{n}"), &body);
+            if answer.status == 503 {
+                assert!(answer.text().contains("find no room"), "{}", answer.text());
+                refused.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        // nonsense is nobody's end
+        let _ = http::send(
+            &format!("127.0.0.1:{}", ports.otlp),
+            &Request::new("POST", "/v1/metrics").body([0xff; 99]),
+        );
+        assert_eq!(ports.push("/metrics/job/x", "{{{\n").status, 400);
+        Ok(())
+    });
+    measured.invoke("ok").unwrap();
+    let refused = full.load(Ordering::SeqCst);
+    assert!((1..100).contains(&refused), "{refused}");
+    gateway.answers(0, 0);
+    measured.invoke("ok").unwrap();
+    measured.shut_down();
+    // in the second invocation, too
+    let dropped = r#"mayfly_extension_dropped_metrics_total{reason="memory"}"#;
+    check(&fixture, &[(dropped, full.load(Ordering::SeqCst) as f64 * 300.0)]);
+    check(&fixture, &of_platform(2.0, 0.0, 0.0));
+    assert!(measured.log().contains("metrics that were dropped in this sandbox"), "{}", measured.log());
+}
+
+#[test]
+fn a_gateway_that_is_gone_for_good_holds_nobody_up() {
+    // nobody listens there
+    let mut measured =
+        Measured::start(&[("MAYFLY_GATEWAY", "http://127.0.0.1:1")], Duration::from_secs(20), called());
+    let began = Instant::now();
+    (0..3).for_each(|_| measured.invoke("ok").unwrap());
+    measured.shut_down();
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(measured.log().contains("the sandbox ends, and these metrics could not be sent: they are lost"));
+}
+
+#[test]
+fn mistakes_are_told_before_the_function_starts() {
+    let folder = TempDir::new().unwrap();
+    let log = folder.path().join("extension.log");
+    let check = |variables: &[(&str, &str)], expect: &str| {
+        let told = started(variables, Duration::from_secs(1), &log).unwrap_err().to_string();
+        // to whoever reads the log, and to Lambda
+        assert_eq!(told.matches(expect).count(), 2, "{told}");
+        std::fs::remove_file(&log).unwrap();
+    };
+    check(&[], "neither MAYFLY_GATEWAY nor MAYFLY_STORAGE is set");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let variables = [("MAYFLY_GATEWAY", "http://127.0.0.1:1"), ("MAYFLY_PUSH_PORT", port.as_str())];
+    check(&variables, &format!("MAYFLY_PUSH_PORT 127.0.0.1:{port}: cannot listen there"));
+}
