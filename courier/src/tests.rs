@@ -326,11 +326,12 @@ async fn what_is_for_a_receiver_of_another_file_waits() {
 
 #[test]
 fn what_cannot_be_sent_is_named() {
-    let text = "route: {receiver: a}\nreceivers:\n- name: a\n  webhook_configs: [{url: 'http://x', http_config: {proxy_url: 'http://p'}}]\n  \
+    let text = "route: {receiver: a}\nreceivers:\n- name: a\n  webhook_configs: [{url: 'http://x', http_config: {proxy_url: 'socks5://p'}}, {url: 'http://x', http_config: {oauth2: {client_id: i, client_secret: s, token_url: 'http://t'}}}]\n  \
                 victorops_configs: [{api_key: secret, routing_key: r}]\n";
     let error =
         Book::read(text, &[], &BTreeMap::new(), Path::new("/"), "", 0).expect_err("refused").to_string();
-    let expect = "valid, but not supported: receiver \"a\": webhook_configs with http_config.proxy_url; \
+    let expect = "valid, but not supported: receiver \"a\": webhook_configs with http_config.proxy_url: a proxy must be at http://; \
+                  receiver \"a\": webhook_configs with http_config.oauth2; \
                   receiver \"a\": victorops_configs";
     assert_eq!(error, expect);
 }

@@ -12,18 +12,19 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
+use crate::proxy::{Connector, Proxies};
 use crate::tls::TlsError;
 
 /// Nobody who is sent something has more than this to say about it.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
+pub(crate) const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// Sends requests, over TLS where the URL says so, and keeps connections.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<Connector>, Full<Bytes>>,
+    proxies: Option<Proxies>,
 }
 
 /// Where requests go. User and password of the URL become a header.
@@ -81,6 +82,11 @@ impl Endpoint {
         Ok(Self { uri, authorization })
     }
 
+    /// Scheme, host and port.
+    pub(crate) fn host(&self) -> (Option<&str>, Option<&str>) {
+        (self.uri.scheme_str(), self.uri.authority().map(http::uri::Authority::as_str))
+    }
+
     /// A request that says who asks, and for whom.
     fn authorized(&self, request: http::request::Builder) -> http::request::Builder {
         let request = request.header(header::USER_AGENT, concat!("mayfly/", env!("CARGO_PKG_VERSION")));
@@ -116,6 +122,13 @@ fn parts(url: &str) -> Result<(&str, Option<&str>, &str, &str), &'static str> {
         None => (None, &rest[..host_end]),
     };
     if host.is_empty() { Err("it has no host") } else { Ok((scheme, user, host, &rest[host_end..])) }
+}
+
+/// Scheme and host, and what follows.
+pub(crate) fn split(url: &str) -> Option<(&str, &str)> {
+    let host_at = url.find("://")? + 3;
+    let host_end = url[host_at..].find(['/', '?']).map_or(url.len(), |at| host_at + at);
+    Some(url.split_at(host_end))
 }
 
 /// A URL as it may be shown: without user and password.
@@ -159,6 +172,9 @@ pub enum HttpError {
     /// No answer in time.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
+    /// A redirection that leads nowhere.
+    #[error("redirected: {0}")]
+    Redirection(String),
     /// The answer broke off or was too large.
     #[error("unreadable answer: {0}")]
     Answer(Box<dyn std::error::Error + Send + Sync>),
@@ -183,8 +199,8 @@ impl HttpClient {
             .map_err(HttpError::Certificates)?
             .https_or_http()
             .enable_http1()
-            .build();
-        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector) })
+            .wrap_connector(Connector::new(None));
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), proxies: None })
     }
 
     /// A client that connects as a configuration says, with files relative to `folder`.
@@ -192,8 +208,16 @@ impl HttpClient {
     /// # Errors
     /// If a certificate or key is none, or cannot be read.
     pub fn with_tls(tls: &Tls, folder: &Path) -> Result<Self, TlsError> {
-        let connector = crate::tls::connector(tls, folder)?;
-        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector) })
+        Self::through(None, tls, folder)
+    }
+
+    /// The same, through proxies.
+    ///
+    /// # Errors
+    /// If a certificate or key is none, or cannot be read.
+    pub fn through(proxies: Option<Proxies>, tls: &Tls, folder: &Path) -> Result<Self, TlsError> {
+        let connector = crate::tls::connector(tls, folder, Connector::new(proxies.clone()))?;
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), proxies })
     }
 
     /// POSTs JSON with these headers, which stand in the place of what the URL says; any 2xx is success.
@@ -254,6 +278,11 @@ impl HttpClient {
     ) -> Result<Response<Bytes>, HttpError> {
         let mut request = to.authorized(request.uri(&to.uri)).body(Full::from(body))?;
         request.headers_mut().extend(headers);
+        if let Some(proxies) = &self.proxies
+            && let Some(authorization) = proxies.authorization(&to.uri)
+        {
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization);
+        }
         let (parts, body) = self.client.request(request).await?.into_parts();
         let body = Limited::new(body, bytes_max).collect().await.map_err(HttpError::Answer)?;
         Ok(Response::from_parts(parts, body.to_bytes()))

@@ -15,11 +15,10 @@ use wire::encoding::{Encoding, EncodingError, inflate};
 use wire::remote_write::WriteRequest;
 
 use crate::caller::{CallError, Caller};
-use crate::http::{Endpoint, HttpError, without_user};
+use crate::http::{Endpoint, HttpError, split, without_user};
+use crate::redirection::{REDIRECTIONS_MAX, redirected};
 use crate::tls::TlsError;
 
-/// So many redirections are followed, as by Go's client.
-const REDIRECTIONS_MAX: usize = 10;
 const TOO_LARGE: &str = "body size limit exceeded";
 
 /// Asks targets under one identity.
@@ -59,13 +58,6 @@ impl TargetClient {
     }
 }
 
-/// Scheme and host, and what follows.
-fn split(url: &str) -> Option<(&str, &str)> {
-    let host_at = url.find("://")? + 3;
-    let host_end = url[host_at..].find(['/', '?']).map_or(url.len(), |at| host_at + at);
-    Some(url.split_at(host_end))
-}
-
 #[async_trait]
 impl Fetch for TargetClient {
     #[expect(clippy::disallowed_methods, reason = "an edge: real targets answer in real time")]
@@ -96,23 +88,6 @@ impl Fetch for TargetClient {
         }
         Err(format!("Get {:?}: stopped after {REDIRECTIONS_MAX} redirects", asked.url))
     }
-}
-
-/// Where a redirection leads.
-fn redirected(from: &str, location: &str) -> String {
-    let has_scheme = location.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(['/', '?', '#']));
-    let Some((base, path)) = split(from).filter(|_| !has_scheme) else {
-        return location.to_owned();
-    };
-    if location.starts_with("//") {
-        return format!("{}:{location}", base.split(':').next().unwrap_or_default());
-    }
-    if location.starts_with('/') {
-        return format!("{base}{location}");
-    }
-    let folder = path.split('?').next().unwrap_or_default();
-    let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder);
-    format!("{base}{folder}/{location}")
 }
 
 fn answered(answer: Response<Bytes>, bytes_max: usize) -> Result<Answered, String> {
@@ -149,21 +124,5 @@ impl Sink for ScrapedSamples {
             Ok(Some(faults)) => Err(faults),
             Err(error) => Err(error.to_string()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn redirections() {
-        let check = |from: &str, location: &str, expect: &str| assert_eq!(redirected(from, location), expect);
-        check("http://a:1/x/y?z=1", "https://b/c", "https://b/c");
-        check("http://a:1/x/y?z=1", "/c?d", "http://a:1/c?d");
-        check("http://a:1/x/y?z=1", "c", "http://a:1/x/c");
-        check("http://a:1", "c", "http://a:1/c");
-        check("http://a:1/x", "/m?of=http://b", "http://a:1/m?of=http://b");
-        check("https://a:1/x", "//b/c", "https://b/c");
     }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use config::{Tls, TlsVersion};
 use hyper_rustls::{ConfigBuilderExt, FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion};
 
+use crate::proxy::Connector;
 use crate::secret::{SecretError, read};
 
 /// Why connections over TLS cannot be made as a configuration says.
@@ -42,12 +42,19 @@ pub enum TlsError {
     Rustls(#[from] rustls::Error),
 }
 
-/// Makes connections as `tls` says. Files are relative to `folder`.
-pub(crate) fn connector(tls: &Tls, folder: &Path) -> Result<HttpsConnector<HttpConnector>, TlsError> {
+/// Makes connections as `tls` says over those of another connector. Files are relative to `folder`.
+pub(crate) fn connector(
+    tls: &Tls,
+    folder: &Path,
+    below: Connector,
+) -> Result<HttpsConnector<Connector>, TlsError> {
     let builder = HttpsConnectorBuilder::new().with_tls_config(client_config(tls, folder)?).https_or_http();
-    let Some(name) = &tls.server_name else { return Ok(builder.enable_http1().build()) };
+    let Some(name) = &tls.server_name else { return Ok(builder.enable_http1().wrap_connector(below)) };
     let name = ServerName::try_from(name.clone()).map_err(|_| TlsError::ServerName(name.clone()))?;
-    Ok(builder.with_server_name_resolver(FixedServerNameResolver::new(name)).enable_http1().build())
+    Ok(builder
+        .with_server_name_resolver(FixedServerNameResolver::new(name))
+        .enable_http1()
+        .wrap_connector(below))
 }
 
 /// What is trusted, and who we are, as `tls` says. Files are relative to `folder`.

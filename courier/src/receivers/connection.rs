@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use config::{Auth, Secret, Tls, TlsVersion};
-use edge::{Authorization, Endpoint, HttpClient, read_secret};
+use edge::{Authorization, Endpoint, HttpClient, Proxies, read_secret};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use notify::{Object, Value};
@@ -16,13 +16,15 @@ use super::{SendError, Unfit};
 const TOLD_CHARS: usize = 500;
 
 /// What is not there of `http_config`.
-const UNSUPPORTED: [&str; 4] = ["oauth2", "proxy_url", "no_proxy", "proxy_connect_header"];
+const UNSUPPORTED: [&str; 2] = ["oauth2", "proxy_connect_header"];
 
 /// Sends requests as a receiver's `http_config` says.
 pub(crate) struct Connection {
     client: HttpClient,
     authorization: Authorization,
     headers: Vec<(HeaderName, Vec<Secret>)>,
+    /// Whether redirections are followed.
+    follows: bool,
     folder: PathBuf,
 }
 
@@ -33,14 +35,12 @@ impl Connection {
         if let Some(field) = UNSUPPORTED.iter().find(|field| http.get(field).is_some()) {
             return Err(Unfit::Unsupported(format!("with http_config.{field}")));
         }
-        if http.is_true("proxy_from_environment") {
-            return Err(Unfit::Unsupported("with http_config.proxy_from_environment".to_owned()));
-        }
         let tls = tls(http.object("tls_config").unwrap_or(&none))?;
-        let client = HttpClient::with_tls(&tls, folder)
+        let client = HttpClient::through(proxies(http)?, &tls, folder)
             .map_err(|error| Unfit::Files(format!("http_config.tls_config: {error}")))?;
         let authorization = Authorization::new(auth(http)?, folder);
-        Ok(Self { client, authorization, headers: headers(http)?, folder: folder.to_owned() })
+        let follows = http.is_true("follow_redirects");
+        Ok(Self { client, authorization, headers: headers(http)?, follows, folder: folder.to_owned() })
     }
 
     /// Sends, and gives the answer whatever its status.
@@ -67,7 +67,10 @@ impl Connection {
             }
         }
         headers.extend(more);
-        Ok(self.client.send_to(&endpoint, method, headers, body, timeout).await?)
+        Ok(match self.follows {
+            true => self.client.send_on(&endpoint, method, headers, body, timeout).await?,
+            false => self.client.send_to(&endpoint, method, headers, body, timeout).await?,
+        })
     }
 
     /// POSTs JSON; any 2xx is success, 5xx and the statuses in `again` may be tried another time.
@@ -106,6 +109,21 @@ pub(crate) fn secret(settings: &Object, name: &str) -> Option<Secret> {
         // what stood there was a reference, and this is what it refers to
         Some(Value::Secret(text)) => Some(Secret::Inline(text.clone())),
         _ => None,
+    }
+}
+
+/// Whom requests go through.
+fn proxies(http: &Object) -> Result<Option<Proxies>, Unfit> {
+    let unfit = |field: &str| {
+        let field = field.to_owned();
+        move |reason| Unfit::Unsupported(format!("with http_config.{field}: {reason}"))
+    };
+    if http.is_true("proxy_from_environment") {
+        return Proxies::of_environment().map(Some).map_err(unfit("proxy_from_environment"));
+    }
+    match http.text("proxy_url") {
+        "" => Ok(None),
+        url => Proxies::at(url, http.text("no_proxy")).map(Some).map_err(unfit("proxy_url")),
     }
 }
 
