@@ -41,6 +41,10 @@ const SETTLE_WITHIN: Duration = Duration::from_millis(500);
 /// What could not be written down is tried again after this, as long as nobody else is given it.
 const SETTLE_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
+/// Where not all groups that are due fit into the state, so many are tried, and then fewer by this factor.
+const FLUSHES_AT_FIRST: usize = 100_000;
+const FEWER_FLUSHES: usize = 10;
+
 /// How long whoever posts alerts waits to see them.
 const SEE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -185,7 +189,8 @@ impl Courier {
     /// Takes in what has come, and decides what is to be sent at `now_ms`. Safe to call at any time, from any number of places,
     /// and again after it has failed.
     ///
-    /// As many batches are taken in as the state has room for. One that does not fit alone is dropped, with an error in the log.
+    /// As many batches are taken in as the state has room for. One that does not fit alone is dropped, with an error in the log. Where
+    /// there is no room for what all groups that are due have to tell, some of them wait for the next tick.
     ///
     /// # Errors
     /// If the store does not answer; nothing is lost, but for the claim on what was to be sent.
@@ -193,12 +198,19 @@ impl Courier {
         let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let book = self.book();
         let mut batches = self.inbox.read().await?;
+        let mut flushes_max = usize::MAX;
         let (intents, state) = loop {
             let decide = |state: &mut State| {
                 let received = batches.iter().flat_map(|(_, received)| received.iter().cloned());
-                book.dispatcher.tick(state, received.collect(), now_ms)
+                book.dispatcher.tick_some(state, received.collect(), now_ms, flushes_max)
             };
             match self.state.change(decide).await {
+                Err(CourierError::State(error @ StateError::TooLarge { .. }))
+                    if batches.is_empty() && flushes_max > 0 =>
+                {
+                    tracing::warn!(%error, "groups wait, since what they have to tell does not fit");
+                    flushes_max = flushes_max.min(FLUSHES_AT_FIRST) / FEWER_FLUSHES;
+                }
                 Err(CourierError::State(error @ StateError::TooLarge { .. })) if !batches.is_empty() => {
                     if batches.len() > 1 {
                         batches.truncate(batches.len() / 2);

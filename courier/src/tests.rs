@@ -275,6 +275,33 @@ async fn what_does_not_fit_is_taken_in_parts_or_dropped() {
 }
 
 #[tokio::test]
+async fn what_does_not_fit_is_told_later() {
+    let hook = Hook::answering(&[200]).await;
+    let (store, clock) = (Arc::new(InMemory::new()), Arc::new(ManualClock::at_ms(START_MS)));
+    let place = (Arc::clone(&store) as _, object_store::path::Path::from("notify"));
+    let text = one_receiver(&hook.url).replace("group_wait: 0s", "group_wait: 10s, group_by: [alertname]");
+    let mut courier = Courier::new(place, 1, Arc::clone(&clock) as _, book(&text));
+    // room for all alerts and their groups, but not for what is told of all of them at once
+    courier.state.bytes_max = 45_000;
+    let world = World { courier: Arc::new(courier), store, clock };
+    for number in 0..20 {
+        world.take(&format!("{number:02}{}", "x".repeat(300))).await;
+    }
+    assert_eq!(world.round().await, Delivered::default());
+    world.clock.advance_ms(10_000);
+    let mut sent = Vec::new();
+    while sent.iter().sum::<usize>() < 20 {
+        let state = world.courier.state.read().await.expect("reads");
+        eprintln!("{} alerts, {} bytes, {:?}", state.alerts().count(), state.encode().unwrap().len(), sent);
+        let delivered = world.round().await;
+        assert!((1..20).contains(&delivered.sent), "{delivered:?} after {sent:?}");
+        sent.push(delivered.sent);
+    }
+    assert!(sent.len() > 1, "{sent:?}");
+    assert_eq!(hook.requests().len(), 20);
+}
+
+#[tokio::test]
 async fn a_round_is_over_before_its_claim() {
     let hook = Hook::answering(&[200]).await;
     let world = World::of(&one_receiver(&hook.url).replace("10s", "5m"));

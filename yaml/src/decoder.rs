@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::tree::{Content, Node, Position};
+use crate::tree::{Content, Node, Position, whole_number};
 
 /// Decodes a file; mistakes are collected, so that all of them can be told at once.
 ///
@@ -147,8 +147,7 @@ impl Decoder {
 
     /// A whole number.
     pub fn int(&mut self, node: &Node) -> i64 {
-        let number =
-            node.text().filter(|_| node.tag() == "!!int").and_then(|t| t.replace('_', "").parse().ok());
+        let number = node.text().filter(|_| node.tag() == "!!int").and_then(|text| whole_number(text));
         if number.is_none() {
             self.expect_null(node, "int");
         }
@@ -161,7 +160,8 @@ impl Decoder {
             ("!!float", ".inf" | ".Inf" | ".INF" | "+.inf") => Some(f64::INFINITY),
             ("!!float", "-.inf") => Some(f64::NEG_INFINITY),
             ("!!float", ".nan" | ".NaN" | ".NAN") => Some(f64::NAN),
-            ("!!int" | "!!float", text) => text.replace('_', "").parse().ok(),
+            ("!!int", text) => whole_number(text).map(|number| number as f64),
+            ("!!float", text) => text.replace('_', "").parse().ok(),
             _ => None,
         });
         if number.is_none() {

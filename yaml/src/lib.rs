@@ -9,4 +9,6 @@ mod tree;
 
 pub use decoder::{Decoder, Entries, Key, MergeError, Mistakes};
 pub use reader::{MISTAKES_MAX, PlacedMistake, Reader};
-pub use tree::{Content, DEPTH_MAX, Document, NODES_MAX, Node, Position, YamlError, has_aliases, parse};
+pub use tree::{
+    Content, DEPTH_MAX, Document, NODES_MAX, Node, Position, YamlError, has_aliases, parse, whole_number,
+};

@@ -257,6 +257,27 @@ impl Node {
     }
 }
 
+/// A whole number as Go's decoder reads it: decimal, or behind `0x`, `0o`, `0` or `0b` of another base, and with `_` anywhere.
+pub fn whole_number(text: &str) -> Option<i64> {
+    let text = text.replace('_', "");
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text.strip_prefix('+').unwrap_or(&text)),
+    };
+    // one sign is enough
+    digits.chars().next().filter(char::is_ascii_digit)?;
+    let lower = digits.to_ascii_lowercase();
+    let (base, digits) = match lower.as_bytes() {
+        [b'0', b'x', ..] => (16, &lower[2..]),
+        [b'0', b'o', ..] => (8, &lower[2..]),
+        [b'0', b'b', ..] => (2, &lower[2..]),
+        [b'0', _, ..] => (8, &lower[1..]),
+        _ => (10, lower.as_str()),
+    };
+    digits.chars().next().filter(char::is_ascii_alphanumeric)?;
+    i64::from_str_radix(&format!("{sign}{digits}"), base).ok()
+}
+
 fn scalar_tag(text: &str) -> &'static str {
     let digits = text.trim_start_matches(['+', '-']);
     match text {
@@ -264,7 +285,7 @@ fn scalar_tag(text: &str) -> &'static str {
         "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => "!!bool",
         ".inf" | ".Inf" | ".INF" | "+.inf" | "-.inf" | ".nan" | ".NaN" | ".NAN" => "!!float",
         _ if digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') => {
-            if text.replace('_', "").parse::<i64>().is_ok() {
+            if whole_number(text).is_some() {
                 "!!int"
             } else if digits.parse::<f64>().is_ok() {
                 "!!float"
@@ -296,6 +317,23 @@ mod tests {
         assert_eq!([at("a"), at("é"), at("b"), at("c"), at("d")], [(1, 4), (2, 6), (4, 6), (6, 3), (7, 4)]);
         assert_eq!(value(&node, "d").text().map(ToString::to_string), Some("foo".to_owned()));
         assert!(value(&node, "e").is_null());
+    }
+
+    #[test]
+    fn whole_numbers_are_those_of_go() {
+        let check = |text: &str, expect: Option<i64>| assert_eq!(whole_number(text), expect, "{text}");
+        for (text, number) in [("0", 0), ("12", 12), ("-7", -7), ("+7", 7), ("1_000", 1_000), ("0x1F", 31)] {
+            check(text, Some(number));
+        }
+        for (text, number) in
+            [("010", 8), ("0o17", 15), ("0b101", 5), ("-0x10", -16), ("-9223372036854775808", i64::MIN)]
+        {
+            check(text, Some(number));
+        }
+        for text in ["", "-", "08", "0x", "0x-1", "0o8", "--1", "1.0", "9223372036854775808", "x"] {
+            check(text, None);
+        }
+        assert_eq!(["0x10", "08", "0b2", "1_0"].map(scalar_tag), ["!!int", "!!float", "!!str", "!!int"]);
     }
 
     #[test]

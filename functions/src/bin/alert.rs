@@ -57,6 +57,9 @@ struct Notifications {
 /// Notifications wait and flush in steps of this: the schedule's.
 const TICK_MS: i64 = 60_000;
 
+/// This part of the function's time rules leave to notifications, however long they take.
+const NOTIFYING_PART: u32 = 4;
+
 /// So often notifications are tried in one invocation.
 const ROUNDS_MAX: usize = 3;
 
@@ -212,7 +215,9 @@ impl Ticks {
     }
 
     async fn evaluate(&self, invocation: Invocation) -> anyhow::Result<Progress> {
-        let ticked = tokio::time::timeout(invocation.left(RESERVE), self.tick()).await;
+        let left = invocation.left(RESERVE);
+        let left = if self.notifications.is_some() { left - left / NOTIFYING_PART } else { left };
+        let ticked = tokio::time::timeout(left, self.tick()).await;
         let progress = ticked.context("the function's time ran out before the tick was done")??;
         tracing::info!(?progress, "tick");
         ensure!(

@@ -398,9 +398,9 @@ impl Fields {
     fn int(&mut self, node: &Node, go_type: &str) -> i64 {
         let text = node.text().filter(|_| matches!(node.tag(), "!!int" | "!!float"));
         let number = text.and_then(|text| {
-            let text = text.replace('_', "");
             // as Go does it, what stands behind the point of a whole field is dropped
-            text.parse::<i64>().ok().or_else(|| text.parse::<f64>().ok().map(|float| float as i64))
+            yaml::whole_number(text)
+                .or_else(|| text.replace('_', "").parse::<f64>().ok().map(|float| float as i64))
         });
         match number {
             Some(number) if number >= 0 || !go_type.starts_with('u') => number,
@@ -421,7 +421,7 @@ impl Fields {
     }
 
     fn go_duration(&mut self, node: &Node) -> i64 {
-        let nanoseconds = || node.text().filter(|_| node.tag() == "!!int")?.parse::<i64>().ok();
+        let nanoseconds = || yaml::whole_number(node.text().filter(|_| node.tag() == "!!int")?);
         let ms = nanoseconds()
             .map(|ns| ns / 1_000_000)
             .or_else(|| node.text().and_then(|text| go::duration_ms(text).ok()));

@@ -125,10 +125,12 @@ fn minute(text: &str) -> Result<i64, RangeError> {
     parsed().map_or_else(|| wrong(format!("couldn't parse timestamp {text}, invalid format")), Ok)
 }
 
-/// A time zone of the IANA data base. `Local` is UTC, since that is what functions and containers call their local time.
+/// A time zone of the IANA data base; `Local` is the machine's, which is looked for then alone.
 pub(crate) fn location(name: &str) -> Result<TimeZone, RangeError> {
-    if matches!(name, "" | "UTC" | "Local") {
-        return Ok(TimeZone::UTC);
+    match name {
+        "" | "UTC" => Ok(TimeZone::UTC),
+        // as in Go, one that says nothing is UTC
+        "Local" => Ok(TimeZone::try_system().unwrap_or(TimeZone::UTC)),
+        name => TimeZone::get(name).or_else(|_| wrong(format!("unknown time zone {name}"))),
     }
-    TimeZone::get(name).or_else(|_| wrong(format!("unknown time zone {name}")))
 }

@@ -127,6 +127,18 @@ impl Dispatcher {
     /// Takes in what is heard, flushes the groups that are due, and returns what is to be sent now. All of that is in the outbox
     /// of the state until it is settled, claimed for [`CLAIM_MS`], and is returned again when it is to be tried again.
     pub fn tick(&self, state: &mut State, received: Vec<Received>, now_ms: i64) -> Vec<Intent> {
+        self.tick_some(state, received, now_ms, usize::MAX)
+    }
+
+    /// The same with at most so many groups that are flushed, those that have waited longest: what is to be sent of each takes room
+    /// in the state until it is settled.
+    pub fn tick_some(
+        &self,
+        state: &mut State,
+        received: Vec<Received>,
+        now_ms: i64,
+        flushes_max: usize,
+    ) -> Vec<Intent> {
         if state.routes != self.routes {
             self.reroute(state, now_ms);
         }
@@ -141,7 +153,7 @@ impl Dispatcher {
             self.dispatch(state, id, &alert, now_ms);
             state.alerts.insert(id, alert);
         }
-        self.flush_due(state, now_ms);
+        self.flush_due(state, now_ms, flushes_max);
         forget(state, now_ms);
         let due = |intent: &&mut Intent| intent.next_attempt_ms.max(intent.claimed_until_ms) <= now_ms;
         let claimed = state.outbox.iter_mut().filter(due).map(|intent| {
@@ -212,7 +224,7 @@ impl Dispatcher {
         }
     }
 
-    fn flush_due(&self, state: &mut State, now_ms: i64) {
+    fn flush_due(&self, state: &mut State, now_ms: i64, flushes_max: usize) {
         let until_ms = now_ms + self.tick_ms / 2;
         let mut due: Vec<(i64, String)> = state
             .groups
@@ -220,10 +232,11 @@ impl Dispatcher {
             .filter(|(_, group)| group.next_flush_ms <= until_ms && group.pending.is_none())
             .map(|(key, group)| (group.next_flush_ms, key.clone()))
             .collect();
+        due.sort();
+        due.truncate(flushes_max);
         if due.is_empty() {
             return;
         }
-        due.sort();
         let alerts = std::mem::take(&mut state.alerts);
         let firing = alerts.iter().filter(|(_, alert)| !alert.is_resolved_at(now_ms));
         let firing = firing.map(|(id, alert)| (*id, &alert.labels));
