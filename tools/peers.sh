@@ -2,6 +2,7 @@
 # Fetches the real programs and clients that `make test-peers` holds Mayfly against into .peers/ (git-ignored):
 #   .peers/debian/  Prometheus with promtool, Alertmanager, Pushgateway, vmagent, VictoriaMetrics: unpacked from Debian packages, not installed
 #   .peers/node/    prom-client
+#   .peers/opentelemetry/ OpenTelemetry's SDK for Node (tests/peers/clients/extension)
 #   .peers/chromium/ Chromium without a screen, with the libraries that it needs and this system lacks: of the system's own suite
 #   .peers/grafana/ Grafana's data source for Prometheus, as one script for a browser (tests/peers/clients/grafana)
 #   .peers/java/    Prometheus' client for Java with its PushGateway class (simpleclient), as Flink's package on PyPI carries it
@@ -114,18 +115,23 @@ fetch_node() {
 }
 
 # $1: the folder, $2: the package
-node_version() { sed -n 's/^[[:space:]]*"version": "\(.*\)",$/\1/p' "$peers/$1/node_modules/$2/package.json" 2>/dev/null; }
+node_version() { sed -n '/^[[:space:]]*"version": /{s/.*: "\(.*\)",$/\1/p;q}' "$peers/$1/node_modules/$2/package.json" 2>/dev/null; }
 
 ensure_node() { [[ $(node_version "$1" "$2") == "$3" ]] || fetch_node "$1" "$2" "$3"; }
+
+# $1: the folder, $2: where its package.json is, with a lockfile
+fetch_locked() {
+  rm -rf "${peers:?}/$1"
+  mkdir -p "$peers/$1"
+  cp "$2/package.json" "$2/package-lock.json" "$peers/$1"
+  npm ci --prefix "$peers/$1" --ignore-scripts --no-audit --no-fund --legacy-peer-deps >"$peers/$1.log" 2>&1 ||
+    { tail -5 "$peers/$1.log" >&2; fail "npm could not install what $2/package-lock.json says"; }
+}
 
 # Grafana's data source with what it needs, at the versions of a lockfile, as one script for a browser
 fetch_grafana() {
   local source=$top/tests/peers/clients/grafana
-  rm -rf "$peers/grafana"
-  mkdir -p "$peers/grafana"
-  cp "$source/package.json" "$source/package-lock.json" "$peers/grafana"
-  npm ci --prefix "$peers/grafana" --ignore-scripts --no-audit --no-fund --legacy-peer-deps >"$peers/grafana.log" 2>&1 ||
-    { tail -5 "$peers/grafana.log" >&2; fail "npm could not install Grafana's data source"; }
+  fetch_locked grafana "$source"
   node "$source/build.mjs" "$peers/grafana" >>"$peers/grafana.log" 2>&1 ||
     { tail -5 "$peers/grafana.log" >&2; fail "Grafana's data source could not be bundled"; }
 }
@@ -181,6 +187,12 @@ if [[ ! -r $peers/grafana/source.js || $(cat "$peers/grafana.stamp" 2>/dev/null)
   fetch_grafana
   printf '%s\n' "$grafana_wanted" >"$peers/grafana.stamp"
 fi
+# OpenTelemetry's SDK for Node
+opentelemetry_wanted=$(sha256sum <"$top/tests/peers/clients/extension/package-lock.json")
+if [[ $(cat "$peers/opentelemetry.stamp" 2>/dev/null) != "$opentelemetry_wanted" ]]; then
+  fetch_locked opentelemetry "$top/tests/peers/clients/extension"
+  printf '%s\n' "$opentelemetry_wanted" >"$peers/opentelemetry.stamp"
+fi
 ensure_node terraform @cdktn/provider-aws "$provider_aws"
 
 # a venv is made anew when what it should hold has changed; $3: a program that is in it
@@ -205,6 +217,7 @@ for name in "${programs[@]}"; do
 done
 printf '%-26s %s\n' chromium "$(cat "$peers/chromium/version")"
 printf '%-26s %s\n' prom-client "$(node_version node prom-client)"
+printf '%-26s %s\n' @opentelemetry/sdk-metrics "$(node_version opentelemetry @opentelemetry/sdk-metrics)"
 printf '%-26s %s\n' @grafana/prometheus "$(node_version grafana @grafana/prometheus)"
 printf '%-26s %s\n' terraform "$(terraform version -json 2>/dev/null | sed -n 's/.*"terraform_version": "\(.*\)",*/\1/p')"
 printf '%-26s %s\n' 'simpleclient (Java)' "in $java_client"

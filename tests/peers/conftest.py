@@ -16,7 +16,7 @@ def pytest_sessionstart(session):
     if absent:
         pytest.exit(f"missing: {', '.join(map(str, absent))}; run tools/peers.sh", returncode=1)
     try:
-        for name in ("mayfly", "push", "query", "alert", "lambda-url", "promql-cases"):
+        for name in ("mayfly", "push", "query", "alert", "extension", "lambda-url", "lambda-sandbox", "promql-cases"):
             built(name)
     except Failed as err:
         pytest.exit(str(err), returncode=1)

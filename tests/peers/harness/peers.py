@@ -8,7 +8,7 @@ from pathlib import Path
 
 import boto3
 
-from . import CHECKOV, CHROMIUM, GRAFANA, MINISTACK, PEERS, PROGRAMS, PROVIDER_AWS, SAM, SCHEMATHESIS, VENV
+from . import CHECKOV, CHROMIUM, GRAFANA, MINISTACK, OPENTELEMETRY, PEERS, PROGRAMS, PROVIDER_AWS, SAM, SCHEMATHESIS, VENV
 from .http import call
 from .mayfly import clean_environment
 from .process import Failed, Process, free_ports
@@ -17,7 +17,7 @@ from .process import Failed, Process, free_ports
 def missing() -> list[Path]:
     """Programs that `tools/peers.sh` should have fetched and that are not there."""
     names = ["prometheus", "promtool", "prometheus-alertmanager", "prometheus-pushgateway", "vmagent", "victoria-metrics"]
-    programs = [*(PROGRAMS / name for name in names), VENV / "weed", MINISTACK, SAM, CHECKOV, SCHEMATHESIS, CHROMIUM, GRAFANA, PROVIDER_AWS / "package.json"]
+    programs = [*(PROGRAMS / name for name in names), VENV / "weed", MINISTACK, SAM, CHECKOV, SCHEMATHESIS, CHROMIUM, GRAFANA, PROVIDER_AWS / "package.json", OPENTELEMETRY / "@opentelemetry/sdk-metrics/package.json"]
     return [path for path in programs if not path.is_file()]
 
 
