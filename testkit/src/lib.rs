@@ -10,6 +10,7 @@ mod faulty;
 pub mod http;
 pub mod lambda;
 mod mutate;
+mod process;
 pub mod protobuf;
 pub mod remote_write;
 pub mod server;

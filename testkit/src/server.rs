@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::http::{self, Request, Response};
+use crate::process;
 
 const READY_SECONDS: u64 = 30;
 const STOP_SECONDS: u64 = 30;
@@ -114,6 +115,14 @@ impl Mayfly {
             target.push_str(&format!("&time={}", escape(time)));
         }
         http::get(&self.query, &target)
+    }
+
+    /// Memory that it had resident at the most, in bytes (`VmHWM`).
+    ///
+    /// # Errors
+    /// If the system does not tell, since the process has ended.
+    pub fn peak_memory_bytes(&self) -> io::Result<u64> {
+        process::peak_memory_bytes(self.child.id())
     }
 
     /// SIGKILL.

@@ -35,3 +35,4 @@ mod s32_push_command;
 mod s33_notifications;
 mod s34_scrape;
 mod s35_extension;
+mod s36_hostile_queries;

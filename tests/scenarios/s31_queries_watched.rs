@@ -12,7 +12,7 @@ use testkit::server::escape;
 
 use super::s22_access::token;
 
-fn ask(fixture: &Fixture, target: &str, form: &[(&str, &str)]) -> Response {
+pub(super) fn ask(fixture: &Fixture, target: &str, form: &[(&str, &str)]) -> Response {
     let form: Vec<String> = form.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
     let request = Request::new("POST", target).header("content-type", "application/x-www-form-urlencoded");
     http::send(&fixture.server().query, &request.body(form.join("&"))).expect("an answer")

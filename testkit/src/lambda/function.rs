@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{InvokeError, RuntimeApi, request_event, response_of};
 use crate::http::{Request, Response};
+use crate::process;
 
 /// One execution environment: one process, one event at a time.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ impl Function {
     /// # Errors
     /// If the system does not tell, since the process has ended.
     pub fn peak_memory_bytes(&self) -> io::Result<u64> {
-        memory_bytes(&self.child)
+        process::peak_memory_bytes(self.child.id())
     }
 
     /// Invokes with any event. As in Lambda, a function that ran into its time is killed.
@@ -104,14 +105,6 @@ pub(super) fn with_environment<'a>(
         .stdin(Stdio::null())
         .stdout(io::stderr())
         .stderr(Stdio::inherit())
-}
-
-/// Memory that a process had resident at the most (`VmHWM`).
-pub(super) fn memory_bytes(child: &Child) -> io::Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("/proc tells no VmHWM"))
 }
 
 impl Drop for Function {

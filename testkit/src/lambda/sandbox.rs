@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::function::{memory_bytes, with_environment};
+use super::function::with_environment;
 use super::{InvokeError, RuntimeApi, ShutdownReason};
+use crate::process;
 
 /// How long extensions have when a sandbox ends.
 const SHUTDOWN: Duration = Duration::from_secs(2);
@@ -151,7 +152,7 @@ impl Sandbox {
     /// # Errors
     /// If it has ended.
     pub fn extension_memory_bytes(&self) -> io::Result<u64> {
-        memory_bytes(&self.extension)
+        process::peak_memory_bytes(self.extension.id())
     }
 }
 
