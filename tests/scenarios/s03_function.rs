@@ -43,7 +43,7 @@ fn many(fixture: &Fixture, series: u64) {
     fixture.push("PUT", "job/wide", &body);
 }
 
-fn query_function(fixture: &Fixture, more: &[(&str, &str)]) -> Function {
+pub(super) fn query_function(fixture: &Fixture, more: &[(&str, &str)]) -> Function {
     let mut variables = vec![("MAYFLY_STORAGE".to_owned(), fixture.storage().display().to_string())];
     variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     Function::start(&built("query").unwrap(), &variables, TIMEOUT).unwrap()
