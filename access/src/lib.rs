@@ -16,6 +16,7 @@ mod scope;
 
 mod quota;
 mod room;
+mod seldom;
 
 pub use bounds::Bounds;
 pub use grant::{Grant, Refused};
@@ -24,4 +25,5 @@ pub use presented::{Credentials, presented};
 pub use quota::{BURST_S, Quota, QuotaError, QuotaSettings, Wanted};
 pub use room::{NoRoom, Place, ROOM_BYTES_MAX, Room, Unreceived};
 pub use scope::{Scope, Scopes};
+pub use seldom::Seldom;
 pub use tokens::{NotAdmitted, TOKENS_BYTES_MAX, Token, Tokens, TokensError, TokensMistake};

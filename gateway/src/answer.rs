@@ -1,5 +1,6 @@
 //! What clients are told.
 
+use access::Seldom;
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::header::{
@@ -79,6 +80,19 @@ fn is_worth_a_retry(error: &GatewayError) -> bool {
     }
 }
 
+/// Whether there is too much to do, which many are told at once.
+fn is_busy(error: &GatewayError) -> bool {
+    match error {
+        GatewayError::Busy { .. }
+        | GatewayError::TooManyScrapes { .. }
+        | GatewayError::Intake(IntakeError::NoRoom(_)) => true,
+        GatewayError::Write(error) => error.kind() == WriteErrorKind::Busy,
+        _ => false,
+    }
+}
+
+static BUSY: Seldom = Seldom::new();
+
 /// Errors quote what was sent; no more of it than this is sent back and logged.
 const ERROR_BYTES_MAX: usize = 16 << 10;
 
@@ -91,6 +105,11 @@ pub(crate) fn error(error: &GatewayError) -> Response {
         message.push('…');
     }
     match error {
+        _ if is_busy(error) => {
+            if let Some(left_out) = BUSY.due() {
+                tracing::warn!(status = status.as_u16(), error = message, left_out, "request not done");
+            }
+        }
         _ if status.is_server_error() => {
             tracing::error!(status = status.as_u16(), error = message, "request not done");
         }

@@ -1,5 +1,6 @@
 //! Answers. Senders read the status; people read the text.
 
+use access::Seldom;
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
@@ -10,6 +11,9 @@ use crate::error::IngestError;
 
 /// Which limits a request exceeds, for programs: names of settings.
 const LIMIT: HeaderName = HeaderName::from_static("mayfly-limit");
+
+/// A server that is busy says so to many at once.
+static BUSY: Seldom = Seldom::new();
 
 /// The same for who counts answers.
 #[derive(Clone, Debug)]
@@ -68,7 +72,11 @@ pub(crate) fn error(error: &IngestError) -> Response {
 /// The same with an answer that says status and text in another way.
 pub(crate) fn error_as(error: &IngestError, answer: impl FnOnce(StatusCode, &str) -> Response) -> Response {
     let status = status(error);
-    if status.is_server_error() {
+    if is_busy(error) {
+        if let Some(left_out) = BUSY.due() {
+            tracing::warn!(status = status.as_u16(), %error, left_out, "write not done");
+        }
+    } else if status.is_server_error() {
         tracing::error!(status = status.as_u16(), %error, "write not done");
     } else {
         tracing::debug!(status = status.as_u16(), %error, "write refused");
