@@ -34,5 +34,6 @@ mod s31_queries_watched;
 mod s32_push_command;
 mod s33_notifications;
 mod s34_scrape;
+mod s35_extension;
 mod s36_hostile_queries;
 mod s37_freshness;
