@@ -367,6 +367,33 @@ fn what_is_refused_is_dropped_and_counted() {
 }
 
 #[test]
+fn requests_say_who_sends() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&seen);
+    let gateway = Server::start(move |request| {
+        let header = |name: &str| request.headers.get(name).unwrap_or_default().to_owned();
+        keep.lock().unwrap().push((header("authorization"), header("x-amz-date"), request.target.clone()));
+        Response::new(401)
+    })
+    .unwrap();
+    let url = format!("{}/stage", gateway.url());
+    for variables in [
+        &[("MAYFLY_TOKEN", "secret")][..],
+        &[("MAYFLY_SIGV4", "lambda"), ("MAYFLY_SIGV4_REGION", "eu-west-1")],
+    ] {
+        let all = [&[("MAYFLY_GATEWAY", url.as_str())], variables].concat();
+        let mut measured = Measured::start(&all, Duration::from_secs(5), |_, _| Ok(()));
+        measured.invoke("ok").unwrap();
+        assert!(measured.log().contains("push refused: it is dropped"), "{}", measured.log());
+    }
+    let seen = seen.lock().unwrap();
+    let [(bearer, _, target), .., (signed, date, _)] = &seen[..] else { panic!("{seen:?}") };
+    assert_eq!((bearer.as_str(), target.as_str()), ("Bearer secret", "/stage/api/v1/batch"));
+    let scope = format!("AWS4-HMAC-SHA256 Credential=test/{}/eu-west-1/lambda/aws4_request, ", &date[..8]);
+    assert!(signed.starts_with(&scope), "{signed}");
+}
+
+#[test]
 fn what_comes_in_masses_is_bounded() {
     let fixture = Fixture::new();
     let gateway = IllGateway::before(&fixture.server().gateway);

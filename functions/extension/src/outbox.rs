@@ -112,6 +112,11 @@ impl Outbox {
         self.lock().add(adds);
     }
 
+    /// Takes note of metrics that have found no room before they came here.
+    pub(crate) fn left_out(&self, metrics: usize) {
+        self.stats.no_room(metrics);
+    }
+
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         let state = self.lock();

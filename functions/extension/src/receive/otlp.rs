@@ -43,7 +43,9 @@ impl Otlp {
         {
             let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
             for mut family in cumulative {
-                for _ in 0..counted.increments(&group, &mut family) {
+                let left_out = counted.increments(&group, &mut family);
+                self.outbox.left_out(left_out);
+                for _ in 0..left_out {
                     let fault =
                         || format!("metric {:?}: more than {SERIES_MAX} metrics are counted", family.name);
                     faults.add(fault);
