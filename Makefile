@@ -29,9 +29,9 @@ page:
 build:
 	$(CARGO) build --workspace --bins --locked
 
-# the Lambda functions as they are deployed, into target/lambda
+# the Lambda functions and the extension as they are deployed, into target/lambda
 bootstraps:
-	$(CARGO) build --profile lambda --locked -p mayfly-functions --bins
+	$(CARGO) build --profile lambda --locked -p mayfly-functions -p mayfly-extension --bins
 
 # the same, and what deploying them takes for granted
 functions: bootstraps
