@@ -119,3 +119,13 @@ module "compact" {
   log_days    = var.log_days
   tags        = var.tags
 }
+
+# For functions elsewhere that are measured; versions that they use stay.
+resource "aws_lambda_layer_version" "extension" {
+  layer_name               = "${var.name}-extension"
+  description              = "Takes metrics inside a function's sandbox, so that the function never waits for a network."
+  filename                 = "${var.packages}/extension.zip"
+  source_code_hash         = filebase64sha256("${var.packages}/extension.zip")
+  compatible_architectures = [var.architecture]
+  skip_destroy             = true
+}

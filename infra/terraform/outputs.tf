@@ -13,6 +13,11 @@ output "query_url" {
   description = "The query API, for Grafana and promtool."
 }
 
+output "extension_layer" {
+  value       = aws_lambda_layer_version.extension.arn
+  description = "The layer for functions that are measured: its ARN."
+}
+
 output "messages_url" {
   value       = aws_sqs_queue.messages.url
   description = "The queue for pushes that nobody waits for."

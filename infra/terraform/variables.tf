@@ -17,7 +17,7 @@ variable "bucket" {
 
 variable "packages" {
   type        = string
-  description = "The folder with push.zip, query.zip, alert.zip and compact.zip, as `make -C infra/terraform packages` leaves them."
+  description = "The folder with push.zip, query.zip, alert.zip, compact.zip and extension.zip, as `make -C infra/terraform packages` leaves them."
 }
 
 variable "architecture" {

@@ -28,6 +28,8 @@ def translated() -> dict:
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://built/code.zip"
+        if resource["Type"] == "AWS::Serverless::LayerVersion":
+            resource["Properties"]["ContentUri"] = "s3://built/layer.zip"
     return transform(template, {}, NoManagedPolicies())
 
 

@@ -41,11 +41,13 @@ class Stack:
         self.folder, self.endpoint = folder, ministack.endpoint
         binaries = folder / "binaries"
         binaries.mkdir()
-        for name in ("push", "query", "alert", "compact"):
+        for name in ("push", "query", "alert", "compact", "extension"):
             # with their symbols they are more than Lambda takes
             subprocess.run(["strip", "-o", binaries / name, built(name)], check=True)
         template = folder / "built" / "template.yaml"
         self.sam("build", "--template-file", TOP / "infra" / "sam" / "template.yaml", "--build-dir", template.parent, BOOTSTRAPS=str(binaries))
+        # where Lambda looks for it
+        assert (template.parent / "Extension" / "extensions" / "mayfly").is_file()
         # beside the rules that are offered, which are built in
         rules = template.parent / "Alert" / "rules"
         assert (rules / "jobs.yml").is_file()

@@ -18,6 +18,7 @@ SAME = {
     "AWS::Lambda::EventInvokeConfig": "aws_lambda_function_event_invoke_config",
     "AWS::Lambda::EventSourceMapping": "aws_lambda_event_source_mapping",
     "AWS::Lambda::Function": "aws_lambda_function",
+    "AWS::Lambda::LayerVersion": "aws_lambda_layer_version",
     "AWS::Lambda::Permission": "aws_lambda_permission",
     "AWS::Lambda::Url": "aws_lambda_function_url",
     "AWS::Logs::LogGroup": "aws_cloudwatch_log_group",
@@ -184,6 +185,12 @@ def test_both_allow_the_same(applied, sam):
     assert managed == {"AWSLambdaBasicExecutionRole"}
 
 
+def test_both_have_the_same_layer(applied, sam):
+    (theirs,), (ours,) = applied["aws_lambda_layer_version"], sam["AWS::Lambda::LayerVersion"].values()
+    assert theirs["description"] == ours["Description"] and theirs["skip_destroy"]
+    assert theirs["compatible_architectures"] == ["x86_64"] and ours["CompatibleArchitectures"] == [{"Ref": "Architecture"}]
+
+
 def test_both_have_the_same_alarms(applied, sam):
     theirs = {
         (alarm["alarm_description"], alarm["namespace"], alarm["metric_name"], alarm["statistic"], alarm["period"], alarm["threshold"])
@@ -211,21 +218,23 @@ def test_both_have_the_same_queues(applied, sam):
     assert mapping["function_response_types"] == same["FunctionResponseTypes"]
 
 
-def test_packages_hold_a_bootstrap_that_may_be_run(tmp_path):
+def test_packages_hold_a_program_that_may_be_run(tmp_path):
     bootstraps, packages, seen = tmp_path / "bootstraps", tmp_path / "packages", []
     bootstraps.mkdir()
-    for name in ("push", "query", "alert", "compact"):
+    for name in ("push", "query", "alert", "compact", "extension"):
         (bootstraps / name).write_text(f"#!/bin/sh\necho {name}\n")
         (bootstraps / name).chmod(0o755)
     for _ in range(2):
         command = ["make", "-C", MODULE, "packages", f"BOOTSTRAPS={bootstraps}", f"PACKAGES={packages}"]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
         seen.append({path.name: path.read_bytes() for path in packages.iterdir()})
-    assert set(seen[0]) == {"push.zip", "query.zip", "alert.zip", "compact.zip"}
+    assert set(seen[0]) == {"push.zip", "query.zip", "alert.zip", "compact.zip", "extension.zip"}
     assert seen[0] == seen[1]
     for name in seen[0]:
         with zipfile.ZipFile(packages / name) as package:
-            assert package.getinfo("bootstrap").external_attr >> 16 & 0o111
-            assert f"echo {name.removesuffix('.zip')}\n" in package.read("bootstrap").decode()
+            # what a layer starts beside a function, where Lambda looks for it
+            program = "extensions/mayfly" if name == "extension.zip" else "bootstrap"
+            assert package.getinfo(program).external_attr >> 16 & 0o111
+            assert f"echo {name.removesuffix('.zip')}\n" in package.read(program).decode()
             rules = [path for path in package.namelist() if path.startswith("rules/")]
             assert bool(rules) == (name == "alert.zip")

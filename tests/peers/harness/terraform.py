@@ -22,6 +22,7 @@ KINDS = [
     "lambda-function",
     "lambda-function-event-invoke-config",
     "lambda-function-url",
+    "lambda-layer-version",
     "lambda-permission",
     "s3-bucket",
     "s3-bucket-lifecycle-configuration",
