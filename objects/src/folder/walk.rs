@@ -88,18 +88,26 @@ pub(super) fn list(
     let offset = offset.map(ToString::to_string);
     let start = {
         let prefix = prefix.to_string();
-        async move { blocking(move || Walk::new(root, &prefix, offset)).await }
+        let begin = move || {
+            let mut walk = Walk::new(root, &prefix, offset)?;
+            Ok((walk.batch()?, walk))
+        };
+        async move { blocking(begin).await }
     };
     futures::stream::once(start)
-        .map_ok(|walk| {
-            futures::stream::try_unfold(walk, |mut walk| async move {
+        .map_ok(|(batch, walk)| {
+            let rest = futures::stream::try_unfold(walk, |mut walk| async move {
+                // most listings are short: no thread is asked whether there is more
+                if walk.open.is_empty() {
+                    return Ok(None);
+                }
                 blocking(move || {
                     let batch = walk.batch()?;
                     Ok((!batch.is_empty()).then(|| (futures::stream::iter(batch).map(Ok), walk)))
                 })
                 .await
-            })
-            .try_flatten()
+            });
+            futures::stream::iter(batch).map(Ok).chain(rest.try_flatten())
         })
         .try_flatten()
         .map_err(move |error: FolderError| error.into_store(&prefix))
