@@ -88,14 +88,14 @@ pub(super) fn time(out: &mut String, at_ms: i64) {
     whole(out, ms / 1_000);
     let rest = ms % 1_000;
     if rest > 0 {
-        out.push('.');
-        out.extend([rest / 100, rest / 10 % 10, rest % 10].map(digit));
+        let digits = [b'.', digit(rest / 100), digit(rest / 10 % 10), digit(rest % 10)];
+        out.push_str(std::str::from_utf8(&digits).unwrap_or_default());
     }
 }
 
 /// A whole number: times are half of an answer's bytes.
 fn whole(out: &mut String, number: u64) {
-    let mut digits = ['0'; 20];
+    let mut digits = [b'0'; 20];
     let (mut first, mut rest) = (digits.len(), number);
     loop {
         first -= 1;
@@ -105,12 +105,12 @@ fn whole(out: &mut String, number: u64) {
             break;
         }
     }
-    out.extend(&digits[first..]);
+    out.push_str(std::str::from_utf8(&digits[first..]).unwrap_or_default());
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "less than 10")]
-fn digit(number: u64) -> char {
-    char::from(b'0' + number as u8)
+fn digit(number: u64) -> u8 {
+    b'0' + number as u8
 }
 
 fn point(out: &mut String, at_ms: i64, value: f64) {
@@ -121,9 +121,32 @@ fn point(out: &mut String, at_ms: i64, value: f64) {
     out.push_str("\"]");
 }
 
+/// About how long the `data` of an answer are.
+fn expected_bytes(value: &Value) -> usize {
+    const HEAD_BYTES: usize = 64;
+    const POINT_BYTES: usize = 32;
+    let of_labels = |labels: &Labels| -> usize {
+        labels.iter().map(|label| label.name.len() + label.value.len() + 6).sum::<usize>() + HEAD_BYTES
+    };
+    HEAD_BYTES
+        + match value {
+            Value::Scalar { .. } => POINT_BYTES,
+            Value::String { value, .. } => value.len() + POINT_BYTES,
+            Value::Vector(samples) => {
+                samples.iter().map(|sample| of_labels(&sample.labels) + POINT_BYTES).sum()
+            }
+            Value::Matrix(series) => {
+                let of_one = |one: &MatrixSeries| of_labels(&one.labels) + one.floats.len() * POINT_BYTES;
+                series.iter().map(of_one).sum()
+            }
+        }
+}
+
 /// The `data` of a query's answer.
 pub(super) fn query_data(value: &Value) -> String {
-    let mut out = String::from("{\"resultType\":\"");
+    // a text that grows is copied again and again
+    let mut out = String::with_capacity(expected_bytes(value));
+    out.push_str("{\"resultType\":\"");
     out.push_str(value.value_type().as_str());
     out.push_str("\",\"result\":");
     match value {

@@ -1,5 +1,6 @@
 //! `query`, `query_range`, `format_query`, `parse_query`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -179,7 +180,8 @@ impl Api {
         let _canceled_with_the_request = loaded.cancel_on_drop();
         let (clock, arrived_us) = (Arc::clone(&self.clock), watch.moments.arrived);
         let per_step = asked.all_stats && self.engine.settings().per_step_stats;
-        let computed = tokio::task::spawn_blocking(move || {
+        let is_quick = loaded.is_quick();
+        let compute = move || {
             let mut outcome = loaded.execute()?;
             let evaluated_us = clock.now_us();
             let truncated = asked.limit.is_some_and(|limit| truncate(&mut outcome, limit));
@@ -189,9 +191,13 @@ impl Api {
                 Stats { arrived_us, entered_us, loaded_us, evaluated_us, usage, per_step }.add_to(&mut data);
             }
             Ok::<_, ApiError>((data, outcome.annotations, truncated, evaluated_us))
-        });
+        };
         let broken = || ApiError::new(ApiErrorKind::Internal, "the evaluation broke off");
-        let (mut data, annotations, truncated, evaluated_us) = computed.await.map_err(|_| broken())??;
+        let computed = match is_quick {
+            true => catch_unwind(AssertUnwindSafe(compute)).map_err(|_| broken())?,
+            false => tokio::task::spawn_blocking(compute).await.map_err(|_| broken())?,
+        };
+        let (mut data, annotations, truncated, evaluated_us) = computed?;
         watch.moments.evaluated = Some(evaluated_us);
         if let Some(explanation) = watch.explanation.as_ref().filter(|_| asked.explain) {
             explain::add_to(&mut data, watch.expression, explanation, &watch.moments);

@@ -110,7 +110,7 @@ fn groups(
 
 impl Leaf {
     /// At how many times it is asked for.
-    fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         match self {
             Self::Instant(node) => node.times.count,
             Self::Windows(node, _) => node.grid.count,

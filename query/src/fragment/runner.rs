@@ -58,6 +58,16 @@ fn chunks(series: &[Series]) -> Vec<Range<usize>> {
     chunks
 }
 
+/// To evaluate so many samples and points takes less than to start threads for it; a series counts like so many of them.
+const LITTLE_MAX: usize = 1 << 15;
+const SERIES_COUNTS: usize = 8;
+
+/// Whether one thread evaluates series at so many times in no time.
+fn is_little(series: &[Series], times: usize) -> bool {
+    let of_one = |one: &Series| SERIES_COUNTS + times + one.samples.len() + one.steps.len();
+    series.len() <= LITTLE_MAX / SERIES_COUNTS && series.iter().map(of_one).sum::<usize>() <= LITTLE_MAX
+}
+
 impl FragmentRunner for LocalRunner<'_> {
     fn run(
         &self,
@@ -67,7 +77,8 @@ impl FragmentRunner for LocalRunner<'_> {
         let series = &self.data[fragment.selected];
         let chunks = chunks(series);
         let work = |chunk: &Range<usize>| evaluate(fragment, &series[chunk.clone()], self.budget);
-        let threads = self.threads.min(chunks.len());
+        let threads =
+            if is_little(series, fragment.leaf.count()) { 1 } else { self.threads.min(chunks.len()) };
         if threads <= 1 {
             return chunks.iter().try_for_each(|chunk| hand_over(work(chunk)?, take));
         }

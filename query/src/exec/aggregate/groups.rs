@@ -17,13 +17,16 @@ pub(in crate::exec) struct Groups<'n> {
     /// Places of groups by a hash of their labels, so that series of known groups need no label set of their own.
     places: HashMap<u64, Vec<usize>>,
     hashing: RandomState,
+    /// What was asked for last: series come in order of their labels, so the next one may have the same.
+    last: Option<(Labels, usize)>,
     /// The labels of each group, and whether its name goes away at the end.
     pub(in crate::exec) labels: Vec<(Labels, bool)>,
 }
 
 impl<'n> Groups<'n> {
     pub(in crate::exec) fn new(without: bool, listed: &'n [Arc<str>]) -> Self {
-        Self { without, listed, places: HashMap::new(), hashing: RandomState::new(), labels: Vec::new() }
+        let (places, hashing) = (HashMap::new(), RandomState::new());
+        Self { without, listed, places, hashing, last: None, labels: Vec::new() }
     }
 
     pub(super) fn of(node: &'n AggregateNode) -> Self {
@@ -32,6 +35,16 @@ impl<'n> Groups<'n> {
 
     /// The number of the group that a series belongs to; groups are numbered as they appear.
     pub(in crate::exec) fn place(&mut self, line: &Line) -> usize {
+        if let Some((_, place)) = self.last.as_ref().filter(|(labels, _)| *labels == line.labels) {
+            self.labels[*place].1 |= line.drop_name;
+            return *place;
+        }
+        let place = self.looked_up(line);
+        self.last = Some((line.labels.clone(), place));
+        place
+    }
+
+    fn looked_up(&mut self, line: &Line) -> usize {
         let (without, names) = (self.without, self.listed);
         let listed = |name: &str| names.iter().any(|label| &**label == name);
         let keeps = |name: &str| if without { !is_metadata(name) && !listed(name) } else { listed(name) };
