@@ -8,6 +8,7 @@ use model::{Metadata, OPEN_END_MS, Stamp, Teller, Told};
 use super::files::Streams;
 use super::gather::Gathered;
 use super::request::{Asks, Request};
+use super::samples::Part;
 use super::{Answer, ReadError, Reader};
 use crate::fold::Heads;
 
@@ -44,7 +45,9 @@ fn families(streams: &Streams) -> Families {
     }
     let mut of_samples: BTreeMap<(&Arc<str>, Option<Teller>), Last<'_>> = BTreeMap::new();
     // of one stamp the later written counts, as of samples
-    for description in streams.samples.iter().flat_map(|segment| &segment.descriptions) {
+    for description in
+        streams.samples.iter().filter_map(Part::segment).flat_map(|segment| &segment.descriptions)
+    {
         let key = (&description.family, description.told_by);
         let told = of_samples.get(&key).map(|(stamp, _)| stamp.at_us);
         if told.is_none_or(|told_us| told_us <= description.stamp.at_us) {

@@ -6,6 +6,7 @@ use model::{Exemplar, ExemplarSeries, Labels, Matcher, NeededLabels, Selection};
 
 use super::files::Streams;
 use super::request::{Asks, Request};
+use super::samples::Part;
 use super::spans::Spans;
 use super::{Answer, ReadError, Reader, kept};
 use crate::compute::compute;
@@ -135,7 +136,7 @@ fn exemplars_of(streams: &Streams, selections: &[Selection]) -> Vec<Found> {
         let times_us = selection.start_ms.saturating_mul(1_000)
             ..selection.end_ms.saturating_add(1).saturating_mul(1_000);
         // in the order in which they were written: of the same exemplar the last counts
-        for segment in &streams.samples {
+        for segment in streams.samples.iter().filter_map(Part::segment) {
             for series in segment.matching(selection, &streams.span) {
                 for row in series.range.clone().filter(|row| times_us.contains(&segment.rows.at_us[*row])) {
                     let (at_us, start_us) = (segment.rows.at_us[row], segment.rows.start_us(row));

@@ -14,6 +14,7 @@ use super::listing::Found;
 use super::look::{Look, Looks};
 use super::open::Opened;
 use super::request::{Asks, Request};
+use super::samples::Part;
 use super::unreadable::LeftOut;
 use super::{ReadError, Reader, Source};
 use crate::compute::compute;
@@ -186,7 +187,7 @@ impl Plan {
 #[derive(Debug, Default)]
 struct Segments {
     frames: Vec<Arc<Segment>>,
-    files: Vec<Arc<Segment>>,
+    files: Vec<Part>,
     left_out: Vec<LeftOut>,
 }
 
@@ -194,7 +195,7 @@ struct Segments {
 #[derive(Debug)]
 pub(super) struct Streams {
     pub(super) pushes: Pushes,
-    pub(super) samples: Vec<Arc<Segment>>,
+    pub(super) samples: Vec<Part>,
     /// The labels that all rows have that have any.
     pub(super) labels: NeededLabels,
     /// Which series were read; what is in memory has others too.
@@ -203,9 +204,20 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    /// All that was read, in memory.
+    /// All that was read, but for what stands in lists.
     pub(super) fn segments(&self) -> impl Iterator<Item = &Arc<Segment>> {
-        self.pushes.frames.iter().chain(&self.pushes.segments).chain(&self.samples)
+        let of_samples = self.samples.iter().filter_map(Part::segment);
+        self.pushes.frames.iter().chain(&self.pushes.segments).chain(of_samples)
+    }
+
+    /// Whether their series are put together in no time.
+    pub(super) fn are_little(&self, selection: &Selection) -> bool {
+        let is_little = |part: &Part| match part {
+            Part::Rows(segment) => segment.is_little(selection),
+            Part::Listed(listed) => listed.is_little(),
+        };
+        let pushed = self.pushes.frames.iter().chain(&self.pushes.segments);
+        pushed.clone().all(|segment| segment.is_little(selection)) && self.samples.iter().all(is_little)
     }
 }
 
@@ -298,11 +310,12 @@ impl Reader {
         )?;
         let left_out = [of_pushes.left_out, of_samples.left_out].concat();
         let keyed_runs = &plan.pushes.keyed_runs;
+        let pushed: Vec<Arc<Segment>> = of_pushes.files.iter().filter_map(Part::segment).cloned().collect();
         let counted: Vec<(Stamp, RetryKey)> = match request.keys_from_us() {
             Some(from_us) => self.counted(fetch, keyed_runs, from_us, |_| true).await?,
-            None => self.counted_before(fetch, &of_pushes.files, keyed_runs).await?,
+            None => self.counted_before(fetch, &pushed, keyed_runs).await?,
         };
-        let pushes = Pushes { frames: of_pushes.frames, segments: of_pushes.files, counted };
+        let pushes = Pushes { frames: of_pushes.frames, segments: pushed, counted };
         let (pushes_ms, samples_ms) = (plan.pushes.kept_from_ms, plan.samples.kept_from_ms);
         let kept_from = KeptFrom { pushes_ms, samples_ms };
         let (samples, labels) = (of_samples.files, plan.labels.clone());
@@ -422,29 +435,33 @@ impl Reader {
         let files: Vec<Since<Opened>> = all.frames.iter().chain(&all.opened).cloned().collect();
         let files = files.into_iter();
         let rows = files.map(async |since| {
-            let mut rows = self.rows(fetch, since.file.clone(), wanted, all.by_list).await?;
-            if let (Ok(segment), Some(mask)) = (&mut rows, since.mask.clone()) {
+            // what may be deleted is looked at row by row
+            let by_list = all.by_list.filter(|_| since.mask.is_none());
+            let mut rows = self.rows(fetch, since.file.clone(), wanted, by_list).await?;
+            if let (Ok(Part::Rows(segment)), Some(mask)) = (&mut rows, since.mask.clone()) {
                 *segment = masked(Arc::clone(segment), mask).await?;
             }
             Ok::<_, ReadError>(since.with(rows))
         });
         let rows = stream::iter(rows).buffered(self.settings.requests_max);
-        let rows: Vec<Since<Result<Arc<Segment>, LeftOut>>> = rows.try_collect().await?;
+        let rows: Vec<Since<Result<Part, LeftOut>>> = rows.try_collect().await?;
         for (index, Since { file, since_us, .. }) in rows.into_iter().enumerate() {
             match (file, since_us) {
-                (Ok(frame), _) if index < all.frames.len() => segments.frames.push(frame),
-                (Ok(segment), None) => segments.files.push(segment),
-                (Ok(segment), Some(since_us)) => segments.files.push(Arc::new(segment.since(since_us))),
+                (Ok(Part::Rows(frame)), _) if index < all.frames.len() => segments.frames.push(frame),
+                (Ok(Part::Rows(segment)), Some(since_us)) => {
+                    segments.files.push(Part::Rows(Arc::new(segment.since(since_us))));
+                }
+                (Ok(part), _) => segments.files.push(part),
                 (Err(object), _) => segments.left_out.push(object),
             }
         }
         for segment in all.tail.iter().cloned() {
-            segments.files.push(match all.tail_mask.clone() {
+            segments.files.push(Part::Rows(match all.tail_mask.clone() {
                 Some(mask) => masked(segment, mask).await?,
                 None => segment,
-            });
+            }));
         }
-        segments.files.extend(all.added.iter().cloned());
+        segments.files.extend(all.added.iter().cloned().map(Part::Rows));
         Ok(segments)
     }
 }

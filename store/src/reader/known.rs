@@ -1,26 +1,36 @@
-//! Which series files of samples have, kept in memory where they are asked for again and again: times and values are decoded then, and
-//! no labels.
+//! What files of samples have, kept in memory where they are asked for again and again: which series, in a table, and their rows, in
+//! blocks. Whoever finds both reads nothing.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use model::Selection;
 
 use super::fetch::Fetch;
-use super::listing::Found;
-use super::open::{Kept, Key, Parts, Read};
+use super::open::{Kept, Key, Parts};
 use super::{ReadError, Reader};
-use crate::compute::{compute, decoded};
-use crate::segment::{
-    KnownRows, LabelValues, Listing, Matched, Sealed, Segment, SegmentError, SeriesList, Wanted,
-};
+use crate::compute::compute;
+use crate::segment::{Block, Blocks, LabelValues, Listing, Matched, SeriesTable, Span, Wanted, table_bytes};
 
-/// Which series an object has is kept if that takes no more than this part of what may be kept, about so many bytes for each, …
-const SHARE_OF_LIST: usize = 16;
-const LISTED_BYTES: usize = 512;
+/// Which series an object has is kept if that is expected to take no more than this part of what may be kept, …
+const SHARE_OF_TABLE: usize = 8;
 
 /// … and if rows of it were asked for so often: it takes all labels of all of its rows to know it.
 const ASKED_BEFORE_MIN: usize = 8;
+
+/// Rows that are more than this part of what may be kept are read by pages, and not kept decoded.
+const SHARE_OF_ROWS: usize = 4;
+
+/// So many blocks are decoded one after the other.
+const BLOCKS_TOGETHER: usize = 8;
+
+/// To look at so many series, or rows, takes less than to have another thread do it.
+const AT_ONCE_SERIES_MAX: usize = 1_000;
+const AT_ONCE_ROWS_MAX: usize = 20_000;
 
 /// About what a text takes beside its bytes.
 const VALUE_BYTES: usize = 32;
@@ -34,7 +44,7 @@ pub(super) trait ByList: fmt::Debug + Send + Sync {
         fetch: &'a Fetch,
         parts: &'a Parts,
         wanted: &'a Wanted,
-    ) -> BoxFuture<'a, Result<Option<Result<Segment, SegmentError>>, ReadError>>;
+    ) -> BoxFuture<'a, Result<Option<Listed>, ReadError>>;
 
     /// The rows of a file of samples that match; `None` where there is no list.
     fn matched(&self, reader: &Reader, parts: &Parts, wanted: &Wanted) -> Option<Matched>;
@@ -51,15 +61,14 @@ impl ByList for Lists {
         fetch: &'a Fetch,
         parts: &'a Parts,
         wanted: &'a Wanted,
-    ) -> BoxFuture<'a, Result<Option<Result<Segment, SegmentError>>, ReadError>> {
+    ) -> BoxFuture<'a, Result<Option<Listed>, ReadError>> {
         Box::pin(async move {
-            let Parts { found, sealed, .. } = parts;
             // what a head says is no row of a series
             if wanted.head {
                 return Ok(None);
             }
-            match reader.series_list(fetch, found, sealed, ASKED_BEFORE_MIN).await? {
-                Some(list) => Ok(Some(reader.known_rows(fetch, found, sealed, wanted, list).await?)),
+            match reader.series_table(fetch, parts, ASKED_BEFORE_MIN).await? {
+                Some(table) => reader.known_rows(fetch, parts, wanted, table).await,
                 None => Ok(None),
             }
         })
@@ -67,9 +76,68 @@ impl ByList for Lists {
 
     fn matched(&self, reader: &Reader, parts: &Parts, wanted: &Wanted) -> Option<Matched> {
         let key = Key::Series(parts.found.object.clone());
-        let Some(Kept::Series(list)) = reader.memory.get(&key) else { return None };
-        Some(list.matched(&parts.sealed, &wanted.matching))
+        let Some(Kept::Series(table)) = reader.memory.get(&key) else { return None };
+        Some(table.matched(&parts.sealed, &wanted.matching))
     }
+}
+
+/// Series of a file of samples, with the rows that it has of them.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub(super) table: Arc<SeriesTable>,
+    /// Of which series; in order. Those that may have a row of the time.
+    pub(super) blocks: Vec<(Range<usize>, Arc<Block>)>,
+    /// Those that match one of the selections that were asked for.
+    places: Vec<u32>,
+    /// Which one, if it was one, and of which series.
+    asked: Option<(Selection, Span)>,
+    /// How many rows they have, of all times.
+    rows: usize,
+}
+
+impl Listed {
+    /// The series that match, in order.
+    pub(super) fn matching(&self, selection: &Selection, span: &Span) -> Cow<'_, [u32]> {
+        match &self.asked {
+            Some((asked, within)) if asked.matchers == selection.matchers && within == span => {
+                Cow::Borrowed(&self.places)
+            }
+            _ => Cow::Owned(self.table.matching(selection, span)),
+        }
+    }
+
+    /// Whether its series are put together in no time.
+    pub(super) fn is_little(&self) -> bool {
+        self.places.len() <= AT_ONCE_SERIES_MAX && self.rows <= AT_ONCE_ROWS_MAX && self.asked.is_some()
+    }
+}
+
+/// The series that match one of the selections and may have a row of the time, and how many rows these have.
+fn places(table: &SeriesTable, wanted: &Wanted) -> (Vec<u32>, usize) {
+    let of_one = |selection| table.matching(selection, &wanted.span);
+    let mut places: Vec<u32> = match &wanted.matching[..] {
+        [one] => of_one(one),
+        several => several.iter().flat_map(of_one).collect(),
+    };
+    if wanted.matching.len() > 1 {
+        places.sort_unstable();
+        places.dedup();
+    }
+    places.retain(|place| table.may_have(*place as usize, wanted.times_us));
+    let rows = places.iter().map(|place| table.rows(*place as usize).len()).sum();
+    (places, rows)
+}
+
+/// Numbers in order as ranges of no more than [`BLOCKS_TOGETHER`].
+fn together(numbers: &[usize]) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for &number in numbers {
+        match ranges.last_mut() {
+            Some(last) if last.end == number && last.len() < BLOCKS_TOGETHER => last.end += 1,
+            _ => ranges.push(number..number + 1),
+        }
+    }
+    ranges
 }
 
 impl Reader {
@@ -79,10 +147,8 @@ impl Reader {
         fetch: &Fetch,
         parts: &Parts,
         at_once: bool,
-    ) -> Result<Option<Arc<SeriesList>>, ReadError> {
-        let Parts { found, sealed, .. } = parts;
-        let asked_before_min = if at_once { 0 } else { ASKED_BEFORE_MIN };
-        self.series_list(fetch, found, sealed, asked_before_min).await
+    ) -> Result<Option<Arc<SeriesTable>>, ReadError> {
+        self.series_table(fetch, parts, if at_once { 0 } else { ASKED_BEFORE_MIN }).await
     }
 
     /// The values of a label in a file of samples, as far as its dictionaries tell them; `None` if only rows do.
@@ -107,64 +173,144 @@ impl Reader {
     }
 
     /// Which series an open file of samples has, if that is kept: where it does not take much, and rows were asked for so often before.
-    async fn series_list(
+    async fn series_table(
         &self,
         fetch: &Fetch,
-        found: &Found,
-        sealed: &Sealed,
+        parts: &Parts,
         asked_before_min: usize,
-    ) -> Result<Option<Arc<SeriesList>>, ReadError> {
+    ) -> Result<Option<Arc<SeriesTable>>, ReadError> {
+        let Parts { found, sealed, .. } = parts;
         if sealed.has_collision() {
             return Ok(None);
         }
         let key = Key::Series(found.object.clone());
         let kept = || match self.memory.get(&key) {
-            Some(Kept::Series(list)) => Some(list),
+            Some(Kept::Series(table)) => Some(table),
             _ => None,
         };
-        if let Some(list) = kept() {
-            return Ok(Some(list));
+        if let Some(table) = kept() {
+            return Ok(Some(table));
         }
-        let may_be_kept = |series| series * LISTED_BYTES <= self.settings.cache_bytes_max / SHARE_OF_LIST;
+        let bytes_max = self.settings.cache_bytes_max / SHARE_OF_TABLE;
+        let may_be_kept = |series| table_bytes(series, sealed.label_count()) <= bytes_max;
         if !sealed.series().is_some_and(may_be_kept) || sealed.asked_before() < asked_before_min {
             return Ok(None);
         }
         let _turn = self.turns.of(&key).await;
-        if let Some(list) = kept() {
-            return Ok(Some(list));
+        if let Some(table) = kept() {
+            return Ok(Some(table));
         }
         // who reads rows then is told what is wrong
         let Ok(listing) = Listing::of(sealed) else { return Ok(None) };
-        let Ok(list) = self.decoded(fetch, found, sealed, listing).await? else { return Ok(None) };
-        let list: Arc<SeriesList> = list.into();
-        let bytes = list.memory_bytes() + found.object.as_ref().len();
-        self.remember(fetch, key.clone(), Kept::Series(Arc::clone(&list)), bytes);
-        Ok(Some(list))
+        let Ok(table) = self.decoded(fetch, found, sealed, listing).await? else { return Ok(None) };
+        let table: Arc<SeriesTable> = table.into();
+        let bytes = table.memory_bytes() + found.object.as_ref().len();
+        self.remember(fetch, key.clone(), Kept::Series(Arc::clone(&table)), bytes);
+        Ok(Some(table))
     }
 
-    /// The rows of an open file that are wanted, where it is known which series it has.
+    /// The rows of an open file that are wanted, where it is known which series it has; `None` where they are too many to be kept, or
+    /// something is wrong with them, which who reads them otherwise is told.
     async fn known_rows(
         &self,
         fetch: &Fetch,
-        found: &Found,
-        sealed: &Arc<Sealed>,
+        parts: &Parts,
         wanted: &Wanted,
-        list: Arc<SeriesList>,
-    ) -> Read<Segment> {
-        let (of, wanted) = (Arc::clone(sealed), wanted.clone());
-        let known = compute(move || {
-            let Wanted { matching, span, times_us, values, .. } = &wanted;
-            KnownRows::of(&of, list.wanted(matching, span, *times_us), *values)
-        });
-        let known = match decoded(known.await)? {
-            Ok(known) => known,
-            Err(error) => return Ok(Err(error)),
+        table: Arc<SeriesTable>,
+    ) -> Result<Option<Listed>, ReadError> {
+        let candidates =
+            wanted.matching.iter().map(|selection| table.candidate_count(selection, &wanted.span));
+        let (places, rows) = if candidates.sum::<usize>() <= AT_ONCE_SERIES_MAX {
+            places(&table, wanted)
+        } else {
+            let (table, wanted) = (Arc::clone(&table), wanted.clone());
+            compute(move || places(&table, &wanted)).await?
         };
-        fetch.count_row_groups(&found.object, sealed.row_groups(), known.row_groups());
-        let segment = self.decoded(fetch, found, sealed, known).await?;
-        if let Ok(segment) = &segment {
-            fetch.count_rows(segment.row_count());
+        let mut numbers: Vec<usize> = Vec::new();
+        let mut end = 0;
+        for &place in &places {
+            if place as usize >= end {
+                let number = table.block_of(place as usize);
+                numbers.push(number);
+                end = table.block(number).end;
+            }
         }
-        Ok(segment.map(|segment| *segment))
+        let Some(blocks) = self.blocks(fetch, parts, &table, &numbers).await? else { return Ok(None) };
+        let asked = match &wanted.matching[..] {
+            [one] => Some((one.clone(), wanted.span.clone())),
+            _ => None,
+        };
+        let blocks = numbers.into_iter().map(|number| table.block(number)).zip(blocks).collect();
+        Ok(Some(Listed { table, blocks, places, asked, rows }))
+    }
+
+    /// These blocks, in order; see there for `None`.
+    async fn blocks(
+        &self,
+        fetch: &Fetch,
+        parts: &Parts,
+        table: &Arc<SeriesTable>,
+        numbers: &[usize],
+    ) -> Result<Option<Vec<Arc<Block>>>, ReadError> {
+        let Parts { found, sealed, .. } = parts;
+        let mut blocks: Vec<Option<Arc<Block>>> =
+            numbers.iter().map(|number| self.kept_block(fetch, parts, *number)).collect();
+        let is_missing = |(number, block): (&usize, &Option<Arc<Block>>)| block.is_none().then_some(*number);
+        let missing: Vec<usize> = numbers.iter().zip(&blocks).filter_map(is_missing).collect();
+        let rows_of = |number: &usize| {
+            let series = table.block(*number);
+            table.rows(series.end - 1).end - table.rows(series.start).start
+        };
+        let bytes: usize = missing.iter().map(|number| rows_of(number) * 16).sum();
+        if bytes > self.settings.cache_bytes_max / SHARE_OF_ROWS {
+            return Ok(None);
+        }
+        let read = together(&missing).into_iter().map(async |range| {
+            let key = Key::Block(found.object.clone(), range.start);
+            let _turn = self.turns.of(&key).await;
+            let kept: Option<Vec<_>> =
+                range.clone().map(|number| self.kept_block(fetch, parts, number)).collect();
+            if let Some(kept) = kept {
+                return Ok(Some(kept));
+            }
+            let Ok(decoding) = Blocks::of(sealed, Arc::clone(table), range.clone()) else { return Ok(None) };
+            fetch.count_row_groups(&found.object, sealed.row_groups(), decoding.row_groups());
+            let Ok(read) = self.decoded(fetch, found, sealed, decoding).await? else { return Ok(None) };
+            for (number, block) in range.zip(&read) {
+                fetch.count_rows(block.values.len());
+                let bytes = block.memory_bytes() + found.object.as_ref().len();
+                let key = Key::Block(found.object.clone(), number);
+                self.remember(fetch, key, Kept::Block(Arc::clone(block)), bytes);
+            }
+            Ok::<_, ReadError>(Some(Vec::from(read)))
+        });
+        let read = stream::iter(read).buffered(self.settings.requests_max);
+        let read: Vec<Option<Vec<Arc<Block>>>> = read.try_collect().await?;
+        let Some(read) = read.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let mut read = read.into_iter().flatten();
+        for block in blocks.iter_mut().filter(|block| block.is_none()) {
+            *block = read.next();
+        }
+        Ok(blocks.into_iter().collect())
+    }
+
+    fn kept_block(&self, fetch: &Fetch, parts: &Parts, number: usize) -> Option<Arc<Block>> {
+        let key = Key::Block(parts.found.object.clone(), number);
+        let Some(Kept::Block(block)) = self.memory.get(&key) else { return None };
+        fetch.count_cached(block.memory_bytes());
+        Some(block)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::together;
+
+    #[test]
+    fn neighbours_are_decoded_together() {
+        assert!(together(&[]).is_empty());
+        assert_eq!(together(&[3, 4, 7]), [3..5, 7..8]);
+        let many: Vec<usize> = (0..20).collect();
+        assert_eq!(together(&many), [0..8, 8..16, 16..20]);
     }
 }

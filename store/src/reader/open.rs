@@ -11,13 +11,14 @@ use super::disk::Piece;
 use super::fetch::Fetch;
 use super::known::ByList;
 use super::listing::Found;
+use super::samples::Part;
 use super::unreadable::LeftOut;
 use super::{ReadError, Reader};
 use crate::compact::keys::Counted;
 use crate::compute::{compute, decoded};
 use crate::segment::{
-    self, Decoding, Look, Mark, Matched, Matching, Page, Partial, Sealed, SealedFooter, Segment,
-    SegmentError, SeriesList, Step, Wanted, footer_start,
+    self, Block, Decoding, Look, Mark, Matched, Matching, Page, Partial, Sealed, SealedFooter, Segment,
+    SegmentError, SeriesTable, Step, Wanted, footer_start,
 };
 use crate::stats::count;
 
@@ -58,6 +59,8 @@ pub(super) enum Key {
     Name(Path, Arc<str>),
     /// Which series an object of samples has.
     Series(Path),
+    /// Some rows of an object of samples, decoded.
+    Block(Path, usize),
     /// The values that a label has in an object of samples.
     Values(Path, Arc<str>),
 }
@@ -65,7 +68,8 @@ pub(super) enum Key {
 impl Key {
     pub(super) fn object(&self) -> &Path {
         match self {
-            Self::Opened(object) | Self::Series(object) | Self::Page(object, _) => object,
+            Self::Opened(object) | Self::Series(object) => object,
+            Self::Page(object, _) | Self::Block(object, _) => object,
             Self::Name(object, _) | Self::Values(object, _) => object,
         }
     }
@@ -76,7 +80,8 @@ impl Key {
 pub(super) enum Kept {
     Whole(Arc<Segment>),
     Sealed(Arc<Sealed>),
-    Series(Arc<SeriesList>),
+    Series(Arc<SeriesTable>),
+    Block(Arc<Block>),
     Values(Arc<[Arc<str>]>),
     Page(Bytes),
     /// Retry keys beside a run.
@@ -170,7 +175,9 @@ impl Reader {
         let opened = match self.memory.get(key)? {
             Kept::Whole(segment) => Opened::Whole(segment),
             Kept::Sealed(sealed) => Opened::Parts(Parts { found: found.clone(), sealed, matched: None }),
-            Kept::Series(_) | Kept::Values(_) | Kept::Page(_) | Kept::Counted(_) => return None,
+            Kept::Series(_) | Kept::Block(_) | Kept::Values(_) | Kept::Page(_) | Kept::Counted(_) => {
+                return None;
+            }
         };
         count(&self.stats.segments_cached, 1);
         fetch.count_known();
@@ -250,26 +257,24 @@ impl Reader {
         opened: Opened,
         wanted: &Wanted,
         by_list: Option<&'static dyn ByList>,
-    ) -> Result<Result<Arc<Segment>, LeftOut>, ReadError> {
+    ) -> Result<Result<Part, LeftOut>, ReadError> {
         let parts = match opened {
-            Opened::Whole(segment) => return Ok(Ok(segment)),
+            Opened::Whole(segment) => return Ok(Ok(Part::Rows(segment))),
             Opened::Parts(parts) => parts,
         };
         let Parts { found, sealed, matched } = &parts;
         if let Some(name) = &wanted.whole_name
             && let Some(whole) = self.whole_name(fetch, found, sealed, wanted, name).await?
         {
-            return Ok(whole.map_err(|error| self.leave_out(found, &error)));
+            return Ok(whole.map(Part::Rows).map_err(|error| self.leave_out(found, &error)));
         }
-        let listed = match by_list {
-            Some(by_list) => by_list.rows(self, fetch, &parts, wanted).await?,
-            None => None,
-        };
-        let read = match listed {
-            Some(read) => read,
-            None => self.try_rows(fetch, found, sealed, wanted, matched.as_deref()).await?,
-        };
-        Ok(read.map(Arc::new).map_err(|error| self.leave_out(found, &error)))
+        if let Some(by_list) = by_list
+            && let Some(listed) = by_list.rows(self, fetch, &parts, wanted).await?
+        {
+            return Ok(Ok(Part::Listed(Arc::new(listed))));
+        }
+        let read = self.try_rows(fetch, found, sealed, wanted, matched.as_deref()).await?;
+        Ok(read.map(|segment| Part::Rows(Arc::new(segment))).map_err(|error| self.leave_out(found, &error)))
     }
 
     /// All that an open segment has of a metric name, which is kept; `None` if that is much.
@@ -372,7 +377,7 @@ impl Reader {
         let mut at_once = BTreeMap::new();
         let may_need = decoding.may_need();
         if may_need.iter().map(|range| range.end - range.start).sum::<u64>() <= D::AT_ONCE_BYTES_MAX {
-            match self.pages(fetch, &found.object, sealed, may_need, &at_once).await? {
+            match self.pages(fetch, &found.object, sealed, may_need, (&at_once, D::KEEPS_PAGES)).await? {
                 Ok(pages) => at_once = pages,
                 Err(error) => return Ok(Err(error)),
             }
@@ -384,7 +389,8 @@ impl Reader {
                 Ok((decoding, Step::Needs(needs))) => (decoding, needs),
                 Err(error) => return Ok(Err(error)),
             };
-            let given = match self.pages(fetch, &found.object, sealed, &needs, &at_once).await? {
+            let there = (&at_once, D::KEEPS_PAGES);
+            let given = match self.pages(fetch, &found.object, sealed, &needs, there).await? {
                 Ok(pages) => waiting.give(parts(&pages, &needs)),
                 Err(error) => Err(error),
             };
@@ -395,14 +401,14 @@ impl Reader {
         }
     }
 
-    /// The pages that ranges consist of, by where they begin. Some are `there` already.
+    /// The pages that ranges consist of, by where they begin. Some are `there` already; whether others are kept in memory.
     async fn pages(
         &self,
         fetch: &Fetch,
         object: &Path,
         sealed: &Sealed,
         ranges: &[Range<u64>],
-        there: &BTreeMap<u64, Bytes>,
+        (there, keeps): (&BTreeMap<u64, Bytes>, bool),
     ) -> Read<BTreeMap<u64, Bytes>> {
         let mut pages: BTreeMap<u64, Bytes> = BTreeMap::new();
         let mut missing = BTreeMap::new();
@@ -438,7 +444,9 @@ impl Reader {
                 if page.is(&bytes) {
                     // by itself, so that it does not keep its neighbours in memory
                     let bytes = Bytes::copy_from_slice(&bytes);
-                    self.remember_page(fetch, object, start, &bytes);
+                    if keeps {
+                        self.remember_page(fetch, object, start, &bytes);
+                    }
                     fetched.push((Piece::Page(object.clone(), start), bytes.clone()));
                     pages.insert(start, bytes);
                     missing.remove(&start);

@@ -88,8 +88,14 @@ impl SeriesStream<'_> {
                 Ok(streams) => streams,
                 Err(error) => return Some(Err(error)),
             };
-            let selection = self.selection.clone();
-            match compute(move || series(&streams, &selection)).await {
+            let found = match streams.are_little(&self.selection) {
+                true => Ok(series(&streams, &self.selection)),
+                false => {
+                    let selection = self.selection.clone();
+                    compute(move || series(&streams, &selection)).await
+                }
+            };
+            match found {
                 Ok(batch) if batch.is_empty() => {}
                 batch => return Some(batch.inspect_err(|_| self.spans.end()).map_err(ReadError::from)),
             }
@@ -140,6 +146,10 @@ pub(crate) fn pushed(
 
 /// One list of both, in order of labels and fingerprints. A series that was pushed and has samples too is one series.
 pub(super) fn join(stepped: Vec<Identified>, sampled: Vec<Identified>) -> Vec<Identified> {
+    // either is in order by itself
+    if stepped.is_empty() {
+        return sampled;
+    }
     let mut all = stepped;
     all.extend(sampled);
     sort(&mut all);
@@ -156,5 +166,5 @@ pub(super) fn join(stepped: Vec<Identified>, sampled: Vec<Identified>) -> Vec<Id
 
 /// In order of labels and fingerprints.
 pub(super) fn sort(series: &mut [Identified]) {
-    series.sort_by(|a, b| a.series.labels.cmp(&b.series.labels).then(a.fingerprint.cmp(&b.fingerprint)));
+    series.sort_by(samples::order);
 }

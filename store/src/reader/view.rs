@@ -297,8 +297,9 @@ impl Part {
             stepped = gathered.into_series(seen.start_ms, seen.end_ms);
             kept::hide(&mut stepped, kept_from.pushes_ms);
         }
+        let added: Vec<samples::Part> = added.iter().cloned().map(samples::Part::Rows).collect();
         let sampled = kept::seen(selection, kept_from.samples_ms)
-            .map(|seen| samples::gather(samples.iter().chain(added), &seen, needed, span));
+            .map(|seen| samples::gather(samples.iter().chain(&added), &seen, needed, span));
         join(stepped, sampled.unwrap_or_default())
     }
 }

@@ -213,9 +213,9 @@ type Times = arrow_array::PrimitiveArray<TimestampMicrosecondType>;
 pub(super) struct Columns<'a> {
     /// `__name__`, for the labels of all rows.
     name_label: Arc<str>,
-    name: Texts<'a>,
-    series: &'a arrow_array::Int64Array,
-    ts: &'a Times,
+    pub(super) name: Texts<'a>,
+    pub(super) series: &'a arrow_array::Int64Array,
+    pub(super) ts: &'a Times,
     /// `None` where nobody asks for values.
     value: Option<&'a arrow_array::Float64Array>,
     until: Option<&'a Times>,
@@ -225,7 +225,7 @@ pub(super) struct Columns<'a> {
     carry: Option<&'a arrow_array::Float64Array>,
     histogram_carry: Option<histogram::Reader<'a>>,
     histogram: Option<histogram::Reader<'a>>,
-    event: Texts<'a>,
+    pub(super) event: Texts<'a>,
     r#type: Option<Texts<'a>>,
     group: Option<&'a FixedSizeBinaryArray>,
     family: Option<Texts<'a>>,
@@ -233,10 +233,10 @@ pub(super) struct Columns<'a> {
     unit: Option<Texts<'a>>,
     key: Option<&'a FixedSizeBinaryArray>,
     body: Option<&'a arrow_array::Int64Array>,
-    label_names: Vec<Arc<str>>,
-    label_values: Vec<Texts<'a>>,
+    pub(super) label_names: Vec<Arc<str>>,
+    pub(super) label_values: Vec<Texts<'a>>,
     /// `None` where nobody asks for what is in it.
-    map: Option<&'a MapArray>,
+    pub(super) map: Option<&'a MapArray>,
 }
 
 impl<'a> Columns<'a> {

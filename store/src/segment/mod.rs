@@ -1,5 +1,7 @@
 //! One flush as one Parquet file: what it holds, apart from how it is encoded.
 
+mod batches;
+mod block;
 mod chunk;
 mod columns;
 mod compressor;
@@ -12,7 +14,9 @@ mod head;
 mod histogram;
 mod hybrid;
 mod index;
+mod label_column;
 mod label_values;
+mod listing;
 mod matched;
 mod needs;
 mod pages;
@@ -21,12 +25,13 @@ mod prune;
 mod row_group;
 mod rows;
 mod seal;
-mod series_list;
+mod series_table;
 mod sift;
 mod span;
 mod split;
 mod stream;
 mod texts;
+mod times;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -36,15 +41,17 @@ use model::{
     Change, GroupKey, Labels, MatchOp, Metadata, Push, RetryKey, Samples, Selection, Stamp, Teller, Value,
 };
 
+pub(crate) use block::{Block, Blocks};
 pub(crate) use decode::decode;
 pub(crate) use encode::{PAGED_ROWS_MIN, checksum, encode, encode_paged};
 pub use error::SegmentError;
 pub(crate) use label_values::LabelValues;
+pub(crate) use listing::Listing;
 pub(crate) use matched::{Look, Matched, Matching};
 pub(crate) use partial::{Decoding, Partial, Step, Wanted};
 pub(crate) use rows::{Lost, Rows, Told};
 pub(crate) use seal::{Page, Sealed, SealedFooter, footer_start};
-pub(crate) use series_list::{KnownRows, Listing, SeriesList};
+pub(crate) use series_table::{Columns, Keys, SeriesTable, expected_bytes as table_bytes};
 pub(crate) use sift::Fate;
 pub(crate) use span::{Mark, Place, Span, weight};
 pub(crate) use stream::Streamed;
@@ -61,6 +68,10 @@ const FORMAT_OF_SEGMENTS: u32 = 1;
 
 /// Fewer series are looked through without an index.
 const INDEXED_SERIES_MIN: usize = 32;
+
+/// To look at so many series and rows of them takes less than to have another thread do it.
+const LITTLE_SERIES_MAX: usize = 256;
+const LITTLE_ROWS_MAX: usize = 4_096;
 
 /// About what a label takes in memory.
 const LABEL_BYTES: usize = 64;
@@ -436,6 +447,14 @@ impl Segment {
     pub(crate) fn candidate_count(&self, selection: &Selection) -> usize {
         let (indexed, others) = self.candidates(selection, &Span::default());
         indexed.len() + others.len()
+    }
+
+    /// Whether the series that a selection asks for are found in no time.
+    pub(crate) fn is_little(&self, selection: &Selection) -> bool {
+        let series = self.named(selection.metric_name());
+        let rows = || self.series[series.end - 1].range.end - self.series[series.start].range.start;
+        let is_little = series.len() <= LITTLE_SERIES_MAX && (series.is_empty() || rows() <= LITTLE_ROWS_MAX);
+        is_little && self.head_rows() <= LITTLE_SERIES_MAX
     }
 
     /// Says that many selections will ask for some of the series each.

@@ -84,6 +84,9 @@ pub(crate) trait Decoding: Send + 'static {
     /// what they find, or one row group after the other: that comes later than bytes that nobody wants.
     const AT_ONCE_BYTES_MAX: u64 = 1 << 20;
 
+    /// Whether pages that are fetched for it are kept in memory: not, if what they hold is.
+    const KEEPS_PAGES: bool = true;
+
     /// All bytes that it may come to need: as ranges of whole pages, in any order.
     fn may_need(&self) -> &[Range<u64>];
 

@@ -124,12 +124,6 @@ impl Rows {
         extend_seldom(&mut self.lost_histograms, rows, None);
     }
 
-    /// Takes away the last row, of which nothing is said besides.
-    pub(super) fn pop_plain(&mut self) {
-        self.at_us.pop();
-        self.values.pop();
-    }
-
     /// What ended the value of a row, if that was before the next of its series.
     pub(crate) fn until_us(&self, row: usize) -> Option<i64> {
         self.until_us.get(row).copied().filter(|until_us| *until_us != NO_UNTIL_US)

@@ -211,6 +211,12 @@ impl Sealed {
         self.footer.series
     }
 
+    /// How many labels its series may have, each at most.
+    pub(crate) fn label_count(&self) -> usize {
+        let fields = self.metadata.schema().fields().iter().map(|field| field.name());
+        fields.filter(|name| !name.starts_with("__")).count() + self.footer.map_names.len()
+    }
+
     /// How often this was asked before.
     pub(crate) fn asked_before(&self) -> usize {
         self.asked.fetch_add(1, Ordering::Relaxed)
