@@ -9,6 +9,7 @@ mod pass;
 mod pool;
 mod ports;
 mod report;
+mod saved;
 mod scraper;
 mod target;
 
@@ -17,5 +18,6 @@ mod tests;
 
 pub use pool::{DroppedTarget, Pool};
 pub use ports::{Answered, Asked, Fetch, Sink};
+pub use saved::{SAVED_BYTES_MAX, SAVED_VERSION, Saved, SavedError};
 pub use scraper::{Due, ScrapeStats, Scraper};
 pub use target::{Health, Target, TargetError, TargetStatus};

@@ -36,6 +36,22 @@ struct Series {
 }
 
 impl Memory {
+    /// What another process knew: series that were there at the last scrape, and whether they end when they are no longer there.
+    pub(crate) fn of_last(series: impl Iterator<Item = (Labels, bool)>) -> Self {
+        let mut memory = Self { round: 1, ..Self::default() };
+        for (labels, ends) in series {
+            memory.places.insert(labels.clone(), memory.series.len());
+            memory.series.push(Series { labels, tracked: u64::from(ends), tracked_before: 0, seen: 1 });
+        }
+        memory
+    }
+
+    /// The series that were there at the last scrape, and whether they end when they are no longer there.
+    pub(crate) fn last(&self) -> impl Iterator<Item = (&Labels, bool)> {
+        let there = self.series.iter().filter(|series| self.round > 0 && series.seen == self.round);
+        there.map(|series| (&series.labels, series.tracked == self.round))
+    }
+
     /// A scrape begins, under the rules of a job: what becomes of a text under others does not count.
     pub(crate) fn begin(&mut self, job: &Arc<ScrapeConfig>) {
         self.round += 1;

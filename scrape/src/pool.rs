@@ -110,6 +110,22 @@ impl Pool {
         old.into_values().collect()
     }
 
+    /// Takes over what another process knew of the job's targets, as far as they are its own. Gives those that are gone.
+    pub(crate) fn restore(
+        &mut self,
+        targets: Vec<Arc<Target>>,
+        discovered: Vec<Labels>,
+        now_ms: i64,
+    ) -> Vec<Arc<Target>> {
+        self.targets = targets.into_iter().map(|target| (target, now_ms)).collect();
+        self.replace(discovered, now_ms)
+    }
+
+    /// What was discovered last.
+    pub(crate) fn discovered(&self) -> &[Labels] {
+        &self.discovered
+    }
+
     /// Takes over the targets of a job of the same name, as far as they are its own under its configuration. Gives those that are gone.
     pub(crate) fn take_over(&mut self, before: Self, now_ms: i64) -> Vec<Arc<Target>> {
         self.targets = before.targets;

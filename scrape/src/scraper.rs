@@ -15,6 +15,7 @@ use crate::pass::{self, Passed};
 use crate::pool::Pool;
 use crate::ports::{Answered, Asked, Fetch, Sink};
 use crate::report;
+use crate::saved::{Pairs, Saved, SavedJob};
 use crate::target::{Health, Target, TargetStatus};
 
 /// A scrape that begins this much later than planned is of the planned time, so that times are as regular as those of Prometheus.
@@ -110,14 +111,65 @@ impl Scraper {
         }
     }
 
+    /// What another process knew of the targets of these jobs. Those that are not known here are gone, until [`Self::discovered`] says
+    /// otherwise.
+    pub fn restore(&self, saved: Saved) {
+        let now_ms = self.clock.now_ms();
+        let mut state = self.lock();
+        let State { pools, gone } = &mut *state;
+        for (name, SavedJob { discovered, targets }) in saved.jobs {
+            let targets = targets.into_iter().map(|target| Arc::new(Target::of_saved(target))).collect();
+            match pools.iter_mut().find(|pool| pool.name() == name) {
+                Some(pool) => {
+                    let discovered = discovered.iter().map(Pairs::labels).collect();
+                    gone.extend(pool.restore(targets, discovered, now_ms));
+                }
+                None => gone.extend(targets),
+            }
+        }
+    }
+
+    /// What another process should know. Scrapes that are under way are waited for.
+    pub async fn saved(&self) -> Saved {
+        let known: Vec<(String, Vec<Pairs>, Vec<Arc<Target>>)> = self.pools(|pools| {
+            let of_pool = |pool: &Pool| {
+                let discovered = pool.discovered().iter().map(Pairs::from).collect();
+                (pool.name().to_owned(), discovered, pool.targets().cloned().collect())
+            };
+            pools.iter().map(of_pool).collect()
+        });
+        let mut saved = Saved::default();
+        for (name, discovered, targets) in known {
+            let mut job = SavedJob { discovered, targets: Vec::with_capacity(targets.len()) };
+            for target in targets {
+                job.targets.push(target.saved().await);
+            }
+            saved.jobs.insert(name, job);
+        }
+        saved
+    }
+
     /// What is to be done now. Targets that have been due more than once are so once.
     pub fn due(&self, now_ms: i64) -> Vec<Due> {
+        self.due_by(now_ms, |_, next_ms| next_ms <= now_ms)
+    }
+
+    /// What is to be done by whoever looks only now and then: of targets those that have been due since they were scraped last, or
+    /// will be within `soon_ms`, and those that were never scraped.
+    pub fn due_since_last(&self, now_ms: i64, soon_ms: i64) -> Vec<Due> {
+        self.due_by(now_ms, |target, _| {
+            let last_ms = target.status().last_scrape_ms;
+            last_ms.is_none_or(|last_ms| target.next_ms(last_ms + 1) <= now_ms + soon_ms)
+        })
+    }
+
+    fn due_by(&self, now_ms: i64, is_due: impl Fn(&Target, i64) -> bool) -> Vec<Due> {
         let mut state = self.lock();
         let mut due: Vec<_> = state.gone.drain(..).map(|target| Due { target, what: What::End }).collect();
         for pool in &mut state.pools {
             let mut planned = Vec::new();
             for (target, next_ms) in &mut pool.targets {
-                if *next_ms <= now_ms {
+                if is_due(target, *next_ms) {
                     planned.push((Arc::clone(target), *next_ms));
                     *next_ms = target.next_ms(now_ms + 1);
                 }

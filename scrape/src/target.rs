@@ -9,6 +9,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::memory::Memory;
+use crate::saved::{SavedSeries, SavedTarget};
 
 const ADDRESS: &str = "__address__";
 const SCHEME: &str = "__scheme__";
@@ -203,7 +204,41 @@ fn escaped(text: &str, plain: &[u8]) -> String {
     text.bytes().map(escaped).collect()
 }
 
+/// How often a target is asked of which only another process knew.
+const INTERVAL_MS: i64 = 60_000;
+
 impl Target {
+    /// A target as another process knew it.
+    pub(crate) fn of_saved(saved: SavedTarget) -> Self {
+        let SavedTarget { labels, url, last_scrape_ms, series } = saved;
+        let whole = labels.labels();
+        let mut labels = whole.to_builder();
+        labels.retain(|name| !name.starts_with(RESERVED));
+        let memory = Memory::of_last(series.into_iter().map(|series| (series.labels.labels(), series.ends)));
+        Self {
+            discovered: whole.clone(),
+            labels: labels.build(),
+            whole,
+            url,
+            interval_ms: INTERVAL_MS,
+            timeout_ms: INTERVAL_MS,
+            memory: Arc::new(AsyncMutex::new(memory)),
+            status: Mutex::new(TargetStatus { last_scrape_ms, ..TargetStatus::default() }),
+        }
+    }
+
+    /// What another process should know of it.
+    pub(crate) async fn saved(&self) -> SavedTarget {
+        let memory = self.memory.lock().await;
+        let series = memory.last().map(|(labels, ends)| SavedSeries { labels: labels.into(), ends });
+        SavedTarget {
+            labels: (&self.whole).into(),
+            url: self.url.clone(),
+            last_scrape_ms: self.status().last_scrape_ms,
+            series: series.collect(),
+        }
+    }
+
     /// What tells it from other targets of its job: all its labels but for how often it is scraped, and what is asked.
     pub(crate) fn key(&self) -> (Labels, String) {
         let mut labels = self.whole.to_builder();

@@ -226,3 +226,57 @@ async fn other_rules_count_at_once_and_another_interval_ends_nothing() {
     bench.configure(&dropping.replace("scrape_interval: 15s", "scrape_interval: 15s, scrape_timeout: 1s"));
     assert_eq!(values(&bench.scrape().await), [line("up", "1"), line("x", "1")]);
 }
+
+/// Another process that goes on where the first one was.
+async fn another(bench: &Bench, text: &str) -> Bench {
+    let saved = bench.scraper.saved().await;
+    let saved = crate::Saved::decode(&saved.encode().expect("fits")).expect("reads");
+    let other = Bench { clock: Arc::clone(&bench.clock), ..Bench::new("[]") };
+    let other =
+        Bench { scraper: Scraper::new(Arc::clone(&other.kept) as _, Arc::clone(&other.clock) as _), ..other };
+    let fetch = || Arc::clone(&other.pages) as Arc<dyn Fetch>;
+    other.scraper.replace(jobs(text).into_iter().map(|job| (job, fetch())).collect());
+    other.scraper.restore(saved);
+    other
+}
+
+/// What a tick of a minute writes.
+async fn tick(bench: &Bench) -> Vec<String> {
+    for due in bench.scraper.due_since_last(bench.clock.now_ms(), 30_000) {
+        bench.scraper.run(due).await;
+    }
+    bench.kept.take()
+}
+
+#[tokio::test]
+async fn another_process_goes_on() {
+    const TWO: &str = "[{job_name: j, scrape_interval: 1m, static_configs: [{targets: ['a:1']}]},\
+                       {job_name: k, scrape_interval: 5m, static_configs: [{targets: ['b:1']}]}]";
+    let first = Bench::new(TWO);
+    first.pages.set("x 1\ny 2\n");
+    let x = |of: &str, value: &str| format!("x{{{of}}} {value}");
+    let (a, b) = ("instance=\"a:1\", job=\"j\"", "instance=\"b:1\", job=\"k\"");
+    assert_eq!(tick(&first).await.len(), 6);
+
+    // the one of five minutes is not due yet, and what is not there ends
+    let second = another(&first, TWO).await;
+    second.clock.advance_ms(60_000);
+    second.pages.set("x 3\n");
+    for job in &jobs(TWO) {
+        let found = job.groups.iter().flat_map(TargetGroup::label_sets).collect();
+        second.scraper.discovered(&job.name, found);
+    }
+    let told = tick(&second).await;
+    assert_eq!(values(&told), [format!("up{{{a}}} 1"), x(a, "3"), format!("y{{{a}}} stale")]);
+
+    // a job that is gone ends, and targets that nobody can be asked for stay
+    let third = another(&second, ONE).await;
+    third.clock.advance_ms(60_000);
+    third.pages.set("x 4\n");
+    let told = tick(&third).await;
+    let ended = [format!("up{{{b}}} stale"), x(b, "stale"), format!("y{{{b}}} stale")];
+    let [up, first_x] = [format!("up{{{a}}} 1"), x(a, "4")];
+    assert_eq!(values(&told), [&up, &ended[0], &first_x, &ended[1], &ended[2]]);
+    let saved = third.scraper.saved().await;
+    assert_eq!((saved.jobs.len(), saved.jobs["j"].targets[0].series.len()), (1, 1));
+}
