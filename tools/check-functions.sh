@@ -14,7 +14,7 @@ glibc_max=2.34
 
 fail() { printf 'tools/check-functions.sh: %s\n' "$*" >&2; exit 1; }
 
-for name in push query alert compact extension; do
+for name in push query alert compact scrape extension; do
   [[ -x $folder/$name ]] || fail "$folder/$name is not there: make functions builds it"
   bytes=$(stat --format=%s "$folder/$name")
   glibc=$(objdump -T "$folder/$name" | grep -o 'GLIBC_[0-9.]*' | sed s/GLIBC_// | sort --version-sort --unique | tail -1)

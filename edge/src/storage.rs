@@ -278,6 +278,13 @@ impl Storage {
         RuleState::new(store, folder.join("state.json"))
     }
 
+    /// Where it is kept what is known of targets that are scraped now and then.
+    pub fn scrape_state(&self) -> RuleState {
+        let root = self.tenant.root(&self.prefix);
+        let store = Confined::new(Arc::clone(&self.store) as _, root.clone());
+        RuleState::new(Arc::new(store), root.join("scrape").join("state.json.zst"))
+    }
+
     /// Where notifications keep what they remember: a store, and the folder in it.
     pub fn notifications(&self) -> (Arc<dyn ObjectStore>, Path) {
         let (store, folder) = self.alerts();

@@ -22,6 +22,6 @@ pub use event::{Event, HttpEvent, UnknownEvent};
 pub use messages::Messages;
 pub use query_settings::{Memory, disk_cache, query_settings, type_labels};
 pub use run::{Invocation, RESERVE, run};
-pub use start::{log, started, storage, storage_variables};
+pub use start::{absolute, log, started, storage, storage_variables};
 pub use tokens::Tokens;
 pub use web::Web;

@@ -1,5 +1,7 @@
 //! What every function does before its first event: logs, and the storage, which is not contacted yet.
 
+use std::path::Path;
+
 use anyhow::Context;
 use edge::{Account, Storage};
 use tracing_subscriber::filter::LevelFilter;
@@ -34,4 +36,12 @@ pub async fn storage((url, endpoint): &(String, Option<String>)) -> anyhow::Resu
     Storage::open_as(url, endpoint.as_deref(), Account::ENVIRONMENT)
         .await
         .with_context(|| format!("MAYFLY_STORAGE {url}"))
+}
+
+/// A path below the function's folder, unless it is one of its own or an object.
+pub fn absolute(folder: &str, place: &str) -> String {
+    match place.starts_with("s3://") {
+        true => place.to_owned(),
+        false => Path::new(folder).join(place).display().to_string(),
+    }
 }

@@ -6,9 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mayfly_tests::{Fixture, mayfly};
+use serde_json::json;
 use tempfile::TempDir;
 use testkit::http::{self, Request, Response, Server};
-use testkit::server::escape;
+use testkit::lambda::Function;
+use testkit::server::{built, escape};
 
 #[track_caller]
 fn wait_for(what: &str, mut look: impl FnMut() -> bool) {
@@ -208,4 +210,120 @@ fn who_may_see_some_series_sees_their_targets_only() {
     ] {
         assert!(!get(path).contains("team-b"), "{path}: {}", get(path));
     }
+}
+
+/// The scrape function over a storage and a configuration, which is ended when it is dropped.
+fn scrape_function(storage: &str, config: &std::path::Path, more: &[(&str, &str)]) -> Function {
+    let mut variables = vec![
+        ("MAYFLY_STORAGE".to_owned(), storage.to_owned()),
+        ("MAYFLY_SCRAPE_CONFIG".to_owned(), config.display().to_string()),
+    ];
+    variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    Function::start(&built("scrape").unwrap(), &variables, Duration::from_secs(30)).unwrap()
+}
+
+fn tick(function: &mut Function) -> serde_json::Value {
+    serde_json::from_slice(&function.invoke(b"{}").unwrap()).unwrap()
+}
+
+fn scraped(targets: u64, scrapes: u64, failed: u64) -> serde_json::Value {
+    json!({"targets": targets, "scrapes": scrapes, "scrapesFailed": failed, "scrapesCutOff": 0})
+}
+
+#[test]
+fn the_function_scrapes_and_remembers() {
+    let fixture = Fixture::with_args(|_| ["--storage.ack", "stored"].map(str::to_owned).to_vec());
+    let storage = fixture.storage().display().to_string();
+    let folder = TempDir::new().unwrap();
+    let (config, files) = (folder.path().join("scrape.yml"), folder.path().join("targets.yml"));
+    let (one, other) = (Target::new("rows 1\nends 1\n"), Target::new("other 1\n"));
+    std::fs::write(
+        &config,
+        "global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: j\n  file_sd_configs: [{files: [targets.yml]}]\n",
+    )
+    .unwrap();
+    let targets = |targets: &[&Target]| {
+        let addresses: Vec<_> = targets.iter().map(|target| format!("'{}'", target.address())).collect();
+        std::fs::write(&files, format!("[{{targets: [{}]}}]", addresses.join(", "))).unwrap();
+    };
+    targets(&[&one, &other]);
+    let mut function = scrape_function(&storage, &config, &[]);
+    assert_eq!(tick(&mut function), scraped(2, 2, 0));
+    assert_eq!(ask(&fixture, "up"), ["1", "1"]);
+    assert_eq!(ask(&fixture, "rows + ends"), ["2"]);
+    assert_eq!(ask(&fixture, "sum(scrape_series_added)"), ["3"]);
+
+    // another process knows what this one has seen: what is no longer there ends, and nothing is new
+    drop(function);
+    *one.page.lock().unwrap() = "rows 2\n".to_owned();
+    let mut second = scrape_function(&storage, &config, &[]);
+    assert_eq!(tick(&mut second), scraped(2, 2, 0));
+    assert_eq!(ask(&fixture, "rows"), ["2"]);
+    assert!(ask(&fixture, "ends").is_empty());
+    assert_eq!(ask(&fixture, "sum(scrape_series_added)"), ["0"]);
+
+    // the first that looks ends what another has seen, of a target that is gone too
+    targets(&[&one]);
+    let mut third = scrape_function(&storage, &config, &[]);
+    assert_eq!(tick(&mut third), scraped(1, 1, 0));
+    assert!(ask(&fixture, "other").is_empty());
+    assert_eq!(ask(&fixture, "up"), ["1"]);
+
+    // whoever is warm knows what others have done since
+    *one.page.lock().unwrap() = "rows 3\nlate 1\n".to_owned();
+    assert_eq!(tick(&mut third), scraped(1, 1, 0));
+    drop(one);
+    let mut fourth = scrape_function(&storage, &config, &[]);
+    assert_eq!(tick(&mut fourth), scraped(1, 1, 1));
+    assert_eq!(ask(&fixture, "up"), ["0"]);
+    assert!(ask(&fixture, "rows").is_empty() && ask(&fixture, "late").is_empty());
+    assert_eq!(tick(&mut third), scraped(1, 1, 1));
+
+    // a mistake is told, and the last good configuration stays
+    let good = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, "scrape_configs: [{job_name: ''}]\n").unwrap();
+    let told = format!("{:?}", third.invoke(b"{}").expect_err("is mistaken"));
+    assert!(told.contains("MAYFLY_SCRAPE_CONFIG") && told.contains("job_name is empty"), "{told}");
+    assert!(!ask(&fixture, "up").is_empty());
+    std::fs::write(&config, good).unwrap();
+    assert_eq!(tick(&mut third), scraped(1, 1, 1));
+}
+
+#[test]
+fn the_function_goes_on_for_as_long_as_it_is_told_to() {
+    let fixture = Fixture::with_args(|_| ["--storage.ack", "stored"].map(str::to_owned).to_vec());
+    let folder = TempDir::new().unwrap();
+    let (config, target) = (folder.path().join("scrape.yml"), Target::new("rows 1\n"));
+    let text = format!("{GLOBAL}- job_name: j\n  static_configs: [{{targets: ['{}']}}]\n", target.address());
+    std::fs::write(&config, text).unwrap();
+    let storage = fixture.storage().display().to_string();
+    let mut function = scrape_function(&storage, &config, &[("MAYFLY_SCRAPE_FOR", "2s")]);
+    let told = tick(&mut function);
+    let scrapes = told["scrapes"].as_u64().unwrap();
+    assert!((6..=12).contains(&scrapes), "{told}");
+    assert_eq!(ask(&fixture, "count_over_time(rows[1m])"), [scrapes.to_string()]);
+}
+
+#[test]
+fn two_ticks_at_once_lose_nothing() {
+    let fixture = Fixture::with_args(|_| ["--storage.ack", "stored"].map(str::to_owned).to_vec());
+    let folder = TempDir::new().unwrap();
+    let (config, target) = (folder.path().join("scrape.yml"), Target::new("rows 1\nends 1\n"));
+    let text = format!("{GLOBAL}- job_name: j\n  static_configs: [{{targets: ['{}']}}]\n", target.address());
+    std::fs::write(&config, text).unwrap();
+    let storage = fixture.storage().display().to_string();
+    let start = || scrape_function(&storage, &config, &[]);
+    let mut functions = [start(), start(), start()];
+    for _ in 0..5 {
+        thread::scope(|scope| {
+            for function in &mut functions {
+                scope.spawn(|| tick(function));
+            }
+        });
+    }
+    assert_eq!(ask(&fixture, "up + rows + ends"), ["3"]);
+    *target.page.lock().unwrap() = "rows 2\n".to_owned();
+    assert_eq!(tick(&mut functions[0]), scraped(1, 1, 0));
+    assert!(ask(&fixture, "ends").is_empty());
+    assert_eq!(ask(&fixture, "rows"), ["2"]);
 }

@@ -17,7 +17,6 @@
 //! The answer says what the tick did. It fails if the state could not be read or written, or if alerts or notifications wait for
 //! a receiver, so that Lambda tries again: a tick that is repeated does what is left to do.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -81,12 +80,12 @@ async fn start(mut environment: Environment) -> anyhow::Result<Ticks> {
     }
     let folder = environment.text("LAMBDA_TASK_ROOT").unwrap_or_default();
     let rules = environment.list("MAYFLY_RULES");
-    let configuration = configuration.map(|place| absolute(&folder, &place));
-    let places: Vec<_> = rules.iter().map(|place| absolute(&folder, place)).collect();
+    let configuration = configuration.map(|place| mayfly_functions::absolute(&folder, &place));
+    let places: Vec<_> = rules.iter().map(|place| mayfly_functions::absolute(&folder, place)).collect();
     let alertmanagers = environment.list("MAYFLY_ALERTMANAGER_URL");
     let interval_ms = environment.duration_ms("MAYFLY_EVALUATION_INTERVAL");
     let notifications = environment.text("MAYFLY_ALERTMANAGER_CONFIG_FILE");
-    let notifications = notifications.map(|place| absolute(&folder, &place));
+    let notifications = notifications.map(|place| mayfly_functions::absolute(&folder, &place));
     let external_url = environment.text("MAYFLY_EXTERNAL_URL").unwrap_or_default();
     let heartbeat = environment.parsed("MAYFLY_HEARTBEAT_URL", Heartbeat::at);
     let memory = Memory::of(&mut environment);
@@ -128,14 +127,6 @@ async fn start(mut environment: Environment) -> anyhow::Result<Ticks> {
         None => source,
     };
     Ok(Ticks { evaluator, query, source, heartbeat, notifications, in_force: Mutex::default() })
-}
-
-/// A path below the function's folder, unless it is one of its own or an object.
-fn absolute(folder: &str, place: &str) -> String {
-    match place.starts_with("s3://") {
-        true => place.to_owned(),
-        false => Path::new(folder).join(place).display().to_string(),
-    }
 }
 
 impl Notifications {
