@@ -367,6 +367,19 @@ fn what_is_refused_is_dropped_and_counted() {
 }
 
 #[test]
+fn without_reports_it_is_sent_when_the_next_invocation_begins() {
+    let fixture = Fixture::new();
+    let gateway = fixture.server().gateway.clone();
+    let variables = [("MAYFLY_GATEWAY", gateway.as_str()), ("AWS_SAM_LOCAL", "true")];
+    let mut measured = Measured::start(&variables, Duration::from_secs(5), called());
+    (0..3).for_each(|_| measured.invoke("ok").unwrap());
+    measured.shut_down();
+    check(&fixture, &of_calls(3.0));
+    assert!(measured.log().contains("there is no Telemetry API here"), "{}", measured.log());
+    fixture.check("aws_lambda_invocations_total", &[]);
+}
+
+#[test]
 fn requests_say_who_sends() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let keep = Arc::clone(&seen);

@@ -183,6 +183,11 @@ impl RuntimeApi {
         }
     }
 
+    /// As an emulator that has no Telemetry API.
+    pub(super) fn without_telemetry(&self) {
+        self.shared.telemetry.is_absent();
+    }
+
     /// How long the last invocation took to be answered: its caller waits no longer, whatever extensions do.
     pub fn last_reply(&self) -> Duration {
         self.shared.lock().last_reply

@@ -30,7 +30,7 @@ pub struct Sandbox {
 
 impl Sandbox {
     /// Starts `extension`, whose log goes to the file `log`, and then the program of the function, if one is given, as Lambda does:
-    /// with `variables` on top of its own. `timeout` is the function's.
+    /// with `variables` on top of its own; `AWS_SAM_LOCAL=true` is SAM's emulator. `timeout` is the function's.
     ///
     /// # Errors
     /// If a program cannot be run, or does not get as far as to wait for an invocation.
@@ -42,6 +42,10 @@ impl Sandbox {
         log: &Path,
     ) -> io::Result<Self> {
         let api = RuntimeApi::start()?;
+        // which has no Telemetry API
+        if variables.iter().any(|(name, value)| name == "AWS_SAM_LOCAL" && value == "true") {
+            api.without_telemetry();
+        }
         let mut command = Command::new(extension);
         let stderr = File::options().create(true).append(true).open(log)?;
         let extension = with_environment(&mut command, &api, variables).stderr(stderr).spawn()?;

@@ -23,6 +23,8 @@ pub(super) struct Telemetry {
 
 #[derive(Debug, Default)]
 struct State {
+    /// There is no such API here.
+    is_absent: bool,
     told: Vec<Value>,
     subscribers: Vec<Sender<Value>>,
 }
@@ -46,6 +48,11 @@ impl Telemetry {
         let Some(wait_ms @ 25..=30_000) = body["buffering"]["timeoutMs"].as_u64() else {
             return refused("expected a timeoutMs from 25 to 30000");
         };
+        if self.lock().is_absent {
+            // as SAM's emulator says it
+            let text = "Telemetry API is not supported";
+            return Response::new(202).body(json!({ "errorMessage": text, "errorType": text }).to_string());
+        }
         let place = place.replace(SANDBOX, "127.0.0.1");
         let (sender, events) = mpsc::channel();
         thread::spawn(move || deliver(&place, &events, Duration::from_millis(wait_ms)));
@@ -56,6 +63,11 @@ impl Telemetry {
         }
         state.subscribers.push(sender);
         Response::new(200).body("\"OK\"")
+    }
+
+    /// From now on there is no such API.
+    pub(super) fn is_absent(&self) {
+        self.lock().is_absent = true;
     }
 
     /// Tells of something that has happened.

@@ -46,6 +46,8 @@ struct Known {
     /// The oldest first.
     invocations: VecDeque<Invocation>,
     events: u64,
+    /// How often the platform said that it could not tell something.
+    losses: u64,
     has_init: bool,
 }
 
@@ -121,6 +123,7 @@ impl Telemetry {
                 families
             }
             Event::Lost { reports } => {
+                known.losses += 1;
                 self.stats.lost_reports(reports);
                 return;
             }
@@ -140,9 +143,13 @@ impl Telemetry {
         self.lock().events
     }
 
-    /// Waits until the function is done with an invocation; false if that was not told in time.
+    /// Waits until the function is done with an invocation; false if that was not told in time. Where the platform loses what it had to
+    /// tell, that may have been among it, and nobody waits any longer: the time is billed.
     pub(crate) async fn is_done(&self, id: &str, until: Instant) -> bool {
-        let is_done = |known: &Known| known.invocations.iter().any(|one| one.id == id && one.is_done);
+        let losses = self.lock().losses;
+        let is_done = |known: &Known| {
+            known.losses > losses || known.invocations.iter().any(|one| one.id == id && one.is_done)
+        };
         self.wait(until, is_done).await
     }
 

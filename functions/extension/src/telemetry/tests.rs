@@ -140,6 +140,18 @@ async fn the_end_of_an_invocation_is_waited_for() {
     );
     assert!(told == 200 && is_done);
     assert!(!telemetry.are_reported(soon()).await);
+    // what is lost may have been the end
+    telemetry.begins("2");
+    let lost = event("logsDropped", json!({ "droppedRecords": 1, "droppedBytes": 9, "reason": "slow" }));
+    let (_, is_done) = futures::join!(
+        async {
+            tokio::task::yield_now().await;
+            take(&telemetry, &json!([lost]))
+        },
+        telemetry.is_done("2", later)
+    );
+    assert!(is_done);
+    take(&telemetry, &json!([report("2", "success")]));
     take(&telemetry, &json!([report("1", "success")]));
     assert!(telemetry.are_reported(soon()).await);
 }
