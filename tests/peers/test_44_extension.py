@@ -110,8 +110,9 @@ def test_whatever_becomes_of_an_invocation_it_arrives_once(tmp_path, folder_serv
     check(folder_server, of_function(job, 4, 2) | of_platform(6, errors=2, timeouts=1, sandboxes=2))
     ((labels, _),) = instant(folder_server.query, f'shop_orders_total{{job="{job}",kind="toy"}}').items()
     assert LABELS.items() <= dict(labels).items()
-    (timed_out,) = [value(folder_server, "histogram_quantile(1, aws_lambda_duration_seconds)")]
-    assert timed_out == pytest.approx(TIMEOUT_MS / 1_000, rel=0.1)
+    # a busy machine is late
+    longest = value(folder_server, "histogram_quantile(1, aws_lambda_duration_seconds)")
+    assert TIMEOUT_MS / 1_000 <= longest < 1.5 * TIMEOUT_MS / 1_000
 
 
 class Wire:
@@ -154,7 +155,7 @@ class Wire:
 @pytest.mark.parametrize("language", ["py", "js"])
 def test_a_storage_that_is_away_for_three_invocations_loses_nothing(tmp_path, seaweedfs, s3_server, s3_url, language):
     wire = Wire(seaweedfs.endpoint)
-    env = {**seaweedfs.env, "MAYFLY_STORAGE": s3_url, "MAYFLY_S3_ENDPOINT": wire.endpoint, "MAYFLY_SEND_TIMEOUT": "200ms"}
+    env = {**seaweedfs.env, "MAYFLY_STORAGE": s3_url, "MAYFLY_S3_ENDPOINT": wire.endpoint, "MAYFLY_SEND_TIMEOUT": "800ms"}
     function = Function(tmp_path, language, **env)
     job = f"shop-{language}"
     function.invoke()
