@@ -42,8 +42,9 @@ resource "aws_lambda_event_source_mapping" "messages" {
 locals {
   # the next tick does what is left to do, so none is worth much later
   ticks = {
-    alert   = { arn = module.alert.arn, name = module.alert.name, rate = "1 minute", retries = 1, age_seconds = 60 }
-    compact = { arn = module.compact.arn, name = module.compact.name, rate = "${var.compact_minutes} minutes", retries = 0, age_seconds = 300 }
+    alert   = { arn = module.alert.arn, name = module.alert.name, rate = "1 minute", retries = 1, age_seconds = 60, runs = var.ticks }
+    scrape  = { arn = module.scrape.arn, name = module.scrape.name, rate = "1 minute", retries = 0, age_seconds = 60, runs = var.ticks && var.scrape_config != "" }
+    compact = { arn = module.compact.arn, name = module.compact.name, rate = "${var.compact_minutes} minutes", retries = 0, age_seconds = 300, runs = var.ticks }
   }
 }
 
@@ -51,7 +52,7 @@ resource "aws_scheduler_schedule" "tick" {
   for_each            = local.ticks
   name                = "${var.name}-${each.key}"
   schedule_expression = "rate(${each.value.rate})"
-  state               = var.ticks ? "ENABLED" : "DISABLED"
+  state               = each.value.runs ? "ENABLED" : "DISABLED"
 
   flexible_time_window {
     mode = "OFF"

@@ -95,6 +95,34 @@ module "alert" {
   tags        = var.tags
 }
 
+module "scrape" {
+  source          = "./function"
+  name            = "${var.name}-scrape"
+  package         = "${var.packages}/scrape.zip"
+  architecture    = var.architecture
+  memory_mib      = 512
+  timeout_seconds = 58
+  environment = merge(local.common, {
+    MAYFLY_SCRAPE_CONFIG = var.scrape_config
+    MAYFLY_SCRAPE_FOR    = var.scrape_for
+  })
+  statements = [
+    local.list,
+    { sid = "Objects", actions = ["s3:GetObject"], resources = ["${local.objects}/*"] },
+    # what is scraped, and what is remembered of targets
+    {
+      sid       = "Written"
+      actions   = ["s3:PutObject"]
+      resources = ["${local.objects}/default/samples/*", "${local.objects}/default/exemplars/*", "${local.objects}/default/scrape/*"]
+    },
+    { sid = "Jobs", actions = ["s3:GetObject"], resources = ["${aws_s3_bucket.this.arn}/rules/*"] },
+  ]
+  failure     = "Targets were not scraped, or not all of them in time, see the log."
+  alarm_topic = var.alarm_topic
+  log_days    = var.log_days
+  tags        = var.tags
+}
+
 module "compact" {
   source          = "./function"
   name            = "${var.name}-compact"

@@ -33,6 +33,11 @@ output "alert_function" {
   description = "For a tick on demand: aws lambda invoke."
 }
 
+output "scrape_function" {
+  value       = module.scrape.name
+  description = "To scrape on demand: aws lambda invoke."
+}
+
 output "compact_function" {
   value       = module.compact.name
   description = "To merge on demand: aws lambda invoke."

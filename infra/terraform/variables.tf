@@ -17,7 +17,7 @@ variable "bucket" {
 
 variable "packages" {
   type        = string
-  description = "The folder with push.zip, query.zip, alert.zip, compact.zip and extension.zip, as `make -C infra/terraform packages` leaves them."
+  description = "The folder with push.zip, query.zip, alert.zip, scrape.zip, compact.zip and extension.zip, as `make -C infra/terraform packages` leaves them."
 }
 
 variable "architecture" {
@@ -82,6 +82,23 @@ variable "alertmanager_config_file" {
   description = "Alertmanager's configuration, s3://BUCKET/rules/NAME in the bucket made here: receivers are notified by it, without an Alertmanager."
 }
 
+variable "scrape_config" {
+  type        = string
+  default     = ""
+  description = "Prometheus' configuration with scrape_configs, s3://BUCKET/rules/NAME in the bucket made here. Empty: nothing is scraped."
+}
+
+variable "scrape_for" {
+  type        = string
+  default     = ""
+  description = "How long the scrape function goes on each minute, like 50s. Empty: each target that is due is scraped once."
+
+  validation {
+    condition     = can(regex("^([0-9]+(ms|[sm]))*$", var.scrape_for))
+    error_message = "scrape_for: expected a duration like 50s."
+  }
+}
+
 variable "external_url" {
   type        = string
   default     = ""
@@ -109,7 +126,7 @@ variable "retention" {
 variable "ticks" {
   type        = bool
   default     = true
-  description = "Whether rules are evaluated every minute, and segments merged."
+  description = "Whether rules are evaluated every minute, targets scraped, and segments merged."
 }
 
 variable "compact_minutes" {

@@ -102,6 +102,15 @@ def test_what_checkov_finds_is_explained(tmp_path, monkeypatch):
             },
         ),
         (
+            "Scrape",
+            {
+                "List": {"s3:ListBucket"},
+                "Objects": {"s3:GetObject"},
+                "Written": {"s3:PutObject"},
+                "Jobs": {"s3:GetObject"},
+            },
+        ),
+        (
             "Compact",
             {
                 "List": {"s3:ListBucket"},

@@ -30,6 +30,11 @@ groups:
     expr: rows{job="few"} < 50
     labels: {severity: page}
 """
+JOBS = """
+scrape_configs:
+- job_name: alertmanager
+  static_configs: [{targets: ['%s']}]
+"""
 # MiniStack's root, which may create what the stack has
 ROOT = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
 
@@ -41,7 +46,7 @@ class Stack:
         self.folder, self.endpoint = folder, ministack.endpoint
         binaries = folder / "binaries"
         binaries.mkdir()
-        for name in ("push", "query", "alert", "compact", "extension"):
+        for name in ("push", "query", "alert", "scrape", "compact", "extension"):
             # with their symbols they are more than Lambda takes
             subprocess.run(["strip", "-o", binaries / name, built(name)], check=True)
         template = folder / "built" / "template.yaml"
@@ -52,8 +57,10 @@ class Stack:
         rules = template.parent / "Alert" / "rules"
         assert (rules / "jobs.yml").is_file()
         (rules / "test.yml").write_text(RULES)
+        target = urllib.parse.urlsplit(alertmanager).netloc
+        (template.parent / "Scrape" / "scrape.yml").write_text(JOBS % target)
         parameters = {"EndpointUrl": self.endpoint, "TokenSha256": TOKEN_SHA256, "AlertmanagerUrl": alertmanager}
-        parameters |= {"Rules": "rules/test.yml", "CompactMinutes": "2"}
+        parameters |= {"Rules": "rules/test.yml", "CompactMinutes": "2", "ScrapeConfig": "scrape.yml"}
         overrides = [f"{name}={value}" for name, value in parameters.items()]
         self.sam("deploy", "--template-file", template, "--no-confirm-changeset", "--parameter-overrides", *overrides)
         stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
@@ -162,6 +169,14 @@ def test_a_scheduled_tick_reaches_an_alertmanager(stack, webhook):
     assert "FunctionError" not in invoked and said["rulesFailed"] == 0, said
 
 
+def test_targets_are_scraped(stack):
+    invoked = stack.client("lambda").invoke(FunctionName=stack.outputs["ScrapeFunction"], Payload=b"{}")
+    said = json.loads(invoked["Payload"].read())
+    assert "FunctionError" not in invoked and said["targets"] == 1, said
+    # the schedule may have come first
+    assert stack.value('up{job="alertmanager"}') == "1"
+
+
 def test_segments_are_merged_on_demand(stack):
     assert stack.call("PushUrl", "PUT", "/metrics/job/merged", "merged 1\n").status == 200
     invoked = stack.client("lambda").invoke(FunctionName=stack.outputs["CompactFunction"], Payload=b"{}")
@@ -189,6 +204,7 @@ def test_segments_are_merged_by_schedule(stack):
         ("Push", "put metrics/default/pushes/hot/x", ["delete metrics/default/pushes/hot/x", "put other/x", "get rules/x"]),
         ("Query", "get metrics/default/pushes/x", ["put metrics/default/pushes/x", "delete metrics/x", "get other/x"]),
         ("Alert", "put metrics/default/alerts/x", ["put metrics/default/pushes/x", "delete metrics/default/alerts/x", "get other/x"]),
+        ("Scrape", "put metrics/default/scrape/x", ["put metrics/default/pushes/x", "delete metrics/default/scrape/x", "get other/x"]),
         ("Compact", "delete metrics/default/pushes/x", ["put other/x", "get rules/x", "delete other/x"]),
     ],
 )

@@ -89,7 +89,7 @@ def test_it_is_valid_and_so_is_its_example(terraform, module):
 
 def test_its_own_tests_pass(terraform, module):
     told = terraform.run(module, "test", "-no-color")
-    assert re.search(r"^Success! 3 passed, 0 failed", told, re.MULTILINE), told
+    assert re.search(r"^Success! 4 passed, 0 failed", told, re.MULTILINE), told
 
 
 @pytest.mark.parametrize(
@@ -221,14 +221,14 @@ def test_both_have_the_same_queues(applied, sam):
 def test_packages_hold_a_program_that_may_be_run(tmp_path):
     bootstraps, packages, seen = tmp_path / "bootstraps", tmp_path / "packages", []
     bootstraps.mkdir()
-    for name in ("push", "query", "alert", "compact", "extension"):
+    for name in ("push", "query", "alert", "scrape", "compact", "extension"):
         (bootstraps / name).write_text(f"#!/bin/sh\necho {name}\n")
         (bootstraps / name).chmod(0o755)
     for _ in range(2):
         command = ["make", "-C", MODULE, "packages", f"BOOTSTRAPS={bootstraps}", f"PACKAGES={packages}"]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
         seen.append({path.name: path.read_bytes() for path in packages.iterdir()})
-    assert set(seen[0]) == {"push.zip", "query.zip", "alert.zip", "compact.zip", "extension.zip"}
+    assert set(seen[0]) == {"push.zip", "query.zip", "alert.zip", "scrape.zip", "compact.zip", "extension.zip"}
     assert seen[0] == seen[1]
     for name in seen[0]:
         with zipfile.ZipFile(packages / name) as package:

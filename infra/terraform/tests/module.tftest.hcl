@@ -32,8 +32,8 @@ run "without_a_token" {
   }
 
   assert {
-    condition     = { for name, tick in aws_scheduler_schedule.tick : name => tick.state } == { alert = "ENABLED", compact = "ENABLED" }
-    error_message = "Rules are evaluated, and segments merged."
+    condition     = { for name, tick in aws_scheduler_schedule.tick : name => tick.state } == { alert = "ENABLED", scrape = "DISABLED", compact = "ENABLED" }
+    error_message = "Rules are evaluated, and segments merged; without jobs nothing is scraped."
   }
 
   assert {
@@ -92,7 +92,7 @@ run "with_tokens" {
   }
 
   assert {
-    condition     = { for name, tick in aws_scheduler_schedule.tick : name => tick.state } == { alert = "DISABLED", compact = "DISABLED" }
+    condition     = { for name, tick in aws_scheduler_schedule.tick : name => tick.state } == { alert = "DISABLED", scrape = "DISABLED", compact = "DISABLED" }
     error_message = "No rules are evaluated, and nothing is merged."
   }
 
@@ -127,4 +127,21 @@ run "mistakes_are_told" {
     var.retention,
     var.token_sha256,
   ]
+}
+
+run "with_jobs_to_scrape" {
+  variables {
+    scrape_config = "s3://bucket/rules/scrape.yml"
+    scrape_for    = "50s"
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.tick["scrape"].state == "ENABLED" && aws_scheduler_schedule.tick["scrape"].schedule_expression == "rate(1 minute)"
+    error_message = "Targets are scraped every minute."
+  }
+
+  assert {
+    condition     = module.scrape.environment.MAYFLY_SCRAPE_CONFIG == "s3://bucket/rules/scrape.yml" && module.scrape.environment.MAYFLY_SCRAPE_FOR == "50s"
+    error_message = "The function is told what it scrapes."
+  }
 }
