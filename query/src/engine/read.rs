@@ -175,11 +175,15 @@ impl Batches {
     }
 
     /// One batch is in order as it is; what has the same labels stays in order of the batches.
-    fn in_order(mut self) -> Vec<Series> {
-        if self.are_several {
-            self.series.sort_by(|a, b| a.labels.cmp(&b.labels));
+    fn in_order(self) -> Vec<Series> {
+        if !self.are_several {
+            return self.series;
         }
-        self.series
+        // places are moved more easily than series
+        let mut order: Vec<usize> = (0..self.series.len()).collect();
+        order.sort_by(|a, b| self.series[*a].labels.cmp(&self.series[*b].labels));
+        let mut series: Vec<Option<Series>> = self.series.into_iter().map(Some).collect();
+        order.into_iter().filter_map(|place| series[place].take()).collect()
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use foldhash::HashSet;
+
 use model::{Labels, NeededLabels, Selection};
 
 use super::files::Plan;
@@ -10,7 +12,7 @@ use super::open::{Opened, Parts};
 use super::request::Request;
 use super::{Answer, ReadError, Reader, Usage, cuts, fetch::Fetch, stream};
 use crate::compute::compute;
-use crate::segment::Span;
+use crate::segment::{SeriesTable, Span};
 use crate::stats::count;
 
 /// What is asked of the labels of some series.
@@ -25,14 +27,39 @@ enum Asked {
 /// What was found of that.
 #[derive(Debug, Default)]
 struct Seen {
-    sets: BTreeSet<Labels>,
-    texts: BTreeSet<Arc<str>>,
+    sets: HashSet<Labels>,
+    texts: HashSet<Arc<str>>,
 }
 
 /// The place of a file of which some rows are of another time, and the texts that it may have.
 type Cut = (usize, Vec<Arc<str>>);
 
+/// What a table tells.
+enum Told {
+    Sets(Arc<[Labels]>),
+    Texts(Vec<Arc<str>>),
+}
+
+/// To look at so many series takes less than to have another thread do it.
+const AT_ONCE_SERIES_MAX: usize = 100_000;
+const AT_ONCE_SETS_MAX: usize = 1_000;
+
+fn in_order<T: Ord>(seen: HashSet<T>) -> Vec<T> {
+    let mut all: Vec<T> = seen.into_iter().collect();
+    all.sort_unstable();
+    all
+}
+
 impl Asked {
+    /// What a table tells of it; `None` if only rows do.
+    fn told(&self, table: &SeriesTable, within: &Selection) -> Option<Told> {
+        match self {
+            Self::Sets(needed) => table.label_sets(within, needed).map(Told::Sets),
+            Self::Names => table.label_names(within).map(Told::Texts),
+            Self::Values(name) => table.label_values(within, name).map(Told::Texts),
+        }
+    }
+
     /// The labels that have to be read.
     fn needed(&self) -> NeededLabels {
         match self {
@@ -69,7 +96,7 @@ impl Reader {
         needed: &NeededLabels,
     ) -> Result<Answer<Vec<Labels>>, ReadError> {
         let answer = self.seen(selections, &Asked::Sets(needed.clone())).await?;
-        Ok(answer.map(|seen| seen.sets.into_iter().collect()))
+        Ok(answer.map(|seen| in_order(seen.sets)))
     }
 
     /// The values of a label over those series, in order.
@@ -82,7 +109,7 @@ impl Reader {
         selections: &[Selection],
     ) -> Result<Answer<Vec<Arc<str>>>, ReadError> {
         let answer = self.seen(selections, &Asked::Values(name.into())).await?;
-        Ok(answer.map(|seen| seen.texts.into_iter().collect()))
+        Ok(answer.map(|seen| in_order(seen.texts)))
     }
 
     /// The names of the labels of those series, in order.
@@ -91,7 +118,7 @@ impl Reader {
     /// As for [`Reader::series`].
     pub async fn label_names(&self, selections: &[Selection]) -> Result<Answer<Vec<Arc<str>>>, ReadError> {
         let answer = self.seen(selections, &Asked::Names).await?;
-        Ok(answer.map(|seen| seen.texts.into_iter().collect()))
+        Ok(answer.map(|seen| in_order(seen.texts)))
     }
 
     /// What is asked of those series. They come one after the other: all of them at once may be too many.
@@ -151,7 +178,7 @@ impl Reader {
         let of_rest = selection.clone();
         let rest = compute(move || stream::series(&streams, &of_rest)).await?;
         rest.into_iter().for_each(|identified| asked.see(identified.series.labels, &mut seen));
-        let texts: BTreeSet<Arc<str>> = cut.into_iter().flat_map(|(_, texts)| texts).collect();
+        let texts: HashSet<Arc<str>> = cut.into_iter().flat_map(|(_, texts)| texts).collect();
         for span in cuts::spans(of_cut.marks(), self.settings.batch_rows, of_cut.aggregates) {
             // there are no others
             if texts.is_subset(&seen.texts) {
@@ -252,10 +279,19 @@ impl Reader {
         // who asks for all series reads all labels anyway
         let at_once = within.matchers.is_empty();
         let Some(list) = self.listed(fetch, parts, at_once).await? else { return Ok(false) };
-        let (within, needed, only_names) = (within.clone(), asked.needed(), matches!(asked, Asked::Names));
-        let sets = compute(move || list.label_sets(&within, &needed, only_names)).await?;
-        let Some(sets) = sets else { return Ok(false) };
-        sets.iter().for_each(|labels| asked.see(labels.clone(), seen));
+        // texts are soon seen, most of the time
+        let at_once_max = if matches!(asked, Asked::Sets(_)) { AT_ONCE_SETS_MAX } else { AT_ONCE_SERIES_MAX };
+        let told = if list.candidate_count(within, &Span::default()) <= at_once_max {
+            asked.told(&list, within)
+        } else {
+            let (within, asked) = (within.clone(), asked.clone());
+            compute(move || asked.told(&list, &within)).await?
+        };
+        match told {
+            Some(Told::Sets(sets)) => seen.sets.extend(sets.iter().cloned()),
+            Some(Told::Texts(texts)) => seen.texts.extend(texts),
+            None => return Ok(false),
+        }
         Ok(true)
     }
 }

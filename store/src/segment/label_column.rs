@@ -51,11 +51,15 @@ pub(super) enum Verdicts<'a> {
 impl LabelColumn {
     /// The value of a label in the same memory each time, where that is worth while.
     pub(super) fn shared(&self, place: usize) -> Option<Arc<str>> {
-        let index = self.codes[place].checked_sub(1)? as usize;
-        Some(match self.texts.shared.get(index) {
+        Some(self.value(self.codes[place].checked_sub(1)? as usize))
+    }
+
+    /// One of its values.
+    pub(super) fn value(&self, index: usize) -> Arc<str> {
+        match self.texts.shared.get(index) {
             Some(shared) => Arc::clone(shared.get_or_init(|| self.texts.get(index).into())),
             None => self.texts.get(index).into(),
-        })
+        }
     }
 
     pub(super) fn text(&self, place: usize) -> Option<&str> {

@@ -45,6 +45,8 @@ impl Listing {
 impl Decoding for Listing {
     type Done = Box<SeriesTable>;
 
+    const KEEPS_PAGES: bool = false;
+
     fn may_need(&self) -> &[Range<u64>] {
         self.batches.may_need()
     }

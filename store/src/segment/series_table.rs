@@ -29,7 +29,7 @@ pub(crate) struct SeriesTable {
     /// First and last time of any row.
     times_us: (i64, i64),
     /// The label sets that were asked for of all series.
-    kept: Mutex<Vec<(Asked, Arc<[Labels]>)>>,
+    kept: Mutex<Vec<(NeededLabels, Arc<[Labels]>)>>,
 }
 
 /// What a table consists of.
@@ -46,9 +46,6 @@ pub(super) struct Parts {
     pub(super) known_starts: Vec<u32>,
     pub(super) known_us: Vec<i64>,
 }
-
-/// Which labels, and whether only their names.
-type Asked = (NeededLabels, bool);
 
 /// So many answers are kept about all series of a file.
 const KEPT_MAX: usize = 4;
@@ -331,50 +328,31 @@ impl SeriesTable {
     }
 
     /// The label sets of the series that match and have a row within the selection's time, with the labels that are needed and each
-    /// once; `None` if only the rows themselves tell which series have one. `only_names`: of label sets with the same names one is enough.
-    pub(crate) fn label_sets(
-        &self,
-        selection: &Selection,
-        needed: &NeededLabels,
-        only_names: bool,
-    ) -> Option<Arc<[Labels]>> {
-        let times_us = micros(selection);
-        let is_whole = times_us.0 <= self.times_us.0 && self.times_us.1 <= times_us.1;
-        let is_all = selection.matchers.is_empty() && is_whole;
-        let asked = (needed.clone(), only_names);
-        if is_all && let Some((_, found)) = self.kept().iter().find(|(of, _)| *of == asked) {
+    /// once; `None` if only the rows themselves tell which series have one.
+    pub(crate) fn label_sets(&self, selection: &Selection, needed: &NeededLabels) -> Option<Arc<[Labels]>> {
+        let is_all = selection.matchers.is_empty() && self.is_within(selection);
+        if is_all && let Some((_, found)) = self.kept().iter().find(|(of, _)| of == needed) {
             return Some(Arc::clone(found));
         }
         let columns = self.columns(needed);
         let keys = self.keys(&columns);
         let name_label = Arc::from(Labels::NAME);
-        let (mut seen, mut sets, mut perhaps) = (HashSet::default(), Vec::new(), Vec::new());
-        let mut see = |place: usize| {
+        let (mut by_key, mut by_labels) = (HashSet::default(), HashSet::default());
+        let mut sets = Vec::new();
+        let is_known = self.each_seen(selection, |place, is_seen| {
             let is_new = match &keys {
-                Some(keys) if !only_names => seen.insert(Seen::Key(keys.of(place))),
-                _ if only_names => {
-                    seen.insert(Seen::Names(self.texts(place, &columns).map(|(n, _)| n).collect()))
-                }
-                _ => seen.insert(Seen::Labels(self.labels(place, &columns, &name_label))),
+                Some(keys) if is_seen => by_key.insert(keys.of(place)),
+                Some(keys) => return by_key.contains(&keys.of(place)),
+                None if is_seen => by_labels.insert(self.labels(place, &columns, &name_label)),
+                None => return false,
             };
             if is_new {
                 sets.push(self.labels(place, &columns, &name_label));
             }
-        };
-        for place in self.matching(selection, &Span::default()) {
-            let place = place as usize;
-            match is_whole.then_some(true).or_else(|| self.is_seen(place, times_us)) {
-                Some(true) => see(place),
-                Some(false) => {}
-                None => perhaps.push(place),
-            }
-        }
-        // which of these have one is not known, unless others have the same labels
-        let is_known = |place: &usize| match &keys {
-            Some(keys) if !only_names => seen.contains(&Seen::Key(keys.of(*place))),
-            _ => false,
-        };
-        if !perhaps.iter().all(is_known) {
+            // there may be others
+            false
+        });
+        if !is_known {
             return None;
         }
         let found: Arc<[Labels]> = sets.into();
@@ -384,23 +362,125 @@ impl SeriesTable {
             if kept.len() >= KEPT_MAX {
                 kept.remove(0);
             }
-            kept.push((asked, Arc::clone(&found)));
+            kept.push((needed.clone(), Arc::clone(&found)));
         }
         Some(found)
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<(Asked, Arc<[Labels]>)>> {
+    /// The names of the labels of those series; `None` if only rows tell.
+    pub(crate) fn label_names(&self, selection: &Selection) -> Option<Vec<Arc<str>>> {
+        let mut seen = Flags::of(self.parts.columns.len() + 1);
+        let is_known = self.each_seen(selection, |place, is_seen| {
+            let columns = self.parts.columns.iter().enumerate();
+            let mut own = columns.filter(|(_, column)| column.code(place) > 0).map(|(index, _)| index + 1);
+            let name = (!self.name(place).is_empty()).then_some(0);
+            match is_seen {
+                true => {
+                    name.into_iter().chain(own).for_each(|index| seen.set(index));
+                    seen.are_all()
+                }
+                false => name.is_none_or(|index| seen.has(index)) && own.all(|index| seen.has(index)),
+            }
+        });
+        let labels = self.parts.columns.iter().map(|column| Arc::clone(&column.label));
+        let labels = [Arc::from(Labels::NAME)].into_iter().chain(labels);
+        is_known.then(|| seen.among(labels).collect())
+    }
+
+    /// The values of a label of those series; `None` if only rows tell.
+    pub(crate) fn label_values(&self, selection: &Selection, label: &str) -> Option<Vec<Arc<str>>> {
+        let names = &self.parts.names;
+        if label == Labels::NAME {
+            let mut seen = Flags::of(names.len());
+            let is_known = self.each_seen(selection, |place, is_seen| {
+                let behind = names.partition_point(|(_, first)| *first as usize <= place);
+                seen.see(behind.saturating_sub(1), is_seen)
+            });
+            let values = names.iter().map(|(name, _)| Arc::clone(name));
+            return is_known.then(|| seen.among(values).filter(|name| !name.is_empty()).collect());
+        }
+        let Some(column) = self.column(label) else { return Some(Vec::new()) };
+        let mut seen = Flags::of(column.text_count());
+        let is_known = self.each_seen(selection, |place, is_seen| match column.code(place).checked_sub(1) {
+            Some(index) => seen.see(usize::try_from(index).unwrap_or(usize::MAX), is_seen),
+            None => !is_seen,
+        });
+        is_known.then(|| seen.among((0..column.text_count()).map(|index| column.value(index))).collect())
+    }
+
+    /// Tells of the series that match first those that have a row within the selection's time, until it is told that others make no
+    /// difference. Then those of which only rows tell whether they have one, until one makes a difference: whether none does.
+    fn each_seen(&self, selection: &Selection, mut tell: impl FnMut(usize, bool) -> bool) -> bool {
+        let (times_us, is_within) = (micros(selection), self.is_within(selection));
+        let mut perhaps = Vec::new();
+        let mut ends =
+            |place: usize| match is_within.then_some(true).or_else(|| self.is_seen(place, times_us)) {
+                Some(true) => tell(place, true),
+                Some(false) => false,
+                None => {
+                    perhaps.push(place);
+                    false
+                }
+            };
+        let is_over = match selection.matchers.is_empty() {
+            true => (0..self.len()).any(ends),
+            false => self.matching(selection, &Span::default()).into_iter().any(|place| ends(place as usize)),
+        };
+        is_over || perhaps.into_iter().all(|place| tell(place, false))
+    }
+
+    /// Whether all rows are within the time of a selection.
+    fn is_within(&self, selection: &Selection) -> bool {
+        let (from_us, to_us) = micros(selection);
+        from_us <= self.times_us.0 && self.times_us.1 <= to_us
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<(NeededLabels, Arc<[Labels]>)>> {
         // an answer is added whole or not at all
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How what was seen is told apart.
-#[derive(PartialEq, Eq, Hash)]
-enum Seen<'a> {
-    Key(u64),
-    Names(Vec<&'a str>),
-    Labels(Labels),
+/// Which of some texts were seen.
+struct Flags {
+    flags: Vec<bool>,
+    /// How many were not.
+    left: usize,
+}
+
+impl Flags {
+    fn of(count: usize) -> Self {
+        Self { flags: vec![false; count], left: count }
+    }
+
+    fn set(&mut self, index: usize) {
+        if let Some(flag) = self.flags.get_mut(index)
+            && !std::mem::replace(flag, true)
+        {
+            self.left -= 1;
+        }
+    }
+
+    fn has(&self, index: usize) -> bool {
+        self.flags.get(index).is_some_and(|flag| *flag)
+    }
+
+    fn are_all(&self) -> bool {
+        self.left == 0
+    }
+
+    /// What is seen is noted: whether all were. Of what perhaps is there: whether it was.
+    fn see(&mut self, index: usize, is_seen: bool) -> bool {
+        if is_seen {
+            self.set(index);
+            return self.are_all();
+        }
+        self.has(index)
+    }
+
+    fn among<T>(self, texts: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+        texts.zip(self.flags).filter(|(_, is_seen)| *is_seen).map(|(text, _)| text)
+    }
 }
 
 /// The time of a selection.

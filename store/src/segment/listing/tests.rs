@@ -136,24 +136,31 @@ fn blocks_have_all_rows() {
 #[test]
 fn label_sets_are_given_where_it_is_known_that_they_were_seen() {
     let (_, _, table, whole) = file_of(60);
-    let check = |selection: &Selection, needed: &NeededLabels, only_names, expect: Option<usize>| {
-        let found = table.label_sets(selection, needed, only_names);
+    let check = |selection: &Selection, needed: &NeededLabels, expect: Option<usize>| {
+        let found = table.label_sets(selection, needed);
         assert_eq!(found.map(|found| found.len()), expect, "{selection:?}");
     };
     let names = NeededLabels::These(["__name__".into()].into());
     let of_time = |start_ms, end_ms| Selection { start_ms, end_ms, ..selection(&[]) };
     for _ in 0..2 {
-        check(&of_time(i64::MIN, i64::MAX), &names, false, Some(3));
-        check(&of_time(i64::MIN, i64::MAX), &NeededLabels::All, false, Some(60));
-        // with and without job and zone
-        check(&of_time(i64::MIN, i64::MAX), &NeededLabels::All, true, Some(4));
-        check(&of_time(0, 1_000_000), &NeededLabels::All, false, Some(60));
-        check(&of_time(0, 999_999), &NeededLabels::All, false, Some(0));
+        check(&of_time(i64::MIN, i64::MAX), &names, Some(3));
+        check(&of_time(i64::MIN, i64::MAX), &NeededLabels::All, Some(60));
+        for (from, to) in [(i64::MIN, i64::MAX), (0, 1_000_000)] {
+            assert_eq!(table.label_names(&of_time(from, to)).map(|names| names.len()), Some(4));
+            assert_eq!(table.label_values(&of_time(from, to), "job").map(|jobs| jobs.len()), Some(7));
+            assert_eq!(table.label_values(&of_time(from, to), "__name__").map(|names| names.len()), Some(3));
+        }
+        // no other is missing but that of which it is not known
+        assert_eq!(table.label_values(&of_time(1_020_000, 1_040_000), "job"), None);
+        assert_eq!(table.label_values(&of_time(0, 999_999), "job"), Some(Vec::new()));
+        assert_eq!(table.label_values(&of_time(0, i64::MAX), "nobody"), Some(Vec::new()));
+        check(&of_time(0, 1_000_000), &NeededLabels::All, Some(60));
+        check(&of_time(0, 999_999), &NeededLabels::All, Some(0));
         // between two rows of which the times are known
-        check(&of_time(1_020_000, 1_040_000), &NeededLabels::All, false, None);
+        check(&of_time(1_020_000, 1_040_000), &NeededLabels::All, None);
     }
     let last = |of: &crate::segment::SeriesRows| whole.rows.at_us[of.range.end - 1] / 1_000;
     let latest = whole.series.iter().map(last).max().expect("some");
     let ends_last = whole.series.iter().filter(|of| last(of) == latest).count();
-    check(&of_time(latest, i64::MAX), &NeededLabels::All, false, Some(ends_last));
+    check(&of_time(latest, i64::MAX), &NeededLabels::All, Some(ends_last));
 }
