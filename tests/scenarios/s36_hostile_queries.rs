@@ -69,7 +69,13 @@ fn hostile(now: u64) -> Vec<Hostile> {
         range("vector(1) + on() group_right() wide{job=\"g1\"}", now, "1e-10", 400, "bad_data", "step"),
         instant("absent_over_time(wide[100y:1ms])", 422, "execution", SAMPLES),
         instant("sum_over_time(vector(1)[10d:1s])", 422, "execution", SAMPLES),
-        instant("wide{job=\"g1\"} * on() group_left() wide{job=\"g2\"}", 422, "execution", SAMPLES),
+        // all with all, which is refused before it is tried
+        instant(
+            "wide{job=\"g1\"} * on() group_left() wide{job=\"g2\"}",
+            422,
+            "execution",
+            "found duplicate series for",
+        ),
         // a label of 16 MiB for each of 5,000 series
         instant(
             format!(

@@ -70,7 +70,8 @@ impl Executor<'_> {
             let Some(&group) = groups.ids.get(&signature.of(&many_line.labels)) else { continue };
             for one_line in groups.members[group].iter().map(|&index| &one[index]) {
                 let both = many_line.points.places_beside(&one_line.points);
-                if both.is_empty() {
+                // what comes behind a mistake is not told, so it is not computed
+                if both.is_empty() || mistake.as_ref().is_some_and(|known| known.index <= both.start) {
                     continue;
                 }
                 let labels = result_labels(
