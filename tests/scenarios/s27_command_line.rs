@@ -1,11 +1,17 @@
 //! The command line: a storage is asked, exported and filled with no server running.
 
-use std::path::Path;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use mayfly_tests::{Ended, Fixture, mayfly};
 use tempfile::TempDir;
 use testkit::http::{self, Request};
 use testkit::remote_write::{V1, histogram, request_v1, series_v1};
+use testkit::server::built;
 
 fn now_s() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -134,6 +140,79 @@ fn what_is_exported_and_imported_again_answers_the_same() {
     let start = format!("--start={}", now - 30);
     let late = said(folder, &["export", "--storage=data", &start, matches[0]]);
     assert_eq!(late.lines().count(), 1 + 2 + 1, "{late}");
+}
+
+#[test]
+fn an_import_that_is_killed_is_begun_anew() {
+    let folder = TempDir::new().unwrap();
+    for storage in ["whole", "killed"] {
+        std::fs::create_dir(folder.path().join(storage)).unwrap();
+    }
+    // long labels fill a batch soon; two of them are stored before the third is full
+    let mut history = String::from("# TYPE rows gauge\n");
+    let (text, at_s) = ("x".repeat(900), now_s() - 60);
+    for n in 0..24_000 {
+        writeln!(history, "rows{{n=\"{n:0>6}\",text=\"{text}\"}} {n} {at_s}").unwrap();
+    }
+    history.push_str("# EOF\n");
+    std::fs::write(folder.path().join("history.om"), &history).unwrap();
+    let to = |storage: &str, input: &str| -> Vec<String> {
+        ["import", "openmetrics", &format!("--storage={storage}"), input].map(str::to_owned).to_vec()
+    };
+    let mut child = Command::new(built("mayfly").unwrap())
+        .args(to("killed", "-"))
+        .current_dir(&folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // all but the last lines, so that it waits for more when some of it is stored
+    stdin.write_all(&history.as_bytes()[..history.len() - 10_000]).unwrap();
+    let samples = folder.path().join("killed/default/samples");
+    let end = Instant::now() + Duration::from_secs(60);
+    while parquet_files(&samples) == 0 {
+        assert!(Instant::now() < end, "nothing is stored");
+        thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(stdin);
+    let at = format!("--time={}", now_s());
+    let count = |storage: &str| {
+        let text =
+            said(folder.path(), &["query", "instant", &format!("--storage={storage}"), &at, "count(rows)"]);
+        text.split_whitespace().nth(2).unwrap().parse::<u64>().unwrap()
+    };
+    let stored = count("killed");
+    assert!(0 < stored && stored < 24_000, "{stored}");
+    for storage in ["whole", "killed"] {
+        let arguments = to(storage, "history.om");
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let counted = "imported 24000 samples, 0 exemplars and what is told of 1 families\n";
+        assert_eq!(said(folder.path(), &arguments), counted);
+    }
+    let [whole, killed] =
+        ["whole", "killed"].map(|name| said(folder.path(), &["export", &format!("--storage={name}")]));
+    assert_eq!(whole.lines().count(), 24_002);
+    // series of one name come as files have them
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        lines
+    };
+    assert!(sorted(&whole) == sorted(&killed), "{} and {} bytes", whole.len(), killed.len());
+}
+
+/// How many there are below a folder.
+fn parquet_files(folder: &Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let entries = entries.map(|entry| entry.unwrap().path());
+    let of_entry = |path: PathBuf| match path.is_dir() {
+        true => parquet_files(&path),
+        false => usize::from(path.extension().is_some_and(|extension| extension == "parquet")),
+    };
+    entries.map(of_entry).sum()
 }
 
 #[test]
