@@ -23,8 +23,9 @@ use crate::stats::Stats;
 use crate::target::Target;
 use crate::telemetry::Telemetry;
 
-/// The end of an invocation is told at most so long after its deadline.
-const GRACE: Duration = Duration::from_millis(150);
+/// So long before a function's time is over the extension waits no longer for its end, which may have been lost: an invocation
+/// is over when the extension asks for the next one, too, and one that is not over in time is a timeout.
+const EARLY: Duration = Duration::from_millis(100);
 /// So much of an invocation's time is left when sending ends.
 const RESERVE: Duration = Duration::from_millis(50);
 /// How long the last reports are waited for when the sandbox ends.
@@ -131,7 +132,7 @@ impl Extension {
         if self.hears {
             self.telemetry.begins(id);
             let before_events = self.telemetry.events();
-            let until = before(left(deadline_ms) + GRACE, Duration::ZERO);
+            let until = before(left(deadline_ms), EARLY);
             let is_done = self.telemetry.is_done(id, until).await;
             if !is_done && self.telemetry.events() == before_events {
                 tracing::error!(

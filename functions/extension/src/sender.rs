@@ -92,10 +92,11 @@ impl Sender {
     fn answered(&self, batch: &Batch, status: StatusCode, answer: &[u8]) -> anyhow::Result<()> {
         let text = || String::from_utf8_lossy(answer).trim().chars().take(500).collect::<String>();
         if !status.is_success() {
-            let outcome = Outcome::of(status, &text());
-            if outcome == Outcome::NotNow {
+            // a token that is exchanged or a gateway that is put in place anew says nothing about what is sent
+            if !is_about_the_body(status) {
                 bail!("answered {status}: {}", text());
             }
+            let outcome = Outcome::of(status, &text());
             self.outbox.settle(batch, |_| outcome.clone());
             return Ok(());
         }
@@ -124,6 +125,14 @@ impl Sender {
             tracing::warn!(error = why, metrics, "metrics not sent: they wait for the next invocation");
         }
     }
+}
+
+/// Whether a whole batch is refused for what it holds, and will be so the next time.
+fn is_about_the_body(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY
+    )
 }
 
 /// How much of the time that is left may be used, so that what comes after has some.
