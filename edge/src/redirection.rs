@@ -47,7 +47,8 @@ impl HttpClient {
                 return Ok((status, answer.into_body()));
             };
             let next = redirected(&to.to_string(), location);
-            to = Endpoint::exactly(&next).map_err(|error| HttpError::Redirection(error.to_string()))?;
+            // the reason alone: what is asked may hold a secret
+            to = Endpoint::exactly(&next).map_err(|error| HttpError::Redirection(error.reason.to_owned()))?;
             if to.host() != first.host() {
                 headers.retain(|(name, value)| !value.is_sensitive() && name != AUTHORIZATION);
             }
