@@ -13,15 +13,19 @@ use wire::{Bucket, Family, Histogram, MetricValue, Summary};
 /// Values as they came last, by family and by group and labels.
 #[derive(Debug, Default)]
 pub(crate) struct Counted {
-    last: HashMap<Arc<str>, HashMap<Labels, Last>>,
+    last: HashMap<Arc<str>, HashMap<Stream, MetricValue>>,
     series: usize,
     series_max: usize,
 }
 
-#[derive(Debug)]
-struct Last {
-    value: MetricValue,
+/// One of the counters that are the same series: labels say nothing of the scope that counts, nor of which of several meter providers
+/// of a process it is. They begin at times of their own, and scopes come in the same order in each export.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Stream {
+    labels: Labels,
     since_ms: Option<i64>,
+    /// Of those of one export, in their order.
+    place: usize,
 }
 
 impl Counted {
@@ -39,7 +43,7 @@ impl Counted {
         ) {
             return 0;
         }
-        let mut left_out = 0;
+        let (mut left_out, mut places) = (0, HashMap::new());
         let known = self.last.entry(Arc::clone(&family.name)).or_default();
         family.metrics.retain_mut(|metric| {
             if !is_number(&metric.value) {
@@ -47,12 +51,17 @@ impl Counted {
             }
             let own = metric.labels.iter().map(|(name, value)| (Arc::clone(name), Arc::clone(value)));
             let of_group = group.iter().map(|label| (Arc::clone(&label.name), Arc::clone(&label.value)));
-            let key = Labels::from_pairs(own.chain(of_group));
-            let now = Last { value: metric.value.clone(), since_ms: metric.created_ms };
-            match known.get_mut(&key) {
+            let mut stream = Stream {
+                labels: Labels::from_pairs(own.chain(of_group)),
+                since_ms: metric.created_ms,
+                place: 0,
+            };
+            let next: &mut usize = places.entry(stream.clone()).or_default();
+            stream.place = std::mem::replace(next, *next + 1);
+            let now = metric.value.clone();
+            match known.get_mut(&stream) {
                 Some(last) => {
-                    let continues = last.since_ms == now.since_ms;
-                    if let Some(grown) = continues.then(|| grown(&last.value, &now.value)).flatten() {
+                    if let Some(grown) = grown(last, &now) {
                         metric.value = grown;
                     }
                     *last = now;
@@ -63,7 +72,7 @@ impl Counted {
                 }
                 None => {
                     self.series += 1;
-                    known.insert(key, now);
+                    known.insert(stream, now);
                 }
             }
             // what is added up has begun before
@@ -198,6 +207,25 @@ mod tests {
         assert_eq!(of(1, 5.0), MetricValue::Counter(5.0));
         assert_eq!(of(1, 6.0), MetricValue::Counter(1.0));
         assert_eq!(of(2, 9.0), MetricValue::Counter(9.0));
+    }
+
+    #[test]
+    fn counters_of_two_scopes_that_are_one_series_grow_each_for_itself() {
+        let mut counted = Counted::new(100);
+        let mut of = |values: [f64; 2]| {
+            let metric = |value| Metric::new(Vec::new(), MetricValue::Counter(value));
+            let mut family = Family {
+                name: "c".into(),
+                r#type: MetricType::Counter,
+                metrics: values.map(metric).to_vec(),
+                ..Family::default()
+            };
+            assert_eq!(counted.increments(&Labels::empty(), &mut family), 0);
+            family.metrics.into_iter().map(|metric| metric.value).collect::<Vec<_>>()
+        };
+        assert_eq!(of([100.0, 3.0]), [100.0, 3.0].map(MetricValue::Counter));
+        assert_eq!(of([101.0, 4.0]), [1.0, 1.0].map(MetricValue::Counter));
+        assert_eq!(of([101.0, 1.0]), [0.0, 1.0].map(MetricValue::Counter));
     }
 
     #[test]
