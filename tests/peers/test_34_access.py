@@ -5,8 +5,6 @@ import json
 import ssl
 import subprocess
 import urllib.error
-import urllib.parse
-import urllib.request
 
 import pytest
 from cryptography import x509
@@ -62,25 +60,16 @@ def test_a_client_library_pushes_what_its_token_allows(secured):
     def as_password(url, method, timeout, headers, data):
         return basic_auth_handler(url, method, timeout, headers, data, "any", secured.team)
 
-    def as_bearer(url, method, timeout, headers, data):
-        def handle():
-            named = dict(headers) | {"Authorization": f"Bearer {secured.team}"}
-            request = urllib.request.Request(url, data=data, method=method, headers=named)
-            with urllib.request.urlopen(request, timeout=timeout, context=secured.tls):
-                pass
-
-        return handle
-
     def unknown(url, method, timeout, headers, data):
         return basic_auth_handler(url, method, timeout, headers, data, "any", "wrong")
 
     # what the handler of the library trusts
     default, ssl._create_default_https_context = ssl._create_default_https_context, lambda: secured.tls
     try:
-        for job, handler in [("team-a", as_password), ("team-b", as_bearer)]:
+        for job, handler in [("team-a", as_password), ("team-b", secured.as_bearer)]:
             push_to_gateway(secured.server.gateway, job=job, registry=registry, handler=handler)
         assert {dict(labels)["job"] for labels in secured.vector("rows", secured.team)} == {"team-a", "team-b"}
-        for job, handler, status in [("other", as_password, 403), ("other", as_bearer, 403), ("team-c", unknown, 401)]:
+        for job, handler, status in [("other", as_password, 403), ("other", secured.as_bearer, 403), ("team-c", unknown, 401)]:
             with pytest.raises(urllib.error.HTTPError) as refused:
                 push_to_gateway(secured.server.gateway, job=job, registry=registry, handler=handler)
             assert refused.value.code == status

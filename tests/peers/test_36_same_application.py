@@ -3,7 +3,6 @@ client, remote write by Prometheus in agent mode (1.0 and 2.0) and by vmagent, O
 Influx lines, DogStatsD – gives the same answers to the same questions."""
 
 import time
-import urllib.request
 
 import pytest
 from datadog.dogstatsd.base import DogStatsd
@@ -71,16 +70,7 @@ def registry() -> CollectorRegistry:
 
 
 def push(secured: Secured, job: str):
-    def with_token(url, method, timeout, headers, data):
-        def handle():
-            named = dict(headers) | {"Authorization": f"Bearer {secured.team}"}
-            request = urllib.request.Request(url, data=data, method=method, headers=named)
-            with urllib.request.urlopen(request, timeout=timeout, context=secured.tls):
-                pass
-
-        return handle
-
-    push_to_gateway(secured.server.gateway, job=job, registry=registry(), handler=with_token)
+    push_to_gateway(secured.server.gateway, job=job, registry=registry(), handler=secured.as_bearer)
 
 
 def export(secured: Secured, job: str, url: str, temporality: AggregationTemporality):

@@ -40,6 +40,17 @@ class Secured:
         (self.folder / name).write_text(token)
         return token
 
+    def as_bearer(self, url, method, timeout, headers, data):
+        """A handler of Prometheus' client that sends the token of `team`."""
+
+        def handle():
+            named = dict(headers) | {"Authorization": f"Bearer {self.team}"}
+            request = urllib.request.Request(url, data=data, method=method, headers=named)
+            with urllib.request.urlopen(request, timeout=timeout, context=self.tls):
+                pass
+
+        return handle
+
     def data(self, path: str, token: str | None = None, **parameters):
         """The `data` of an answer of the query port; `boss` asks where no token is given."""
         target = f"{self.server.query}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
