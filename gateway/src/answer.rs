@@ -66,10 +66,8 @@ fn status(error: &GatewayError) -> StatusCode {
 /// Whether to ask again is what the client should do: it may help and does no harm.
 fn is_worth_a_retry(error: &GatewayError) -> bool {
     match error {
-        GatewayError::Busy { .. }
-        | GatewayError::Intake(IntakeError::NoRoom(_))
-        | GatewayError::TooManyScrapes { .. }
-        | GatewayError::Interrupted => true,
+        _ if is_busy(error) => true,
+        GatewayError::Interrupted => true,
         GatewayError::Write(error) | GatewayError::Partly(error) => {
             !matches!(error.kind(), WriteErrorKind::TooLarge | WriteErrorKind::Internal)
         }
