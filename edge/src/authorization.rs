@@ -60,8 +60,8 @@ pub struct Authorization {
     folder: PathBuf,
     /// The service of Amazon's that signatures are for.
     service: &'static str,
-    /// What is signed besides host, time and body.
-    signed: Vec<(&'static str, &'static str)>,
+    /// The type of what is sent, which is signed too.
+    content_type: &'static str,
     /// For signatures: found at the first request, then kept, since the SDK renews keys by itself.
     signer: tokio::sync::OnceCell<Signer>,
 }
@@ -69,6 +69,8 @@ pub struct Authorization {
 #[derive(Debug)]
 struct Signer {
     region: String,
+    /// The server that the environment names for all services of AWS.
+    endpoint: Option<String>,
     credentials: SharedCredentialsProvider,
 }
 
@@ -77,22 +79,14 @@ type Headers = Vec<(HeaderName, HeaderValue)>;
 impl Authorization {
     /// Files are relative to `folder`.
     pub fn new(auth: Auth, folder: &Path) -> Self {
-        let signed = vec![("content-type", "application/json")];
         let signer = tokio::sync::OnceCell::new();
-        Self { auth, folder: folder.to_owned(), service: SERVICE, signed, signer }
+        Self { auth, folder: folder.to_owned(), service: SERVICE, content_type: "application/json", signer }
     }
 
     /// Signs for another service than the one with Alertmanagers, and bodies of another type than JSON.
     #[must_use]
     pub fn signing(self, service: &'static str, content_type: &'static str) -> Self {
-        Self { service, signed: vec![("content-type", content_type)], ..self }
-    }
-
-    /// Signs for one operation of a service that is told by `X-Amz-Target` which one is meant.
-    #[must_use]
-    pub fn for_target(mut self, target: &'static str) -> Self {
-        self.signed.push(("x-amz-target", target));
-        self
+        Self { service, content_type, ..self }
     }
 
     /// The region that requests are signed for, if they are signed.
@@ -105,11 +99,28 @@ impl Authorization {
         Ok(Some(signer.region.clone()))
     }
 
+    /// The server that the environment, or a profile, names in the place of AWS' own: `AWS_ENDPOINT_URL`.
+    pub(crate) async fn endpoint(&self) -> Result<Option<String>, AuthorizationError> {
+        let Auth::SigV4(settings) = &self.auth else { return Ok(None) };
+        let signer = self.signer.get_or_try_init(|| self.find(settings)).await?;
+        Ok(signer.endpoint.clone())
+    }
+
     /// What a POST of `body` to `url` carries.
     ///
     /// # Errors
     /// If a secret cannot be read, or the request cannot be signed.
     pub async fn headers(&self, url: &str, body: &[u8]) -> Result<Headers, AuthorizationError> {
+        self.headers_signing(url, &[("content-type", self.content_type)], body).await
+    }
+
+    /// The same, where a signature is of these headers besides host, time and body.
+    pub(crate) async fn headers_signing(
+        &self,
+        url: &str,
+        signed: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Headers, AuthorizationError> {
         let value = match &self.auth {
             Auth::None => return Ok(Vec::new()),
             Auth::Basic { username, password } => {
@@ -119,7 +130,7 @@ impl Authorization {
             Auth::Authorization { r#type, credentials } => {
                 format!("{type} {}", read(credentials, &self.folder)?)
             }
-            Auth::SigV4(settings) => return self.signature(settings, url, body).await,
+            Auth::SigV4(settings) => return self.signature(settings, url, signed, body).await,
         };
         let mut value: HeaderValue = value.parse()?;
         value.set_sensitive(true);
@@ -130,6 +141,7 @@ impl Authorization {
         &self,
         settings: &SigV4,
         url: &str,
+        signed: &[(&str, &str)],
         body: &[u8],
     ) -> Result<Headers, AuthorizationError> {
         let signer = self.signer.get_or_try_init(|| self.find(settings)).await?;
@@ -144,8 +156,7 @@ impl Authorization {
             .settings(SigningSettings::default())
             .build()
             .map_err(|error| AuthorizationError::Signing(error.into()))?;
-        let signed = self.signed.iter().copied();
-        let request = SignableRequest::new("POST", url, signed, SignableBody::Bytes(body))?;
+        let request = SignableRequest::new("POST", url, signed.iter().copied(), SignableBody::Bytes(body))?;
         let (instructions, _) = sign(request, &params.into())?.into_parts();
         let (headers, _) = instructions.into_parts();
         headers
@@ -183,7 +194,7 @@ impl Authorization {
             }
             credentials = SharedCredentialsProvider::new(assumed.build_from_provider(credentials).await);
         }
-        Ok(Signer { region, credentials })
+        Ok(Signer { region, endpoint: found.endpoint_url().map(str::to_owned), credentials })
     }
 }
 

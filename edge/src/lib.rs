@@ -15,6 +15,7 @@
 mod alerting;
 mod alertmanager;
 mod authorization;
+mod aws;
 mod caller;
 mod clock;
 mod compaction;
