@@ -171,9 +171,10 @@ class SeaweedFS:
 
 
 class MiniStack:
-    """Another S3 server, with AWS' identities: signatures and permissions are checked. One bucket, `metrics`."""
+    """Another S3 server, with AWS' identities: signatures and permissions are checked. One bucket, `metrics`; and other services of AWS.
+    Its user may do `actions`."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, actions: tuple = ("s3:*",)):
         (port,) = free_ports(1)
         self.endpoint = f"http://127.0.0.1:{port}"
         env = clean_environment(
@@ -186,9 +187,9 @@ class MiniStack:
         self.process = Process("ministack", [MINISTACK], folder / "ministack.log", env, cwd=folder)
         self.process.up("healthy", lambda: answers(self.endpoint, "/_ministack/health"))
         # the signature of its root is not checked, so the tests use a user
-        iam = self._client("iam", "test", "test")
+        iam = self.client("iam", "test", "test")
         iam.create_user(UserName="mayfly")
-        everything = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+        everything = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
         iam.put_user_policy(UserName="mayfly", PolicyName="s3", PolicyDocument=policy)
         key = iam.create_access_key(UserName="mayfly")["AccessKey"]
@@ -197,9 +198,9 @@ class MiniStack:
             "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
             "AWS_REGION": "us-east-1",
         }
-        self._client("s3", key["AccessKeyId"], key["SecretAccessKey"]).create_bucket(Bucket="metrics")
+        self.client("s3", key["AccessKeyId"], key["SecretAccessKey"]).create_bucket(Bucket="metrics")
 
-    def _client(self, service: str, key: str, secret: str):
+    def client(self, service: str, key: str, secret: str):
         return boto3.client(
             service,
             endpoint_url=self.endpoint,
