@@ -11,6 +11,23 @@ locals {
 
   # what every function may do
   list = { sid = "List", actions = ["s3:ListBucket"], resources = [aws_s3_bucket.this.arn] }
+  # lists are of all that an account has
+  targets = {
+    sid = "Targets"
+    actions = [
+      "ec2:DescribeAvailabilityZones",
+      "ec2:DescribeInstances",
+      "ec2:DescribeNetworkInterfaces",
+      "ecs:DescribeClusters",
+      "ecs:DescribeContainerInstances",
+      "ecs:DescribeServices",
+      "ecs:DescribeTasks",
+      "ecs:ListClusters",
+      "ecs:ListServices",
+      "ecs:ListTasks",
+    ]
+    resources = ["*"]
+  }
 }
 
 module "push" {
@@ -106,7 +123,7 @@ module "scrape" {
     MAYFLY_SCRAPE_CONFIG = var.scrape_config
     MAYFLY_SCRAPE_FOR    = var.scrape_for
   })
-  statements = [
+  statements = concat([
     local.list,
     { sid = "Objects", actions = ["s3:GetObject"], resources = ["${local.objects}/*"] },
     # what is scraped, and what is remembered of targets
@@ -116,7 +133,8 @@ module "scrape" {
       resources = ["${local.objects}/default/samples/*", "${local.objects}/default/exemplars/*", "${local.objects}/default/scrape/*"]
     },
     { sid = "Jobs", actions = ["s3:GetObject"], resources = ["${aws_s3_bucket.this.arn}/rules/*"] },
-  ]
+    ], var.scrape_discovery ? [local.targets] : []
+  )
   failure     = "Targets were not scraped, or not all of them in time, see the log."
   alarm_topic = var.alarm_topic
   log_days    = var.log_days

@@ -99,6 +99,12 @@ variable "scrape_for" {
   }
 }
 
+variable "scrape_discovery" {
+  type        = bool
+  default     = false
+  description = "Whether the scrape function may ask EC2 and ECS for targets."
+}
+
 variable "external_url" {
   type        = string
   default     = ""

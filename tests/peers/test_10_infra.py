@@ -124,6 +124,9 @@ def test_functions_may_do_what_they_need_and_no_more(monkeypatch, function, expe
     role = translated()["Resources"][f"{function}Role"]["Properties"]
     allowed = {}
     for policy in role["Policies"]:
+        # what an option allows
+        if "Fn::If" in policy:
+            continue
         for statement in policy["PolicyDocument"]["Statement"]:
             actions = statement["Action"]
             assert "*" not in json.dumps(actions) and statement["Resource"] != "*"
@@ -132,6 +135,15 @@ def test_functions_may_do_what_they_need_and_no_more(monkeypatch, function, expe
     # logs, and nothing else by a policy of AWS
     (managed,) = role["ManagedPolicyArns"]
     assert managed.endswith("AWSLambdaBasicExecutionRole")
+
+
+def test_the_scrape_function_may_ask_for_targets_where_it_is_told_to(monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    options = [policy["Fn::If"] for policy in translated()["Resources"]["ScrapeRole"]["Properties"]["Policies"] if "Fn::If" in policy]
+    ((condition, policy, otherwise),) = options
+    assert (condition, otherwise) == ("Discovers", {"Ref": "AWS::NoValue"})
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert all(action.startswith(("ec2:Describe", "ecs:Describe", "ecs:List")) for action in statement["Action"])
 
 
 def test_the_data_source_is_what_grafana_provisions():

@@ -133,6 +133,8 @@ run "with_jobs_to_scrape" {
   variables {
     scrape_config = "s3://bucket/rules/scrape.yml"
     scrape_for    = "50s"
+
+    scrape_discovery = true
   }
 
   assert {
@@ -143,5 +145,10 @@ run "with_jobs_to_scrape" {
   assert {
     condition     = module.scrape.environment.MAYFLY_SCRAPE_CONFIG == "s3://bucket/rules/scrape.yml" && module.scrape.environment.MAYFLY_SCRAPE_FOR == "50s"
     error_message = "The function is told what it scrapes."
+  }
+
+  assert {
+    condition     = contains(module.scrape.statements[*].sid, "Targets") && !contains(module.query.statements[*].sid, "Targets")
+    error_message = "The function may ask AWS for targets."
   }
 }
