@@ -27,8 +27,8 @@ pub use config::{CONFIG_BYTES_MAX, Config, ConfigError, ConfigMistake};
 pub use groups::TargetGroup;
 pub use otlp::{OtlpConfig, STRATEGIES};
 pub use scrape::{
-    DnsDiscovery, DnsRecord, FileDiscovery, HttpDiscovery, SampleLimits, ScrapeConfig, ScrapeConfigs,
-    ScrapeProtocol, target_groups,
+    AwsDiscovery, AwsRole, DnsDiscovery, DnsRecord, Ec2Filter, FileDiscovery, HttpDiscovery, SampleLimits,
+    ScrapeConfig, ScrapeConfigs, ScrapeProtocol, target_groups,
 };
 pub use secret::Secret;
 pub use tls::{Tls, TlsVersion};

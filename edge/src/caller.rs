@@ -98,8 +98,8 @@ impl CallError {
 }
 
 /// The error and the innermost cause, if that says more.
-fn whole(error: &CallError) -> String {
-    let mut innermost: &dyn std::error::Error = error;
+pub(crate) fn whole(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut innermost = error;
     while let Some(next) = innermost.source() {
         innermost = next;
     }

@@ -68,7 +68,7 @@ const HTTP_UNSUPPORTED: [(&str, &str); 7] = [
     ("http_headers", STRAIGHT),
 ];
 
-fn refresh(reader: &mut Reader, value: &Node, otherwise: i64) -> i64 {
+pub(super) fn refresh(reader: &mut Reader, value: &Node, otherwise: i64) -> i64 {
     reader.parsed(value, model::duration::parse).filter(|ms| *ms > 0).unwrap_or(otherwise)
 }
 

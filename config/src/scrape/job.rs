@@ -6,6 +6,7 @@ use model::quote::quoted;
 use relabel::Rule;
 use yaml::{Node, Reader};
 
+use super::aws::{self, AwsDiscovery};
 use super::discovery::{self, DnsDiscovery, FileDiscovery, HttpDiscovery};
 use super::global::{Global, NO_CUSTOM_BUCKETS, NO_FAILURE_LOG, UTF8_NAMES};
 use super::protocol::ScrapeProtocol;
@@ -54,6 +55,8 @@ pub struct ScrapeConfig {
     pub servers: Vec<HttpDiscovery>,
     /// Names that have targets.
     pub names: Vec<DnsDiscovery>,
+    /// Where AWS is asked for targets.
+    pub aws: Vec<AwsDiscovery>,
     /// What becomes of targets.
     pub relabel: Vec<Rule>,
     /// What becomes of samples.
@@ -84,7 +87,7 @@ pub struct SampleLimits {
 }
 
 const WHAT: &str = "a scrape config";
-const FIELDS: [&str; 30] = [
+const FIELDS: [&str; 33] = [
     "job_name",
     "scrape_interval",
     "scrape_timeout",
@@ -104,6 +107,9 @@ const FIELDS: [&str; 30] = [
     "file_sd_configs",
     "http_sd_configs",
     "dns_sd_configs",
+    "ec2_sd_configs",
+    "ecs_sd_configs",
+    "aws_sd_configs",
     "relabel_configs",
     "metric_relabel_configs",
     "body_size_limit",
@@ -117,9 +123,8 @@ const FIELDS: [&str; 30] = [
     "metric_name_validation_scheme",
 ];
 const STRAIGHT: &str = "requests go straight to the target";
-const DISCOVERY: &str =
-    "targets are found by static_configs, file_sd_configs, http_sd_configs and dns_sd_configs";
-const UNSUPPORTED: [(&str, &str); 41] = [
+const DISCOVERY: &str = "targets are found by static_configs, file_sd_configs, http_sd_configs, dns_sd_configs, ec2_sd_configs, ecs_sd_configs and aws_sd_configs";
+const UNSUPPORTED: [(&str, &str); 38] = [
     ("convert_classic_histograms_to_nhcb", NO_CUSTOM_BUCKETS),
     ("native_histogram_min_bucket_factor", "native histograms are stored as fine as they come"),
     ("scrape_failure_log_file", NO_FAILURE_LOG),
@@ -136,8 +141,6 @@ const UNSUPPORTED: [(&str, &str); 41] = [
     ("digitalocean_sd_configs", DISCOVERY),
     ("docker_sd_configs", DISCOVERY),
     ("dockerswarm_sd_configs", DISCOVERY),
-    ("ec2_sd_configs", DISCOVERY),
-    ("ecs_sd_configs", DISCOVERY),
     ("eureka_sd_configs", DISCOVERY),
     ("gce_sd_configs", DISCOVERY),
     ("hetzner_sd_configs", DISCOVERY),
@@ -159,7 +162,6 @@ const UNSUPPORTED: [(&str, &str); 41] = [
     ("triton_sd_configs", DISCOVERY),
     ("uyuni_sd_configs", DISCOVERY),
     ("vultr_sd_configs", DISCOVERY),
-    ("aws_sd_configs", DISCOVERY),
     ("elasticache_sd_configs", DISCOVERY),
 ];
 
@@ -185,6 +187,7 @@ impl ScrapeConfig {
             files: Vec::new(),
             servers: Vec::new(),
             names: Vec::new(),
+            aws: Vec::new(),
             relabel: Vec::new(),
             metric_relabel: Vec::new(),
             limits: global.limits,
@@ -310,22 +313,29 @@ impl ScrapeConfig {
                     }
                 }
             }
-            "file_sd_configs" => {
-                self.files =
-                    reader.items(value, key).iter().map(|item| discovery::file(reader, item)).collect();
-            }
-            "http_sd_configs" => {
-                self.servers =
-                    reader.items(value, key).iter().map(|item| discovery::http(reader, item)).collect();
-            }
-            "dns_sd_configs" => {
-                self.names =
-                    reader.items(value, key).iter().map(|item| discovery::dns(reader, item)).collect();
-            }
+            "file_sd_configs" => self.files = each(reader, value, key, discovery::file),
+            "http_sd_configs" => self.servers = each(reader, value, key, discovery::http),
+            "dns_sd_configs" => self.names = each(reader, value, key, discovery::dns),
+            "ec2_sd_configs" => self.aws.extend(each(reader, value, key, aws::ec2)),
+            "ecs_sd_configs" => self.aws.extend(each(reader, value, key, aws::ecs)),
+            "aws_sd_configs" => self.aws.extend(each(reader, value, key, aws::any)),
             _ => return false,
         }
         true
     }
+}
+
+/// The entries of a list, none of which may be null; `what` names it in mistakes.
+fn each<T>(reader: &mut Reader, node: &Node, what: &str, read: fn(&mut Reader, &Node) -> T) -> Vec<T> {
+    let mut found = Vec::new();
+    for item in reader.items(node, what) {
+        if item.is_null() {
+            reader.complain(item.position, format!("empty or null section in {what}"));
+        } else {
+            found.push(read(reader, &item));
+        }
+    }
+    found
 }
 
 fn rules(reader: &mut Reader, value: &Node, what: &str) -> Vec<Rule> {

@@ -2,6 +2,7 @@
 //!
 //! Defaults, checks and their texts are those of Prometheus 3.5.
 
+mod aws;
 mod discovery;
 mod global;
 mod job;
@@ -22,6 +23,7 @@ use crate::groups::{self, TargetGroup};
 use crate::known::refuse;
 use global::Global;
 
+pub use aws::{AwsDiscovery, AwsRole, Ec2Filter};
 pub use discovery::{DnsDiscovery, DnsRecord, FileDiscovery, HttpDiscovery};
 pub use job::{SampleLimits, ScrapeConfig};
 pub use protocol::ScrapeProtocol;

@@ -1,4 +1,6 @@
 use super::*;
+use crate::auth::SigV4;
+use crate::secret::Secret;
 
 fn read(text: &str) -> Result<ScrapeConfigs, String> {
     ScrapeConfigs::read("c.yml", text).map_err(|error| error.to_string())
@@ -79,14 +81,73 @@ fn mistakes_have_the_words_of_prometheus() {
     check("{job_name: a, sample_limit: -1}", "invalid digit");
     check("{job_name: a, params: {a: b}}", "must be a list");
     check(
-        "{job_name: a, ec2_sd_configs: []}",
-        "field \"ec2_sd_configs\" in a scrape config is not supported: targets are found by",
+        "{job_name: a, consul_sd_configs: []}",
+        "field \"consul_sd_configs\" in a scrape config is not supported: targets are found by",
     );
     check("{job_name: a, scrape_classic_histograms: true}", "unknown field \"scrape_classic_histograms\"");
     check("{job_name: a, bearer_token: a, basic_auth: {username: b}}", "at most one of");
     let global = read("global: {scrape_interval: 5s, scrape_timeout: 10s}").unwrap_err();
     assert!(global.contains("1:31: global scrape timeout greater than scrape interval"), "{global}");
     assert!(read("remote_write: []").unwrap_err().contains("what is scraped is stored"));
+}
+
+#[test]
+fn aws_is_asked_for_instances() {
+    let text = "scrape_configs:\n- job_name: a\n  ec2_sd_configs:\n  - {}\n  - region: eu-west-1\n    endpoint: http://e\n\
+        \x20   access_key: k\n    secret_key: s\n    profile: p\n    role_arn: r\n    refresh_interval: 5m\n    port: 9100\n\
+        \x20   filters: [{name: 'tag:x', values: [a, b]}]\n    tls_config: {insecure_skip_verify: true}\n";
+    let jobs = read(text).unwrap().jobs;
+    let [first, second] = jobs[0].aws.as_slice() else { panic!("{jobs:?}") };
+    assert_eq!((first.refresh_ms, first.port, &first.account), (60_000, 80, &SigV4::default()));
+    assert_eq!(first.role, AwsRole::Ec2 { filters: Vec::new() });
+    let account = SigV4 {
+        region: Some("eu-west-1".into()),
+        keys: Some(("k".into(), Secret::Inline("s".into()))),
+        profile: Some("p".into()),
+        role_arn: Some("r".into()),
+        external_id: None,
+    };
+    let filter = Ec2Filter { name: "tag:x".into(), values: vec!["a".into(), "b".into()] };
+    assert_eq!((second.refresh_ms, second.port, &second.account), (300_000, 9_100, &account));
+    assert_eq!(second.role, AwsRole::Ec2 { filters: vec![filter] });
+    assert!(second.endpoint.as_deref() == Some("http://e") && second.tls.insecure_skip_verify);
+    let check = |entry: &str, expect: &str| {
+        let error =
+            read(&format!("scrape_configs: [{{job_name: a, ec2_sd_configs: [{entry}]}}]")).unwrap_err();
+        assert!(error.starts_with("c.yml:1:") && error.contains(expect), "{entry}: {error}");
+    };
+    check("null", "empty or null section in ec2_sd_configs");
+    check("{filters: [{name: a}]}", "EC2 SD configuration filter values cannot be empty");
+    check("{access_key: a}", "access_key and secret_key must be configured together");
+    check("{basic_auth: {username: a}}", "is not supported: requests to AWS are signed");
+    check("{proxy_url: 'http://x'}", "is not supported: requests go straight to AWS");
+    check("{clusters: [a]}", "unknown field \"clusters\"");
+    check("{port: 70000}", "number too large");
+}
+
+#[test]
+fn aws_is_asked_for_tasks() {
+    let text = "scrape_configs:\n- job_name: a\n  ecs_sd_configs: [{}, {clusters: [x], request_concurrency: 5}]\n\
+        \x20 aws_sd_configs:\n  - {role: ecs, clusters: [y], port: 1}\n  - {role: ec2, filters: [{name: n, values: [v]}]}\n";
+    let jobs = read(text).unwrap().jobs;
+    let ecs = |clusters: &[&str], requests_at_once| {
+        let clusters = clusters.iter().map(|name| (*name).to_owned()).collect();
+        AwsRole::Ecs { clusters, requests_at_once }
+    };
+    let filters = vec![Ec2Filter { name: "n".into(), values: vec!["v".into()] }];
+    let roles: Vec<_> = jobs[0].aws.iter().map(|aws| aws.role.clone()).collect();
+    let ec2 = AwsRole::Ec2 { filters };
+    assert_eq!(roles, [ecs(&[], 20), ecs(&["x"], 5), ecs(&["y"], 20), ec2]);
+    let check = |entry: &str, expect: &str| {
+        let error =
+            read(&format!("scrape_configs: [{{job_name: a, aws_sd_configs: [{entry}]}}]")).unwrap_err();
+        assert!(error.starts_with("c.yml:1:") && error.contains(expect), "{entry}: {error}");
+    };
+    check("{}", "unknown AWS SD role \"\"");
+    check("{role: x}", "unknown AWS SD role \"x\"");
+    check("{role: msk}", "AWS SD role \"msk\" is not supported; there are ec2 and ecs");
+    check("{role: ec2, clusters: [a]}", "clusters are of the role ecs");
+    check("{role: ecs, filters: []}", "filters are of the role ec2");
 }
 
 #[test]

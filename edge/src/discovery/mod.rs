@@ -1,4 +1,11 @@
-//! Jobs that scrape, and where their targets are found: in the configuration, in files, by asking servers and the DNS.
+//! Jobs that scrape, and where their targets are found: in the configuration, in files, by asking servers, the DNS and AWS.
+
+mod aws;
+mod ec2;
+mod ecs;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,8 +20,10 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use model::Labels;
 use scrape::Fetch;
 
+use crate::http::HttpClient;
 use crate::tls::TlsError;
 use crate::{TargetClient, glob, without_user};
+use aws::Aws;
 
 /// Files are looked at as often, so that a change of one counts at once, whatever the configuration says.
 const FILES_LOOKED_AT: Duration = Duration::from_secs(5);
@@ -32,6 +41,8 @@ pub struct ScrapeJob {
     pub fetch: Arc<dyn Fetch>,
     /// How servers are asked that know targets, in the order of the configuration.
     servers: Vec<Arc<TargetClient>>,
+    /// How AWS is asked, in the order of the configuration.
+    aws: Vec<HttpClient>,
     /// To which files of targets are relative.
     folder: PathBuf,
 }
@@ -80,7 +91,11 @@ impl ScrapeJob {
         let fetch = Arc::new(client(&config.client)?);
         let servers = config.servers.iter().map(|server| client(&server.client).map(Arc::new));
         let servers = servers.collect::<Result<_, _>>()?;
-        Ok(Self { fetch, servers, folder: folder.to_owned(), config })
+        let aws = config.aws.iter().map(|aws| {
+            aws::client(aws, folder).map_err(|source| ScrapeJobsError::Tls { job: job(), source })
+        });
+        let aws = aws.collect::<Result<_, _>>()?;
+        Ok(Self { fetch, servers, aws, folder: folder.to_owned(), config })
     }
 
     /// All the ways in which its targets are found.
@@ -98,7 +113,10 @@ impl ScrapeJob {
         });
         let names = self.config.names.iter();
         let names = names.map(|names| Way::Names { config: names.clone(), known: BTreeMap::new() });
-        std::iter::once(Way::Fixed(fixed)).chain(files).chain(servers).chain(names).map(Discovery).collect()
+        let aws = self.config.aws.iter().zip(&self.aws);
+        let aws = aws.map(|(config, client)| Way::Aws(Box::new(Aws::new(config, client))));
+        let ways = std::iter::once(Way::Fixed(fixed)).chain(files).chain(servers).chain(names);
+        ways.chain(aws).map(Discovery).collect()
     }
 }
 
@@ -125,6 +143,7 @@ enum Way {
         /// A name that cannot be asked for keeps what it had.
         known: BTreeMap<String, Vec<Labels>>,
     },
+    Aws(Box<Aws>),
 }
 
 impl Discovery {
@@ -145,6 +164,7 @@ impl Discovery {
             }
             Way::Server { config, client } => ask_for(config, client).await,
             Way::Names { config, known } => Some(resolve(config, known).await),
+            Way::Aws(aws) => aws.look().await,
         }
     }
 
@@ -156,6 +176,7 @@ impl Discovery {
             Way::Files { config, .. } => Some(refresh(config.refresh_ms).min(FILES_LOOKED_AT)),
             Way::Server { config, .. } => Some(refresh(config.refresh_ms)),
             Way::Names { config, .. } => Some(refresh(config.refresh_ms)),
+            Way::Aws(aws) => Some(aws.refresh()),
         }
     }
 }
