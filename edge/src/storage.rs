@@ -1,8 +1,6 @@
 //! From a storage URL to writers and readers.
 
-use std::collections::hash_map::RandomState;
 use std::ffi::OsString;
-use std::hash::BuildHasher;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -325,9 +323,13 @@ fn entries(folder: &std::path::Path) -> io::Result<Vec<(OsString, PathBuf)>> {
     read.map(|entry| entry.map(|entry| (entry.file_name(), entry.path()))).collect()
 }
 
-/// A number that no other writer, compactor or sender has: seeded by the operating system, anew for each.
+/// A number that no other writer, compactor or sender has: from the operating system, each time anew. What the process remembers is
+/// no source: of a process in a snapshot there may be many copies.
+///
+/// # Panics
+/// If the system has no random numbers, where nothing else works either.
 pub fn identity() -> u64 {
-    RandomState::new().hash_one("writer")
+    getrandom::u64().expect("the system has random numbers")
 }
 
 /// What to call it in logs.
