@@ -188,6 +188,11 @@ impl RuntimeApi {
         self.shared.telemetry.is_absent();
     }
 
+    /// From now on reports of these kinds, as `runtimeDone`, are lost on their way.
+    pub fn loses(&self, kinds: &'static [&'static str]) {
+        self.shared.telemetry.loses(kinds);
+    }
+
     /// How long the last invocation took to be answered: its caller waits no longer, whatever extensions do.
     pub fn last_reply(&self) -> Duration {
         self.shared.lock().last_reply

@@ -25,6 +25,8 @@ pub(super) struct Telemetry {
 struct State {
     /// There is no such API here.
     is_absent: bool,
+    /// Kinds of events that nobody is told of.
+    lost: &'static [&'static str],
     told: Vec<Value>,
     subscribers: Vec<Sender<Value>>,
 }
@@ -70,10 +72,18 @@ impl Telemetry {
         self.lock().is_absent = true;
     }
 
+    /// From now on such events are lost on their way.
+    pub(super) fn loses(&self, kinds: &'static [&'static str]) {
+        self.lock().lost = kinds;
+    }
+
     /// Tells of something that has happened.
     pub(super) fn tell(&self, kind: &str, record: &Value) {
         let event = json!({ "time": now(), "type": format!("platform.{kind}"), "record": record });
         let mut state = self.lock();
+        if state.lost.contains(&kind) {
+            return;
+        }
         state.subscribers.retain(|subscriber| subscriber.send(event.clone()).is_ok());
         state.told.push(event);
     }
