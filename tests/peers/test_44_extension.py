@@ -169,7 +169,8 @@ def test_a_storage_that_is_away_for_three_invocations_loses_nothing(tmp_path, se
     function.invoke()
     function.end()
     check(s3_server, of_function(job, 2, 3) | of_platform(5))
-    assert value(s3_server, "mayfly_extension_send_failures_total") >= 3
+    # a storage that fails is left alone for a while
+    assert value(s3_server, "mayfly_extension_send_failures_total") >= 1
     assert value(s3_server, "mayfly_extension_dropped_metrics_total") is None
     wire.server.shutdown()
 

@@ -1,7 +1,8 @@
 //! The Lambda extension beside a function: what it measures arrives, once, whatever happens to the function, the sandbox and the gateway.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -32,10 +33,12 @@ impl Ports {
         let text = std::fs::read_to_string(log).unwrap();
         let fields = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["fields"].clone());
         let listening: Vec<Value> = fields.filter(|fields| fields["message"] == "listening").collect();
+        // 0, where it does not listen
         let port = |variable: &str| {
             let found = listening.iter().find(|fields| fields["variable"] == variable);
-            let address: SocketAddr = found.unwrap()["address"].as_str().unwrap().parse().unwrap();
-            address.port()
+            let address =
+                found.map(|found| found["address"].as_str().unwrap().parse::<SocketAddr>().unwrap());
+            address.map_or(0, |address| address.port())
         };
         Self {
             push: port("MAYFLY_PUSH_PORT"),
@@ -64,9 +67,20 @@ impl Measured {
         timeout: Duration,
         work: impl Fn(Ports, &str) -> Result<(), String> + Send + 'static,
     ) -> Self {
+        Self::start_losing(&[], variables, timeout, work)
+    }
+
+    /// The same, where such reports of the platform are lost.
+    fn start_losing(
+        reports: &'static [&'static str],
+        variables: &[(&str, &str)],
+        timeout: Duration,
+        work: impl Fn(Ports, &str) -> Result<(), String> + Send + 'static,
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let log = folder.path().join("extension.log");
         let sandbox = started(variables, timeout, &log).unwrap();
+        sandbox.api().loses(reports);
         let (base, ports) = (sandbox.api().address().to_string(), Ports::of(&log));
         thread::spawn(move || serve(&base, ports, &work));
         assert!(sandbox.api().wait_until_asked(Duration::from_secs(20)));
@@ -281,6 +295,7 @@ fn straight_to_a_storage_without_a_gateway() {
 struct IllGateway {
     server: Server,
     ill: Arc<Mutex<(u16, usize)>>,
+    refused: Arc<Mutex<String>>,
     requests: Arc<AtomicUsize>,
 }
 
@@ -288,6 +303,8 @@ impl IllGateway {
     fn before(gateway: &str) -> Self {
         let (ill, requests) = (Arc::new(Mutex::new((0_u16, 0_usize))), Arc::new(AtomicUsize::new(0)));
         let (state, counted, gateway) = (Arc::clone(&ill), Arc::clone(&requests), gateway.to_owned());
+        let refused = Arc::new(Mutex::new(String::new()));
+        let text = Arc::clone(&refused);
         let server = Server::start(move |request| {
             counted.fetch_add(1, Ordering::SeqCst);
             let status = {
@@ -296,6 +313,10 @@ impl IllGateway {
                 ill.1 = ill.1.saturating_sub(1);
                 is_ill.then_some(ill.0)
             };
+            let text = text.lock().unwrap();
+            if !text.is_empty() && String::from_utf8_lossy(&request.body).contains(&*text) {
+                return Response::new(400).body("no");
+            }
             match status {
                 Some(504) => {
                     http::send(&gateway, request).unwrap();
@@ -305,7 +326,12 @@ impl IllGateway {
                 None => http::send(&gateway, request).unwrap(),
             }
         });
-        Self { server: server.unwrap(), ill, requests }
+        Self { server: server.unwrap(), ill, refused, requests }
+    }
+
+    /// Answers 400 from now on to whatever holds this text.
+    fn refuses(&self, text: &str) {
+        text.clone_into(&mut self.refused.lock().unwrap());
     }
 
     fn answers(&self, status: u16, requests: usize) {
@@ -319,22 +345,254 @@ fn what_is_not_taken_waits_and_counts_once() {
     let gateway = IllGateway::before(&fixture.server().gateway);
     let url = gateway.server.url();
     let mut measured = Measured::start(&[("MAYFLY_GATEWAY", &url)], Duration::from_secs(5), called());
-    for (index, status) in [503, 429, 500].into_iter().enumerate() {
+    gateway.answers(503, usize::MAX);
+    measured.invoke("ok").unwrap();
+    // the attempt is made twice, and then not for a while
+    assert_eq!(gateway.requests.load(Ordering::SeqCst), 2);
+    for status in [429, 500] {
         gateway.answers(status, usize::MAX);
         measured.invoke("ok").unwrap();
-        // each attempt is made twice, on a second connection
-        assert_eq!(gateway.requests.load(Ordering::SeqCst), 2 * (index + 1), "{status}");
     }
+    check(&fixture, &[("absent(calls_total)", 1.0)]);
     // stored, though nobody says so
     gateway.answers(504, 1);
+    measured.shut_down();
+    check(&fixture, &of_calls(3.0));
+    check(&fixture, &of_platform(3.0, 0.0, 0.0));
+    check(&fixture, &[("mayfly_extension_send_failures_total >= bool 2", 1.0)]);
+    assert!(measured.log().contains("metrics not sent: they wait"), "{}", measured.log());
+    assert!(!measured.log().contains("lost"), "{}", measured.log());
+}
+
+/// Takes connections, and never says anything.
+struct Silent {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Silent {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, connections) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&connections);
+        thread::spawn(move || {
+            let mut held = Vec::new();
+            while let Ok((connection, _)) = listener.accept() {
+                counted.fetch_add(1, Ordering::SeqCst);
+                held.push(connection);
+            }
+        });
+        Self { address, connections }
+    }
+}
+
+#[test]
+fn a_gateway_that_never_answers_is_left_alone() {
+    let gateway = Silent::start();
+    let url = format!("http://{}", gateway.address);
+    let variables = [("MAYFLY_GATEWAY", url.as_str()), ("MAYFLY_SEND_TIMEOUT", "1s")];
+    let mut measured = Measured::start(&variables, Duration::from_secs(20), called());
+    let began = Instant::now();
     measured.invoke("ok").unwrap();
-    check(&fixture, &of_calls(4.0));
+    assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
+    // it was waited for a second, and is not asked for ten
+    let began = Instant::now();
+    let mut invocations = 0;
+    while began.elapsed() < Duration::from_secs(1) {
+        measured.invoke("ok").unwrap();
+        invocations += 1;
+    }
+    assert!(invocations >= 3, "{invocations}");
+    assert_eq!(gateway.connections.load(Ordering::SeqCst), 1);
+    // the end is the last chance
+    measured.shut_down();
+    assert!(gateway.connections.load(Ordering::SeqCst) > 1);
+    assert!(measured.log().contains("could not be sent: they are lost"), "{}", measured.log());
+}
+
+/// A gateway in front of another one that takes its time.
+fn slow_gateway(gateway: &str, pause: Arc<Mutex<Duration>>) -> Server {
+    let gateway = gateway.to_owned();
+    Server::start(move |request| {
+        let pause = *pause.lock().unwrap();
+        thread::sleep(pause);
+        http::send(&gateway, request).unwrap()
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_gateway_that_takes_most_of_the_time_is_heard() {
+    let fixture = Fixture::new();
+    let pause = Arc::new(Mutex::new(Duration::ZERO));
+    let gateway = slow_gateway(&fixture.server().gateway, Arc::clone(&pause));
+    let url = gateway.url();
+    let mut measured = Measured::start(&[("MAYFLY_GATEWAY", &url)], Duration::from_secs(20), called());
+    for (calls, pause_ms) in (1..=3).zip([0, 2_000, 2_000]) {
+        *pause.lock().unwrap() = Duration::from_millis(pause_ms);
+        measured.invoke("ok").unwrap();
+        check(&fixture, &of_calls(f64::from(calls)));
+    }
+    *pause.lock().unwrap() = Duration::ZERO;
+    measured.shut_down();
+    check(&fixture, &of_platform(3.0, 0.0, 0.0));
+    fixture.check("mayfly_extension_send_failures_total", &[]);
+    assert!(!measured.log().contains("not sent"), "{}", measured.log());
+}
+
+#[test]
+fn what_was_under_way_when_the_sandbox_was_frozen_counts_once() {
+    let fixture = Fixture::new();
+    let pause = Arc::new(Mutex::new(Duration::ZERO));
+    let gateway = slow_gateway(&fixture.server().gateway, Arc::clone(&pause));
+    let url = gateway.url();
+    let variables = [("MAYFLY_GATEWAY", url.as_str()), ("MAYFLY_SEND_TIMEOUT", "1s")];
+    let mut measured = Measured::start(&variables, Duration::from_secs(20), called());
+    measured.invoke("ok").unwrap();
+    check(&fixture, &of_calls(1.0));
+    *pause.lock().unwrap() = Duration::from_millis(2_000);
+    measured.invoke("ok").unwrap();
+    assert!(measured.log().contains("no answer in time"), "{}", measured.log());
+    measured.sandbox.freeze();
+    *pause.lock().unwrap() = Duration::ZERO;
+    // meanwhile it is stored and answered
+    thread::sleep(Duration::from_millis(2_000));
+    check(&fixture, &of_calls(2.0));
+    measured.sandbox.thaw();
+    measured.invoke("ok").unwrap();
+    assert!(measured.log().contains("metrics are sent again"), "{}", measured.log());
+    check(&fixture, &of_calls(3.0));
+    measured.shut_down();
+    check(&fixture, &of_calls(3.0));
+    check(&fixture, &of_platform(3.0, 0.0, 0.0));
+    check(&fixture, &[("mayfly_extension_send_failures_total", 1.0)]);
+}
+
+/// Hands bytes on between an address of its own and another one, until it is told that its connections are dead: then they stay open, and
+/// nothing comes through.
+struct Passage {
+    address: SocketAddr,
+    deaths: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Passage {
+    fn to(gateway: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (deaths, connections) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (counted, died) = (Arc::clone(&connections), Arc::clone(&deaths));
+        let gateway = gateway.trim_start_matches("http://").to_owned();
+        thread::spawn(move || {
+            while let Ok((near, _)) = listener.accept() {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let far = TcpStream::connect(&gateway).unwrap();
+                let back = (far.try_clone().unwrap(), near.try_clone().unwrap());
+                for (from, to) in [(near, far), back] {
+                    let died = Arc::clone(&died);
+                    thread::spawn(move || hand_on(from, to, &died));
+                }
+            }
+        });
+        Self { address, deaths, connections }
+    }
+}
+
+fn hand_on(mut from: TcpStream, mut to: TcpStream, deaths: &AtomicUsize) {
+    let (born, mut bytes) = (deaths.load(Ordering::SeqCst), vec![0; 64 << 10]);
+    loop {
+        let Ok(read @ 1..) = from.read(&mut bytes) else {
+            let _ = to.shutdown(Shutdown::Both);
+            return;
+        };
+        if deaths.load(Ordering::SeqCst) == born && to.write_all(&bytes[..read]).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_died_while_the_sandbox_was_frozen_is_replaced() {
+    let fixture = Fixture::new();
+    let passage = Passage::to(&fixture.server().gateway);
+    let url = format!("http://{}", passage.address);
+    let mut measured = Measured::start(&[("MAYFLY_GATEWAY", &url)], Duration::from_secs(20), called());
+    for calls in 1..=2 {
+        measured.invoke("ok").unwrap();
+        check(&fixture, &of_calls(f64::from(calls)));
+    }
+    assert_eq!(passage.connections.load(Ordering::SeqCst), 1);
+    measured.sandbox.freeze();
+    passage.deaths.fetch_add(1, Ordering::SeqCst);
+    measured.sandbox.thaw();
+    measured.invoke("ok").unwrap();
+    check(&fixture, &of_calls(3.0));
+    assert_eq!(passage.connections.load(Ordering::SeqCst), 2);
+    measured.invoke("ok").unwrap();
     measured.shut_down();
     check(&fixture, &of_calls(4.0));
     check(&fixture, &of_platform(4.0, 0.0, 0.0));
-    check(&fixture, &[("mayfly_extension_send_failures_total", 7.0)]);
-    assert!(measured.log().contains("they wait for the next invocation"), "{}", measured.log());
-    assert!(!measured.log().contains("lost"), "{}", measured.log());
+    assert_eq!(passage.connections.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_platform_that_loses_the_end_of_an_invocation_is_not_waited_for_again() {
+    let fixture = Fixture::new();
+    let gateway = fixture.server().gateway.clone();
+    let mut measured = Measured::start(&[("MAYFLY_GATEWAY", &gateway)], Duration::from_secs(2), called());
+    measured.invoke("ok").unwrap();
+    measured.sandbox.api().loses(&["runtimeDone"]);
+    let mut held = || {
+        let began = Instant::now();
+        measured.invoke("ok").unwrap();
+        began.elapsed()
+    };
+    // the function's time is not over, and its caller has no error
+    let (first, second) = (held(), held());
+    assert!(second < first / 2, "{first:?}, {second:?}");
+    // when it is told again it is waited for again
+    measured.sandbox.api().loses(&[]);
+    measured.invoke("ok").unwrap();
+    thread::sleep(Duration::from_millis(500));
+    measured.invoke("ok").unwrap();
+    check(&fixture, &of_calls(5.0));
+    measured.shut_down();
+    // Lambda's report of an invocation tells of its end, too
+    check(&fixture, &of_platform(5.0, 0.0, 0.0));
+    assert!(measured.log().contains("has not told that an invocation was over"), "{}", measured.log());
+}
+
+#[test]
+fn a_platform_that_never_reports_is_not_waited_for() {
+    let fixture = Fixture::new();
+    let gateway = fixture.server().gateway.clone();
+    let all = &["initStart", "initRuntimeDone", "initReport", "start", "runtimeDone", "report"];
+    let variables = [("MAYFLY_GATEWAY", gateway.as_str())];
+    let mut measured = Measured::start_losing(all, &variables, Duration::from_secs(60), called());
+    let began = Instant::now();
+    (0..3).for_each(|_| measured.invoke("ok").unwrap());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    measured.shut_down();
+    check(&fixture, &of_calls(3.0));
+    fixture.check("aws_lambda_invocations_total", &[]);
+}
+
+#[test]
+fn what_was_measured_before_a_snapshot_is_not_that_of_its_copies() {
+    let fixture = Fixture::new();
+    let gateway = fixture.server().gateway.clone();
+    let variables = [("MAYFLY_GATEWAY", gateway.as_str()), ("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")];
+    let mut measured = Measured::start(&variables, Duration::from_secs(20), called());
+    let ports = Ports::of(&measured.log);
+    assert_eq!(ports.push("/aggregate/metrics/job/measured", "before 1\n").status, 202);
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"hits:7|c", ("127.0.0.1", ports.statsd)).unwrap();
+    // while a snapshot is taken nothing moves
+    thread::sleep(Duration::from_millis(1_500));
+    measured.invoke("ok").unwrap();
+    measured.shut_down();
+    check(&fixture, &of_calls(1.0));
+    check(&fixture, &of_platform(1.0, 0.0, 0.0));
+    fixture.check("before", &[]);
 }
 
 #[test]
@@ -349,25 +607,31 @@ fn what_is_refused_is_dropped_and_counted() {
             if event == "odd" {
                 assert_eq!(ports.push("/metrics/job/f", "# TYPE odd counter\nodd 1\n").status, 202);
             }
+            if event == "poison" {
+                assert_eq!(ports.push("/metrics/job/poison", "a 1\n").status, 202);
+            }
             assert_eq!(ports.push("/aggregate/metrics/job/measured", "calls 1\n").status, 202);
             Ok(())
         });
     measured.invoke("odd").unwrap();
     assert!(measured.log().contains("push refused: it is dropped"), "{}", measured.log());
-    // nothing of this request is taken, and none of it comes again
+    // what is too large as a whole goes in halves
     gateway.answers(413, 1);
     let before = gateway.requests.load(Ordering::SeqCst);
     measured.invoke("ok").unwrap();
-    assert_eq!(gateway.requests.load(Ordering::SeqCst), before + 1);
-    measured.invoke("ok").unwrap();
+    assert!(gateway.requests.load(Ordering::SeqCst) >= before + 3);
+    check(&fixture, &[("calls", 2.0)]);
+    // of what is refused as a whole again and again that is dropped which is refused alone
+    gateway.refuses("job/poison");
+    measured.invoke("poison").unwrap();
+    gateway.refuses("");
     // what a token may not do today it may do when that is mended
     gateway.answers(403, 1);
     measured.invoke("ok").unwrap();
     measured.invoke("ok").unwrap();
     measured.shut_down();
-    check(&fixture, &[("calls", 4.0)]);
-    let refused = r#"mayfly_extension_dropped_metrics_total{reason="refused"} > bool 1"#;
-    check(&fixture, &[(refused, 1.0)]);
+    check(&fixture, &[("calls", 5.0)]);
+    check(&fixture, &[(r#"mayfly_extension_dropped_metrics_total{reason="refused"}"#, 2.0)]);
 }
 
 #[test]
@@ -463,18 +727,57 @@ fn a_gateway_that_is_gone_for_good_holds_nobody_up() {
 }
 
 #[test]
-fn mistakes_are_told_before_the_function_starts() {
+fn a_port_that_somebody_has_set_must_be_free() {
     let folder = TempDir::new().unwrap();
     let log = folder.path().join("extension.log");
-    let check = |variables: &[(&str, &str)], expect: &str| {
-        let told = started(variables, Duration::from_secs(1), &log).unwrap_err().to_string();
-        // to whoever reads the log, and to Lambda
-        assert_eq!(told.matches(expect).count(), 2, "{told}");
-        std::fs::remove_file(&log).unwrap();
-    };
-    check(&[], "neither MAYFLY_GATEWAY nor MAYFLY_STORAGE is set");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let variables = [("MAYFLY_GATEWAY", "http://127.0.0.1:1"), ("MAYFLY_PUSH_PORT", port.as_str())];
-    check(&variables, &format!("MAYFLY_PUSH_PORT 127.0.0.1:{port}: cannot listen there"));
+    let told = started(&variables, Duration::from_secs(1), &log).unwrap_err().to_string();
+    // to whoever reads the log, and to Lambda
+    let expect = format!("MAYFLY_PUSH_PORT 127.0.0.1:{port}: cannot listen there");
+    assert_eq!(told.matches(&expect).count(), 2, "{told}");
+}
+
+#[test]
+fn a_mistake_does_not_take_the_function_down() {
+    let fixture = Fixture::new();
+    let gateway = fixture.server().gateway.clone();
+    // if it is not free, somebody else has it
+    let _taken = TcpListener::bind("127.0.0.1:9091");
+    let variables = [
+        ("MAYFLY_GATEWAY", gateway.as_str()),
+        ("MAYFLY_PUSH_PORT", ""),
+        ("MAYFLY_BUFFER_BYTES", "many"),
+        ("MAYFLY_STATSD_PORT", "x"),
+    ];
+    let mut measured = Measured::start(&variables, Duration::from_secs(5), |ports, _| {
+        assert_eq!((ports.push, ports.statsd), (0, 0));
+        let point = json!({ "asInt": "1", "startTimeUnixNano": "1795856400000000000",
+            "timeUnixNano": "1795856460000000000" });
+        assert_eq!(otlp(ports, &point).status, 200);
+        Ok(())
+    });
+    measured.invoke("ok").unwrap();
+    measured.shut_down();
+    for told in [
+        "MAYFLY_PUSH_PORT 127.0.0.1:9091: cannot listen there",
+        "MAYFLY_BUFFER_BYTES is \\\"many\\\": expected a number of bytes",
+        "MAYFLY_STATSD_PORT is \\\"x\\\": expected the number of a port, or off",
+    ] {
+        assert!(measured.log().contains(told), "{told}: {}", measured.log());
+    }
+    check(&fixture, &[("runs_total", 1.0)]);
+    let faults = |reason: &str| format!("mayfly_extension_start_faults_total{{reason=\"{reason}\"}}");
+    check(&fixture, &[(&faults("port"), 1.0), (&faults("setting"), 1.0)]);
+}
+
+#[test]
+fn a_function_works_even_if_nobody_knows_where_to_send() {
+    let mut measured = Measured::start(&[], Duration::from_secs(5), called());
+    (0..3).for_each(|_| measured.invoke("ok").unwrap());
+    measured.shut_down();
+    let log = measured.log();
+    assert!(log.contains("neither MAYFLY_GATEWAY nor MAYFLY_STORAGE is set"), "{log}");
+    assert!(log.contains("metrics that were dropped in this sandbox"), "{log}");
 }

@@ -7,8 +7,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::{HistogramSum, Labels, MetricType};
+use model::{HistogramSum, Labels};
 use wire::{Bucket, Family, Histogram, MetricValue, Summary};
+
+use crate::sums::sets;
 
 /// Values as they came last, by family and by group and labels.
 #[derive(Debug, Default)]
@@ -28,23 +30,36 @@ struct Stream {
     place: usize,
 }
 
+/// Values as they have come, which are remembered when what they have grown by was taken: what was not is in what they grow by the
+/// next time.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    values: Vec<(Arc<str>, Stream, MetricValue)>,
+    /// How many of them are new.
+    new: usize,
+}
+
+impl Seen {
+    /// How many metrics.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+}
+
 impl Counted {
     /// Remembers at most so many metrics.
     pub(crate) fn new(series_max: usize) -> Self {
         Self { series_max, ..Self::default() }
     }
 
-    /// Makes increments of the metrics of a family of this group; gauges stay as they are, and what is no value goes. Gives the number
-    /// of metrics that were left out since too many are remembered.
-    pub(crate) fn increments(&mut self, group: &Labels, family: &mut Family) -> usize {
-        if matches!(
-            family.r#type,
-            MetricType::Gauge | MetricType::GaugeHistogram | MetricType::Info | MetricType::StateSet
-        ) {
+    /// Makes increments of the metrics of a family of this group since what is remembered, and notes their values; gauges stay as they
+    /// are, and what is no value goes. Gives the number of metrics that were left out since too many are remembered.
+    pub(crate) fn increments(&self, group: &Labels, family: &mut Family, seen: &mut Seen) -> usize {
+        if sets(family.r#type) {
             return 0;
         }
         let (mut left_out, mut places) = (0, HashMap::new());
-        let known = self.last.entry(Arc::clone(&family.name)).or_default();
+        let known = self.last.get(&family.name);
         family.metrics.retain_mut(|metric| {
             if !is_number(&metric.value) {
                 return false;
@@ -59,27 +74,32 @@ impl Counted {
             let next: &mut usize = places.entry(stream.clone()).or_default();
             stream.place = std::mem::replace(next, *next + 1);
             let now = metric.value.clone();
-            match known.get_mut(&stream) {
+            match known.and_then(|known| known.get(&stream)) {
                 Some(last) => {
                     if let Some(grown) = grown(last, &now) {
                         metric.value = grown;
                     }
-                    *last = now;
                 }
-                None if self.series >= self.series_max => {
+                None if self.series + seen.new >= self.series_max => {
                     left_out += 1;
                     return false;
                 }
-                None => {
-                    self.series += 1;
-                    known.insert(stream, now);
-                }
+                None => seen.new += 1,
             }
+            seen.values.push((Arc::clone(&family.name), stream, now));
             // what is added up has begun before
             metric.created_ms = None;
             true
         });
         left_out
+    }
+
+    /// What is seen from now on is what has come since these.
+    pub(crate) fn remember(&mut self, seen: Seen) {
+        for (name, stream, value) in seen.values {
+            let is_new = self.last.entry(name).or_default().insert(stream, value).is_none();
+            self.series += usize::from(is_new);
+        }
     }
 }
 
@@ -146,6 +166,7 @@ fn grown_histogram(last: &Histogram, now: &Histogram) -> Option<Histogram> {
 
 #[cfg(test)]
 mod tests {
+    use model::MetricType;
     use wire::name_escaping::Escaping;
     use wire::{Metric, exposition, text};
 
@@ -155,12 +176,20 @@ mod tests {
         text::parse(body.as_bytes(), &text::Options::default()).expect("parses").remove(0)
     }
 
+    /// Increments that are taken, and how many were left out.
+    fn taken(counted: &mut Counted, family: &mut Family) -> usize {
+        let mut seen = Seen::default();
+        let left_out = counted.increments(&Labels::empty(), family, &mut seen);
+        counted.remember(seen);
+        left_out
+    }
+
     #[track_caller]
     fn check(bodies: &[(&str, &str)]) {
         let mut counted = Counted::new(100);
         for (body, expect) in bodies {
             let mut family = family(body);
-            assert_eq!(counted.increments(&Labels::empty(), &mut family), 0);
+            assert_eq!(taken(&mut counted, &mut family), 0);
             assert_eq!(exposition::write_text(&[family], Escaping::AllowUtf8), *expect);
         }
     }
@@ -201,7 +230,7 @@ mod tests {
                 metrics: vec![metric],
                 ..Family::default()
             };
-            counted.increments(&Labels::empty(), &mut family);
+            taken(&mut counted, &mut family);
             family.metrics.remove(0).value
         };
         assert_eq!(of(1, 5.0), MetricValue::Counter(5.0));
@@ -220,7 +249,7 @@ mod tests {
                 metrics: values.map(metric).to_vec(),
                 ..Family::default()
             };
-            assert_eq!(counted.increments(&Labels::empty(), &mut family), 0);
+            assert_eq!(taken(&mut counted, &mut family), 0);
             family.metrics.into_iter().map(|metric| metric.value).collect::<Vec<_>>()
         };
         assert_eq!(of([100.0, 3.0]), [100.0, 3.0].map(MetricValue::Counter));
@@ -229,13 +258,32 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_taken_is_in_what_comes_next() {
+        let mut counted = Counted::new(100);
+        let mut grown_by = |value: u64, is_taken: bool| {
+            let (mut family, mut seen) = (family(&format!("# TYPE c counter\nc {value}\n")), Seen::default());
+            counted.increments(&Labels::empty(), &mut family, &mut seen);
+            assert_eq!(seen.len(), 1);
+            if is_taken {
+                counted.remember(seen);
+            }
+            family.metrics.remove(0).value
+        };
+        assert_eq!(grown_by(5, false), MetricValue::Counter(5.0));
+        assert_eq!(grown_by(6, true), MetricValue::Counter(6.0));
+        assert_eq!(grown_by(9, false), MetricValue::Counter(3.0));
+        assert_eq!(grown_by(9, true), MetricValue::Counter(3.0));
+        assert_eq!(grown_by(9, true), MetricValue::Counter(0.0));
+    }
+
+    #[test]
     fn no_more_is_remembered_than_allowed() {
         let mut counted = Counted::new(2);
         let mut many = family("# TYPE c counter\nc{a=\"1\"} 1\nc{a=\"2\"} 1\nc{a=\"3\"} 1\n");
-        assert_eq!(counted.increments(&Labels::empty(), &mut many), 1);
+        assert_eq!(taken(&mut counted, &mut many), 1);
         assert_eq!(many.metrics.len(), 2);
         let mut gone = family("# TYPE c counter\nc{a=\"1\"} NaN\n");
-        assert_eq!(counted.increments(&Labels::empty(), &mut gone), 0);
+        assert_eq!(taken(&mut counted, &mut gone), 0);
         assert!(gone.metrics.is_empty());
     }
 }

@@ -9,6 +9,7 @@
 
 mod function;
 mod settings;
+mod snapshot;
 mod stats;
 
 mod counted;

@@ -2,21 +2,25 @@
 //!
 //! What adds is added up by group and becomes one push when it is about to be sent; from then on it has a key and does not change, so
 //! that it counts once however often it is sent. While it waits, what comes next for its group is added up beside it. What sets or deletes
-//! stands by itself. Of one group nothing is sent before what came earlier has arrived.
+//! stands by itself. After some minutes it is dropped, also gauges among what was added up, since other sandboxes may have said newer
+//! things. Of one group nothing is sent before what came earlier has arrived.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use edge::identity;
 use gateway::{Adds, Full, RelayedPush, Taker};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
-use model::{Labels, duration};
+use model::{Clock, Labels, duration};
 use serde::Serialize;
+use wire::{Limits, protobuf};
 
+use crate::snapshot::Snapshot;
 use crate::stats::Stats;
-use crate::sums::Sums;
+use crate::sums::{Parts, Sums, sets};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TTL: HeaderName = HeaderName::from_static("x-mayfly-ttl");
@@ -26,6 +30,8 @@ const REQUESTS_MAX: usize = 500;
 const BATCH_BYTES_MAX: usize = 3 << 20;
 /// About what a push takes beside its body.
 const PUSH_BYTES: usize = 500;
+/// After so long what sets or deletes is too late: it would stand in the place of what others have said since.
+const LATE_MS: i64 = 10 * 60_000;
 
 /// What waits to be sent.
 #[derive(Debug)]
@@ -34,8 +40,9 @@ pub(crate) struct Outbox {
     bytes_max: usize,
     /// How long groups live if nobody pushes to them again, where the sender has not said so.
     ttl_ms: Option<i64>,
-    /// What no other sandbox has.
-    identity: [u64; 2],
+    /// What no other sandbox has. It is made for the first batch: a sandbox may be one of many copies of one that has started.
+    identity: OnceLock<[u64; 2]>,
+    clock: Arc<dyn Clock>,
     stats: Arc<Stats>,
 }
 
@@ -47,6 +54,24 @@ struct State {
     /// Of what waits; sums know their own.
     bytes: usize,
     pushes: u64,
+    /// How large batches are while some are refused for something that they hold.
+    halves: Option<Halves>,
+    late: Late,
+    snapshot: Snapshot,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Halves {
+    requests_max: usize,
+    /// Whether what is refused is not found yet.
+    is_sought: bool,
+}
+
+/// What was dropped since it had waited too long.
+#[derive(Clone, Copy, Debug, Default)]
+struct Late {
+    pushes: usize,
+    metrics: usize,
 }
 
 #[derive(Debug)]
@@ -54,6 +79,10 @@ struct Waiting {
     number: u64,
     push: RelayedPush,
     is_on_its_way: bool,
+    /// When it was said, if it sets or deletes, or the oldest of its gauges.
+    set_ms: Option<i64>,
+    /// Whether it had gauges, which came too late.
+    is_reduced: bool,
 }
 
 /// Pushes that are sent at once.
@@ -72,6 +101,8 @@ pub(crate) enum Outcome {
     NotNow,
     /// To send it again would not help.
     Refused(String),
+    /// The same key has come with another body.
+    KeyIsKnown(String),
 }
 
 impl Outcome {
@@ -81,6 +112,7 @@ impl Outcome {
             status if status.is_success() => Self::Taken,
             StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Self::NotNow,
             status if status.is_server_error() => Self::NotNow,
+            StatusCode::UNPROCESSABLE_ENTITY => Self::KeyIsKnown(format!("422: {}", told.trim())),
             status => Self::Refused(format!("{}: {}", status.as_u16(), told.trim())),
         }
     }
@@ -103,13 +135,53 @@ struct ToldRequest {
 }
 
 impl Outbox {
-    pub(crate) fn new(bytes_max: usize, ttl_ms: Option<i64>, identity: [u64; 2], stats: Arc<Stats>) -> Self {
-        Self { state: Mutex::default(), bytes_max, ttl_ms, identity, stats }
+    pub(crate) fn new(
+        bytes_max: usize,
+        ttl_ms: Option<i64>,
+        is_snapshot: bool,
+        clock: Arc<dyn Clock>,
+        stats: Arc<Stats>,
+    ) -> Self {
+        let state = State { snapshot: Snapshot::new(is_snapshot), ..State::default() };
+        Self { state: Mutex::new(state), bytes_max, ttl_ms, identity: OnceLock::new(), clock, stats }
+    }
+
+    /// The first invocation begins.
+    pub(crate) fn begins(&self) {
+        let mut state = self.lock();
+        if state.snapshot.ends(self.clock.now_ms()) {
+            state.clear();
+        }
     }
 
     /// Adds what is always little, room or not.
     pub(crate) fn add_own(&self, adds: Adds) {
-        self.lock().add(adds);
+        let now_ms = self.clock.now_ms();
+        self.entered(now_ms).add(adds, now_ms);
+    }
+
+    /// Adds if there is room.
+    ///
+    /// # Errors
+    /// If there is none. It is not counted.
+    pub(crate) fn take(&self, adds: Adds) -> Result<(), Full> {
+        let now_ms = self.clock.now_ms();
+        let mut state = self.entered(now_ms);
+        let by_itself = head_bytes(&adds.group) + Sums::size(&adds.families);
+        if let Err(full) = self.room(&state, by_itself) {
+            // what comes again takes no more
+            let known = state.sums.get(&adds.group).filter(|sums| sums.fits(&adds.families));
+            self.room(&state, known.ok_or(full)?.growth(&adds.families))?;
+        }
+        state.add(adds, now_ms);
+        Ok(())
+    }
+
+    /// Forgets all that waits; gives the number of metrics.
+    pub(crate) fn clear(&self) -> usize {
+        let metrics = self.metrics();
+        self.lock().clear();
+        metrics
     }
 
     /// Takes note of metrics that have found no room before they came here.
@@ -130,14 +202,24 @@ impl Outbox {
         waiting + state.sums.values().map(Sums::metrics).sum::<usize>()
     }
 
-    /// What is to be sent next: of each group the oldest push. Whoever asks again before he has told what became of it gets the same.
+    /// What is to be sent next: of each group the oldest push. Whoever asks again before he has told what became of it gets the same,
+    /// unless it has become too late for something of it.
     pub(crate) fn next_batch(&self) -> Option<Batch> {
         let mut state = self.lock();
-        state.seal_all();
+        let now_ms = self.clock.now_ms();
+        state.drop_late(now_ms);
+        state.seal_all(now_ms);
+        let Late { pushes, metrics } = std::mem::take(&mut state.late);
+        if pushes > 0 {
+            self.stats.late(metrics);
+            let within = duration::format(LATE_MS);
+            tracing::error!(pushes, metrics, within, "not sent in time: what would set or delete is dropped");
+        }
+        let requests_max = state.halves.map_or(REQUESTS_MAX, |halves| halves.requests_max);
         let (mut groups, mut requests, mut numbers, mut bytes) = (HashSet::new(), Vec::new(), Vec::new(), 0);
         for waiting in &mut state.waiting {
             waiting.is_on_its_way = false;
-            if !groups.insert(waiting.push.group.clone()) || numbers.len() >= REQUESTS_MAX {
+            if !groups.insert(waiting.push.group.clone()) || numbers.len() >= requests_max {
                 continue;
             }
             let request = self.told(waiting);
@@ -152,15 +234,33 @@ impl Outbox {
             numbers.push(waiting.number);
             requests.push(request);
         }
+        if numbers.is_empty() {
+            state.halves = None;
+            return None;
+        }
         // of texts it can always be made
         let body = serde_json::to_vec(&Told { requests: &requests }).unwrap_or_default().into();
-        (!numbers.is_empty()).then_some(Batch { numbers, body })
+        Some(Batch { numbers, body })
+    }
+
+    /// Takes note that a batch was refused as a whole for something that it holds. What is refused alone is dropped; otherwise the next
+    /// batch is half of it, until that is found.
+    pub(crate) fn refused(&self, batch: &Batch, why: &str) {
+        match batch.numbers.len() {
+            0 | 1 => {
+                self.settle(batch, |_| Outcome::Refused(why.to_owned()));
+                self.lock().halves = Some(Halves { requests_max: 2, is_sought: false });
+            }
+            several => {
+                self.lock().halves = Some(Halves { requests_max: several / 2, is_sought: true });
+            }
+        }
     }
 
     /// Takes note of what became of a batch: whether all of it arrived or will never.
     pub(crate) fn settle(&self, batch: &Batch, outcome: impl Fn(usize) -> Outcome) -> bool {
         let mut state = self.lock();
-        let mut is_settled = true;
+        let (mut is_settled, mut is_any_taken) = (true, false);
         for (index, number) in batch.numbers.iter().enumerate() {
             let Some(at) = state.waiting.iter().position(|waiting| waiting.number == *number) else {
                 continue;
@@ -171,7 +271,9 @@ impl Outbox {
                     is_settled = false;
                     continue;
                 }
-                Outcome::Refused(why) => {
+                // it had arrived before it was reduced
+                Outcome::KeyIsKnown(_) if state.waiting[at].is_reduced => is_any_taken = true,
+                Outcome::Refused(why) | Outcome::KeyIsKnown(why) => {
                     let push = &state.waiting[at].push;
                     self.stats.refused(push.series);
                     tracing::error!(
@@ -181,11 +283,18 @@ impl Outbox {
                         "push refused: it is dropped"
                     );
                 }
-                Outcome::Taken => {}
+                Outcome::Taken => is_any_taken = true,
             }
             if let Some(gone) = state.waiting.remove(at) {
                 state.bytes = state.bytes.saturating_sub(bytes(&gone.push));
             }
+        }
+        if is_any_taken {
+            let grown = |Halves { requests_max, is_sought }| Halves {
+                requests_max: if is_sought { requests_max } else { requests_max * 2 },
+                is_sought,
+            };
+            state.halves = state.halves.map(grown).filter(|halves| halves.requests_max < REQUESTS_MAX);
         }
         is_settled
     }
@@ -195,7 +304,7 @@ impl Outbox {
         let mut headers: BTreeMap<String, String> = BTreeMap::new();
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         headers.extend(push.headers.iter().map(|(name, value)| (name.to_string(), text(value))));
-        let [a, b] = self.identity;
+        let [a, b] = *self.identity.get_or_init(|| [identity(), identity()]);
         let key = || format!("mayfly-extension-{a:016x}{b:016x}-{}", waiting.number);
         headers.entry(IDEMPOTENCY_KEY.to_string()).or_insert_with(key);
         if let Some(ttl_ms) = self.ttl_ms.filter(|_| push.method != Method::DELETE) {
@@ -214,6 +323,15 @@ impl Outbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// For something that comes.
+    fn entered(&self, now_ms: i64) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        if state.snapshot.is_behind(now_ms) {
+            state.clear();
+        }
+        state
+    }
+
     fn room(&self, state: &State, bytes: usize) -> Result<(), Full> {
         match state.taken() + bytes <= self.bytes_max {
             true => Ok(()),
@@ -224,80 +342,104 @@ impl Outbox {
 
 impl Taker for Outbox {
     fn add(&self, adds: Adds) -> Result<(), Full> {
-        let mut state = self.lock();
-        // what comes again takes no more room, and that is known when it has been added
-        let grown = Sums::growth(&adds.families);
-        if let Err(full) = self.room(&state, grown)
-            && !state.sums.get(&adds.group).is_some_and(|sums| sums.has(&adds.families))
-        {
-            self.stats.no_room(adds.families.iter().map(|family| family.metrics.len()).sum());
-            return Err(full);
-        }
-        state.add(adds);
-        Ok(())
+        let metrics = adds.families.iter().map(|family| family.metrics.len()).sum();
+        self.take(adds).inspect_err(|_| self.stats.no_room(metrics))
     }
 
     fn push(&self, push: RelayedPush) -> Result<(), Full> {
-        let mut state = self.lock();
+        let now_ms = self.clock.now_ms();
+        let mut state = self.entered(now_ms);
         if self.room(&state, bytes(&push)).is_err() {
+            let freed: usize = state.superseded(&push).map(|waiting| bytes(&waiting.push)).sum();
+            if self.room(&state, bytes(&push).saturating_sub(freed)).is_err() {
+                self.stats.no_room(push.series);
+                return Err(Full { bytes: bytes(&push), bytes_max: self.bytes_max });
+            }
             state.supersede(&push);
-        }
-        if let Err(full) = self.room(&state, bytes(&push)) {
-            self.stats.no_room(push.series);
-            return Err(full);
         }
         // what was added before comes before
         let group = push.group.clone();
-        state.seal(&group);
-        state.wait(push);
+        state.seal(&group, now_ms);
+        let set_ms = (!push.is_aggregated).then_some(now_ms);
+        state.wait(push, set_ms);
         Ok(())
     }
 }
 
 impl State {
     fn taken(&self) -> usize {
-        self.bytes + self.sums.values().map(Sums::bytes).sum::<usize>()
+        let of_sums = self.sums.iter().map(|(group, sums)| head_bytes(group) + sums.bytes());
+        self.bytes + of_sums.sum::<usize>()
     }
 
-    fn add(&mut self, Adds { group, families }: Adds) {
+    fn clear(&mut self) {
+        self.sums.clear();
+        self.waiting.clear();
+        self.bytes = 0;
+    }
+
+    fn add(&mut self, Adds { group, families }: Adds, now_ms: i64) {
         if families.is_empty() {
             return;
         }
         if self.sums.get(&group).is_some_and(|sums| !sums.fits(&families)) {
-            self.seal(&group);
+            self.seal(&group, now_ms);
         }
-        self.sums.entry(group).or_default().add(families);
+        self.sums.entry(group).or_default().add(families, now_ms);
     }
 
-    /// Makes a push of what is added up for a group.
-    fn seal(&mut self, group: &Labels) {
-        if let Some((group, sums)) = self.sums.remove_entry(group) {
-            self.wait(Adds { group, families: sums.into_families() }.push());
+    /// Makes pushes of what is added up for a group.
+    fn seal(&mut self, group: &Labels, now_ms: i64) {
+        let Some((group, sums)) = self.sums.remove_entry(group) else { return };
+        let Parts { families, set_ms, late } = sums.into_parts(now_ms - LATE_MS);
+        self.late.pushes += usize::from(late > 0);
+        self.late.metrics += late;
+        if !families.is_empty() {
+            self.wait(Adds { group, families }.push(), set_ms);
         }
     }
 
     /// The same for all groups of which nothing waits.
-    fn seal_all(&mut self) {
+    fn seal_all(&mut self, now_ms: i64) {
         let waiting: HashSet<&Labels> = self.waiting.iter().map(|waiting| &waiting.push.group).collect();
         let free: Vec<Labels> = self.sums.keys().filter(|group| !waiting.contains(group)).cloned().collect();
-        free.iter().for_each(|group| self.seal(group));
+        free.iter().for_each(|group| self.seal(group, now_ms));
     }
 
-    fn wait(&mut self, push: RelayedPush) {
+    /// Drops what sets or deletes, and has waited too long.
+    fn drop_late(&mut self, now_ms: i64) {
+        let (bytes_of, late) = (&mut self.bytes, &mut self.late);
+        self.waiting.retain_mut(|waiting| {
+            if waiting.set_ms.is_none_or(|set_ms| set_ms >= now_ms - LATE_MS) {
+                return true;
+            }
+            let before = (bytes(&waiting.push), waiting.push.series);
+            let stays = waiting.reduce();
+            let after = if stays { (bytes(&waiting.push), waiting.push.series) } else { (0, 0) };
+            *bytes_of = bytes_of.saturating_sub(before.0).saturating_add(after.0);
+            late.pushes += 1;
+            late.metrics += before.1 - after.1;
+            stays
+        });
+    }
+
+    fn wait(&mut self, push: RelayedPush, set_ms: Option<i64>) {
         self.bytes += bytes(&push);
-        self.waiting.push_back(Waiting { number: self.pushes, push, is_on_its_way: false });
+        let number = self.pushes;
+        let waiting = Waiting { number, push, is_on_its_way: false, set_ms, is_reduced: false };
+        self.waiting.push_back(waiting);
         self.pushes += 1;
     }
 
-    /// Drops what nobody will see when this push has arrived at once after it.
+    /// What nobody will see when this push has arrived at once after it.
+    fn superseded<'a>(&'a self, by: &'a RelayedPush) -> impl Iterator<Item = &'a Waiting> {
+        self.waiting.iter().filter(|waiting| is_superseded(waiting, by))
+    }
+
     fn supersede(&mut self, by: &RelayedPush) {
-        if by.is_aggregated || by.method == Method::POST {
-            return;
-        }
         let bytes_of = &mut self.bytes;
         self.waiting.retain(|waiting| {
-            let is_over =
-                waiting.push.group == by.group && !waiting.push.is_aggregated && !waiting.is_on_its_way;
+            let is_over = is_superseded(waiting, by);
             if is_over {
                 *bytes_of = bytes_of.saturating_sub(bytes(&waiting.push));
             }
@@ -306,10 +448,34 @@ impl State {
     }
 }
 
+impl Waiting {
+    /// Without what sets; false if nothing is left. Its key stays: if it has arrived before, it does not count again.
+    fn reduce(&mut self) -> bool {
+        if !self.push.is_aggregated {
+            return false;
+        }
+        // it was written here
+        let mut families = protobuf::parse(&self.push.body, &Limits::default()).unwrap_or_default();
+        families.retain(|family| !sets(family.r#type));
+        self.push = Adds { group: self.push.group.clone(), families }.push();
+        (self.set_ms, self.is_reduced) = (None, true);
+        self.push.series > 0
+    }
+}
+
+fn is_superseded(waiting: &Waiting, by: &RelayedPush) -> bool {
+    let replaces_all = !by.is_aggregated && by.method != Method::POST;
+    replaces_all && waiting.push.group == by.group && !waiting.push.is_aggregated && !waiting.is_on_its_way
+}
+
 /// About how much memory a push takes.
 fn bytes(push: &RelayedPush) -> usize {
-    let labels: usize = push.group.iter().map(|label| label.name.len() + label.value.len()).sum();
-    PUSH_BYTES + labels + push.body.len()
+    head_bytes(&push.group) + push.body.len()
+}
+
+/// The same without its body.
+fn head_bytes(group: &Labels) -> usize {
+    PUSH_BYTES + group.iter().map(|label| label.name.len() + label.value.len()).sum::<usize>()
 }
 
 #[cfg(test)]

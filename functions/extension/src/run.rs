@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use edge::identity;
+use edge::SystemClock;
 use functions::Environment;
 use model::Labels;
 use tokio::net::TcpListener;
 
-use crate::counted::Counted;
+use crate::counted::{Counted, Seen};
 use crate::function::Function;
 use crate::lambda::{Lambda, Next, Registered, Subscribed, left};
 use crate::outbox::Outbox;
 use crate::receive::{self, Otlp, StatsdPort};
-use crate::sender::{Sender, before};
-use crate::settings::Settings;
+use crate::sender::{Chance, Sender, before};
+use crate::settings::{Port, Settings};
+use crate::snapshot::Snapshot;
 use crate::stats::Stats;
 use crate::target::Target;
 use crate::telemetry::Telemetry;
@@ -26,6 +27,8 @@ use crate::telemetry::Telemetry;
 /// So long before a function's time is over the extension waits no longer for its end, which may have been lost: an invocation
 /// is over when the extension asks for the next one, too, and one that is not over in time is a timeout.
 const EARLY: Duration = Duration::from_millis(100);
+/// A platform that reports says within so long that an invocation has begun.
+const SILENCE: Duration = Duration::from_secs(1);
 /// So much of an invocation's time is left when sending ends.
 const RESERVE: Duration = Duration::from_millis(50);
 /// How long the last reports are waited for when the sandbox ends.
@@ -40,18 +43,19 @@ const LAST_RESERVE: Duration = Duration::from_millis(100);
 pub async fn run() -> anyhow::Result<()> {
     let mut environment = Environment::of_process();
     let settings = Settings::of(&mut environment);
-    let mistakes = environment.finish().err();
-    if let Some(mistakes) = mistakes {
-        if !settings.api.is_empty()
-            && let Ok(registered) = Lambda::at(&settings.api).register(&own_name()).await
-        {
-            // it ends either way, and the log says why
-            let _ = registered.cannot_start(&mistakes.to_string()).await;
-        }
-        return Err(mistakes);
+    let mistakes = environment.finish();
+    if settings.api.is_empty() {
+        // this is no Lambda
+        return mistakes;
+    }
+    let stats = Arc::new(Stats::default());
+    if let Err(mistakes) = mistakes {
+        // the function is none the worse for it
+        tracing::error!("{mistakes:#}: this is left out, or has its default");
+        stats.mistaken_settings();
     }
     let registered = Lambda::at(&settings.api).register(&own_name()).await?;
-    match Extension::start(settings, &registered).await {
+    match Extension::start(settings, &registered, stats).await {
         Ok(mut extension) => extension.live(&registered).await,
         Err(error) => {
             let _ = registered.cannot_start(&format!("{error:#}")).await;
@@ -71,29 +75,47 @@ struct Extension {
     telemetry: Arc<Telemetry>,
     statsd: Option<Arc<StatsdPort>>,
     outbox: Arc<Outbox>,
-    sender: Sender,
+    /// `None`: nobody knows where to.
+    sender: Option<Sender>,
     stats: Arc<Stats>,
     /// What it has told about itself.
     told: Counted,
-    /// Whether the platform tells when an invocation ends. Where it does not, what came with one is sent when the next one begins.
-    hears: bool,
+    hearing: Hearing,
     send_timeout: Duration,
 }
 
+/// Whether the platform tells when an invocation ends. Where it does not, what came with one is sent when the next one begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hearing {
+    Hears,
+    /// It has told of so many ends, and then of one not: until it tells again, nobody waits for that.
+    Missed {
+        ends: u64,
+    },
+}
+
 impl Extension {
-    async fn start(settings: Settings, registered: &Registered) -> anyhow::Result<Self> {
+    async fn start(settings: Settings, registered: &Registered, stats: Arc<Stats>) -> anyhow::Result<Self> {
         let function = Function {
             name: registered.name.clone(),
             version: registered.version.clone(),
             region: settings.region.clone(),
         };
         let labels = function.labels();
-        let stats = Arc::new(Stats::default());
-        let identity = [identity(), identity()];
-        let outbox =
-            Arc::new(Outbox::new(settings.buffer_bytes_max, settings.ttl_ms, identity, Arc::clone(&stats)));
+        let clock = Arc::new(SystemClock);
+        let outbox = Outbox::new(
+            settings.buffer_bytes_max,
+            settings.ttl_ms,
+            settings.is_snapshot,
+            Arc::clone(&clock) as _,
+            Arc::clone(&stats),
+        );
+        let outbox = Arc::new(outbox);
         let telemetry = Telemetry::new(Arc::clone(&outbox), Arc::clone(&stats), labels.clone());
-        let hears = subscribe(&settings, registered, &telemetry).await?;
+        let hearing = match subscribe(&settings, registered, &telemetry).await {
+            true => Hearing::Hears,
+            false => Hearing::Missed { ends: 0 },
+        };
 
         let otlp = Otlp::new(Arc::clone(&outbox), &function);
         let router = receive::router(&outbox, otlp, labels.clone());
@@ -101,18 +123,21 @@ impl Extension {
             [("MAYFLY_PUSH_PORT", settings.push_port), ("MAYFLY_OTLP_PORT", settings.otlp_port)]
         {
             if let Some(port) = port {
-                listen(name, local(port), router.clone()).await?;
+                let listening = listen(name, local(port), router.clone()).await;
+                needed(port, listening, &stats)?;
             }
         }
         let statsd = match settings.statsd_port {
-            Some(port) => Some(statsd(port, &labels).await?),
+            Some(port) => {
+                needed(port, statsd(port, &labels, Snapshot::new(settings.is_snapshot)).await, &stats)?
+            }
             None => None,
         };
-        let target = Arc::new(Target::of(settings.place)?);
-        let sender = Sender::new(Arc::clone(&outbox), target, Arc::clone(&stats));
+        let sender = Target::of(settings.place)?
+            .map(|target| Sender::new(Arc::clone(&outbox), Arc::new(target), clock as _, Arc::clone(&stats)));
         let send_timeout = Duration::from_millis(settings.send_timeout_ms.unsigned_abs());
         let told = Counted::new(usize::MAX);
-        Ok(Self { telemetry, statsd, outbox, sender, stats, told, hears, send_timeout })
+        Ok(Self { telemetry, statsd, outbox, sender, stats, told, hearing, send_timeout })
     }
 
     async fn live(&mut self, registered: &Registered) -> anyhow::Result<()> {
@@ -129,28 +154,43 @@ impl Extension {
 
     /// Waits until the function is done, and then sends what there is. Its caller has the answer by then.
     async fn invoked(&mut self, id: &str, deadline_ms: i64) {
-        if self.hears {
-            self.telemetry.begins(id);
-            let before_events = self.telemetry.events();
-            let until = before(left(deadline_ms), EARLY);
-            let is_done = self.telemetry.is_done(id, until).await;
-            if !is_done && self.telemetry.events() == before_events {
-                tracing::error!(
-                    "the platform does not report: metrics are sent when the next invocation begins"
-                );
-                self.hears = false;
-            }
+        self.outbox.begins();
+        self.statsd.iter().for_each(|statsd| statsd.begins());
+        if self.sender.is_some() && self.hears() && !self.hears_the_end_of(id, deadline_ms).await {
+            tracing::warn!(
+                "the platform has not told that an invocation was over: until it tells, metrics are sent when the next one begins"
+            );
+            self.hearing = Hearing::Missed { ends: self.telemetry.ends() };
         }
-        self.flush(left(deadline_ms).min(self.send_timeout + RESERVE), RESERVE).await;
+        let time = left(deadline_ms).min(self.send_timeout + RESERVE);
+        self.flush(time, RESERVE, Chance::OfMany).await;
+    }
+
+    fn hears(&mut self) -> bool {
+        if let Hearing::Missed { ends } = self.hearing
+            && self.telemetry.ends() > ends
+        {
+            self.hearing = Hearing::Hears;
+        }
+        self.hearing == Hearing::Hears
+    }
+
+    /// False if it was not told, and is waited for no longer.
+    async fn hears_the_end_of(&self, id: &str, deadline_ms: i64) -> bool {
+        let until = before(left(deadline_ms), EARLY);
+        let events = self.telemetry.events();
+        self.telemetry.begins(id);
+        self.telemetry.has_more_than(events, until.min(before(SILENCE, Duration::ZERO))).await
+            && self.telemetry.is_done(id, until).await
     }
 
     async fn ends(&mut self, reason: &str, deadline_ms: i64) {
-        if self.hears {
+        if self.telemetry.events() > 0 {
             // of an invocation that has run, all but its report is here already
             let until = before(left(deadline_ms).min(LAST_REPORTS), Duration::ZERO);
             self.telemetry.are_reported(until).await;
         }
-        self.flush(left(deadline_ms), LAST_RESERVE).await;
+        self.flush(left(deadline_ms), LAST_RESERVE, Chance::Last).await;
         let (lost, dropped) = (self.outbox.metrics(), self.stats.dropped());
         if lost > 0 {
             tracing::error!(
@@ -164,69 +204,96 @@ impl Extension {
         }
     }
 
-    async fn flush(&mut self, time: Duration, reserve: Duration) {
+    async fn flush(&mut self, time: Duration, reserve: Duration, chance: Chance) {
         if let Some(statsd) = &self.statsd {
             statsd.hand_over(&self.outbox);
         }
-        self.tell_own();
+        let Some(sender) = &self.sender else {
+            self.stats.nowhere(self.outbox.clear());
+            return;
+        };
+        tell_own(&mut self.told, &self.telemetry, &self.stats, self.statsd.as_deref());
         if !self.outbox.is_empty() {
-            self.sender.flush(before(time, reserve)).await;
+            sender.flush(before(time, reserve), chance).await;
         }
     }
+}
 
-    /// What it has counted about itself since it was last told, if that is anything.
-    fn tell_own(&mut self) {
-        let of_statsd = self.statsd.as_ref().map(|statsd| statsd.families()).unwrap_or_default();
-        let mut families: Vec<_> = self.stats.families().into_iter().chain(of_statsd).collect();
-        for family in &mut families {
-            self.told.increments(&Labels::empty(), family);
-            let is_more = |metric: &wire::Metric| metric.value != wire::MetricValue::Counter(0.0);
-            family.metrics.retain(is_more);
-        }
-        families.retain(|family| !family.metrics.is_empty());
-        if !families.is_empty() {
-            self.telemetry.add_own(families);
-        }
+/// What it has counted about itself since it was last told, if that is anything.
+fn tell_own(told: &mut Counted, telemetry: &Telemetry, stats: &Stats, statsd: Option<&StatsdPort>) {
+    let of_statsd = statsd.map(StatsdPort::families).unwrap_or_default();
+    let mut families: Vec<_> = stats.families().into_iter().chain(of_statsd).collect();
+    let mut seen = Seen::default();
+    for family in &mut families {
+        told.increments(&Labels::empty(), family, &mut seen);
+        let is_more = |metric: &wire::Metric| metric.value != wire::MetricValue::Counter(0.0);
+        family.metrics.retain(is_more);
+    }
+    told.remember(seen);
+    families.retain(|family| !family.metrics.is_empty());
+    if !families.is_empty() {
+        telemetry.add_own(families);
     }
 }
 
 /// Whether the platform will report to the telemetry.
-async fn subscribe(
-    settings: &Settings,
-    registered: &Registered,
-    telemetry: &Arc<Telemetry>,
-) -> anyhow::Result<bool> {
+async fn subscribe(settings: &Settings, registered: &Registered, telemetry: &Arc<Telemetry>) -> bool {
     // all of the sandbox's own addresses, since nobody says which of them Lambda uses
     let host = settings.telemetry_host.as_deref();
     let ip = host.and_then(|host| host.parse::<IpAddr>().ok()).unwrap_or(Ipv4Addr::UNSPECIFIED.into());
-    let address = listen("MAYFLY_TELEMETRY_HOST", SocketAddr::new(ip, 0), telemetry.router()).await?;
+    let address = match listen("MAYFLY_TELEMETRY_HOST", SocketAddr::new(ip, 0), telemetry.router()).await {
+        Ok(address) => address,
+        Err(error) => {
+            tracing::error!(
+                "{error:#}; no reports of the platform: metrics are sent when the next invocation begins"
+            );
+            return false;
+        }
+    };
     match registered.subscribe(host, address).await {
-        Ok(Subscribed::Yes) => Ok(true),
+        Ok(Subscribed::Yes) => true,
         Ok(Subscribed::No) => {
             tracing::warn!(
                 "there is no Telemetry API here: metrics are sent when the next invocation begins"
             );
-            Ok(false)
+            false
         }
         Err(error) => {
             tracing::error!(%error, "no reports of the platform: metrics are sent when the next invocation begins");
-            Ok(false)
+            false
         }
     }
 }
 
-async fn statsd(port: u16, labels: &Labels) -> anyhow::Result<Arc<StatsdPort>> {
-    let place =
-        || format!("MAYFLY_STATSD_PORT {port}: cannot listen there (another port, or off, is an answer)");
-    let statsd = Arc::new(StatsdPort::bind(local(port), labels.clone()).await.with_context(place)?);
+/// A port that nobody has asked for is left out if it is not free: the function may do without.
+///
+/// # Errors
+/// If somebody has.
+fn needed<T>(port: Port, listening: anyhow::Result<T>, stats: &Stats) -> anyhow::Result<Option<T>> {
+    match listening {
+        Err(error) if !port.is_set => {
+            tracing::error!("{error:#}; it is left out");
+            stats.taken_port();
+            Ok(None)
+        }
+        listening => listening.map(Some),
+    }
+}
+
+async fn statsd(port: Port, labels: &Labels, snapshot: Snapshot) -> anyhow::Result<Arc<StatsdPort>> {
+    let place = || {
+        let number = port.number;
+        format!("MAYFLY_STATSD_PORT {number}: cannot listen there (another port, or off, is an answer)")
+    };
+    let statsd = Arc::new(StatsdPort::bind(local(port), labels.clone(), snapshot).await.with_context(place)?);
     tracing::info!(variable = "MAYFLY_STATSD_PORT", address = %statsd.address()?, "listening");
     let served = Arc::clone(&statsd);
     tokio::spawn(async move { served.serve().await });
     Ok(statsd)
 }
 
-fn local(port: u16) -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, port).into()
+fn local(port: Port) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port.number).into()
 }
 
 /// Serves these routes from now on; gives the address, which has a port that was free if none was given.

@@ -12,22 +12,41 @@ pub(crate) struct Settings {
     pub(crate) region: String,
     pub(crate) place: Place,
     /// Ports on localhost; `None`: there is none.
-    pub(crate) push_port: Option<u16>,
-    pub(crate) otlp_port: Option<u16>,
-    pub(crate) statsd_port: Option<u16>,
+    pub(crate) push_port: Option<Port>,
+    pub(crate) otlp_port: Option<Port>,
+    pub(crate) statsd_port: Option<Port>,
     /// Where the platform finds the extension; by default the name that Lambda gives it.
     pub(crate) telemetry_host: Option<String>,
     pub(crate) ttl_ms: Option<i64>,
     /// How long sending may take after an invocation.
     pub(crate) send_timeout_ms: i64,
     pub(crate) buffer_bytes_max: usize,
+    /// Whether this sandbox may be a copy of one that has started long ago.
+    pub(crate) is_snapshot: bool,
+}
+
+/// A port on localhost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Port {
+    pub(crate) number: u16,
+    /// Whether somebody has set it, and so needs it.
+    pub(crate) is_set: bool,
 }
 
 /// Where metrics go.
 #[derive(Debug)]
 pub(crate) enum Place {
-    Gateway { url: String, client: Box<HttpClientConfig>, service: Option<&'static str> },
-    Storage { url: String, endpoint: Option<String> },
+    Gateway {
+        url: String,
+        client: Box<HttpClientConfig>,
+        service: Option<&'static str>,
+    },
+    Storage {
+        url: String,
+        endpoint: Option<String>,
+    },
+    /// Nobody knows: settings are mistaken.
+    Nowhere,
 }
 
 const SEND_TIMEOUT_MS: i64 = 3_000;
@@ -37,7 +56,7 @@ const BUFFER_BYTES_MIN: u64 = 64 << 10;
 const BUFFER_BYTES_MAX: u64 = 64 << 20;
 
 impl Settings {
-    /// What the environment says. Mistakes are for it to tell.
+    /// What the environment says. Mistakes are for it to tell; what they are about is left out, or has its default.
     pub(crate) fn of(environment: &mut Environment) -> Self {
         Self {
             api: environment
@@ -51,6 +70,7 @@ impl Settings {
             ttl_ms: environment.duration_ms("MAYFLY_PUSH_TTL"),
             send_timeout_ms: environment.duration_ms("MAYFLY_SEND_TIMEOUT").unwrap_or(SEND_TIMEOUT_MS),
             buffer_bytes_max: buffer_bytes_max(environment),
+            is_snapshot: environment.text("AWS_LAMBDA_INITIALIZATION_TYPE").as_deref() == Some("snap-start"),
         }
     }
 }
@@ -73,22 +93,27 @@ fn place(environment: &mut Environment) -> Place {
             environment.mistaken(mistake.to_owned());
         }
     }
-    Place::Storage { url: String::new(), endpoint: None }
+    Place::Nowhere
 }
 
 fn gateway_at(environment: &mut Environment, url: String) -> Place {
     if let Err(error) = Endpoint::below(&url, "") {
         environment.mistaken(format!("MAYFLY_GATEWAY: {error}"));
+        return Place::Nowhere;
     }
-    let token = environment.text("MAYFLY_TOKEN");
+    let (token, signs) = (environment.text("MAYFLY_TOKEN"), environment.text("MAYFLY_SIGV4").is_some());
     let service = environment.parsed("MAYFLY_SIGV4", |text| match text {
         "lambda" => Ok("lambda"),
         "execute-api" => Ok("execute-api"),
         _ => Err("expected lambda, for a Function URL, or execute-api, for API Gateway"),
     });
-    if token.is_some() && service.is_some() {
+    if token.is_some() && signs {
         environment
             .mistaken("MAYFLY_TOKEN and MAYFLY_SIGV4 are both set: a request says once who sends".to_owned());
+        return Place::Nowhere;
+    }
+    if signs && service.is_none() {
+        return Place::Nowhere;
     }
     let auth = match (token, service) {
         (Some(token), _) => {
@@ -106,12 +131,16 @@ fn gateway_at(environment: &mut Environment, url: String) -> Place {
     }
 }
 
-fn port(environment: &mut Environment, name: &str, default: u16) -> Option<u16> {
+fn port(environment: &mut Environment, name: &str, default: u16) -> Option<Port> {
+    if environment.text(name).is_none() {
+        return Some(Port { number: default, is_set: false });
+    }
     let parse = |text: &str| match text {
         "off" => Ok(None),
         text => text.parse().map(Some).map_err(|_| "expected the number of a port, or off"),
     };
-    environment.parsed(name, parse).unwrap_or(Some(default))
+    let number = environment.parsed(name, parse).flatten()?;
+    Some(Port { number, is_set: true })
 }
 
 fn buffer_bytes_max(environment: &mut Environment) -> usize {
@@ -152,7 +181,36 @@ mod tests {
             [("MAYFLY_STORAGE", "s3://b/p"), ("MAYFLY_PUSH_PORT", "off"), ("MAYFLY_OTLP_PORT", "1")];
         let found = settings(&straight).expect("settings");
         assert!(matches!(found.place, Place::Storage { .. }));
-        assert_eq!((found.push_port, found.otlp_port, found.statsd_port), (None, Some(1), Some(8125)));
+        assert_eq!(found.push_port, None);
+        assert_eq!(found.otlp_port, Some(Port { number: 1, is_set: true }));
+        assert_eq!(found.statsd_port, Some(Port { number: 8125, is_set: false }));
+    }
+
+    #[test]
+    fn what_a_mistake_is_about_is_left_out() {
+        let gateway = ("MAYFLY_GATEWAY", "http://a");
+        let of = |variables: &[(&str, &str)]| {
+            let mut environment = Environment::of(variables);
+            Settings::of(&mut environment)
+        };
+        for variables in [
+            &[][..],
+            &[gateway, ("MAYFLY_STORAGE", "s3://b")],
+            &[("MAYFLY_GATEWAY", "a")],
+            &[gateway, ("MAYFLY_SIGV4", "s3")],
+            &[gateway, ("MAYFLY_SIGV4", "lambda"), ("MAYFLY_TOKEN", "t")],
+        ] {
+            assert!(matches!(of(variables).place, Place::Nowhere), "{variables:?}");
+        }
+        let found = of(&[
+            gateway,
+            ("MAYFLY_PUSH_PORT", "many"),
+            ("MAYFLY_BUFFER_BYTES", "1"),
+            ("MAYFLY_SEND_TIMEOUT", "soon"),
+        ]);
+        assert!(matches!(found.place, Place::Gateway { .. }));
+        assert_eq!((found.push_port, found.buffer_bytes_max), (None, BUFFER_BYTES));
+        assert_eq!(found.send_timeout_ms, SEND_TIMEOUT_MS);
     }
 
     #[test]

@@ -10,6 +10,10 @@ use wire::{Family, Metric, MetricValue};
 pub(crate) struct Stats {
     no_room: AtomicU64,
     refused: AtomicU64,
+    late: AtomicU64,
+    nowhere: AtomicU64,
+    mistaken_settings: AtomicU64,
+    taken_ports: AtomicU64,
     send_failures: AtomicU64,
     unreadable_reports: AtomicU64,
     lost_reports: AtomicU64,
@@ -24,6 +28,26 @@ impl Stats {
     /// Metrics that the gateway will never take.
     pub(crate) fn refused(&self, metrics: usize) {
         self.refused.fetch_add(metrics as u64, Ordering::Relaxed);
+    }
+
+    /// Metrics that would set what others may have set since.
+    pub(crate) fn late(&self, metrics: usize) {
+        self.late.fetch_add(metrics as u64, Ordering::Relaxed);
+    }
+
+    /// Metrics that nobody has said where to send.
+    pub(crate) fn nowhere(&self, metrics: usize) {
+        self.nowhere.fetch_add(metrics as u64, Ordering::Relaxed);
+    }
+
+    /// This sandbox has started with settings that are mistaken.
+    pub(crate) fn mistaken_settings(&self) {
+        self.mistaken_settings.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A port was not free.
+    pub(crate) fn taken_port(&self) {
+        self.taken_ports.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn send_failure(&self) {
@@ -42,7 +66,8 @@ impl Stats {
 
     /// How many metrics were dropped, for whatever reason.
     pub(crate) fn dropped(&self) -> u64 {
-        self.no_room.load(Ordering::Relaxed) + self.refused.load(Ordering::Relaxed)
+        let all = [&self.no_room, &self.refused, &self.late, &self.nowhere];
+        all.into_iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
     }
 
     /// As metric families.
@@ -63,10 +88,19 @@ impl Stats {
         vec![
             family(
                 "mayfly_extension_dropped_metrics_total",
-                "Metrics that were dropped: there was no room to keep them (memory), or the gateway refused them for good (refused).",
+                "Metrics that were dropped: there was no room to keep them (memory), the gateway refused them for good (refused), or they would set something and could not be sent for minutes (late).",
                 vec![
                     metric(&[("reason", "memory")], &self.no_room),
                     metric(&[("reason", "refused")], &self.refused),
+                    metric(&[("reason", "late")], &self.late),
+                ],
+            ),
+            family(
+                "mayfly_extension_start_faults_total",
+                "Sandboxes that have started with mistaken settings (setting), and ports that were not free (port): what they are for is left out.",
+                vec![
+                    metric(&[("reason", "setting")], &self.mistaken_settings),
+                    metric(&[("reason", "port")], &self.taken_ports),
                 ],
             ),
             family(

@@ -1,6 +1,6 @@
 //! What is to be added to one group, added up: however long it waits, it takes the memory of its series and is one push.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use model::{Histogram as Native, HistogramSum, Labels, MetricType};
@@ -10,6 +10,9 @@ use wire::{Bucket, Family, Histogram, Metric, MetricValue};
 const METRIC_BYTES: usize = 200;
 /// About what a family takes beside its texts.
 const FAMILY_BYTES: usize = 150;
+/// What a bucket of a native histogram takes, with its part of a span.
+const NATIVE_BUCKET_BYTES: usize = 16;
+const INFINITE: u64 = f64::INFINITY.to_bits();
 
 /// Metrics by family and labels.
 #[derive(Debug, Default)]
@@ -21,7 +24,29 @@ pub(crate) struct Sums {
 #[derive(Debug)]
 struct Sum {
     head: Family,
-    metrics: BTreeMap<Labels, Metric>,
+    metrics: BTreeMap<Labels, Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    metric: Metric,
+    /// When it came last.
+    at_ms: i64,
+}
+
+/// What was added up, in order of names and labels.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    pub(crate) families: Vec<Family>,
+    /// When the oldest of what sets came.
+    pub(crate) set_ms: Option<i64>,
+    /// How many metrics that set came too long ago, and are left out.
+    pub(crate) late: usize,
+}
+
+/// Whether metrics of a type stand in the place of what was there; others add up.
+pub(crate) fn sets(r#type: MetricType) -> bool {
+    matches!(r#type, MetricType::Gauge | MetricType::GaugeHistogram | MetricType::Info | MetricType::StateSet)
 }
 
 impl Sums {
@@ -35,22 +60,27 @@ impl Sums {
         self.families.values().map(|sum| sum.metrics.len()).sum()
     }
 
-    /// About how much more it will take, at the most, with these.
-    pub(crate) fn growth(families: &[Family]) -> usize {
+    /// About how much these take by themselves.
+    pub(crate) fn size(families: &[Family]) -> usize {
         families
             .iter()
             .map(|family| head_bytes(family) + family.metrics.iter().map(metric_bytes).sum::<usize>())
             .sum()
     }
 
-    /// Whether all of these are there, so that they take no more when they are added.
-    pub(crate) fn has(&self, families: &[Family]) -> bool {
-        families.iter().all(|family| {
-            let known = self.families.get(&family.name);
-            known.is_some_and(|sum| {
-                family.metrics.iter().all(|metric| sum.metrics.contains_key(&labels(metric)))
-            })
-        })
+    /// About how much more it will take, at the most, with these, which [`Sums::fits`].
+    pub(crate) fn growth(&self, families: &[Family]) -> usize {
+        let of_family = |family: &Family| {
+            let Some(sum) = self.families.get(&family.name) else {
+                return Self::size(std::slice::from_ref(family));
+            };
+            let of_metric = |metric: &Metric| match sum.metrics.get(&labels(metric)) {
+                Some(held) => grows_by(&held.metric, metric),
+                None => metric_bytes(metric),
+            };
+            family.metrics.iter().map(of_metric).sum()
+        };
+        families.iter().map(of_family).sum()
     }
 
     /// Whether these are of the same types as what is there: otherwise they cannot be one push.
@@ -59,13 +89,14 @@ impl Sums {
             let Some(sum) = self.families.get(&family.name) else { return true };
             sum.head.r#type == family.r#type
                 && family.metrics.iter().all(|metric| {
-                    sum.metrics.get(&labels(metric)).is_none_or(|held| fits(&held.value, &metric.value))
+                    let held = sum.metrics.get(&labels(metric));
+                    held.is_none_or(|held| fits(&held.metric.value, &metric.value))
                 })
         })
     }
 
-    /// Adds what [`Sums::fits`]. What is not added by its type replaces what is there.
-    pub(crate) fn add(&mut self, families: Vec<Family>) {
+    /// Adds what [`Sums::fits`] and has come now. What is not added by its type replaces what is there.
+    pub(crate) fn add(&mut self, families: Vec<Family>, now_ms: i64) {
         for mut family in families {
             let metrics = std::mem::take(&mut family.metrics);
             let bytes = &mut self.bytes;
@@ -75,23 +106,36 @@ impl Sums {
             });
             for metric in metrics {
                 let labels = labels(&metric);
-                let after = match sum.metrics.remove(&labels) {
+                let metric = match sum.metrics.remove(&labels) {
                     Some(held) => {
-                        *bytes = bytes.saturating_sub(metric_bytes(&held));
-                        together(sum.head.r#type, held, metric)
+                        *bytes = bytes.saturating_sub(metric_bytes(&held.metric));
+                        together(sum.head.r#type, held.metric, metric)
                     }
                     None => metric,
                 };
-                *bytes += metric_bytes(&after);
-                sum.metrics.insert(labels, after);
+                *bytes += metric_bytes(&metric);
+                sum.metrics.insert(labels, Held { metric, at_ms: now_ms });
             }
         }
     }
 
-    /// The sums, in order of names and labels.
-    pub(crate) fn into_families(self) -> Vec<Family> {
-        let family = |Sum { head, metrics }| Family { metrics: metrics.into_values().collect(), ..head };
-        self.families.into_values().map(family).collect()
+    /// The sums, without what sets and came before `since_ms`.
+    pub(crate) fn into_parts(self, since_ms: i64) -> Parts {
+        let mut parts = Parts::default();
+        for Sum { head, mut metrics } in self.families.into_values() {
+            if sets(head.r#type) {
+                let before = metrics.len();
+                metrics.retain(|_, held| held.at_ms >= since_ms);
+                parts.late += before - metrics.len();
+                let oldest_ms = metrics.values().map(|held| held.at_ms).min();
+                parts.set_ms = [parts.set_ms, oldest_ms].into_iter().flatten().min();
+            }
+            if !metrics.is_empty() {
+                let metrics = metrics.into_values().map(|held| held.metric).collect();
+                parts.families.push(Family { metrics, ..head });
+            }
+        }
+        parts
     }
 }
 
@@ -108,18 +152,51 @@ fn metric_bytes(metric: &Metric) -> usize {
     let labels = metric.labels.iter().map(|(name, value)| 64 + name.len() + value.len()).sum::<usize>();
     let of_value = match &metric.value {
         MetricValue::Histogram(histogram) => {
-            let native = histogram.native.as_deref().map_or(0, |native| {
-                200 + 16
-                    * (native.positive_counts.len()
-                        + native.negative_counts.len()
-                        + native.custom_bounds.len())
-            });
+            let native = histogram.native.as_deref().map_or(0, native_bytes);
             native + histogram.buckets.len() * size_of::<Bucket>()
         }
         MetricValue::Summary(summary) => summary.quantiles.len() * 16,
         _ => 0,
     };
     METRIC_BYTES + labels + of_value + metric.exemplars.len() * 200
+}
+
+fn native_bytes(native: &Native) -> usize {
+    let numbers = native.positive_counts.len() + native.negative_counts.len() + native.custom_bounds.len();
+    200 + NATIVE_BUCKET_BYTES * numbers
+}
+
+/// About how much more a metric takes, at the most, when this one is added: labels are there, and buckets that it has already.
+fn grows_by(held: &Metric, new: &Metric) -> usize {
+    let of_value = match (&held.value, &new.value) {
+        (MetricValue::Histogram(held), MetricValue::Histogram(new)) => {
+            let bounds: HashSet<u64> =
+                held.buckets.iter().map(|bucket| bucket.upper_bound.to_bits()).collect();
+            let is_new = |bucket: &&Bucket| !bounds.contains(&bucket.upper_bound.to_bits());
+            // the last bound may be one more
+            let more = match new.buckets.is_empty() {
+                true => 0,
+                false => new.buckets.iter().filter(is_new).count() + usize::from(!bounds.contains(&INFINITE)),
+            };
+            let native = match (&held.native, &new.native) {
+                (Some(held), Some(new)) => native_grows_by(held, new),
+                (_, new) => new.as_deref().map_or(0, native_bytes),
+            };
+            more * size_of::<Bucket>() + native
+        }
+        _ => 0,
+    };
+    of_value + new.exemplars.len().saturating_sub(held.exemplars.len()) * 200
+}
+
+fn native_grows_by(held: &Native, new: &Native) -> usize {
+    if held.schema != new.schema {
+        return native_bytes(new);
+    }
+    let bounds = |bucket: &model::Bucket| (bucket.lower.to_bits(), bucket.upper.to_bits());
+    let known: HashSet<_> = held.buckets().iter().map(bounds).collect();
+    let more = new.buckets().iter().filter(|bucket| !known.contains(&bounds(bucket))).count();
+    NATIVE_BUCKET_BYTES * (more + new.custom_bounds.len().saturating_sub(held.custom_bounds.len()))
 }
 
 fn fits(held: &MetricValue, new: &MetricValue) -> bool {
@@ -219,7 +296,7 @@ mod tests {
     }
 
     fn shown(sums: Sums) -> String {
-        exposition::write_text(&sums.into_families(), Escaping::AllowUtf8)
+        exposition::write_text(&sums.into_parts(0).families, Escaping::AllowUtf8)
     }
 
     #[track_caller]
@@ -228,7 +305,7 @@ mod tests {
         for body in bodies {
             let families = families(body);
             assert!(sums.fits(&families), "{body}");
-            sums.add(families);
+            sums.add(families, 1);
         }
         assert_eq!(shown(sums), expect);
     }
@@ -258,7 +335,7 @@ mod tests {
     #[test]
     fn what_cannot_be_one_push_does_not_fit() {
         let mut sums = Sums::default();
-        sums.add(families("# TYPE a counter\na 1\n"));
+        sums.add(families("# TYPE a counter\na 1\n"), 1);
         assert!(!sums.fits(&families("# TYPE a gauge\na 1\n")));
         assert!(sums.fits(&families("# TYPE a counter\na{x=\"1\"} 1\n# TYPE b gauge\nb 1\n")));
     }
@@ -268,11 +345,59 @@ mod tests {
         let body =
             "# TYPE c counter\nc{a=\"1\"} 2\n# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_sum 1\nh_count 1\n";
         let mut sums = Sums::default();
-        sums.add(families(body));
+        sums.add(families(body), 1);
         let once = sums.bytes();
-        assert!(once <= Sums::growth(&families(body)));
-        (0..100).for_each(|_| sums.add(families(body)));
+        assert!(once <= Sums::size(&families(body)));
         // the last bound is one more
-        assert!(sums.bytes() <= once + size_of::<Bucket>(), "{once} {}", sums.bytes());
+        assert_eq!(sums.growth(&families(body)), size_of::<Bucket>());
+        sums.add(families(body), 1);
+        assert_eq!((sums.bytes(), sums.growth(&families(body))), (once + size_of::<Bucket>(), 0));
+        (0..100).for_each(|_| sums.add(families(body), 1));
+        assert_eq!(sums.bytes(), once + size_of::<Bucket>());
+    }
+
+    #[test]
+    fn what_histograms_grow_by_is_known_before() {
+        let classic = |le: u64| {
+            families(&format!(
+                "# TYPE h histogram\nh_bucket{{le=\"{le}\"}} 1\nh_bucket{{le=\"+Inf\"}} 1\nh_sum 1\nh_count 1\n"
+            ))
+        };
+        let native = |bucket: i32| {
+            let native = Native {
+                schema: 3,
+                count: 1.0,
+                sum: 1.0,
+                positive_spans: vec![model::Span { offset: bucket, length: 1 }],
+                positive_counts: vec![1.0],
+                ..Native::default()
+            };
+            let native = Some(Arc::new(native));
+            let value =
+                MetricValue::Histogram(Histogram { count: 1.0, sum: 1.0, buckets: Vec::new(), native });
+            let metrics = vec![Metric::new(Vec::new(), value)];
+            vec![Family { name: "n".into(), r#type: MetricType::Histogram, metrics, ..Family::default() }]
+        };
+        let mut sums = Sums::default();
+        for step in 0..50 {
+            for new in [classic(step), native(i32::try_from(step).expect("small")), classic(step / 2)] {
+                let at_the_most = sums.bytes() + sums.growth(&new);
+                sums.add(new, 1);
+                assert!(sums.bytes() <= at_the_most, "{step}");
+            }
+        }
+        assert_eq!((sums.growth(&native(7)), sums.growth(&classic(7))), (0, 0));
+        assert!(sums.growth(&native(70)) > 0 && sums.growth(&classic(70)) > 0);
+    }
+
+    #[test]
+    fn what_sets_may_be_too_late() {
+        let mut sums = Sums::default();
+        sums.add(families("# TYPE c counter\nc 1\n# TYPE g gauge\ng{a=\"1\"} 1\ng{a=\"2\"} 1\n"), 100);
+        sums.add(families("# TYPE g gauge\ng{a=\"2\"} 2\n"), 300);
+        let Parts { families, set_ms, late } = sums.into_parts(200);
+        let page = exposition::write_text(&families, Escaping::AllowUtf8);
+        assert_eq!(page, "# TYPE c counter\nc 1\n# TYPE g gauge\ng{a=\"2\"} 2\n");
+        assert_eq!((set_ms, late), (Some(300), 1));
     }
 }

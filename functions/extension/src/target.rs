@@ -1,7 +1,7 @@
 //! Where batches go: a gateway over HTTP, or a gateway of our own over a storage. Both take the same requests.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -29,7 +29,7 @@ pub(crate) enum Target {
         endpoint: Endpoint,
         client: Box<HttpClientConfig>,
         service: Option<&'static str>,
-        caller: OnceCell<Box<Caller>>,
+        caller: Mutex<Option<Arc<Caller>>>,
     },
     Storage {
         url: String,
@@ -39,40 +39,46 @@ pub(crate) enum Target {
 }
 
 impl Target {
+    /// `None` if it is nowhere.
+    ///
     /// # Errors
     /// If the URL is none.
-    pub(crate) fn of(place: Place) -> anyhow::Result<Self> {
+    pub(crate) fn of(place: Place) -> anyhow::Result<Option<Self>> {
         Ok(match place {
             Place::Gateway { url, client, service } => {
                 let endpoint = Endpoint::below(&url, PATH).context("MAYFLY_GATEWAY")?;
-                Self::Gateway { endpoint, client, service, caller: OnceCell::new() }
+                Some(Self::Gateway { endpoint, client, service, caller: Mutex::default() })
             }
-            Place::Storage { url, endpoint } => Self::Storage { url, endpoint, routes: OnceCell::new() },
+            Place::Storage { url, endpoint } => {
+                Some(Self::Storage { url, endpoint, routes: OnceCell::new() })
+            }
+            Place::Nowhere => None,
         })
     }
 
-    /// How long an attempt may take that has so long: one to a gateway ends itself, so that another can be made on a new connection,
-    /// since the old one may have died while the sandbox was frozen. One to a storage goes on as long as it takes: it has time limits of
-    /// its own.
-    pub(crate) fn attempt(&self, left: Duration) -> Option<Duration> {
-        matches!(self, Self::Gateway { .. }).then(|| left.div_f64(2.0).max(Duration::from_millis(100)))
+    /// Whether requests go over a connection that is kept, and may have died unseen while the sandbox was frozen. A storage has time
+    /// limits and attempts of its own.
+    pub(crate) fn keeps_connection(&self) -> bool {
+        matches!(self, Self::Gateway { .. })
     }
 
-    /// Sends a batch and gives the answer, whatever its status.
+    /// Sends a batch, over a new connection if `anew`, and gives the answer, whatever its status and however long that takes.
     ///
     /// # Errors
     /// If there is none.
-    pub(crate) async fn send(
-        &self,
-        body: Bytes,
-        within: Option<Duration>,
-    ) -> anyhow::Result<(StatusCode, Bytes)> {
+    pub(crate) async fn send(&self, body: Bytes, anew: bool) -> anyhow::Result<(StatusCode, Bytes)> {
         match self {
             Self::Gateway { endpoint, client, service, caller } => {
-                let caller = caller.get_or_try_init(async || self::caller(client, *service)).await?;
-                let within = within.unwrap_or(Duration::MAX);
+                let caller = {
+                    let mut caller = caller.lock().unwrap_or_else(PoisonError::into_inner);
+                    match &*caller {
+                        Some(kept) if !anew => Arc::clone(kept),
+                        _ => Arc::clone(caller.insert(Arc::new(self::caller(client, *service)?))),
+                    }
+                };
                 let headers = [(CONTENT_TYPE, JSON)];
-                let called = caller.call(endpoint, Method::POST, &headers, body, ANSWER_BYTES_MAX, within);
+                let called =
+                    caller.call(endpoint, Method::POST, &headers, body, ANSWER_BYTES_MAX, Duration::MAX);
                 called.await.with_context(|| endpoint.to_string())
             }
             Self::Storage { url, endpoint, routes } => {
@@ -86,12 +92,12 @@ impl Target {
     }
 }
 
-fn caller(client: &HttpClientConfig, service: Option<&'static str>) -> anyhow::Result<Box<Caller>> {
+fn caller(client: &HttpClientConfig, service: Option<&'static str>) -> anyhow::Result<Caller> {
     let caller = Caller::new(client, Path::new("/"))?;
-    Ok(Box::new(match service {
+    Ok(match service {
         Some(service) => caller.signing(service),
         None => caller,
-    }))
+    })
 }
 
 /// The gateway's routes over a storage: a push is answered when it is stored.

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use edge::SystemClock;
 use gateway::{Adds, Taker as _};
 use ingest::{StatsdPackets, StatsdSettings};
-use model::{Labels, MetricType, PushedFamily, Value};
+use model::{Clock as _, Labels, MetricType, PushedFamily, Value};
 use tokio::net::UdpSocket;
 use wire::{Family, Histogram, Metric, MetricValue};
 
 use crate::outbox::Outbox;
+use crate::snapshot::Snapshot;
 
 /// No packet of UDP is larger.
 const PACKET_BYTES_MAX: usize = 64 << 10;
@@ -25,10 +27,11 @@ pub(crate) struct StatsdPort {
     packets: StatsdPackets,
     group: Labels,
     labels: Labels,
+    snapshot: Mutex<Snapshot>,
 }
 
 impl StatsdPort {
-    pub(crate) async fn bind(address: SocketAddr, labels: Labels) -> io::Result<Self> {
+    pub(crate) async fn bind(address: SocketAddr, labels: Labels, snapshot: Snapshot) -> io::Result<Self> {
         let group = Labels::from_pairs([("job", "statsd")]);
         let settings = StatsdSettings {
             group: group.clone(),
@@ -39,7 +42,8 @@ impl StatsdPort {
             ..StatsdSettings::default()
         };
         let packets = StatsdPackets::new(settings);
-        Ok(Self { socket: UdpSocket::bind(address).await?, packets, group, labels })
+        let (socket, snapshot) = (UdpSocket::bind(address).await?, Mutex::new(snapshot));
+        Ok(Self { socket, packets, group, labels, snapshot })
     }
 
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
@@ -52,6 +56,9 @@ impl StatsdPort {
             if let Err(error) = self.socket.readable().await {
                 tracing::error!(%error, "packets of StatsD are not received any more");
                 return;
+            }
+            if self.snapshot().is_behind(SystemClock.now_ms()) {
+                self.packets.end();
             }
             self.take_what_is_there();
             tokio::task::yield_now().await;
@@ -82,6 +89,17 @@ impl StatsdPort {
         if let Err(full) = outbox.add(Adds::of(&self.group, families, &self.labels)) {
             tracing::error!(%full, "what came by StatsD is dropped");
         }
+    }
+
+    /// The first invocation begins.
+    pub(crate) fn begins(&self) {
+        if self.snapshot().ends(SystemClock.now_ms()) {
+            self.packets.end();
+        }
+    }
+
+    fn snapshot(&self) -> MutexGuard<'_, Snapshot> {
+        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What it has counted about packets.

@@ -10,6 +10,8 @@ pub(super) enum Event {
     Started { id: String },
     /// The sandbox has started the function's code.
     Initialized(Init),
+    /// The sandbox is a copy of one that had started before, and that took so long.
+    Restored(Init),
     /// The function is done with an invocation.
     Done(End),
     /// An invocation is over, with all extensions.
@@ -116,6 +118,13 @@ impl Event {
                 let seconds = seconds(metrics.unwrap_or_default().duration_ms);
                 match seconds.filter(|_| phase.as_deref().is_none_or(|phase| phase == "init")) {
                     Some(seconds) => Self::Initialized(Init { seconds }),
+                    None => Self::Other,
+                }
+            }
+            "platform.restoreReport" => {
+                let OfInit { metrics, .. } = OfInit::deserialize(record)?;
+                match seconds(metrics.unwrap_or_default().duration_ms) {
+                    Some(seconds) => Self::Restored(Init { seconds }),
                     None => Self::Other,
                 }
             }

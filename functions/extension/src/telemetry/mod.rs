@@ -46,6 +46,8 @@ struct Known {
     /// The oldest first.
     invocations: VecDeque<Invocation>,
     events: u64,
+    /// How many of them said that the function is done with an invocation.
+    ends: u64,
     /// How often the platform said that it could not tell something.
     losses: u64,
     has_init: bool,
@@ -102,10 +104,17 @@ impl Telemetry {
                 known.has_init = true;
                 metrics::of_init(&init)
             }
-            Event::Done(done) => match known.is_first(&done.id, |known| &mut known.is_done) {
-                true => metrics::of_end(&done),
-                false => return,
-            },
+            Event::Restored(init) => {
+                known.has_init = true;
+                metrics::of_init(&init)
+            }
+            Event::Done(done) => {
+                known.ends += 1;
+                match known.is_first(&done.id, |known| &mut known.is_done) {
+                    true => metrics::of_end(&done),
+                    false => return,
+                }
+            }
             Event::Reported(report) => {
                 if !known.is_first(&report.end.id, |known| &mut known.is_reported) {
                     return;
@@ -141,6 +150,16 @@ impl Telemetry {
     /// How many events have come.
     pub(crate) fn events(&self) -> u64 {
         self.lock().events
+    }
+
+    /// How many of them told the end of an invocation.
+    pub(crate) fn ends(&self) -> u64 {
+        self.lock().ends
+    }
+
+    /// Waits for any event after so many.
+    pub(crate) async fn has_more_than(&self, events: u64, until: Instant) -> bool {
+        self.wait(until, |known| known.events > events).await
     }
 
     /// Waits until the function is done with an invocation; false if that was not told in time. Where the platform loses what it had to

@@ -5,7 +5,7 @@ use super::*;
 
 fn telemetry() -> Arc<Telemetry> {
     let stats = Arc::new(Stats::default());
-    let outbox = Arc::new(Outbox::new(1 << 20, None, [1, 2], Arc::clone(&stats)));
+    let outbox = Arc::new(Outbox::new(1 << 20, None, false, Arc::new(edge::SystemClock), Arc::clone(&stats)));
     Telemetry::new(outbox, stats, Labels::from_pairs([("function_name", "f")]))
 }
 
@@ -37,17 +37,19 @@ fn shown(telemetry: &Telemetry) -> String {
     telemetry.outbox.push(end).expect("has room");
     let batch = telemetry.outbox.next_batch().expect("a batch");
     let json: Value = serde_json::from_slice(&batch.body).expect("JSON");
-    let request = &json["requests"][0];
-    assert_eq!(request["path"], "/aggregate/metrics/job/aws_lambda/function_name/f");
-    let body = match (&request["body"], &request["body_base64"]) {
-        (Value::String(text), _) => text.clone().into_bytes(),
-        (_, Value::String(text)) => {
-            base64::Engine::decode(&base64::prelude::BASE64_STANDARD, text).expect("base64")
-        }
-        other => panic!("no body: {other:?}"),
+    let page = |request: &Value| {
+        assert_eq!(request["path"], "/aggregate/metrics/job/aws_lambda/function_name/f");
+        let body = match (&request["body"], &request["body_base64"]) {
+            (Value::String(text), _) => text.clone().into_bytes(),
+            (_, Value::String(text)) => {
+                base64::Engine::decode(&base64::prelude::BASE64_STANDARD, text).expect("base64")
+            }
+            other => panic!("no body: {other:?}"),
+        };
+        let families = wire::protobuf::parse(&body, &wire::Limits::default()).expect("protobuf");
+        wire::exposition::write_text(&families, wire::name_escaping::Escaping::AllowUtf8)
     };
-    let families = wire::protobuf::parse(&body, &wire::Limits::default()).expect("protobuf");
-    wire::exposition::write_text(&families, wire::name_escaping::Escaping::AllowUtf8)
+    json["requests"].as_array().expect("requests").iter().map(page).collect()
 }
 
 fn line<'a>(page: &'a str, name: &str) -> &'a str {
@@ -92,6 +94,18 @@ fn an_init_counts_once_too() {
     let page = shown(&telemetry);
     assert_eq!(line(&page, "aws_lambda_init_duration_seconds_count"), "1");
     assert_eq!(line(&page, "aws_lambda_init_duration_seconds_sum"), "0.1");
+}
+
+#[test]
+fn the_start_of_a_copy_is_the_time_that_it_took() {
+    let telemetry = telemetry();
+    let metrics = json!({ "durationMs": 500.0 });
+    let restored = json!({ "initializationType": "snap-start", "status": "success", "metrics": metrics });
+    take(
+        &telemetry,
+        &json!([event("restoreReport", restored), done("1", "success"), report("1", "success")]),
+    );
+    assert_eq!(line(&shown(&telemetry), "aws_lambda_init_duration_seconds_sum"), "0.5");
 }
 
 #[test]
