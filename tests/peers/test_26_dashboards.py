@@ -10,6 +10,7 @@ import yaml
 from prometheus_client import CollectorRegistry, Counter, Histogram, push_to_gateway, pushadd_to_gateway
 
 from harness import TOP
+from harness.extension import Function
 from harness.http import call, data, instant
 from harness.mayfly import Mayfly
 from harness.peers import Prometheus
@@ -19,12 +20,18 @@ GRAFANA = TOP / "infra" / "grafana"
 DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in sorted((GRAFANA / "dashboards").glob("*.json"))}
 
 # what is there only while something is wrong
-EMPTY = {"functions": set(), "jobs": {"Refused since the last push"}, "mayfly": set()}
+EMPTY = {
+    "functions": set(),
+    "jobs": {"Refused since the last push"},
+    "lambda": {"What the extension could not send", "What the extension dropped"},
+    "mayfly": set(),
+}
 
 
 @pytest.fixture
 def mayfly(tmp_path) -> Mayfly:
-    """A Mayfly with a job that pushes, a function that is called twice, rules with something to tell, and its own metrics, which a real Prometheus sends to it."""
+    """A Mayfly with a job that pushes, a function that is called twice, one that the extension measures, rules with something to tell, and its own metrics,
+    which a real Prometheus sends to it."""
     folder = tmp_path
     (folder / "rules.yml").write_text("groups: [{name: g, interval: 1s, rules: [{alert: A, expr: vector(1)}]}]")
     flags = ("--rules", folder / "rules.yml", "--alertmanager.url", "http://127.0.0.1:9", "--storage.compact-interval=1s")
@@ -39,6 +46,10 @@ def mayfly(tmp_path) -> Mayfly:
         Counter("calls", "Calls of the function.", ["status"], registry=called).labels(status).inc()
         Histogram("call_seconds", "Time of a call.", buckets=(0.1, 1, 10), registry=called).observe(0.5)
         pushadd_to_gateway(f"{mayfly.gateway}/aggregate", "resize", called)
+    measured = Function(folder, "py", MAYFLY_GATEWAY=mayfly.gateway)
+    measured.invoke()
+    measured.invoke("fail")
+    measured.end()
     short = call(mayfly.gateway, "POST", "/metrics/job/short", body=b"x 1\n", headers={"X-Mayfly-TTL": "1s"})
     assert short.status == 200
     scrape = f"scrape_configs: [{{job_name: mayfly, static_configs: [{{targets: ['{mayfly.query.removeprefix('http://')}']}}]}}]\n"

@@ -5,49 +5,16 @@ and straight on a real S3 server; that server away for three invocations loses n
 import http.server
 import json
 import statistics
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
 
-from harness import OPENTELEMETRY, PEERS
+from harness.extension import TIMEOUT_MS, Function
 from harness.http import call, instant
-from harness.mayfly import Mayfly, built, clean_environment
-from harness.process import Process, free_ports
+from harness.mayfly import Mayfly
 
-CLIENTS = PEERS.parent / "tests/peers/clients/extension"
-FUNCTIONS = {"py": [sys.executable, CLIENTS / "function.py"], "js": ["node", CLIENTS / "function.cjs"]}
-TIMEOUT_MS = 2_000
 LABELS = {"function_name": "mayfly-test", "function_version": "$LATEST", "region": "us-east-1"}
-
-
-class Function:
-    """A function of a language in a sandbox, with the extension unless it is to be measured without."""
-
-    def __init__(self, folder, language: str, **settings: str):
-        push, otlp, statsd = map(str, free_ports(3))
-        self.log = folder / f"extension-{language}.log"
-        env = {"MAYFLY_PUSH_PORT": push, "MAYFLY_OTLP_PORT": otlp, "MAYFLY_STATSD_PORT": statsd}
-        # Lambda's own keys for the function; the sandbox has an address that an emulator does not give it
-        env |= {"MAYFLY_TELEMETRY_HOST": "127.0.0.1", "NODE_PATH": str(OPENTELEMETRY), **settings}
-        command = [built("lambda-sandbox"), built("extension"), self.log, str(TIMEOUT_MS), *FUNCTIONS[language]]
-        log = folder / f"sandbox-{language}.log"
-        self.process = Process(f"sandbox-{language}", command, log, clean_environment(**env), stdin=subprocess.PIPE)
-        line = self.process.line(lambda line: line.startswith("sandbox listening on "))
-        self.url = line.removeprefix("sandbox listening on ")
-
-    def ask(self, method: str, target: str, body: str = "") -> dict:
-        answer = call(self.url, method, target, body)
-        assert answer.status == 200, f"{target}: {answer.text}\n{self.log.read_text()}"
-        return answer.json()
-
-    def invoke(self, do: str = "succeed", kind: str = "book", took: float = 0.5, queue: int = 3) -> dict:
-        return self.ask("POST", "/invoke", json.dumps({"do": do, "kind": kind, "took": took, "queue": queue}))
-
-    def end(self):
-        assert self.ask("POST", "/end") == {"status": 0}, self.log.read_text()
 
 
 def value(mayfly: Mayfly, query: str) -> float | None:

@@ -1,5 +1,6 @@
 //! What the documents name is there.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 const DOCUMENTS: [&str; 13] = [
@@ -44,4 +45,26 @@ fn every_path_that_a_document_names_exists() {
         );
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Names of variables of the environment.
+fn variables(text: &str, mark: char) -> BTreeSet<&str> {
+    let is_name = |text: &&str| {
+        let is_ours = text.starts_with("MAYFLY_") || text.starts_with("AWS_ENDPOINT_URL");
+        is_ours && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    };
+    text.split(mark).filter(is_name).collect()
+}
+
+#[test]
+fn every_setting_of_the_extension_is_in_its_table() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let source = std::fs::read_to_string(top.join("functions/extension/src/settings.rs")).unwrap();
+    let read = variables(source.split("#[cfg(test)]").next().unwrap(), '"');
+    let text = std::fs::read_to_string(top.join("docs/functions.md")).unwrap();
+    let section = text.split("\n## ").find(|section| section.starts_with("The extension")).unwrap();
+    let rows = section.lines().skip_while(|line| !line.starts_with("| variable |"));
+    let told = rows.take_while(|line| line.starts_with('|')).flat_map(|row| variables(row, '`')).collect();
+    assert!(read.len() > 10, "{read:?}");
+    assert_eq!(read, told);
 }
