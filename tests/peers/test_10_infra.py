@@ -12,6 +12,7 @@ from harness import CHECKOV, SAM, TOP, VENV
 from harness.mayfly import clean_environment
 
 TEMPLATE = TOP / "infra" / "sam" / "template.yaml"
+MEASURED = TEMPLATE.with_name("measured.yaml")
 EXPLAINED = TOP / "infra" / "checkov.yaml"
 
 
@@ -22,11 +23,11 @@ class NoManagedPolicies:
         return {}
 
 
-def translated() -> dict:
+def translated(path=TEMPLATE) -> dict:
     """The CloudFormation template that SAM makes of ours, as it stands after `sam build`: code is in a bucket."""
-    template = yaml_parse(TEMPLATE.read_text())
+    template = yaml_parse(path.read_text())
     for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::Function":
+        if resource["Type"] == "AWS::Serverless::Function" and "InlineCode" not in resource["Properties"]:
             resource["Properties"]["CodeUri"] = "s3://built/code.zip"
         if resource["Type"] == "AWS::Serverless::LayerVersion":
             resource["Properties"]["ContentUri"] = "s3://built/layer.zip"
@@ -40,9 +41,10 @@ def lint(tmp_path, template: dict) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_the_template_has_no_finding(tmp_path, monkeypatch):
+@pytest.mark.parametrize("path", [TEMPLATE, MEASURED], ids=lambda path: path.stem)
+def test_a_template_has_no_finding(tmp_path, monkeypatch, path):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    run = lint(tmp_path, translated())
+    run = lint(tmp_path, translated(path))
     assert (run.returncode, run.stdout) == (0, ""), run.stdout + run.stderr
 
 
@@ -53,9 +55,10 @@ def test_a_mistake_would_be_found(tmp_path, monkeypatch):
     assert "Gone" in lint(tmp_path, template).stdout
 
 
-def test_sam_finds_the_template_valid(tmp_path):
+@pytest.mark.parametrize("path", [TEMPLATE, MEASURED], ids=lambda path: path.stem)
+def test_sam_finds_a_template_valid(tmp_path, path):
     env = clean_environment(AWS_DEFAULT_REGION="eu-west-1", SAM_CLI_TELEMETRY="0", HOME=str(tmp_path))
-    command = [SAM, "validate", "--lint", "--template-file", TEMPLATE]
+    command = [SAM, "validate", "--lint", "--template-file", path]
     run = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0 and "is a valid SAM Template" in run.stdout, run.stdout + run.stderr
     assert "warning" not in (run.stdout + run.stderr).lower(), run.stdout + run.stderr
@@ -74,7 +77,9 @@ def test_what_checkov_finds_is_explained(tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     path = tmp_path / "template.json"
     path.write_text(json.dumps(translated()))
-    found = checkov("--framework", "cloudformation", "--file", path)
+    measured = tmp_path / "measured.json"
+    measured.write_text(json.dumps(translated(MEASURED)))
+    found = checkov("--framework", "cloudformation", "--file", path, measured)
     found |= checkov("--framework", "terraform", "--directory", TOP / "infra" / "terraform")
     assert found == set(yaml.safe_load(EXPLAINED.read_text())["skip-check"])
 

@@ -80,11 +80,12 @@ def test_it_is_written_as_terraform_writes_it(terraform):
     terraform.run(MODULE, "fmt", "-check", "-recursive", "-diff")
 
 
-def test_it_is_valid_and_so_is_its_example(terraform, module):
+def test_it_is_valid_and_so_are_its_examples(terraform, module):
     assert "The configuration is valid" in terraform.run(module, "validate", "-no-color")
-    example = module / "examples" / "complete"
-    terraform.run(example, "init", "-no-color")
-    assert "The configuration is valid" in terraform.run(example, "validate", "-no-color")
+    for name in ("complete", "measured"):
+        example = module / "examples" / name
+        terraform.run(example, "init", "-no-color")
+        assert "The configuration is valid" in terraform.run(example, "validate", "-no-color")
 
 
 def test_its_own_tests_pass(terraform, module):

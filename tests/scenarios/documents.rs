@@ -67,4 +67,9 @@ fn every_setting_of_the_extension_is_in_its_table() {
     let told = rows.take_while(|line| line.starts_with('|')).flat_map(|row| variables(row, '`')).collect();
     assert!(read.len() > 10, "{read:?}");
     assert_eq!(read, told);
+    for example in ["infra/sam/measured.yaml", "infra/terraform/examples/measured/main.tf"] {
+        let text = std::fs::read_to_string(top.join(example)).unwrap();
+        let missing: Vec<&&str> = read.iter().filter(|name| !text.contains(**name)).collect();
+        assert!(missing.is_empty(), "{example}: {missing:?}");
+    }
 }
