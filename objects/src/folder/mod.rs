@@ -13,6 +13,7 @@
 //!
 //! **Time:** a folder has no clock of its own; its users and it share the one of the machine.
 
+mod at_once;
 mod dirs;
 mod error;
 mod etag;
@@ -48,6 +49,7 @@ use object_store::{
 pub use error::{FolderError, FolderOpenError};
 pub use layer::{Entry, FileLayer, RealFiles};
 
+use at_once::AtOnce;
 use dirs::Dirs;
 use lock::Locks;
 use scratch::Scratch;
@@ -63,6 +65,7 @@ const DELETES_AT_ONCE: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Folder {
     writer: Arc<Writer>,
+    at_once: Arc<AtOnce>,
 }
 
 impl Folder {
@@ -91,7 +94,9 @@ impl Folder {
         let scratch =
             Scratch::open(&tmp, Arc::clone(&layer)).map_err(|(path, source)| fail("use", path, source))?;
         let dirs = Dirs::new(root.clone(), root_dir, Arc::clone(&layer));
-        Ok(Self { writer: Arc::new(Writer { root, layer, dirs, locks, scratch: Arc::new(scratch) }) })
+        let at_once = Arc::new(AtOnce::of(&root));
+        let writer = Arc::new(Writer { root, layer, dirs, locks, scratch: Arc::new(scratch) });
+        Ok(Self { writer, at_once })
     }
 
     /// Where the store keeps its own files. No object lies there, so its users may keep theirs beside them.
@@ -113,8 +118,12 @@ impl Folder {
         blocking(location.clone(), move || work(&writer, &location)).await
     }
 
-    fn root_buf(&self) -> PathBuf {
-        self.writer.root.clone()
+    fn walk(
+        &self,
+        prefix: Option<&Location>,
+        offset: Option<&Location>,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        walk::list(self.writer.root.clone(), prefix, offset, Arc::clone(&self.at_once))
     }
 }
 
@@ -172,6 +181,9 @@ impl ObjectStore for Folder {
     }
 
     async fn get_opts(&self, location: &Location, options: GetOptions) -> Result<GetResult> {
+        if let Some(got) = self.at_once.done(|| read::get_small(self.root(), location, &options)) {
+            return got;
+        }
         self.run(location, move |writer, location| read::get(&writer.root, location, &options)).await
     }
 
@@ -199,7 +211,7 @@ impl ObjectStore for Folder {
     }
 
     fn list(&self, prefix: Option<&Location>) -> BoxStream<'static, Result<ObjectMeta>> {
-        walk::list(self.root_buf(), prefix, None)
+        self.walk(prefix, None)
     }
 
     fn list_with_offset(
@@ -207,7 +219,7 @@ impl ObjectStore for Folder {
         prefix: Option<&Location>,
         offset: &Location,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        walk::list(self.root_buf(), prefix, Some(offset))
+        self.walk(prefix, Some(offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Location>) -> Result<ListResult> {

@@ -26,6 +26,25 @@ use super::{FolderError, etag};
 pub(super) const HEAD_ETAG_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Content up to this size is read at once; more is streamed in pieces of it.
 const PIECE_BYTES: u64 = 1024 * 1024;
+/// Content up to this size is read in no time, if it was read before.
+const SMALL_BYTES: u64 = 64 * 1024;
+
+/// An object that is open.
+struct Opened {
+    path: PathBuf,
+    file: File,
+    meta: ObjectMeta,
+}
+
+impl Opened {
+    fn new(root: &FilePath, location: &Location) -> Result<Self, FolderError> {
+        let path = root.join(Name::new(location)?.path());
+        let file = open(&path)?;
+        let meta = file.metadata().and_then(|meta| object_meta(location.clone(), &meta));
+        let meta = meta.map_err(|error| FolderError::io("read", &path, error))?;
+        Ok(Self { path, file, meta })
+    }
+}
 
 /// Answers one get; everything but the pieces of a long stream is read before it returns. Blocks the thread.
 pub(super) fn get(root: &FilePath, location: &Location, options: &GetOptions) -> Result<GetResult> {
@@ -33,11 +52,29 @@ pub(super) fn get(root: &FilePath, location: &Location, options: &GetOptions) ->
     if options.version.is_some() {
         return Err(fail(FolderError::Unsupported { what: "versions" }));
     }
-    let path = root.join(Name::new(location).map_err(fail)?.path());
-    let file = open(&path).map_err(fail)?;
+    answer(Opened::new(root, location).map_err(fail)?, location, options)
+}
+
+/// Answers a get of a whole object that is small; `None` for any other.
+pub(super) fn get_small(
+    root: &FilePath,
+    location: &Location,
+    options: &GetOptions,
+) -> Option<Result<GetResult>> {
+    if options.range.is_some() || options.head || options.version.is_some() {
+        return None;
+    }
+    match Opened::new(root, location) {
+        Ok(opened) if opened.meta.size > SMALL_BYTES => None,
+        Ok(opened) => Some(answer(opened, location, options)),
+        Err(error) => Some(Err(error.into_store(location))),
+    }
+}
+
+fn answer(opened: Opened, location: &Location, options: &GetOptions) -> Result<GetResult> {
+    let Opened { path, file, mut meta } = opened;
+    let fail = |error: FolderError| error.into_store(location);
     let read_error = |error| fail(FolderError::io("read", &path, error));
-    let mut meta =
-        file.metadata().and_then(|meta| object_meta(location.clone(), &meta)).map_err(read_error)?;
     let size = meta.size;
 
     let whole = options.range.is_none() && !options.head;

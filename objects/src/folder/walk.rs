@@ -6,18 +6,22 @@
 
 use std::io;
 use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
 
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use object_store::path::Path as Location;
 use object_store::{ListResult, ObjectMeta, Result};
 
 use super::FolderError;
+use super::at_once::AtOnce;
 use super::dirs::is_absence;
 use super::name::{OWN_DIR, is_object_segment, join};
 use super::read::object_meta;
 
 /// How many objects one blocking task looks at.
 const BATCH: usize = 1000;
+/// So many entries of directories are looked at in no time.
+const FEW: usize = 64;
 
 /// One entry of a directory.
 struct Found {
@@ -39,12 +43,33 @@ pub(super) struct Walk {
     open: Vec<(String, std::vec::IntoIter<Found>)>,
     /// Objects up to and including this path are passed over.
     offset: Option<String>,
+    /// So many entries may be read; when there are none left, there may be more than were.
+    left: usize,
 }
 
 impl Walk {
-    fn new(root: PathBuf, prefix: &str, offset: Option<String>) -> Result<Self, FolderError> {
-        let open = vec![(prefix.to_string(), entries(&root, prefix)?.into_iter())];
-        Ok(Self { root, open, offset })
+    fn new(
+        root: PathBuf,
+        prefix: &str,
+        offset: Option<String>,
+        mut left: usize,
+    ) -> Result<Self, FolderError> {
+        let open = vec![(prefix.to_string(), entries(&root, prefix, &mut left)?.into_iter())];
+        Ok(Self { root, open, offset, left })
+    }
+
+    /// All objects, if there are few entries.
+    fn few(
+        root: &FilePath,
+        prefix: &str,
+        offset: Option<&str>,
+    ) -> Option<Result<Vec<ObjectMeta>, FolderError>> {
+        let walked = Self::new(root.into(), prefix, offset.map(Into::into), FEW)
+            .and_then(|mut walk| Ok((walk.batch()?, walk)));
+        match walked {
+            Ok((_, walk)) if walk.left == 0 || !walk.open.is_empty() => None,
+            walked => Some(walked.map(|(batch, _)| batch)),
+        }
     }
 
     /// The next objects; none at the end.
@@ -61,7 +86,7 @@ impl Walk {
             let path = join(dir, &found.name);
             if found.is_dir {
                 if self.may_follow(&path) {
-                    let below = entries(&self.root, &path)?.into_iter();
+                    let below = entries(&self.root, &path, &mut self.left)?.into_iter();
                     self.open.push((path, below));
                 }
             } else if self.offset.as_ref().is_none_or(|offset| path > *offset) {
@@ -83,26 +108,32 @@ pub(super) fn list(
     root: PathBuf,
     prefix: Option<&Location>,
     offset: Option<&Location>,
+    at_once: Arc<AtOnce>,
 ) -> BoxStream<'static, Result<ObjectMeta>> {
     let prefix = prefix.cloned().unwrap_or_default();
     let offset = offset.map(ToString::to_string);
     let start = {
         let prefix = prefix.to_string();
-        let begin = move || {
-            let mut walk = Walk::new(root, &prefix, offset)?;
-            Ok((walk.batch()?, walk))
-        };
-        async move { blocking(begin).await }
+        async move {
+            let few = || Walk::few(&root, &prefix, offset.as_deref());
+            if let Some(batch) = at_once.done(few) {
+                return Ok((batch?, None));
+            }
+            blocking(move || {
+                let mut walk = Walk::new(root, &prefix, offset, usize::MAX)?;
+                // most listings are short: no thread is asked whether there is more
+                Ok((walk.batch()?, Some(walk).filter(|walk| !walk.open.is_empty())))
+            })
+            .await
+        }
     };
     futures::stream::once(start)
         .map_ok(|(batch, walk)| {
-            let rest = futures::stream::try_unfold(walk, |mut walk| async move {
-                // most listings are short: no thread is asked whether there is more
-                if walk.open.is_empty() {
-                    return Ok(None);
-                }
+            let rest = futures::stream::try_unfold(walk, |walk| async move {
+                let Some(mut walk) = walk else { return Ok(None) };
                 blocking(move || {
                     let batch = walk.batch()?;
+                    let walk = Some(walk).filter(|walk| !walk.open.is_empty());
                     Ok((!batch.is_empty()).then(|| (futures::stream::iter(batch).map(Ok), walk)))
                 })
                 .await
@@ -117,7 +148,7 @@ pub(super) fn list(
 /// One level below a prefix: its objects, and the directories with objects below them. Blocks the thread.
 pub(super) fn list_level(root: &FilePath, prefix: &Location) -> Result<ListResult, FolderError> {
     let mut result = ListResult { common_prefixes: Vec::new(), objects: Vec::new() };
-    for found in entries(root, prefix.as_ref())? {
+    for found in all_entries(root, prefix.as_ref())? {
         let path = join(prefix.as_ref(), &found.name);
         if !found.is_dir {
             result.objects.extend(meta_of(root, &path)?);
@@ -135,7 +166,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 fn holds_objects(root: &FilePath, dir: &str) -> Result<bool, FolderError> {
-    for found in entries(root, dir)? {
+    for found in all_entries(root, dir)? {
         if !found.is_dir || holds_objects(root, &join(dir, &found.name))? {
             return Ok(true);
         }
@@ -143,13 +174,18 @@ fn holds_objects(root: &FilePath, dir: &str) -> Result<bool, FolderError> {
     Ok(false)
 }
 
-/// The sorted entries of a directory; none if it is gone.
-fn entries(root: &FilePath, dir: &str) -> Result<Vec<Found>, FolderError> {
+fn all_entries(root: &FilePath, dir: &str) -> Result<Vec<Found>, FolderError> {
+    let mut left = usize::MAX;
+    entries(root, dir, &mut left)
+}
+
+/// The sorted entries of a directory, as many as are `left`, which there are fewer of then; none if it is gone.
+fn entries(root: &FilePath, dir: &str, left: &mut usize) -> Result<Vec<Found>, FolderError> {
     if dir.split('/').next() == Some(OWN_DIR) {
         return Ok(Vec::new());
     }
     let path = root.join(dir);
-    let mut found = match read_dir(&path, dir) {
+    let mut found = match read_dir(&path, dir, left) {
         Err(error) if is_absence(&error) => Vec::new(),
         other => other.map_err(|error| FolderError::io("list", path, error))?,
     };
@@ -157,9 +193,13 @@ fn entries(root: &FilePath, dir: &str) -> Result<Vec<Found>, FolderError> {
     Ok(found)
 }
 
-fn read_dir(path: &FilePath, dir: &str) -> io::Result<Vec<Found>> {
+fn read_dir(path: &FilePath, dir: &str, left: &mut usize) -> io::Result<Vec<Found>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(path)? {
+        if *left == 0 {
+            break;
+        }
+        *left -= 1;
         let entry = entry?;
         let kind = entry.file_type()?;
         let Ok(name) = entry.file_name().into_string() else {
