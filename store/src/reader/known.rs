@@ -11,10 +11,12 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use model::Selection;
 
 use super::fetch::Fetch;
-use super::open::{Kept, Key, Parts};
+use super::open::{Kept, Key, Opened, Parts};
 use super::{ReadError, Reader};
 use crate::compute::compute;
-use crate::segment::{Block, Blocks, LabelValues, Listing, Matched, SeriesTable, Span, Wanted, table_bytes};
+use crate::segment::{
+    Block, Blocks, LabelValues, Listing, Matched, SeriesTable, Span, Texts, Wanted, is_little, table_bytes,
+};
 
 /// Which series an object has is kept if that is expected to take no more than this part of what may be kept, …
 const SHARE_OF_TABLE: usize = 8;
@@ -28,12 +30,11 @@ const SHARE_OF_ROWS: usize = 4;
 /// So many blocks are decoded one after the other.
 const BLOCKS_TOGETHER: usize = 8;
 
-/// To look at so many series, or rows, takes less than to have another thread do it.
+/// To look at so many series takes less than to have another thread do it.
 const AT_ONCE_SERIES_MAX: usize = 1_000;
-const AT_ONCE_ROWS_MAX: usize = 20_000;
 
 /// About what a text takes beside its bytes.
-const VALUE_BYTES: usize = 32;
+const TEXT_BYTES: usize = 32;
 
 /// What a request asks lists of series for. Requests for samples bring it along, so that a program that makes none is built without it.
 pub(super) trait ByList: fmt::Debug + Send + Sync {
@@ -91,8 +92,6 @@ pub(super) struct Listed {
     places: Vec<u32>,
     /// Which one, if it was one, and of which series.
     asked: Option<(Selection, Span)>,
-    /// How many rows they have, of all times.
-    rows: usize,
 }
 
 impl Listed {
@@ -108,12 +107,18 @@ impl Listed {
 
     /// Whether its series are put together in no time.
     pub(super) fn is_little(&self) -> bool {
-        self.places.len() <= AT_ONCE_SERIES_MAX && self.rows <= AT_ONCE_ROWS_MAX && self.asked.is_some()
+        let Some((selection, _)) = &self.asked else { return false };
+        let time_ms = (selection.start_ms, selection.end_ms);
+        let rows = |(series, block): &(Range<usize>, Arc<Block>)| {
+            let rows = self.table.rows(series.start);
+            block.times.within(rows.start - block.first_row..rows.end - block.first_row, time_ms).len()
+        };
+        is_little(self.places.len(), || self.blocks.iter().map(rows).max())
     }
 }
 
-/// The series that match one of the selections and may have a row of the time, and how many rows these have.
-fn places(table: &SeriesTable, wanted: &Wanted) -> (Vec<u32>, usize) {
+/// The series that match one of the selections and may have a row of the time.
+fn places(table: &SeriesTable, wanted: &Wanted) -> Vec<u32> {
     let of_one = |selection| table.matching(selection, &wanted.span);
     let mut places: Vec<u32> = match &wanted.matching[..] {
         [one] => of_one(one),
@@ -124,8 +129,7 @@ fn places(table: &SeriesTable, wanted: &Wanted) -> (Vec<u32>, usize) {
         places.dedup();
     }
     places.retain(|place| table.may_have(*place as usize, wanted.times_us));
-    let rows = places.iter().map(|place| table.rows(*place as usize).len()).sum();
-    (places, rows)
+    places
 }
 
 /// Numbers in order as ranges of no more than [`BLOCKS_TOGETHER`].
@@ -151,25 +155,54 @@ impl Reader {
         self.series_table(fetch, parts, if at_once { 0 } else { ASKED_BEFORE_MIN }).await
     }
 
+    /// The names of the labels in a file of samples, as far as footer and dictionaries tell them; `None` if only rows do.
+    pub(super) async fn names_in(&self, fetch: &Fetch, opened: &Opened) -> Result<Option<Texts>, ReadError> {
+        let parts = match opened {
+            Opened::Whole(segment) => return Ok(Some(segment.label_names())),
+            Opened::Parts(parts) => parts,
+        };
+        let key = Key::Names(parts.found.object.clone());
+        if let Some(Kept::Texts(names)) = self.memory.get(&key) {
+            return Ok(Some(names));
+        }
+        let names = parts.sealed.label_names();
+        let mut sure = names.sure;
+        for name in names.perhaps {
+            match self.values_in(fetch, opened, &name).await? {
+                Some(values) if values.is_empty() => {}
+                Some(_) => sure.push(name),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(self.remember_texts(fetch, key, sure.into())))
+    }
+
     /// The values of a label in a file of samples, as far as its dictionaries tell them; `None` if only rows do.
     pub(super) async fn values_in(
         &self,
         fetch: &Fetch,
-        parts: &Parts,
+        opened: &Opened,
         label: &Arc<str>,
-    ) -> Result<Option<Arc<[Arc<str>]>>, ReadError> {
-        let Parts { found, sealed, .. } = parts;
+    ) -> Result<Option<Texts>, ReadError> {
+        let Parts { found, sealed, .. } = match opened {
+            Opened::Whole(segment) => return Ok(Some(segment.label_values(label))),
+            Opened::Parts(parts) => parts,
+        };
         let key = Key::Values(found.object.clone(), Arc::clone(label));
-        if let Some(Kept::Values(values)) = self.memory.get(&key) {
+        if let Some(Kept::Texts(values)) = self.memory.get(&key) {
             return Ok(Some(values));
         }
         let Some(values) = LabelValues::of(sealed, label) else { return Ok(None) };
         // who reads rows then is told what is wrong
         let Ok(values) = self.decoded(fetch, found, sealed, values).await? else { return Ok(None) };
-        let texts: usize = values.iter().map(|value| VALUE_BYTES + value.len()).sum();
-        let bytes = texts + found.object.as_ref().len() + label.len();
-        self.remember(fetch, key, Kept::Values(Arc::clone(&values)), bytes);
-        Ok(Some(values))
+        Ok(Some(self.remember_texts(fetch, key, values)))
+    }
+
+    fn remember_texts(&self, fetch: &Fetch, key: Key, texts: Texts) -> Texts {
+        let bytes: usize = texts.iter().map(|text| TEXT_BYTES + text.len()).sum();
+        let bytes = bytes + key.object().as_ref().len();
+        self.remember(fetch, key, Kept::Texts(Arc::clone(&texts)), bytes);
+        texts
     }
 
     /// Which series an open file of samples has, if that is kept: where it does not take much, and rows were asked for so often before.
@@ -220,7 +253,7 @@ impl Reader {
     ) -> Result<Option<Listed>, ReadError> {
         let candidates =
             wanted.matching.iter().map(|selection| table.candidate_count(selection, &wanted.span));
-        let (places, rows) = if candidates.sum::<usize>() <= AT_ONCE_SERIES_MAX {
+        let places = if candidates.sum::<usize>() <= AT_ONCE_SERIES_MAX {
             places(&table, wanted)
         } else {
             let (table, wanted) = (Arc::clone(&table), wanted.clone());
@@ -241,7 +274,7 @@ impl Reader {
             _ => None,
         };
         let blocks = numbers.into_iter().map(|number| table.block(number)).zip(blocks).collect();
-        Ok(Some(Listed { table, blocks, places, asked, rows }))
+        Ok(Some(Listed { table, blocks, places, asked }))
     }
 
     /// These blocks, in order; see there for `None`.

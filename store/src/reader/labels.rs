@@ -12,7 +12,7 @@ use super::open::{Opened, Parts};
 use super::request::Request;
 use super::{Answer, ReadError, Reader, Usage, cuts, fetch::Fetch, stream};
 use crate::compute::compute;
-use crate::segment::{SeriesTable, Span};
+use crate::segment::{SeriesTable, Span, Texts};
 use crate::stats::count;
 
 /// What is asked of the labels of some series.
@@ -32,7 +32,7 @@ struct Seen {
 }
 
 /// The place of a file of which some rows are of another time, and the texts that it may have.
-type Cut = (usize, Vec<Arc<str>>);
+type Cut = (usize, Texts);
 
 /// What a table tells.
 enum Told {
@@ -43,6 +43,20 @@ enum Told {
 /// To look at so many series takes less than to have another thread do it.
 const AT_ONCE_SERIES_MAX: usize = 100_000;
 const AT_ONCE_SETS_MAX: usize = 1_000;
+
+impl Seen {
+    fn add_texts(&mut self, texts: &Texts) {
+        for text in &**texts {
+            if !self.texts.contains(text) {
+                self.texts.insert(Arc::clone(text));
+            }
+        }
+    }
+
+    fn has_texts(&self, texts: &Texts) -> bool {
+        texts.iter().all(|text| self.texts.contains(text))
+    }
+}
 
 fn in_order<T: Ord>(seen: HashSet<T>) -> Vec<T> {
     let mut all: Vec<T> = seen.into_iter().collect();
@@ -69,12 +83,12 @@ impl Asked {
         }
     }
 
-    fn see(&self, labels: Labels, seen: &mut Seen) {
+    fn see(&self, labels: &Labels, seen: &mut Seen) {
         match self {
-            Self::Sets(_) => _ = seen.sets.insert(labels),
+            Self::Sets(needed) => _ = seen.sets.insert(needed.of(labels)),
             Self::Values(name) => seen.texts.extend(labels.get_shared(name).cloned()),
             Self::Names => {
-                for label in &labels {
+                for label in labels {
                     if !seen.texts.contains(&label.name) {
                         seen.texts.insert(Arc::clone(&label.name));
                     }
@@ -135,7 +149,7 @@ impl Reader {
                     let mut stream = self.stream_of(selection, &asked.needed(), false);
                     while let Some(batch) = stream.next_identified().await {
                         let batch = batch?.into_iter();
-                        batch.for_each(|identified| asked.see(identified.series.labels, &mut answer.found));
+                        batch.for_each(|identified| asked.see(&identified.series.labels, &mut answer.found));
                     }
                     stream.finish()
                 }
@@ -175,20 +189,17 @@ impl Reader {
         }
         let (streams, mut left_out) = self.read(&fetch, &request, &plan, Span::default()).await?;
         left_out.extend(plan.left_out());
-        let of_rest = selection.clone();
-        let rest = compute(move || stream::series(&streams, &of_rest)).await?;
-        rest.into_iter().for_each(|identified| asked.see(identified.series.labels, &mut seen));
-        let texts: HashSet<Arc<str>> = cut.into_iter().flat_map(|(_, texts)| texts).collect();
+        let rest = stream::series_of(streams, selection).await?;
+        rest.into_iter().for_each(|identified| asked.see(&identified.series.labels, &mut seen));
         for span in cuts::spans(of_cut.marks(), self.settings.batch_rows, of_cut.aggregates) {
             // there are no others
-            if texts.is_subset(&seen.texts) {
+            if cut.iter().all(|(_, texts)| seen.has_texts(texts)) {
                 break;
             }
             let (streams, of_span) = self.read(&fetch, &request, &of_cut, span).await?;
             left_out.extend(of_span);
-            let selection = selection.clone();
-            let found = compute(move || stream::series(&streams, &selection)).await?;
-            found.into_iter().for_each(|identified| asked.see(identified.series.labels, &mut seen));
+            let found = stream::series_of(streams, selection).await?;
+            found.into_iter().for_each(|identified| asked.see(&identified.series.labels, &mut seen));
         }
         count(&self.stats.selections, 1);
         Ok(Some(Answer { found: seen, left_out: self.told(left_out), usage: fetch.usage() }))
@@ -204,28 +215,34 @@ impl Reader {
         asked: &Asked,
         seen: &mut Seen,
     ) -> Result<(Vec<bool>, Vec<Cut>), ReadError> {
-        let (mut is_known, mut cut) = (Vec::new(), Vec::new());
-        for (place, opened) in plan.plain_samples().enumerate() {
-            is_known.push(match opened {
-                Some(Opened::Parts(parts)) => match self.texts(fetch, parts, within, asked).await? {
-                    Some((texts, true)) => {
-                        seen.texts.extend(texts);
-                        true
-                    }
-                    Some((texts, false)) => {
-                        cut.push((place, texts));
-                        self.sees_list(fetch, parts, within, asked, seen).await?
-                    }
-                    None => self.sees_list(fetch, parts, within, asked, seen).await?,
-                },
-                Some(Opened::Whole(_)) | None => false,
-            });
+        let files: Vec<Option<&Opened>> = plan.plain_samples().collect();
+        let mut is_known = vec![false; files.len()];
+        let mut cut: Vec<Option<Texts>> = vec![None; files.len()];
+        for (place, opened) in files.iter().enumerate() {
+            let Some(opened) = opened else { continue };
+            match self.texts(fetch, opened, within, asked).await? {
+                Some((texts, true)) => {
+                    seen.add_texts(&texts);
+                    is_known[place] = true;
+                }
+                Some((texts, false)) => cut[place] = Some(texts),
+                None => {}
+            }
         }
-        // where some rows are of another time, there may be fewer texts, but no others
-        for (place, texts) in &cut {
-            is_known[*place] |= texts.iter().all(|text| seen.texts.contains(text));
+        for (place, opened) in files.into_iter().enumerate() {
+            // where some rows are of another time, there may be fewer texts, but no others
+            is_known[place] |= cut[place].as_ref().is_some_and(|texts| seen.has_texts(texts));
+            let Some(opened) = opened.filter(|_| !is_known[place]) else { continue };
+            is_known[place] = match opened {
+                Opened::Whole(segment) => {
+                    segment.labels_within(within).for_each(|labels| asked.see(labels, seen));
+                    true
+                }
+                Opened::Parts(parts) => self.sees_list(fetch, parts, within, asked, seen).await?,
+            };
         }
-        cut.retain(|(place, _)| !is_known[*place]);
+        let cut = cut.into_iter().enumerate().filter_map(|(place, texts)| Some((place, texts?)));
+        let cut = cut.filter(|(place, texts)| !is_known[*place] && !seen.has_texts(texts)).collect();
         Ok((is_known, cut))
     }
 
@@ -234,11 +251,11 @@ impl Reader {
     async fn texts(
         &self,
         fetch: &Fetch,
-        parts: &Parts,
+        opened: &Opened,
         within: &Selection,
         asked: &Asked,
-    ) -> Result<Option<(Vec<Arc<str>>, bool)>, ReadError> {
-        let Some((first_us, last_us)) = parts.sealed.times_us() else { return Ok(None) };
+    ) -> Result<Option<(Texts, bool)>, ReadError> {
+        let Some((first_us, last_us)) = opened.times_us() else { return Ok(None) };
         if !within.matchers.is_empty() {
             return Ok(None);
         }
@@ -246,25 +263,11 @@ impl Reader {
         let to_us = within.end_ms.saturating_mul(1_000).saturating_add(999);
         let is_whole = from_us <= first_us && last_us <= to_us;
         let texts = match asked {
-            Asked::Sets(_) => return Ok(None),
-            Asked::Values(name) => match self.values_in(fetch, parts, name).await? {
-                Some(values) => values.to_vec(),
-                None => return Ok(None),
-            },
-            Asked::Names => {
-                let names = parts.sealed.label_names();
-                let mut sure = names.sure;
-                for name in names.perhaps {
-                    match self.values_in(fetch, parts, &name).await? {
-                        Some(values) if values.is_empty() => {}
-                        Some(_) => sure.push(name),
-                        None => return Ok(None),
-                    }
-                }
-                sure
-            }
+            Asked::Sets(_) => None,
+            Asked::Values(name) => self.values_in(fetch, opened, name).await?,
+            Asked::Names => self.names_in(fetch, opened).await?,
         };
-        Ok(Some((texts, is_whole)))
+        Ok(texts.map(|texts| (texts, is_whole)))
     }
 
     /// Looks for what is asked in the list of the series of a file, and says whether that tells it.

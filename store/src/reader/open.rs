@@ -18,7 +18,7 @@ use crate::compact::keys::Counted;
 use crate::compute::{compute, decoded};
 use crate::segment::{
     self, Block, Decoding, Look, Mark, Matched, Matching, Page, Partial, Sealed, SealedFooter, Segment,
-    SegmentError, SeriesTable, Step, Wanted, footer_start,
+    SegmentError, SeriesTable, Step, Texts, Wanted, footer_start,
 };
 use crate::stats::count;
 
@@ -61,6 +61,8 @@ pub(super) enum Key {
     Series(Path),
     /// Some rows of an object of samples, decoded.
     Block(Path, usize),
+    /// The names of the labels in an object of samples.
+    Names(Path),
     /// The values that a label has in an object of samples.
     Values(Path, Arc<str>),
 }
@@ -68,7 +70,7 @@ pub(super) enum Key {
 impl Key {
     pub(super) fn object(&self) -> &Path {
         match self {
-            Self::Opened(object) | Self::Series(object) => object,
+            Self::Opened(object) | Self::Series(object) | Self::Names(object) => object,
             Self::Page(object, _) | Self::Block(object, _) => object,
             Self::Name(object, _) | Self::Values(object, _) => object,
         }
@@ -82,7 +84,7 @@ pub(super) enum Kept {
     Sealed(Arc<Sealed>),
     Series(Arc<SeriesTable>),
     Block(Arc<Block>),
-    Values(Arc<[Arc<str>]>),
+    Texts(Texts),
     Page(Bytes),
     /// Retry keys beside a run.
     Counted(Arc<Vec<Counted>>),
@@ -115,6 +117,14 @@ impl Opened {
         match self {
             Self::Whole(_) => 0,
             Self::Parts(parts) => parts.sealed.rows(wanted),
+        }
+    }
+
+    /// First and last time of the rows, if that is known.
+    pub(super) fn times_us(&self) -> Option<(i64, i64)> {
+        match self {
+            Self::Whole(segment) => segment.times_us(),
+            Self::Parts(parts) => parts.sealed.times_us(),
         }
     }
 
@@ -175,7 +185,7 @@ impl Reader {
         let opened = match self.memory.get(key)? {
             Kept::Whole(segment) => Opened::Whole(segment),
             Kept::Sealed(sealed) => Opened::Parts(Parts { found: found.clone(), sealed, matched: None }),
-            Kept::Series(_) | Kept::Block(_) | Kept::Values(_) | Kept::Page(_) | Kept::Counted(_) => {
+            Kept::Series(_) | Kept::Block(_) | Kept::Texts(_) | Kept::Page(_) | Kept::Counted(_) => {
                 return None;
             }
         };

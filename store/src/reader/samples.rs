@@ -210,18 +210,12 @@ fn of_segment<'a>(
     span: &Span,
     pieces: &mut Vec<Piece<'a>>,
 ) {
-    let (start_us, end_us) = (
-        selection.start_ms.saturating_mul(1_000),
-        selection.end_ms.saturating_mul(1_000).saturating_add(999),
-    );
     for place in segment.matching_places(selection, span) {
         let series = &segment.series[place];
-        let times = &segment.rows.at_us[series.range.clone()];
-        let first = series.range.start + times.partition_point(|&at_us| at_us < start_us);
-        let end = series.range.start + times.partition_point(|&at_us| at_us <= end_us);
-        if first < end {
+        let rows = segment.rows_within(series, selection);
+        if !rows.is_empty() {
             let (name, fingerprint) = (series.labels.metric_name(), series.fingerprint);
-            let (place, rows) = (number(place), number(first)..number(end));
+            let (place, rows) = (number(place), number(rows.start)..number(rows.end));
             pieces.push(Piece { name, fingerprint, source, place, block: 0, set: NO_SET, rows });
         }
     }

@@ -88,16 +88,9 @@ impl SeriesStream<'_> {
                 Ok(streams) => streams,
                 Err(error) => return Some(Err(error)),
             };
-            let found = match streams.are_little(&self.selection) {
-                true => Ok(series(&streams, &self.selection)),
-                false => {
-                    let selection = self.selection.clone();
-                    compute(move || series(&streams, &selection)).await
-                }
-            };
-            match found {
+            match series_of(streams, &self.selection).await {
                 Ok(batch) if batch.is_empty() => {}
-                batch => return Some(batch.inspect_err(|_| self.spans.end()).map_err(ReadError::from)),
+                batch => return Some(batch.inspect_err(|_| self.spans.end())),
             }
         }
     }
@@ -113,8 +106,17 @@ impl SeriesStream<'_> {
     }
 }
 
-/// What was read of a span, as series.
-pub(super) fn series(streams: &Streams, selection: &Selection) -> Vec<Identified> {
+/// What was read of a span, as series; put together here if that is little work.
+pub(super) async fn series_of(streams: Streams, selection: &Selection) -> Result<Vec<Identified>, ReadError> {
+    if streams.are_little(selection) {
+        return Ok(series(&streams, selection));
+    }
+    let selection = selection.clone();
+    Ok(compute(move || series(&streams, &selection)).await?)
+}
+
+/// The same, where it is called.
+fn series(streams: &Streams, selection: &Selection) -> Vec<Identified> {
     let Streams { pushes, samples, labels, span, kept_from } = streams;
     let of_pushes = kept::seen(selection, kept_from.pushes_ms);
     let of_samples = kept::seen(selection, kept_from.samples_ms);

@@ -1,9 +1,12 @@
-//! Where the series of a segment in memory stand that have a value of a label: made when it is first of use.
+//! Where the series of a segment in memory stand that have a value of a label, and which labels and values there are: made when it is
+//! first of use.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+
+use foldhash::HashSet;
 
 use super::SeriesRows;
 
@@ -20,8 +23,16 @@ pub(super) const INDEX_BYTES: usize = 32;
 #[derive(Default)]
 pub(crate) struct LabelIndex {
     asked: AtomicUsize,
-    labels: OnceLock<Box<[OnceLock<OfLabel>; LABELS_MAX]>>,
+    labels: OfSome<OfLabel>,
+    names: OnceLock<Texts>,
+    values: OfSome<(Arc<str>, Texts)>,
 }
+
+/// Something of each of the labels that are asked for first.
+type OfSome<T> = OnceLock<Box<[OnceLock<T>; LABELS_MAX]>>;
+
+/// Texts, each once, in no order.
+pub(crate) type Texts = Arc<[Arc<str>]>;
 
 struct OfLabel {
     name: Arc<str>,
@@ -63,6 +74,24 @@ impl LabelIndex {
         None
     }
 
+    /// The names of the labels of all series.
+    pub(super) fn names(&self, series: &[SeriesRows]) -> Texts {
+        let names = || series.iter().flat_map(|series| &series.labels).map(|label| &label.name);
+        Arc::clone(self.names.get_or_init(|| distinct(names())))
+    }
+
+    /// The values that the series have of a label.
+    pub(super) fn values(&self, series: &[SeriesRows], name: &str) -> Texts {
+        let values = || distinct(series.iter().filter_map(|series| series.labels.get_shared(name)));
+        for label in self.values.get_or_init(Box::default).iter() {
+            let (of_label, values) = label.get_or_init(|| (name.into(), values()));
+            if **of_label == *name {
+                return Arc::clone(values);
+            }
+        }
+        values()
+    }
+
     /// Whether it is worth while to make one: true from the second time on.
     pub(super) fn is_worth_it(&self) -> bool {
         self.asked.fetch_add(1, Ordering::Relaxed) + 1 >= ASKED_MIN
@@ -72,6 +101,10 @@ impl LabelIndex {
     pub(super) fn expect_many(&self) {
         self.asked.fetch_add(ASKED_MIN, Ordering::Relaxed);
     }
+}
+
+fn distinct<'a>(texts: impl Iterator<Item = &'a Arc<str>>) -> Texts {
+    texts.collect::<HashSet<_>>().into_iter().cloned().collect()
 }
 
 impl OfLabel {

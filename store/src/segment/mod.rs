@@ -45,6 +45,7 @@ pub(crate) use block::{Block, Blocks};
 pub(crate) use decode::decode;
 pub(crate) use encode::{PAGED_ROWS_MIN, checksum, encode, encode_paged};
 pub use error::SegmentError;
+pub(crate) use index::Texts;
 pub(crate) use label_values::LabelValues;
 pub(crate) use listing::Listing;
 pub(crate) use matched::{Look, Matched, Matching};
@@ -70,8 +71,8 @@ const FORMAT_OF_SEGMENTS: u32 = 1;
 const INDEXED_SERIES_MIN: usize = 32;
 
 /// To look at so many series and rows of them takes less than to have another thread do it.
-const LITTLE_SERIES_MAX: usize = 256;
-const LITTLE_ROWS_MAX: usize = 4_096;
+const LITTLE_SERIES_MAX: usize = 1_000;
+const LITTLE_ROWS_MAX: usize = 50_000;
 
 /// About what a label takes in memory.
 const LABEL_BYTES: usize = 64;
@@ -104,6 +105,11 @@ pub struct Segment {
     pub(crate) rows: Rows,
     /// For questions about some of the series.
     pub(crate) index: index::LabelIndex,
+}
+
+/// Whether so many series are put together in no time, of which some have so many rows.
+pub(crate) fn is_little(series: usize, rows_of_some: impl FnOnce() -> Option<usize>) -> bool {
+    series == 0 || (series <= LITTLE_SERIES_MAX && series * rows_of_some().unwrap_or(0) <= LITTLE_ROWS_MAX)
 }
 
 /// At this time, what the scope holds ends.
@@ -443,18 +449,56 @@ impl Segment {
         places.filter(|&place| selection.matches(&self.series[place].labels))
     }
 
+    /// The labels of the series that match and have a row of the time.
+    pub(crate) fn labels_within<'a>(&'a self, selection: &'a Selection) -> impl Iterator<Item = &'a Labels> {
+        let series = self.matching_places(selection, &Span::default()).map(|place| &self.series[place]);
+        let has_rows = |series: &&SeriesRows| !self.rows_within(series, selection).is_empty();
+        series.filter(has_rows).map(|series| &series.labels)
+    }
+
+    /// First and last time of its rows, if it has any.
+    pub(crate) fn times_us(&self) -> Option<(i64, i64)> {
+        let of_series = |series: &SeriesRows| {
+            let times = &self.rows.at_us[series.range.clone()];
+            Some((*times.first()?, *times.last()?))
+        };
+        self.series.iter().filter_map(of_series).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
+    /// The names of the labels of its series, each once.
+    pub(crate) fn label_names(&self) -> Texts {
+        self.index.names(&self.series)
+    }
+
+    /// The values of a label of its series, each once.
+    pub(crate) fn label_values(&self, name: &str) -> Texts {
+        self.index.values(&self.series, name)
+    }
+
     /// How many series have to be looked at to know which ones a selection asks for.
     pub(crate) fn candidate_count(&self, selection: &Selection) -> usize {
         let (indexed, others) = self.candidates(selection, &Span::default());
         indexed.len() + others.len()
     }
 
-    /// Whether the series that a selection asks for are found in no time.
+    /// Whether the series that a selection asks for are put together in no time.
     pub(crate) fn is_little(&self, selection: &Selection) -> bool {
         let series = self.named(selection.metric_name());
-        let rows = || self.series[series.end - 1].range.end - self.series[series.start].range.start;
-        let is_little = series.len() <= LITTLE_SERIES_MAX && (series.is_empty() || rows() <= LITTLE_ROWS_MAX);
-        is_little && self.head_rows() <= LITTLE_SERIES_MAX
+        let rows = |place: usize| self.rows_within(&self.series[place], selection).len();
+        is_little(series.len(), || [series.start, series.end - 1].map(rows).into_iter().max())
+            && self.head_rows() <= LITTLE_SERIES_MAX
+    }
+
+    /// The rows of a series that lie within the time of a selection.
+    pub(crate) fn rows_within(&self, series: &SeriesRows, selection: &Selection) -> Range<usize> {
+        let (start_us, end_us) = (
+            selection.start_ms.saturating_mul(1_000),
+            selection.end_ms.saturating_mul(1_000).saturating_add(999),
+        );
+        let times = &self.rows.at_us[series.range.clone()];
+        let first = times.partition_point(|&at_us| at_us < start_us);
+        let end = first + times[first..].partition_point(|&at_us| at_us <= end_us);
+        series.range.start + first..series.range.start + end
     }
 
     /// Says that many selections will ask for some of the series each.
