@@ -54,7 +54,7 @@ impl Drop for CancelOnDrop {
 }
 
 /// A query over no more samples than this, each time that they are looked at, is evaluated in no time.
-const QUICK_SAMPLES_MAX: u64 = 10_000;
+const QUICK_SAMPLES_MAX: u64 = 200_000;
 
 impl Loaded {
     /// Whether evaluating it takes less than handing it to another thread would be worth.
