@@ -118,7 +118,9 @@ impl Bench<'_> {
         println!("\n{COLD_HEAD}");
         let cold = questions.iter().map(|question| self.cold_of_all(question, end_s));
         let cold: Vec<(&str, Costs)> = cold.collect::<anyhow::Result<_>>()?;
-        println!("\n| compared with | times as fast | times the processor time | slowest: times as long |");
+        println!(
+            "\n| compared with | times as fast | what it takes of the other's processor time | slowest: times as long |"
+        );
         println!("|---|---|---|---|");
         let mut failed = Vec::new();
         let gates = self.what.gates();

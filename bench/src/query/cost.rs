@@ -14,7 +14,9 @@ use testkit::http::Response;
 
 use crate::child::Server;
 
-/// So often a question is asked, at least and at the most, …
+/// A question is asked so often before it counts, …
+const COLD_RUNS: usize = 10;
+/// … then so often, at least and at the most, …
 const WARM_RUNS: std::ops::RangeInclusive<usize> = 5..=200;
 /// … and about for so long, if it is answered sooner.
 const WARM_FOR: Duration = Duration::from_millis(500);
@@ -62,7 +64,9 @@ pub fn once(server: &Server, target: &str) -> anyhow::Result<(Vec<u8>, Cost)> {
 /// If there is none.
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 pub fn warm(server: &Server, target: &str) -> anyhow::Result<(Vec<u8>, Cost)> {
-    ask(server.address, target)?;
+    for _ in 0..COLD_RUNS {
+        ask(server.address, target)?;
+    }
     let (cpu, disk, started) = (server.cpu_seconds()?, server.disk_bytes_read()?, Instant::now());
     let (mut times, mut last) = (Vec::new(), Vec::new());
     while times.len() < *WARM_RUNS.start() || (started.elapsed() < WARM_FOR && times.len() < *WARM_RUNS.end())

@@ -45,8 +45,8 @@ fn milliseconds(cost: &Cost) -> f64 {
 pub struct Comparison {
     /// How many times as fast it is: the geometric mean.
     pub faster: f64,
-    /// How many times as much processor time the other takes: the geometric mean, of questions that take a millisecond or more.
-    pub cheaper: f64,
+    /// What part of the other's processor time it takes: the geometric mean, of questions that take a millisecond or more.
+    pub processor: f64,
     /// How many times as long the slowest answer takes, of those that are slower.
     pub slowest: (&'static str, f64),
 }
@@ -55,7 +55,7 @@ impl Comparison {
     /// With Prometheus (1) or VictoriaMetrics (2).
     pub fn with(than: usize, costs: &[(&'static str, Costs)]) -> Self {
         let mut slowest = ("", 0.0);
-        let (mut faster, mut cheaper) = (Vec::new(), Vec::new());
+        let (mut faster, mut processor) = (Vec::new(), Vec::new());
         for (name, costs) in costs {
             let [ours, theirs] = [&costs[0], &costs[than]];
             let ratio = milliseconds(theirs) / milliseconds(ours);
@@ -64,16 +64,16 @@ impl Comparison {
                 slowest = (name, 1.0 / ratio);
             }
             if ours.cpu_seconds.min(theirs.cpu_seconds) >= 1e-3 {
-                cheaper.push(theirs.cpu_seconds / ours.cpu_seconds);
+                processor.push(ours.cpu_seconds / theirs.cpu_seconds);
             }
         }
-        Self { faster: geometric_mean(&faster), cheaper: geometric_mean(&cheaper), slowest }
+        Self { faster: geometric_mean(&faster), processor: geometric_mean(&processor), slowest }
     }
 
     /// As a row of a table.
     pub fn row(&self, what: &str) -> String {
         let (name, times) = self.slowest;
-        format!("| {what} | {:.2} | {:.2} | {times:.2} ({name}) |", self.faster, self.cheaper)
+        format!("| {what} | {:.2} | {:.2} | {times:.2} ({name}) |", self.faster, self.processor)
     }
 }
 
@@ -95,6 +95,6 @@ mod tests {
         let with = |than| Comparison::with(than, &costs);
         assert!((with(1).faster - 4.0).abs() < 1e-9);
         assert_eq!(with(2).slowest, ("b", 2.0));
-        assert!((with(2).cheaper - 1.0).abs() < 1e-9);
+        assert!((with(2).processor - 1.0).abs() < 1e-9);
     }
 }
