@@ -61,6 +61,7 @@ fn serve(flags: Serve, values: BTreeMap<String, String>) -> anyhow::Result<ExitC
 }
 
 fn main() -> ExitCode {
+    allocator::keep_little();
     let matches = Cli::command().get_matches();
     let ended = match Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command {
         Command::Serve(flags) => serve(*flags, cli::values(&matches)),
