@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use mayfly_bench::compaction::{DAY, Day, World};
 use mayfly_bench::functions::cost::{self, SECONDS_PER_MONTH};
+use mayfly_bench::functions::extension::{Bare, Measured};
 use mayfly_bench::functions::measured::{Bootstrap, Call, Times};
 use mayfly_bench::functions::s3::S3Server;
 use serde_json::json;
@@ -20,6 +21,10 @@ const MIB: u64 = 1 << 20;
 const PUSH_BYTES_MAX: u64 = 12 * MIB;
 const PUSH_MEMORY_MAX: u64 = 64 * MIB;
 const QUERY_MEMORY_MAX: u64 = 256 * MIB;
+const EXTENSION_BYTES_MAX: u64 = 16 * MIB;
+const EXTENSION_MEMORY_MAX: u64 = 30 * MIB;
+/// How much later a reply may come with the extension, in milliseconds.
+const ADDED_MS_MAX: f64 = 5.0;
 /// Processes that are started for each time that is told.
 const STARTS: usize = 20;
 /// Calls of one that is warm.
@@ -74,6 +79,7 @@ async fn main() -> anyhow::Result<()> {
     functions.days(&mut calls).await?;
     functions.queries(&mut calls)?;
     functions.rules(&mut calls)?;
+    functions.extension()?;
     tell(&calls);
     Ok(())
 }
@@ -293,6 +299,44 @@ impl<'a> Functions<'a> {
         row("alert", "a tick when warm", figure, "");
         row("alert", "memory at that", mib(process.peak_memory_bytes()?), "");
         calls.rules = cost::Call { requests, took, trips: 5, memory_mb: MEMORY[2] };
+        Ok(())
+    }
+}
+
+impl Functions<'_> {
+    /// What it adds to a function that pushes ten gauges in each invocation, with nowhere to go but straight to S3.
+    fn extension(&self) -> anyhow::Result<()> {
+        let extension = Bootstrap::new(self.folder, "extension", self.s3, "measured", 256);
+        let bytes = extension.size_bytes()?;
+        row("extension", "program", mib(bytes), "16 MiB");
+        ensure!(bytes <= EXTENSION_BYTES_MAX, "the extension is larger than 16 MiB");
+        let ready = Times::of(STARTS, || Ok(Measured::start(&extension, &gauges())?.0))?;
+        row("extension", "spawn to ready", told(&ready), "");
+
+        let (_, mut measured) = Measured::start(&extension, &gauges())?;
+        let bare = Bare::start()?;
+        measured.invoke()?;
+        let before = self.s3.requests()?;
+        let (mut others, mut after) = (Vec::new(), Vec::new());
+        // one after the other, so that both meet the same machine
+        let replies = Times::of(CALLS, || {
+            others.push(bare.invoke()?);
+            let invocation = measured.invoke()?;
+            after.push(invocation.after);
+            Ok(invocation.reply)
+        })?;
+        let requests = self.s3.requests()?.since(before);
+        let (others, after) = (Times::from(others), Times::from(after));
+        let added_ms = replies.quick_ms() - others.quick_ms();
+        let figure = format!("{added_ms:.2} ms later, {:.2} ms at all", replies.quick_ms());
+        row("extension", "a reply after a push, the quickest tenth", figure, "5 ms");
+        row("extension", "until it is done, after the reply", told(&after), "25 ms are Lambda's");
+        row("extension", &format!("requests of {CALLS} invocations"), requests, "1 PUT each");
+        let memory = measured.memory_bytes()?;
+        row("extension", "memory after these", mib(memory), "30 MiB");
+        measured.end()?;
+        ensure!(memory <= EXTENSION_MEMORY_MAX, "the extension takes more than 30 MiB");
+        ensure!(added_ms < ADDED_MS_MAX, "a reply comes {added_ms:.2} ms later with the extension");
         Ok(())
     }
 }

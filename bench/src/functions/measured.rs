@@ -28,21 +28,32 @@ pub struct Bootstrap<'a> {
 #[derive(Clone, Debug)]
 pub struct Times(Vec<Duration>);
 
+impl From<Vec<Duration>> for Times {
+    fn from(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        Self(times)
+    }
+}
+
 impl Times {
     /// So many.
     ///
     /// # Errors
     /// Those of `one`, and if none is wanted.
     pub fn of(count: usize, mut one: impl FnMut() -> anyhow::Result<Duration>) -> anyhow::Result<Self> {
-        let mut times = (0..count).map(|_| one()).collect::<anyhow::Result<Vec<_>>>()?;
+        let times = (0..count).map(|_| one()).collect::<anyhow::Result<Vec<_>>>()?;
         ensure!(!times.is_empty(), "nothing was measured");
-        times.sort_unstable();
-        Ok(Self(times))
+        Ok(Self::from(times))
     }
 
     /// The one in the middle, in milliseconds.
     pub fn median_ms(&self) -> f64 {
         self.0[self.0.len() / 2].as_secs_f64() * 1e3
+    }
+
+    /// That which a tenth of them were as quick as: what else a machine does makes others longer. In milliseconds.
+    pub fn quick_ms(&self) -> f64 {
+        self.0[self.0.len() / 10].as_secs_f64() * 1e3
     }
 
     /// The longest, in milliseconds.
@@ -71,6 +82,11 @@ impl<'a> Bootstrap<'a> {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The environment on top of Lambda's own.
+    pub fn variables(&self) -> &[(String, String)] {
+        &self.variables
     }
 
     /// Bytes of the file.
