@@ -11,6 +11,7 @@ mod config;
 mod expand;
 mod file;
 mod groups;
+pub mod header;
 mod known;
 mod otlp;
 mod scrape;
@@ -22,7 +23,7 @@ mod tests;
 
 pub use alertmanager::{AlertmanagerTarget, AlertmanagersConfig, TARGETS_MAX};
 pub use auth::{Auth, SigV4};
-pub use client::HttpClientConfig;
+pub use client::{HttpClientConfig, Proxy};
 pub use config::{CONFIG_BYTES_MAX, Config, ConfigError, ConfigMistake};
 pub use groups::TargetGroup;
 pub use otlp::{OtlpConfig, STRATEGIES};

@@ -1,6 +1,7 @@
 //! What requests carry so that the receiver knows who sends.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_config::{BehaviorVersion, Region};
@@ -16,7 +17,8 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue, InvalidHeaderName, In
 use model::Clock;
 
 use crate::SystemClock;
-use crate::secret::{SecretError, read};
+use crate::secret::{SecretError, Secrets};
+use crate::secret_references::{ReferenceError, SecretReference};
 
 /// The name of Amazon's service whose Alertmanagers take signed requests.
 const SERVICE: &str = "aps";
@@ -27,6 +29,14 @@ pub enum AuthorizationError {
     /// A file with a secret cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// A secret that lies in no file is not found.
+    #[error("{reference}: {source}")]
+    Reference {
+        /// Where it should be.
+        reference: SecretReference,
+        /// Why.
+        source: Box<ReferenceError>,
+    },
     /// A secret with characters that no header may have.
     #[error("the credentials cannot stand in a header: {0}")]
     Value(#[from] InvalidHeaderValue),
@@ -57,7 +67,7 @@ impl From<SigningError> for AuthorizationError {
 #[derive(Debug)]
 pub struct Authorization {
     auth: Auth,
-    folder: PathBuf,
+    secrets: Arc<Secrets>,
     /// The service of Amazon's that signatures are for.
     service: &'static str,
     /// The type of what is sent, which is signed too.
@@ -80,7 +90,14 @@ impl Authorization {
     /// Files are relative to `folder`.
     pub fn new(auth: Auth, folder: &Path) -> Self {
         let signer = tokio::sync::OnceCell::new();
-        Self { auth, folder: folder.to_owned(), service: SERVICE, content_type: "application/json", signer }
+        let secrets = Arc::new(Secrets::in_files(folder));
+        Self { auth, secrets, service: SERVICE, content_type: "application/json", signer }
+    }
+
+    /// The same, where secrets may be elsewhere than in files.
+    #[must_use]
+    pub(crate) fn with_secrets(self, secrets: Arc<Secrets>) -> Self {
+        Self { secrets, ..self }
     }
 
     /// Signs for another service than the one with Alertmanagers, and bodies of another type than JSON.
@@ -124,11 +141,12 @@ impl Authorization {
         let value = match &self.auth {
             Auth::None => return Ok(Vec::new()),
             Auth::Basic { username, password } => {
-                let (user, password) = (read(username, &self.folder)?, read(password, &self.folder)?);
+                let user = self.secrets.text(username).await?;
+                let password = self.secrets.text(password).await?;
                 format!("Basic {}", BASE64.encode(format!("{user}:{password}")))
             }
             Auth::Authorization { r#type, credentials } => {
-                format!("{type} {}", read(credentials, &self.folder)?)
+                format!("{type} {}", self.secrets.text(credentials).await?)
             }
             Auth::SigV4(settings) => return self.signature(settings, url, signed, body).await,
         };
@@ -179,7 +197,7 @@ impl Authorization {
             loader = loader.profile_name(profile);
         }
         if let Some((access, secret)) = &settings.keys {
-            let secret = read(secret, &self.folder)?;
+            let secret = self.secrets.text(secret).await?;
             loader =
                 loader.credentials_provider(Credentials::new(access, secret, None, None, "configuration"));
         }

@@ -1,14 +1,17 @@
 //! Asks another server over HTTP, as whoever a configuration says.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use config::HttpClientConfig;
+use config::{HttpClientConfig, Proxy, Secret};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::authorization::{Authorization, AuthorizationError};
 use crate::http::{Endpoint, HttpClient, HttpError};
+use crate::proxy::Proxies;
+use crate::secret::{Secrets, read};
 use crate::tls::TlsError;
 
 /// Sends requests under one identity.
@@ -16,6 +19,23 @@ use crate::tls::TlsError;
 pub struct Caller {
     client: HttpClient,
     authorization: Authorization,
+    /// What requests have besides.
+    headers: Vec<(HeaderName, Vec<Secret>)>,
+    secrets: Arc<Secrets>,
+}
+
+/// Why nothing can be asked as a configuration says.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// A certificate or key is none, or cannot be read.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A proxy that cannot be spoken to.
+    #[error("{0}")]
+    Proxy(&'static str),
+    /// A name that no header has.
+    #[error("{0:?} is no name of a header")]
+    Header(String),
 }
 
 /// Why a request was not answered.
@@ -33,10 +53,36 @@ impl Caller {
     /// Calls as `config` says, with files relative to `folder`.
     ///
     /// # Errors
-    /// If a certificate or key is none, or cannot be read.
-    pub fn new(config: &HttpClientConfig, folder: &Path) -> Result<Self, TlsError> {
-        let client = HttpClient::with_tls(&config.tls, folder)?;
-        Ok(Self { client, authorization: Authorization::new(config.auth.clone(), folder) })
+    /// If a certificate or key is none, or cannot be read; or a proxy cannot be spoken to.
+    pub fn new(config: &HttpClientConfig, folder: &Path) -> Result<Self, ClientError> {
+        Self::with_secrets(config, folder, Arc::new(Secrets::in_files(folder)))
+    }
+
+    /// The same, where secrets may be elsewhere than in files.
+    pub(crate) fn with_secrets(
+        config: &HttpClientConfig,
+        folder: &Path,
+        secrets: Arc<Secrets>,
+    ) -> Result<Self, ClientError> {
+        let proxies = match &config.proxy {
+            Proxy::None => None,
+            Proxy::Environment => Some(Proxies::of_environment().map_err(ClientError::Proxy)?),
+            Proxy::At { url, no_proxy } => {
+                let url = read(url, folder).map_err(TlsError::from)?;
+                Some(Proxies::at(&url, no_proxy).map_err(ClientError::Proxy)?)
+            }
+        };
+        let header = |(name, values): &(String, Vec<Secret>)| {
+            let parsed = HeaderName::from_bytes(name.as_bytes());
+            Ok((parsed.map_err(|_| ClientError::Header(name.clone()))?, values.clone()))
+        };
+        let headers = config.headers.iter().map(header).collect::<Result<_, ClientError>>()?;
+        Ok(Self {
+            client: HttpClient::through(proxies, &config.tls, folder)?,
+            authorization: Authorization::new(config.auth.clone(), folder).with_secrets(Arc::clone(&secrets)),
+            headers,
+            secrets,
+        })
     }
 
     /// The same, where requests that are signed are signed for this service of Amazon's, and have JSON for a body.
@@ -74,6 +120,14 @@ impl Caller {
         timeout: Duration,
     ) -> Result<Response<Bytes>, CallError> {
         let mut all = self.authorization.headers(&to.to_string(), &body).await?;
+        for (name, values) in &self.headers {
+            for value in values {
+                let value = self.secrets.text(value).await?;
+                let mut value = HeaderValue::from_str(&value).map_err(AuthorizationError::from)?;
+                value.set_sensitive(true);
+                all.push((name.clone(), value));
+            }
+        }
         all.extend_from_slice(headers);
         let asked = self.client.ask(to, Request::builder().method(method), all, body, bytes_max);
         match tokio::time::timeout(timeout, asked).await {

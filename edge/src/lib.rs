@@ -48,7 +48,7 @@ mod tls;
 pub use alerting::{Alerting, AlertingError, AlertingFiles, AlertingSource};
 pub use alertmanager::Alertmanager;
 pub use authorization::{Authorization, AuthorizationError};
-pub use caller::{CallError, Caller};
+pub use caller::{CallError, Caller, ClientError};
 pub use clock::SystemClock;
 pub use compaction::{Compaction, Compactions, Kept, Retention, StreamCompaction, StreamRetention};
 pub use cross_origin::Origins;

@@ -14,10 +14,10 @@ use scrape::{Answered, Asked, Fetch, Sink};
 use wire::encoding::{Encoding, EncodingError, inflate};
 use wire::remote_write::WriteRequest;
 
-use crate::caller::{CallError, Caller};
+use crate::caller::{CallError, Caller, ClientError};
 use crate::http::{Endpoint, HttpError, split, without_user};
 use crate::redirection::{REDIRECTIONS_MAX, redirected};
-use crate::tls::TlsError;
+use crate::secret::Secrets;
 
 const TOO_LARGE: &str = "body size limit exceeded";
 
@@ -26,12 +26,42 @@ const TOO_LARGE: &str = "body size limit exceeded";
 pub struct TargetClient(Caller);
 
 impl TargetClient {
-    /// Asks as `config` says, with files relative to `folder`.
+    /// Asks as `config` says, with files relative to `folder`. Where it names the file of a secret, but for those of TLS, there may be a
+    /// [reference](crate::SecretReference) to one that lies in none.
     ///
     /// # Errors
-    /// If a certificate or key is none, or cannot be read.
-    pub fn new(config: &HttpClientConfig, folder: &Path) -> Result<Self, TlsError> {
-        Caller::new(config, folder).map(Self)
+    /// If a certificate or key is none, or cannot be read; or a proxy cannot be spoken to.
+    pub fn new(config: &HttpClientConfig, folder: &Path) -> Result<Self, ClientError> {
+        let secrets = Secrets::with_references(folder, config.secrets());
+        Caller::with_secrets(config, folder, Arc::new(secrets)).map(Self)
+    }
+
+    /// The same, on the way that redirections lead, if they are to be followed.
+    ///
+    /// # Errors
+    /// Why there is none, as Go tells it.
+    #[expect(clippy::disallowed_methods, reason = "an edge: others answer in real time")]
+    pub(crate) async fn get_on(
+        &self,
+        url: &str,
+        headers: &[(HeaderName, HeaderValue)],
+        timeout: Duration,
+        bytes_max: usize,
+        follow_redirects: bool,
+    ) -> Result<Response<Bytes>, String> {
+        let until = Instant::now() + timeout;
+        let mut next = url.to_owned();
+        for _ in 0..=REDIRECTIONS_MAX {
+            let left = until.saturating_duration_since(Instant::now());
+            let answer = self.get(&next, headers, left, bytes_max).await?;
+            let location = answer.headers().get(header::LOCATION);
+            let location = location.filter(|_| answer.status().is_redirection() && follow_redirects);
+            match location.and_then(|location| location.to_str().ok()) {
+                Some(location) => next = redirected(&next, location),
+                None => return Ok(answer),
+            }
+        }
+        Err(format!("Get {:?}: stopped after {REDIRECTIONS_MAX} redirects", without_user(url)))
     }
 
     /// Asks for something that is small, and gives the answer whatever its status.
@@ -60,9 +90,8 @@ impl TargetClient {
 
 #[async_trait]
 impl Fetch for TargetClient {
-    #[expect(clippy::disallowed_methods, reason = "an edge: real targets answer in real time")]
     async fn fetch(&self, asked: &Asked) -> Result<Answered, String> {
-        let until = Instant::now() + Duration::from_millis(u64::try_from(asked.timeout_ms).unwrap_or(0));
+        let timeout = Duration::from_millis(u64::try_from(asked.timeout_ms).unwrap_or(0));
         let headers: Vec<_> = asked
             .headers
             .iter()
@@ -71,22 +100,13 @@ impl Fetch for TargetClient {
             })
             .collect();
         let bytes_max = usize::try_from(asked.body_bytes_max).unwrap_or(usize::MAX);
-        let mut url = asked.url.clone();
-        for _ in 0..=REDIRECTIONS_MAX {
-            let answer =
-                self.get(&url, &headers, until.saturating_duration_since(Instant::now()), bytes_max).await?;
-            let (status, location) = (answer.status(), answer.headers().get(header::LOCATION));
-            let location = location.filter(|_| status.is_redirection() && asked.follow_redirects);
-            match location.and_then(|location| location.to_str().ok()) {
-                Some(location) => url = redirected(&url, location),
-                None if status == StatusCode::OK => return answered(answer, bytes_max),
-                None => {
-                    let reason = status.canonical_reason().unwrap_or_default();
-                    return Err(format!("server returned HTTP status {} {reason}", status.as_u16()));
-                }
-            }
+        let answer = self.get_on(&asked.url, &headers, timeout, bytes_max, asked.follow_redirects).await?;
+        let status = answer.status();
+        if status != StatusCode::OK {
+            let reason = status.canonical_reason().unwrap_or_default();
+            return Err(format!("server returned HTTP status {} {reason}", status.as_u16()));
         }
-        Err(format!("Get {:?}: stopped after {REDIRECTIONS_MAX} redirects", asked.url))
+        answered(answer, bytes_max)
     }
 }
 

@@ -22,6 +22,8 @@ pub struct HttpDiscovery {
     pub url: String,
     /// It is asked as often.
     pub refresh_ms: i64,
+    /// Whether redirections are followed.
+    pub follow_redirects: bool,
     /// Who asks.
     pub client: HttpClientConfig,
 }
@@ -57,15 +59,9 @@ pub enum DnsRecord {
 const FILE_REFRESH_MS: i64 = 5 * 60_000;
 const HTTP_REFRESH_MS: i64 = 60_000;
 const DNS_REFRESH_MS: i64 = 30_000;
-const STRAIGHT: &str = "requests go straight to the server, over HTTP/1.1";
-const HTTP_UNSUPPORTED: [(&str, &str); 7] = [
+const HTTP_UNSUPPORTED: [(&str, &str); 2] = [
     ("oauth2", "there are basic_auth and authorization"),
-    ("proxy_url", STRAIGHT),
-    ("no_proxy", STRAIGHT),
-    ("proxy_from_environment", STRAIGHT),
-    ("proxy_connect_header", STRAIGHT),
-    ("follow_redirects", STRAIGHT),
-    ("http_headers", STRAIGHT),
+    ("proxy_connect_header", client::NO_CONNECT_HEADER),
 ];
 
 pub(super) fn refresh(reader: &mut Reader, value: &Node, otherwise: i64) -> i64 {
@@ -106,6 +102,7 @@ fn is_file_of_targets(path: &str) -> bool {
 
 pub(super) fn http(reader: &mut Reader, node: &Node) -> HttpDiscovery {
     let (mut url, mut refresh_ms, mut fields) = (String::new(), HTTP_REFRESH_MS, ClientFields::default());
+    let mut follow_redirects = true;
     for (key, value) in reader.entries(node, "http_sd_configs") {
         if fields.take(reader, &key, &value) {
             continue;
@@ -113,10 +110,11 @@ pub(super) fn http(reader: &mut Reader, node: &Node) -> HttpDiscovery {
         match &*key.0 {
             "url" => url = reader.string(&value),
             "refresh_interval" => refresh_ms = refresh(reader, &value, HTTP_REFRESH_MS),
+            "follow_redirects" => follow_redirects = reader.bool(&value),
             // HTTP/1.1 is spoken whatever this says
             "enable_http2" => _ = reader.bool(&value),
             _ => {
-                let known = [&["url", "refresh_interval"][..], &client::FIELDS].concat();
+                let known = [&["url", "refresh_interval", "follow_redirects"][..], &client::FIELDS].concat();
                 refuse(reader, &key, "http_sd_configs", &known, &HTTP_UNSUPPORTED);
             }
         }
@@ -131,7 +129,7 @@ pub(super) fn http(reader: &mut Reader, node: &Node) -> HttpDiscovery {
         Ok("") => reader.complain(node.position, "host is missing in URL"),
         Ok(_) => {}
     }
-    HttpDiscovery { url, refresh_ms, client: fields.finish(reader) }
+    HttpDiscovery { url, refresh_ms, follow_redirects, client: fields.finish(reader) }
 }
 
 pub(super) fn dns(reader: &mut Reader, node: &Node) -> DnsDiscovery {

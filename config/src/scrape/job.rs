@@ -122,20 +122,15 @@ const FIELDS: [&str; 33] = [
     "keep_dropped_targets",
     "metric_name_validation_scheme",
 ];
-const STRAIGHT: &str = "requests go straight to the target";
 const DISCOVERY: &str = "targets are found by static_configs, file_sd_configs, http_sd_configs, dns_sd_configs, ec2_sd_configs, ecs_sd_configs and aws_sd_configs";
-const UNSUPPORTED: [(&str, &str); 38] = [
+const UNSUPPORTED: [(&str, &str); 34] = [
     ("convert_classic_histograms_to_nhcb", NO_CUSTOM_BUCKETS),
     ("native_histogram_min_bucket_factor", "native histograms are stored as fine as they come"),
     ("scrape_failure_log_file", NO_FAILURE_LOG),
     ("scrape_native_histograms", "they come from targets that are asked for PrometheusProto"),
     ("metric_name_escaping_scheme", UTF8_NAMES),
     ("oauth2", "there are basic_auth, authorization and sigv4"),
-    ("proxy_url", STRAIGHT),
-    ("no_proxy", STRAIGHT),
-    ("proxy_from_environment", STRAIGHT),
-    ("proxy_connect_header", STRAIGHT),
-    ("http_headers", STRAIGHT),
+    ("proxy_connect_header", client::NO_CONNECT_HEADER),
     ("azure_sd_configs", DISCOVERY),
     ("consul_sd_configs", DISCOVERY),
     ("digitalocean_sd_configs", DISCOVERY),

@@ -20,8 +20,8 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use model::Labels;
 use scrape::Fetch;
 
+use crate::caller::ClientError;
 use crate::http::HttpClient;
-use crate::tls::TlsError;
 use crate::{TargetClient, glob, without_user};
 use aws::Aws;
 
@@ -53,13 +53,13 @@ pub enum ScrapeJobsError {
     /// The configuration is mistaken.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A certificate or key is none, or cannot be read.
+    /// A certificate or key is none, or cannot be read, or a proxy cannot be spoken to.
     #[error("job {job:?}: {source}")]
-    Tls {
+    Client {
         /// Whose.
         job: String,
         /// Why.
-        source: TlsError,
+        source: ClientError,
     },
     /// Records that nobody here asks for.
     #[error("job {job:?}: dns_sd_configs: only records of type A and AAAA are asked for")]
@@ -86,13 +86,14 @@ impl ScrapeJob {
             return Err(ScrapeJobsError::Records { job: job() });
         }
         let client = |client| {
-            TargetClient::new(client, folder).map_err(|source| ScrapeJobsError::Tls { job: job(), source })
+            TargetClient::new(client, folder).map_err(|source| ScrapeJobsError::Client { job: job(), source })
         };
         let fetch = Arc::new(client(&config.client)?);
         let servers = config.servers.iter().map(|server| client(&server.client).map(Arc::new));
         let servers = servers.collect::<Result<_, _>>()?;
         let aws = config.aws.iter().map(|aws| {
-            aws::client(aws, folder).map_err(|source| ScrapeJobsError::Tls { job: job(), source })
+            let client = aws::client(aws, folder).map_err(ClientError::from);
+            client.map_err(|source| ScrapeJobsError::Client { job: job(), source })
         });
         let aws = aws.collect::<Result<_, _>>()?;
         Ok(Self { fetch, servers, aws, folder: folder.to_owned(), config })
@@ -236,7 +237,7 @@ async fn ask_for(config: &HttpDiscovery, client: &TargetClient) -> Option<Vec<La
     if let Ok(seconds) = HeaderValue::from_str(&refresh.as_secs_f64().to_string()) {
         headers.push((HeaderName::from_static("x-prometheus-refresh-interval-seconds"), seconds));
     }
-    match ask(client, &config.url, &headers).await {
+    match ask(client, config, &headers).await {
         Ok(groups) => Some(with_meta(&groups, "__meta_url", &shown).collect()),
         Err(error) => {
             tracing::error!(url = shown, error, "targets cannot be asked for: those that were known stay");
@@ -247,10 +248,11 @@ async fn ask_for(config: &HttpDiscovery, client: &TargetClient) -> Option<Vec<La
 
 async fn ask(
     client: &TargetClient,
-    url: &str,
+    config: &HttpDiscovery,
     headers: &[(HeaderName, HeaderValue)],
 ) -> Result<Vec<TargetGroup>, String> {
-    let answer = client.get(url, headers, SERVER_TIMEOUT, LIST_BYTES_MAX).await?;
+    let answer =
+        client.get_on(&config.url, headers, SERVER_TIMEOUT, LIST_BYTES_MAX, config.follow_redirects).await?;
     let status = answer.status();
     if status != StatusCode::OK {
         return Err(format!("server returned HTTP status {status}"));

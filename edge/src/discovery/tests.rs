@@ -256,3 +256,44 @@ async fn lists_without_an_end_and_answers_that_are_none_are_told() {
     check(ecs(|_, _| Some("no JSON".to_owned())), "ListClusters: the answer cannot be read").await;
     check(ecs(|_, _| Some("{}".to_owned())), "ListClusters: the answer cannot be read").await;
 }
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a secret is a variable of the environment")]
+async fn who_asks_for_targets_has_secrets_and_headers_and_follows() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let asked = Arc::clone(&seen);
+    let server = Server::start(move |request: &Request| {
+        let header = |name| request.headers.get(name).unwrap_or_default().to_owned();
+        asked.lock().unwrap().push((request.target.clone(), header("authorization"), header("x-zone")));
+        // a proxy is asked for whole URLs
+        if !request.target.ends_with("/targets") {
+            return Response::new(302).header("Location", "/targets");
+        }
+        let list = r#"[{"targets": ["a:1"]}]"#;
+        Response::new(200).header("Content-Type", "application/json").body(list)
+    });
+    let server = server.expect("starts");
+    let look = async |more: &str| {
+        let url = server.url();
+        let text =
+            format!("scrape_configs: [{{job_name: a, http_sd_configs: [{{url: '{url}/moved'{more}}}]}}]");
+        let jobs = ScrapeJob::read(Path::new("/c/c.yml"), &text).expect("is right");
+        let mut way = jobs[0].ways().pop().expect("a way");
+        Box::pin(way.look()).await
+    };
+    // a variable of every environment
+    let secret = std::env::var("PATH").expect("is set").trim().to_owned();
+    let found = look(", bearer_token_file: 'env:PATH', http_headers: {x-zone: {values: [z]}}").await;
+    assert_eq!(found.map(|found| found.len()), Some(1));
+    let bearer = format!("Bearer {secret}");
+    let expect = ["/moved", "/targets"].map(|at| (at.to_owned(), bearer.clone(), "z".to_owned()));
+    assert_eq!(*seen.lock().unwrap(), expect);
+    assert_eq!(look(", follow_redirects: false").await, None);
+    assert_eq!(look(", bearer_token_file: 'env:MAYFLY_HAS_NO_SUCH_VARIABLE'").await, None);
+    assert_eq!(look(", proxy_url: 'http://127.0.0.1:1'").await, None);
+    assert_eq!(look(", http_headers: {x-zone: {files: [gone]}}").await, None);
+    let through = format!(", proxy_url: '{}'", server.url());
+    assert_eq!(look(&through).await.map(|found| found.len()), Some(1));
+    let last = seen.lock().unwrap().last().expect("was asked").0.clone();
+    assert!(last.starts_with("http://127.0.0.1:") && last.ends_with("/targets"), "{last}");
+}

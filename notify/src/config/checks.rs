@@ -3,7 +3,7 @@
 use model::quote::quoted;
 
 use super::error::refused;
-use super::go::{canonical_header, check_template};
+use super::go::check_template;
 use super::schema::{Object, Value, at_most_one};
 
 type Checked = Result<(), String>;
@@ -27,7 +27,7 @@ pub(super) fn email(settings: &mut Object) -> Checked {
     let mut headers = std::collections::BTreeMap::new();
     if let Some(Value::TextMap(given)) = settings.get("headers") {
         for (name, value) in given {
-            let name = canonical_header(name);
+            let name = ::config::header::canonical(name);
             if headers.insert(name.clone(), value.clone()).is_some() {
                 return refused(format!("duplicate header {} in email config", quoted(&name)));
             }

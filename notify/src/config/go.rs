@@ -187,21 +187,6 @@ pub(super) fn check_template(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A header's name as Go writes it: `content-type` is `Content-Type`. One that cannot be a name stays as it is.
-pub(super) fn canonical_header(name: &str) -> String {
-    let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if !name.bytes().all(valid) {
-        return name.to_owned();
-    }
-    let mut first = true;
-    let cased = name.chars().map(|c| {
-        let c = if first { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
-        first = c == '-';
-        c
-    });
-    cased.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,11 +219,5 @@ mod tests {
         check("[::1", Err("address [::1: missing ']' in address"));
         check("[::1]", Err("address [::1]: missing port in address"));
         check("foo:", Err("address \"foo:\": port cannot be empty"));
-    }
-
-    #[test]
-    fn headers() {
-        assert_eq!(canonical_header("in-reply-TO"), "In-Reply-To");
-        assert_eq!(canonical_header("a b"), "a b");
     }
 }

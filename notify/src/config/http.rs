@@ -1,7 +1,6 @@
 //! `http_config` and `tls_config`: how a receiver is spoken to.
 
 use super::error::refused;
-use super::go::canonical_header;
 use super::schema::{Object, Preset, Schema, Type, Value, unchecked};
 
 pub(super) static HTTP: Schema = Schema {
@@ -108,37 +107,6 @@ pub(super) static TLS: Schema = Schema {
     check: tls,
 };
 
-/// Headers that the client sets, or that stand in the way of it.
-const RESERVED_HEADERS: [&str; 27] = [
-    "Accept-Charset",
-    "Accept-Encoding",
-    "Age",
-    "Allow",
-    "Authorization",
-    "Connection",
-    "Content-Encoding",
-    "Content-Length",
-    "Content-Range",
-    "Content-Type",
-    "Cookie",
-    "Date",
-    "Expect",
-    "Host",
-    "Keep-Alive",
-    "Proxy-Authenticate",
-    "Proxy-Authorization",
-    "Referer",
-    "Te",
-    "Trailer",
-    "Transfer-Encoding",
-    "Upgrade",
-    "User-Agent",
-    "Www-Authenticate",
-    "X-Prometheus-Remote-Write-Version",
-    "X-Prometheus-Scrape-Timeout-Seconds",
-    "X-Amz-Date",
-];
-
 fn set_count<const N: usize>(object: &Object, names: [&str; N]) -> usize {
     names.iter().filter(|name| object.is_set(name)).count()
 }
@@ -170,10 +138,7 @@ fn http(http: &mut Object) -> Result<(), String> {
     proxy(http)?;
     if let Some(Value::Objects(headers)) = http.get("http_headers") {
         for name in headers.keys() {
-            let name = canonical_header(name);
-            if RESERVED_HEADERS.contains(&name.as_str()) {
-                return refused(format!("setting header {} is not allowed", model::quote::quoted(&name)));
-            }
+            ::config::header::check(name)?;
         }
     }
     Ok(())
