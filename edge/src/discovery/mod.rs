@@ -1,6 +1,7 @@
 //! Jobs that scrape, and where their targets are found: in the configuration, in files, by asking servers, the DNS and AWS.
 
 mod aws;
+mod dns;
 mod ec2;
 mod ecs;
 
@@ -13,8 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{
-    ConfigError, DnsDiscovery, DnsRecord, FileDiscovery, HttpDiscovery, ScrapeConfig, ScrapeConfigs,
-    TargetGroup, target_groups,
+    ConfigError, FileDiscovery, HttpDiscovery, ScrapeConfig, ScrapeConfigs, TargetGroup, target_groups,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use model::Labels;
@@ -24,6 +24,7 @@ use crate::caller::ClientError;
 use crate::http::HttpClient;
 use crate::{TargetClient, glob, without_user};
 use aws::Aws;
+use dns::Names;
 
 /// Files are looked at as often, so that a change of one counts at once, whatever the configuration says.
 const FILES_LOOKED_AT: Duration = Duration::from_secs(5);
@@ -61,12 +62,6 @@ pub enum ScrapeJobsError {
         /// Why.
         source: ClientError,
     },
-    /// Records that nobody here asks for.
-    #[error("job {job:?}: dns_sd_configs: only records of type A and AAAA are asked for")]
-    Records {
-        /// Whose.
-        job: String,
-    },
 }
 
 impl ScrapeJob {
@@ -82,9 +77,6 @@ impl ScrapeJob {
 
     fn of(config: ScrapeConfig, folder: &Path) -> Result<Self, ScrapeJobsError> {
         let job = || config.name.clone();
-        if config.names.iter().any(|names| !matches!(names.record, DnsRecord::A | DnsRecord::Aaaa)) {
-            return Err(ScrapeJobsError::Records { job: job() });
-        }
         let client = |client| {
             TargetClient::new(client, folder).map_err(|source| ScrapeJobsError::Client { job: job(), source })
         };
@@ -112,8 +104,7 @@ impl ScrapeJob {
             config: Box::new(server.clone()),
             client: Arc::clone(client),
         });
-        let names = self.config.names.iter();
-        let names = names.map(|names| Way::Names { config: names.clone(), known: BTreeMap::new() });
+        let names = self.config.names.iter().map(|names| Way::Names(Names::new(names.clone())));
         let aws = self.config.aws.iter().zip(&self.aws);
         let aws = aws.map(|(config, client)| Way::Aws(Box::new(Aws::new(config, client))));
         let ways = std::iter::once(Way::Fixed(fixed)).chain(files).chain(servers).chain(names);
@@ -139,11 +130,7 @@ enum Way {
         config: Box<HttpDiscovery>,
         client: Arc<TargetClient>,
     },
-    Names {
-        config: DnsDiscovery,
-        /// A name that cannot be asked for keeps what it had.
-        known: BTreeMap<String, Vec<Labels>>,
-    },
+    Names(Names),
     Aws(Box<Aws>),
 }
 
@@ -164,7 +151,7 @@ impl Discovery {
                 Some(found)
             }
             Way::Server { config, client } => ask_for(config, client).await,
-            Way::Names { config, known } => Some(resolve(config, known).await),
+            Way::Names(names) => Some(Box::pin(names.look()).await),
             Way::Aws(aws) => aws.look().await,
         }
     }
@@ -176,7 +163,7 @@ impl Discovery {
             Way::Fixed(_) => None,
             Way::Files { config, .. } => Some(refresh(config.refresh_ms).min(FILES_LOOKED_AT)),
             Way::Server { config, .. } => Some(refresh(config.refresh_ms)),
-            Way::Names { config, .. } => Some(refresh(config.refresh_ms)),
+            Way::Names(names) => Some(refresh(names.refresh_ms())),
             Way::Aws(aws) => Some(aws.refresh()),
         }
     }
@@ -265,26 +252,4 @@ async fn ask(
     }
     let text = std::str::from_utf8(answer.body()).map_err(|error| error.to_string())?;
     target_groups(text)
-}
-
-async fn resolve(config: &DnsDiscovery, known: &mut BTreeMap<String, Vec<Labels>>) -> Vec<Labels> {
-    for name in &config.names {
-        match tokio::net::lookup_host((name.as_str(), config.port)).await {
-            Ok(addresses) => {
-                let wanted = addresses.filter(|address| address.is_ipv4() == (config.record == DnsRecord::A));
-                let labels = wanted.map(|address| {
-                    let address = address.to_string();
-                    Labels::from_pairs([
-                        ("__address__", address.as_str()),
-                        ("__meta_dns_name", name.as_str()),
-                    ])
-                });
-                known.insert(name.clone(), labels.collect());
-            }
-            Err(error) => {
-                tracing::error!(name, %error, "a name cannot be asked for: targets that were known stay");
-            }
-        }
-    }
-    known.values().flatten().cloned().collect()
 }

@@ -4,6 +4,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
+use hickory_resolver::proto::rr::rdata::{MX, NS, SRV};
+use hickory_resolver::proto::rr::{Name, RData, Record};
 use testkit::http::{Request, Response, Server};
 
 use super::*;
@@ -255,6 +259,75 @@ async fn lists_without_an_end_and_answers_that_are_none_are_told() {
     check(ecs(endless), "ListClusters: more than 1000 pages").await;
     check(ecs(|_, _| Some("no JSON".to_owned())), "ListClusters: the answer cannot be read").await;
     check(ecs(|_, _| Some("{}".to_owned())), "ListClusters: the answer cannot be read").await;
+}
+
+/// A server of the DNS that knows records of one name, and answers for any other that there is none.
+async fn dns_server(records: Vec<RData>) -> ResolverConfig {
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("binds");
+    let port = socket.local_addr().expect("is bound").port();
+    tokio::spawn(async move {
+        let mut buffer = [0; 1_500];
+        while let Ok((bytes, from)) = socket.recv_from(&mut buffer).await {
+            let asked = Message::from_vec(&buffer[..bytes]).expect("a question");
+            let query = asked.queries[0].clone();
+            let mut answer = Message::response(asked.metadata.id, OpCode::Query);
+            answer.metadata.response_code = match query.name().to_ascii().as_str() {
+                "_web._tcp.example." => {
+                    let of_type = records.iter().filter(|data| data.record_type() == query.query_type());
+                    let name = query.name().clone();
+                    answer
+                        .add_answers(of_type.map(|data| Record::from_rdata(name.clone(), 60, data.clone())));
+                    ResponseCode::NoError
+                }
+                "broken.example." => ResponseCode::ServFail,
+                _ => ResponseCode::NXDomain,
+            };
+            answer.add_query(query);
+            socket.send_to(&answer.to_vec().expect("an answer"), from).await.expect("is sent");
+        }
+    });
+    let mut connection = ConnectionConfig::udp();
+    connection.port = port;
+    let server = NameServerConfig::new([127, 0, 0, 1].into(), true, vec![connection]);
+    ResolverConfig::from_name_servers(vec![server])
+}
+
+#[tokio::test]
+async fn records_of_the_dns_are_targets() {
+    let name = |text: &str| Name::from_ascii(text).expect("a name");
+    let records = vec![
+        RData::SRV(SRV::new(1, 2, 9_100, name("a.example."))),
+        RData::SRV(SRV::new(1, 2, 9_200, name("b.example."))),
+        RData::MX(MX::new(10, name("mail.example."))),
+        RData::NS(NS(name("ns.example."))),
+    ];
+    let servers = dns_server(records).await;
+    let look = async |record, names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let config = config::DnsDiscovery { names, refresh_ms: 30_000, record, port: 25 };
+        shown(Some(Box::pin(dns::Names::new(config).asking(servers.clone()).look()).await))
+    };
+    let web = "_web._tcp.example.";
+    assert_eq!(
+        look(config::DnsRecord::Srv, &[web, "gone.example.", "broken.example."]).await,
+        [
+            r#"{__address__="a.example:9100", __meta_dns_name="_web._tcp.example.", __meta_dns_srv_record_port="9100", __meta_dns_srv_record_target="a.example."}"#,
+            r#"{__address__="b.example:9200", __meta_dns_name="_web._tcp.example.", __meta_dns_srv_record_port="9200", __meta_dns_srv_record_target="b.example."}"#,
+        ]
+    );
+    assert_eq!(
+        look(config::DnsRecord::Mx, &[web]).await,
+        [
+            r#"{__address__="mail.example:25", __meta_dns_mx_record_target="mail.example.", __meta_dns_name="_web._tcp.example."}"#
+        ]
+    );
+    assert_eq!(
+        look(config::DnsRecord::Ns, &[web]).await,
+        [
+            r#"{__address__="ns.example:25", __meta_dns_name="_web._tcp.example.", __meta_dns_ns_record_target="ns.example."}"#
+        ]
+    );
+    assert_eq!(look(config::DnsRecord::Srv, &["gone.example."]).await, [""; 0]);
 }
 
 #[tokio::test]
