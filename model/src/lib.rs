@@ -11,6 +11,7 @@ mod event;
 mod exemplar;
 mod family;
 pub mod float;
+mod ground;
 mod histogram;
 mod labels;
 mod matcher;
@@ -27,6 +28,7 @@ pub use compensated::Compensated;
 pub use event::{Change, GroupKey, Merge, Push, PushedFamily, PushedSeries, RETRY_WINDOW_US, RetryKey};
 pub use exemplar::{EXEMPLAR_CHARS_MAX, Exemplar, ExemplarSeries};
 pub use family::{Metadata, MetricType, TYPE_LABEL, Teller, Told, UNIT_LABEL};
+pub use ground::{Ground, GroundPiece};
 pub use histogram::{
     Bucket, CounterReset, Histogram, HistogramMean, HistogramSum, IncompatibleBuckets, Skew, Span,
     SumRemarks, Trim,

@@ -39,7 +39,7 @@ pub use log::{LogError, LogFile, LogFiles, Replayed};
 pub use reader::{
     Answer, Deletable, DiskCache, DiskCacheError, DiskCacheStats, Found, HeldFamily, HeldPart, HeldStream,
     LeftOut, LiveFamily, LiveGroup, Prepared, PushedExemplar, ReadError, ReadErrorKind, ReadMemory, Reader,
-    SeriesStream, Source, Usage, View, Viewer,
+    SeriesStream, Shown, Source, Usage, View, Viewer,
 };
 pub use segment::SegmentError;
 pub use settings::{LogSettings, ReaderSettings, WriterSettings};

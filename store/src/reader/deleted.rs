@@ -74,7 +74,7 @@ impl Reader {
 }
 
 /// What a manifest says of deletions: how many there were, and which of them may have left something in objects.
-fn told(manifest: &Manifest) -> String {
+pub(super) fn told(manifest: &Manifest) -> String {
     let pending = manifest.deletions.iter().map(|recorded| format!(" {}", recorded.number));
     format!("{}:{}", manifest.deleted, pending.collect::<String>())
 }

@@ -13,6 +13,7 @@ mod failure;
 mod fetch;
 mod files;
 mod gather;
+mod ground;
 mod groups;
 mod held;
 mod kept;
@@ -38,6 +39,7 @@ mod unreadable;
 mod view;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use model::{Labels, Metadata, Push, Value};
 use object_store::ObjectStore;
@@ -51,7 +53,7 @@ pub use fetch::Usage;
 pub use groups::{HeldFamily, LiveGroup};
 pub use held::{HeldPart, HeldStream};
 pub use memory::ReadMemory;
-pub use stream::SeriesStream;
+pub use stream::{SeriesStream, Shown};
 pub use told::Viewer;
 pub use unreadable::LeftOut;
 pub use view::{Found, Prepared, View};
@@ -84,6 +86,8 @@ pub struct Reader {
     turns: Turns,
     unreadable: Unreadable,
     stats: ReaderStats,
+    /// How often it was told what answers rest on.
+    moments: AtomicU64,
 }
 
 /// What is read of one stream.
@@ -134,7 +138,9 @@ impl Reader {
         let store = pushes.stream.confine(store);
         let unreadable = Unreadable::default();
         let (names, turns, stats) = (Names::default(), Turns::default(), ReaderStats::default());
-        Self { store, settings, pushes, samples, exemplars: None, memory, names, turns, unreadable, stats }
+        let moments = AtomicU64::new(0);
+        let exemplars = None;
+        Self { store, settings, pushes, samples, exemplars, memory, names, turns, unreadable, stats, moments }
     }
 
     /// The same, which reads exemplars too.

@@ -93,6 +93,16 @@ impl<'a> Spans<'a> {
         Answer { found: (), left_out: self.reader.told(self.left_out), usage }
     }
 
+    /// What is open.
+    pub(super) fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
+    }
+
+    /// Whether all of it was read as it was listed first.
+    pub(super) fn is_of_one_listing(&self) -> bool {
+        self.attempt == 1
+    }
+
     /// What it took so far.
     pub(super) fn usage(&self) -> Usage {
         self.fetch.usage()

@@ -1,9 +1,10 @@
 //! Series as a stream, so that no more is in memory than a span takes.
 
 use model::{NeededLabels, Selection, Series};
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::fetch::Usage;
-use super::files::Streams;
+use super::files::{Plan, Streams};
 use super::gather::{Gathered, Identified, Pushes};
 use super::known::Lists;
 use super::request::{Asks, Request};
@@ -18,6 +19,20 @@ use crate::segment::Span;
 pub struct SeriesStream<'a> {
     spans: Spans<'a>,
     selection: Selection,
+    shown: Shown,
+}
+
+/// What a stream has shown beside series, for who puts together answers about several times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Made of the names and the fingerprints of all series that it gave, whatever labels they came with and in whatever order.
+    pub identities: u128,
+    /// Whether they came with all labels although fewer were asked for.
+    pub all_labels: bool,
+    /// Whether some were pushed and may be sums of what was pushed: how such a sum is added up depends on the time that is asked for.
+    pub has_sums: bool,
+    /// Whether it had to be listed again what there is.
+    pub was_listed_again: bool,
 }
 
 impl Reader {
@@ -38,6 +53,7 @@ impl Reader {
         SeriesStream {
             spans: Spans::new(self, request, self.settings.batch_rows),
             selection: selection.clone(),
+            shown: Shown::default(),
         }
     }
 }
@@ -46,7 +62,8 @@ impl View {
     /// The same as [`Reader::stream`], among what is listed, which it is at the first question.
     pub fn stream(&self, selection: &Selection, needed: &NeededLabels) -> SeriesStream<'_> {
         let request = Request::of(selection, needed, true);
-        SeriesStream { spans: Spans::in_view(self, request), selection: selection.clone() }
+        let (spans, shown) = (Spans::in_view(self, request), Shown::default());
+        SeriesStream { spans, selection: selection.clone(), shown }
     }
 }
 
@@ -88,7 +105,11 @@ impl SeriesStream<'_> {
                 Ok(streams) => streams,
                 Err(error) => return Some(Err(error)),
             };
-            match series_of(streams, &self.selection).await {
+            let found = series_of(streams, &self.selection).await;
+            if let (Ok(batch), Some(plan)) = (&found, self.spans.plan()) {
+                self.shown.take(batch, plan);
+            }
+            match found {
                 Ok(batch) if batch.is_empty() => {}
                 batch => return Some(batch.inspect_err(|_| self.spans.end())),
             }
@@ -103,6 +124,23 @@ impl SeriesStream<'_> {
     /// What it took so far.
     pub fn usage(&self) -> Usage {
         self.spans.usage()
+    }
+
+    /// What it has shown so far.
+    pub fn shown(&self) -> Shown {
+        Shown { was_listed_again: !self.spans.is_of_one_listing(), ..self.shown }
+    }
+}
+
+impl Shown {
+    fn take(&mut self, batch: &[Identified], plan: &Plan) {
+        self.all_labels |= plan.all_labels;
+        for Identified { series, fingerprint } in batch {
+            let identity =
+                xxh3_128_with_seed(series.labels.metric_name().as_bytes(), fingerprint.cast_unsigned());
+            self.identities = self.identities.wrapping_add(identity);
+            self.has_sums |= plan.aggregates && !series.steps.is_empty();
+        }
     }
 }
 

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt;
 use futures::stream;
-use model::{Labels, Matcher, NeededLabels, Selection, Series, Stamp};
+use model::{Ground, Labels, Matcher, NeededLabels, Selection, Series, Stamp};
 use tokio::sync::OnceCell;
 
-use super::fetch::Fetch;
+use super::fetch::{Fetch, Usage};
 use super::files::{Plan, Streams};
 use super::gather::{Gathered, Identified};
 use super::known::Lists;
@@ -124,6 +124,17 @@ impl View {
 
     fn added_segments(&self) -> Vec<Arc<Segment>> {
         self.added().segments.clone()
+    }
+
+    /// What the answers of [`View::stream`] rest on, and what it took to find out; `None` if that cannot be told: something cannot
+    /// be read, or files are more than may be read.
+    ///
+    /// # Errors
+    /// If the store cannot be listed.
+    pub async fn ground(&self) -> Result<(Option<Ground>, Usage), ReadError> {
+        let fetch = self.reader.fetch();
+        let looks = self.looks.get_or_try_init(|| self.reader.looks(&fetch)).await?;
+        Ok((self.reader.ground(looks), fetch.usage()))
     }
 
     /// Opens the files of a request.
