@@ -19,6 +19,7 @@ mod explain;
 mod value;
 
 mod engine;
+mod results;
 
 pub mod api;
 
@@ -31,6 +32,9 @@ pub use exec::ExecError;
 pub use explain::{ExplainedNode, ExplainedSelection, Explanation, Reading};
 pub use fragment::{CodecError, Fragment, FragmentRunner, Partial};
 pub use plan::PlanError;
-pub use source::{NeededLabels, SeriesSource, SourceError, SourceErrorKind, SourceNotes, SourceUsage};
+pub use results::{Results, ResultsStats};
+pub use source::{
+    NeededLabels, SeriesSource, Shown, Snapshot, SourceError, SourceErrorKind, SourceNotes, SourceUsage,
+};
 pub use steps::Scrapes;
 pub use value::{MatrixSeries, Value, VectorSample};

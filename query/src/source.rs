@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use model::{ExemplarSeries, Labels, Selection, Series, Told};
+use model::{ExemplarSeries, Ground, Labels, Selection, Series, Told};
 
 pub use model::NeededLabels;
 
@@ -117,6 +117,37 @@ pub trait SeriesSource: Send + Sync {
     ) -> Result<Vec<ExemplarSeries>, SourceError> {
         Ok(Vec::new())
     }
+
+    /// The source as it is now. `None`: it does not tell what its answers rest on, or something is not as it should be.
+    ///
+    /// # Errors
+    /// As for [`SeriesSource::select`].
+    async fn snapshot(&self) -> Result<Option<Arc<dyn Snapshot>>, SourceError> {
+        Ok(None)
+    }
+}
+
+/// A source as it was at one moment, for who puts together answers of several moments.
+///
+/// Of a selection that is asked for over a part of its time, it gives those series that have something in it, in the order that they
+/// have among all, and of each what all of its time has in that part.
+pub trait Snapshot: SeriesSource {
+    /// What its answers rest on. Where that is the same at two moments, so are the answers.
+    fn ground(&self) -> &Arc<Ground>;
+
+    /// What was shown of a selection when it was last read to its end; `None`: it was not.
+    fn shown(&self, selection: &Selection) -> Option<Shown>;
+}
+
+/// What an answer of a [`Snapshot`] has shown beside series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Made of which series there were, whatever labels they came with and in whatever order.
+    pub identities: u128,
+    /// Whether they came with all labels although fewer were asked for, so that their order is another.
+    pub all_labels: bool,
+    /// Whether what was given of a time depends, to the last bit, on that time and on the ground alone.
+    pub is_of_times: bool,
 }
 
 /// What an answer lacks, for the user: each text becomes a warning on the result. Shared by the selections of one query.

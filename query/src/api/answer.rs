@@ -48,6 +48,11 @@ impl ApiError {
         Self::new(ApiErrorKind::BadData, message)
     }
 
+    /// Whether there was no time left, or nobody waits any more.
+    pub(super) fn is_about_time(&self) -> bool {
+        matches!(self.kind, ApiErrorKind::Timeout | ApiErrorKind::Canceled)
+    }
+
     /// The `errorType`.
     pub(super) fn type_name(&self) -> &'static str {
         self.kind.status().1

@@ -3,18 +3,25 @@
 use model::NeededLabels;
 
 use super::json::{self, Fields};
-use super::watch::{Moments, seconds};
+use super::watch::{Moments, Watch, seconds};
 use crate::explain::{ExplainedNode, ExplainedSelection, Explanation, Reading};
 use crate::source::SourceUsage;
 
 /// Adds it to the data of an answer, as its last field.
-pub(super) fn add_to(data: &mut String, query: &str, explanation: &Explanation, moments: &Moments) {
+pub(super) fn add_to(data: &mut String, watch: &Watch<'_>, explanation: &Explanation) {
+    let Watch { expression: query, moments, .. } = watch;
     data.pop();
     let mut fields = Fields::continued(data);
     Fields::object(fields.field("explain"), |fields| {
         node(fields.field("plan"), query, &explanation.tree());
         number(fields, "omittedNodes", explanation.omitted() as u64);
         json::list(fields.field("selections"), explanation.selections().iter(), selection);
+        if let Some((reused, evaluated)) = watch.steps {
+            Fields::object(fields.field("results"), |fields| {
+                number(fields, "reusedSteps", reused as u64);
+                number(fields, "evaluatedSteps", evaluated as u64);
+            });
+        }
         Fields::object(fields.field("totals"), |fields| {
             let Moments { arrived, entered, loaded, evaluated } = *moments;
             let between =

@@ -12,6 +12,7 @@ mod metadata;
 mod parameters;
 mod queries;
 mod queue;
+mod reused;
 mod seen;
 mod stats;
 mod status;
@@ -31,6 +32,7 @@ use axum::routing::{MethodRouter, get, post};
 use model::Clock;
 
 use crate::engine::{Engine, Settings};
+use crate::results::Results;
 use crate::source::SeriesSource;
 use counts::Counters;
 use queue::{Door, Queue};
@@ -58,6 +60,8 @@ pub struct Api {
     counters: Arc<Counters>,
     tenant: String,
     log_slower_us: Option<i64>,
+    /// Where results of range queries are kept, and which of them are its own; `None`: none are.
+    results: Option<(Arc<Results>, u64)>,
     /// `None`: nothing is scraped.
     targets: Option<Arc<dyn ScrapeTargets>>,
 }
@@ -85,6 +89,7 @@ impl Api {
             counters: Arc::default(),
             tenant: DEFAULT_TENANT.to_owned(),
             log_slower_us,
+            results: None,
             targets: None,
         }
     }
@@ -111,6 +116,12 @@ impl Api {
     #[must_use]
     pub fn with_deleter(self, deleter: Arc<dyn SeriesDeleter>) -> Self {
         Self { deleter: Some(deleter), ..self }
+    }
+
+    /// Keeps results of range queries there, for those of this API alone.
+    #[must_use]
+    pub fn with_results(self, results: &Arc<Results>) -> Self {
+        Self { results: Some((Arc::clone(results), results.scope())), ..self }
     }
 
     /// Says in the log whose queries they are.

@@ -19,7 +19,8 @@ use super::time::parse_step_ms;
 use super::tree;
 use super::watch::{Ended, Moments, Watch};
 use crate::annotations::Severity;
-use crate::engine::{Outcome, QueryOptions, Times};
+use crate::engine::{Outcome, Planned, QueryOptions, Times};
+use crate::results::Session;
 use crate::source::SeriesSource;
 use crate::syntax::{Expr, pretty};
 use crate::value::Value;
@@ -103,11 +104,11 @@ fn lookback_ms(parameters: &Parameters) -> Result<Option<i64>, ApiError> {
 
 /// What the answer is to contain.
 #[derive(Clone, Copy)]
-struct Asked {
+pub(super) struct Asked {
     /// At most so many series.
     limit: Option<usize>,
     /// Whether what the query took.
-    stats: bool,
+    pub(super) stats: bool,
     /// Likewise, for each time, if that is switched on.
     all_stats: bool,
     /// Whether what each piece of it did.
@@ -144,6 +145,7 @@ impl Api {
             times,
             moments: Moments { arrived: self.clock.now_us(), ..Moments::default() },
             explanation: None,
+            steps: None,
             ended: None,
         };
         let result = self.watched(&mut watch, source, expr, options, asked).await;
@@ -172,17 +174,63 @@ impl Api {
         let planned = self.engine.plan(expr, watch.times, options)?;
         watch.explanation = planned.explanation();
         // a store that does not answer keeps nobody longer than that either
+        let session = timeout(milliseconds(left_ms), self.session(source, watch.expression, &planned, asked));
+        let session = session.await.map_err(|_| late(IN_EVALUATION))??;
+        let Some(session) = session else {
+            return self.computed(watch, source, planned, asked, None).await.and_then(complete);
+        };
+        let session = Arc::new(session);
+        watch.steps = Some(session.steps());
+        let snapshot = Arc::clone(session.snapshot());
+        let Some(reuse) = session.reuse() else {
+            return self.computed(watch, &*snapshot, planned, asked, Some(session)).await.and_then(complete);
+        };
+        let rest = self.engine.plan(expr, from(watch.times, reuse.last_ms), options)?;
+        watch.explanation = rest.explanation();
+        let left_ms = |watch: &Watch<'_>| timeout_ms - (watch.now_us() - watch.moments.arrived) / 1_000;
+        let rest = rest.within(left_ms(watch).max(0));
+        let found = self.computed(watch, &*snapshot, rest, asked, Some(Arc::clone(&session))).await;
+        match found {
+            Ok(Some(success)) => return Ok(success),
+            Err(error) if error.is_about_time() => return Err(error),
+            // as a whole it may be otherwise
+            Ok(None) | Err(_) => {}
+        }
+        let whole = Arc::new(session.as_a_whole());
+        (watch.steps, watch.explanation) = (Some(whole.steps()), planned.explanation());
+        (watch.moments.loaded, watch.moments.evaluated) = (None, None);
+        let planned = planned.within(left_ms(watch).max(0));
+        self.computed(watch, &*snapshot, planned, asked, Some(whole)).await.and_then(complete)
+    }
+
+    /// The answer; `None` if the rest of a query cannot be joined with what is known of it.
+    async fn computed(
+        &self,
+        watch: &mut Watch<'_>,
+        source: &dyn SeriesSource,
+        planned: Planned,
+        asked: Asked,
+        session: Option<Arc<Session>>,
+    ) -> Result<Option<Success>, ApiError> {
+        let left_ms = planned.timeout_ms();
         let loaded = timeout(milliseconds(left_ms), self.engine.read(source, planned)).await;
         let loaded = loaded.map_err(|_| late(IN_EVALUATION))??;
         let loaded_us = watch.now_us();
         watch.moments.loaded = Some(loaded_us);
         self.counters.read(loaded.samples());
         let _canceled_with_the_request = loaded.cancel_on_drop();
-        let (clock, arrived_us) = (Arc::clone(&self.clock), watch.moments.arrived);
+        let Moments { arrived: arrived_us, entered, .. } = watch.moments;
+        let entered_us = entered.unwrap_or(arrived_us);
+        let clock = Arc::clone(&self.clock);
         let per_step = asked.all_stats && self.engine.settings().per_step_stats;
-        let is_quick = loaded.is_quick();
+        let is_quick = loaded.is_quick() && session.as_ref().is_none_or(|session| session.is_quick());
         let compute = move || {
-            let mut outcome = loaded.execute()?;
+            let reads = session.as_ref().and_then(|session| loaded.reads(&**session.snapshot()));
+            let outcome = match &session {
+                Some(session) => session.finish(loaded.execute(), reads)?,
+                None => Some(loaded.execute()?),
+            };
+            let Some(mut outcome) = outcome else { return Ok(None) };
             let evaluated_us = clock.now_us();
             let truncated = asked.limit.is_some_and(|limit| truncate(&mut outcome, limit));
             let mut data = json::query_data(&outcome.value);
@@ -190,24 +238,24 @@ impl Api {
                 let usage = std::mem::take(&mut outcome.usage);
                 Stats { arrived_us, entered_us, loaded_us, evaluated_us, usage, per_step }.add_to(&mut data);
             }
-            Ok::<_, ApiError>((data, outcome.annotations, truncated, evaluated_us))
+            Ok::<_, ApiError>(Some((data, outcome.annotations, truncated, evaluated_us)))
         };
         let broken = || ApiError::new(ApiErrorKind::Internal, "the evaluation broke off");
         let computed = match is_quick {
             true => catch_unwind(AssertUnwindSafe(compute)).map_err(|_| broken())?,
             false => tokio::task::spawn_blocking(compute).await.map_err(|_| broken())?,
         };
-        let (mut data, annotations, truncated, evaluated_us) = computed?;
+        let Some((mut data, annotations, truncated, evaluated_us)) = computed? else { return Ok(None) };
         watch.moments.evaluated = Some(evaluated_us);
         if let Some(explanation) = watch.explanation.as_ref().filter(|_| asked.explain) {
-            explain::add_to(&mut data, watch.expression, explanation, &watch.moments);
+            explain::add_to(&mut data, watch, explanation);
         }
         let text = watch.expression;
         let mut warnings = annotations.texts(Severity::Warning, text);
         if truncated {
             warnings.push(TRUNCATED.to_owned());
         }
-        Ok(Success { data, warnings, infos: annotations.texts(Severity::Info, text) })
+        Ok(Some(Success { data, warnings, infos: annotations.texts(Severity::Info, text) }))
     }
 
     /// A place among the queries that are evaluated, at once or after waiting for it.
@@ -220,6 +268,21 @@ impl Api {
             );
             ApiError::new(ApiErrorKind::Unavailable, message)
         })
+    }
+}
+
+/// An answer that must be there.
+fn complete(success: Option<Success>) -> Result<Success, ApiError> {
+    success.ok_or_else(|| {
+        ApiError::new(ApiErrorKind::Internal, "a query that was evaluated as a whole is incomplete")
+    })
+}
+
+/// The same times from one of them on.
+fn from(times: Times, start_ms: i64) -> Times {
+    match times {
+        Times::At(at_ms) => Times::At(at_ms),
+        Times::Range { end_ms, step_ms, .. } => Times::Range { start_ms, end_ms, step_ms },
     }
 }
 

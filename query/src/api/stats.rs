@@ -32,7 +32,7 @@ impl Stats {
         let evaluate_s = seconds(self.loaded_us, self.evaluated_us);
         let both_s = seconds(self.entered_us, self.evaluated_us);
         let total_s = seconds(self.arrived_us, self.evaluated_us);
-        let Usage { samples_most, looked_at, read } = &self.usage;
+        let Usage { samples_most, looked_at, read, .. } = &self.usage;
         let looked_at = self.samples("totalQueryableSamples", looked_at);
         let read = self.samples("samplesRead", read);
         data.pop();

@@ -25,6 +25,8 @@ pub(super) struct Watch<'a> {
     pub(super) times: Times,
     pub(super) moments: Moments,
     pub(super) explanation: Option<Arc<Explanation>>,
+    /// Where results are kept, how many of its steps were known, and how many were evaluated.
+    pub(super) steps: Option<(usize, usize)>,
     /// How it ended; `None`: nobody waits any more.
     pub(super) ended: Option<Ended>,
 }

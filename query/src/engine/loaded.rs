@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::{Label, Series};
 
-use super::{Outcome, QueryError, Usage};
+use super::{Outcome, QueryError, Usage, read};
 use crate::exec::{self, Budget, Common, Executor, Line, Weight, of_histogram};
 use crate::explain::Explanation;
 use crate::fragment::{FragmentRunner, LocalRunner, Reading};
 use crate::plan::{NodeKind, Plan};
+use crate::results::Read;
+use crate::source::Snapshot;
 use crate::syntax::ValueType;
 use crate::value::{MatrixSeries, Value, VectorSample};
 
@@ -69,6 +71,21 @@ impl Loaded {
         self.budget.samples_most()
     }
 
+    /// What was read of each selection; `None` where not all of it is as a part of a longer time would be.
+    pub(crate) fn reads(&self, snapshot: &dyn Snapshot) -> Option<Vec<Read>> {
+        let each = self.plan.selections.iter().zip(&self.data).map(|(selection, series)| {
+            let shown = snapshot.shown(selection).filter(|shown| shown.is_of_times)?;
+            // types and units go away with names, so they make others ask for all labels
+            if series.iter().any(read::is_typed) {
+                return None;
+            }
+            let counts = || series.iter().map(|one| (one.samples.len() + one.steps.len()) as u64);
+            let (samples, longest) = (counts().sum(), counts().max().unwrap_or(0));
+            Some(Read::of(&shown, series.len() as u64, samples, longest))
+        });
+        each.collect()
+    }
+
     /// Something to hold while the answer is wanted.
     pub fn cancel_on_drop(&self) -> CancelOnDrop {
         CancelOnDrop(Arc::clone(&self.canceled))
@@ -114,7 +131,8 @@ impl Loaded {
         };
         let (mut annotations, tally) = executor.into_remains();
         let [looked_at, read] = tally.into_steps(grid);
-        let usage = Usage { samples_most: self.budget.samples_most(), looked_at, read };
+        let (samples_most, bytes_most) = (self.budget.samples_most(), self.budget.bytes_most());
+        let usage = Usage { samples_most, bytes_most, looked_at, read };
         annotations.set_lacking(self.lacking.clone());
         Ok(Outcome { value, annotations, usage })
     }

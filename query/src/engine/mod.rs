@@ -52,6 +52,8 @@ pub struct Outcome {
 pub struct Usage {
     /// The most that were in memory at the same time, read or computed.
     pub samples_most: u64,
+    /// The most bytes that these and all else that counts took at the same time.
+    pub bytes_most: u64,
     /// For each time, by milliseconds, how many samples were looked at: one that is in the windows of several times
     /// counts for each. Empty unless [`QueryOptions::tallied`].
     pub looked_at: Vec<(i64, u64)>,

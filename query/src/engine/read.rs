@@ -187,6 +187,6 @@ impl Batches {
     }
 }
 
-fn is_typed(series: &Series) -> bool {
+pub(super) fn is_typed(series: &Series) -> bool {
     series.labels.get("__type__").or(series.labels.get("__unit__")).is_some()
 }

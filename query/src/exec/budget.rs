@@ -111,6 +111,11 @@ impl Budget {
         self.peaks.samples()
     }
 
+    /// The most bytes.
+    pub(crate) fn bytes_most(&self) -> u64 {
+        self.peaks.bytes()
+    }
+
     /// What time it is, in microseconds.
     pub(crate) fn now_us(&self) -> i64 {
         self.clock.now_us()

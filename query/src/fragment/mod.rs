@@ -28,7 +28,7 @@ pub use codec::CodecError;
 pub use partial::Partial;
 pub(crate) use partial::{GroupState, HistogramSeries, Yield};
 pub use runner::FragmentRunner;
-pub(crate) use runner::LocalRunner;
+pub(crate) use runner::{CHUNK_SAMPLES_MAX, CHUNK_SERIES_MAX, LocalRunner};
 
 /// What is to be computed of the series of one selection.
 #[derive(Clone, Debug, PartialEq)]

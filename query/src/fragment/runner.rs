@@ -35,9 +35,9 @@ pub(crate) struct LocalRunner<'a> {
 }
 
 /// A chunk ends with so many series …
-const CHUNK_SERIES_MAX: usize = 128;
+pub(crate) const CHUNK_SERIES_MAX: usize = 128;
 /// … or with so many samples and steps.
-const CHUNK_SAMPLES_MAX: usize = 1 << 18;
+pub(crate) const CHUNK_SAMPLES_MAX: usize = 1 << 18;
 /// So many chunks per thread may be ready before the first of them is taken.
 const CHUNKS_AHEAD: usize = 2;
 

@@ -4,17 +4,18 @@ use std::collections::{HashMap, HashSet};
 
 use model::{Labels, LabelsBuilder, MatchOp, Matcher, Selection};
 
-use super::duration::{QueryTimes, any_ms, positive_ms};
+use super::duration::{QueryTimes, any_ms, asks_for_range, positive_ms};
 use super::grid::Grid;
 use super::node::{
     AggregateNode, Asked, BinaryNode, CallNode, InstantNode, MatrixNode, Node, NodeKind, WindowNode,
     Windowed, Windows,
 };
+use super::reach::{self, Anchors};
 use super::{Plan, PlanError, needed};
 use crate::source::NeededLabels;
 use crate::syntax::{
-    Aggregate, At, Binary, ByteRange, Call, Edges, Expr, ExprKind, Function, RangeSelector, Selector, Shift,
-    Subquery, ValueType,
+    Aggregate, At, Binary, ByteRange, Call, Duration, Edges, Expr, ExprKind, Function, RangeSelector,
+    Selector, Shift, Subquery, ValueType,
 };
 
 /// What planning must know beside the query.
@@ -46,11 +47,13 @@ pub(crate) fn plan(expr: &Expr, grid: Grid, end_ms: i64, limits: Limits) -> Resu
         labels: NeededLabels::All,
         known: HashMap::new(),
         buckets: Buckets::Needed,
+        anchors: Anchors::default(),
     };
     let Built { node, steady } = builder.expr(expr, grid)?;
     let root = if steady { node.held() } else { node };
-    let Builder { selections, totals_only, needed, steps_most, .. } = builder;
-    Ok(Plan { root, selections, totals_only, needed, steps_most })
+    let Builder { selections, totals_only, needed, steps_most, anchors, .. } = builder;
+    let reach = reach::of(&root, &selections, grid, anchors);
+    Ok(Plan { root, selections, totals_only, needed, steps_most, reach })
 }
 
 pub(super) struct Builder {
@@ -66,6 +69,7 @@ pub(super) struct Builder {
     labels: NeededLabels,
     known: HashMap<(String, i64, i64, bool), usize>,
     buckets: Buckets,
+    anchors: Anchors,
 }
 
 /// Whether the buckets of histograms matter where the builder is.
@@ -184,6 +188,7 @@ impl Builder {
     fn call(&mut self, call: &Call, grid: Grid) -> Result<(NodeKind, bool)> {
         let function = call.function.function;
         if let Some(value) = self.constant(function) {
+            self.anchors.of_query |= matches!(function, Function::Start | Function::End | Function::Range);
             return Ok((NodeKind::Number(value), true));
         }
         let asked = if function == Function::StartTimestamp { Asked::Start } else { Asked::Time };
@@ -289,6 +294,8 @@ impl Builder {
 
     fn range_selector(&mut self, range: &RangeSelector, expr: &Expr, grid: Grid) -> Result<MatrixNode> {
         let range_ms = positive_ms(&range.range, self.times)?;
+        self.note_range(&range.range);
+        self.note(&range.selector.shift);
         let times = self.shifted(&range.selector.shift, grid)?;
         let edges = range.selector.edges;
         let lookback_ms = self.limits.lookback_ms;
@@ -307,6 +314,9 @@ impl Builder {
             Some(step) => positive_ms(step, self.times)?,
             None => self.limits.subquery_step_ms,
         };
+        subquery.step.iter().chain([&subquery.range]).for_each(|duration| self.note_range(duration));
+        self.note(&subquery.shift);
+        self.anchors.between_steps_ms = self.anchors.between_steps_ms.saturating_add(step_ms);
         let times = self.shifted(&subquery.shift, grid)?;
         let before = times.start_ms.saturating_sub(range_ms);
         let first = before.div_euclid(step_ms).saturating_add(1).saturating_mul(step_ms);
@@ -328,11 +338,22 @@ impl Builder {
             Edges::Smoothed => true,
             Edges::Anchored => return Err(PlanError::NotSupported { what: "anchored without a range" }),
         };
+        self.note(&selector.shift);
         let times = self.shifted(&selector.shift, grid)?;
         let oldest = times.start_ms.saturating_sub(self.limits.lookback_ms).saturating_add(1);
         let newest = times.end_ms().saturating_add(if smoothed { self.limits.lookback_ms } else { 0 });
         let selection = self.select(&selector.matchers, oldest.min(times.start_ms), newest);
         Ok(InstantNode { selection, times, asked: Asked::Value, smoothed, range })
+    }
+
+    /// Notes what ties something to a time of its own.
+    fn note(&mut self, shift: &Shift) {
+        self.anchors.of_query |= shift.at.is_some();
+        shift.offset.iter().for_each(|offset| self.note_range(offset));
+    }
+
+    fn note_range(&mut self, duration: &Duration) {
+        self.anchors.of_query |= asks_for_range(duration);
     }
 
     pub(super) fn shifted(&self, shift: &Shift, grid: Grid) -> Result<Grid> {

@@ -29,6 +29,21 @@ pub(super) fn any_ms(duration: &Duration, times: QueryTimes) -> Result<i64, Plan
     if ms.abs() <= (i64::MAX / 1_000_000) as f64 { Ok(ms as i64) } else { Err(PlanError::DurationOutOfRange) }
 }
 
+/// Whether the time between the start and the end of the query counts for it.
+pub(super) fn asks_for_range(duration: &Duration) -> bool {
+    fn asks(expr: &DurationExpr) -> bool {
+        match &expr.kind {
+            DurationKind::Range => true,
+            DurationKind::Number(_) | DurationKind::Step => false,
+            DurationKind::Paren(inner) | DurationKind::Sign(_, inner) => asks(inner),
+            DurationKind::MinOf(a, b) | DurationKind::MaxOf(a, b) | DurationKind::Binary(_, a, b) => {
+                asks(a) || asks(b)
+            }
+        }
+    }
+    matches!(duration, Duration::Computed(expr) if asks(expr))
+}
+
 fn seconds(expr: &DurationExpr, times: QueryTimes) -> Result<f64, PlanError> {
     Ok(match &expr.kind {
         DurationKind::Number(number) => number.value,

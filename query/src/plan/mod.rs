@@ -9,6 +9,7 @@ mod grid;
 mod info;
 mod needed;
 mod node;
+mod reach;
 
 pub(crate) use build::{Limits, plan};
 pub(crate) use grid::Grid;
@@ -16,6 +17,8 @@ pub(crate) use node::{
     AggregateNode, Asked, BinaryNode, CallNode, InstantNode, MatrixNode, Node, NodeKind, WindowNode,
     Windowed, Windows,
 };
+
+pub(crate) use reach::Reach;
 
 use model::Selection;
 
@@ -33,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) needed: Vec<NeededLabels>,
     /// How many times a piece of the query is evaluated at, where they are most.
     pub(crate) steps_most: usize,
+    /// How far around a time lies what its value rests on; `None` where nobody can tell, or nothing is read.
+    pub(crate) reach: Option<Reach>,
 }
 
 /// Why an expression that parses cannot be evaluated.
