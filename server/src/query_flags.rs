@@ -1,11 +1,12 @@
 //! Flags about queries, with the names that Prometheus gives them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use query::Settings;
+use query::{Results, Settings};
 
 use crate::cli::{bytes, duration, duration_or_never};
 
@@ -65,6 +66,11 @@ pub(crate) struct QueryFlags {
     /// How many bytes that folder may take
     #[arg(long = "query.cache-size", value_name = "BYTES", default_value = "1GiB", value_parser = size)]
     pub(crate) cache_bytes_max: u64,
+
+    /// How many bytes of memory results of range queries may take that are kept for who asks for the same a little later, as
+    /// dashboards do [default: none are kept]
+    #[arg(long = "query.results-cache-size", value_name = "BYTES", value_parser = bytes)]
+    pub(crate) results_bytes_max: Option<usize>,
 }
 
 impl QueryFlags {
@@ -87,14 +93,23 @@ impl QueryFlags {
         settings
     }
 
+    /// Where results of range queries are kept, if they are.
+    pub(crate) fn results(&self) -> Option<Arc<Results>> {
+        self.results_bytes_max.map(|bytes_max| Arc::new(Results::new(bytes_max)))
+    }
+
     /// For who keeps nothing of what is read.
     ///
     /// # Errors
-    /// If there is to be a folder for it.
+    /// If there is to be a folder for it, or room for results.
     pub(crate) fn without_cache(&self) -> anyhow::Result<()> {
-        match &self.cache_folder {
+        let unused = [
+            ("--query.cache-dir", self.cache_folder.is_some()),
+            ("--query.results-cache-size", self.results_bytes_max.is_some()),
+        ];
+        match unused.iter().find(|(_, is_given)| *is_given) {
             None => Ok(()),
-            Some(_) => anyhow::bail!("--query.cache-dir is for a server, which asks for the same again"),
+            Some((flag, _)) => anyhow::bail!("{flag} is for a server, which asks for the same again"),
         }
     }
 

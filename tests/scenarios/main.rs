@@ -37,3 +37,4 @@ mod s34_scrape;
 mod s35_extension;
 mod s36_hostile_queries;
 mod s37_freshness;
+mod s38_kept_results;

@@ -18,7 +18,16 @@ struct Explain {
     #[serde(rename = "omittedNodes")]
     omitted: u64,
     selections: Vec<Selection>,
+    results: Option<Results>,
     totals: Totals,
+}
+
+#[derive(Deserialize)]
+struct Results {
+    #[serde(rename = "reusedSteps")]
+    reused: u64,
+    #[serde(rename = "evaluatedSteps")]
+    evaluated: u64,
 }
 
 #[derive(Deserialize)]
@@ -100,6 +109,9 @@ pub(super) fn show(out: &mut impl Write, explain: &Value, as_json: bool) -> io::
     }
     if explain.omitted > 0 {
         writeln!(out, "and {} more pieces", explain.omitted)?;
+    }
+    if let Some(Results { reused, evaluated }) = explain.results {
+        writeln!(out, "{reused} steps were known from before, {evaluated} were evaluated")?;
     }
     let Totals { seconds, queue_seconds, read_seconds, evaluate_seconds, peak_samples, peak_bytes } =
         explain.totals;

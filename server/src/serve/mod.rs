@@ -7,6 +7,7 @@ mod compacting;
 mod disk_cache;
 mod idle;
 mod impatient;
+mod kept_results;
 mod limits;
 mod listen;
 mod looks;
@@ -121,6 +122,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         targets: targets.clone(),
         last_reload: Arc::clone(&last_reload),
         otlp: SharedTranslation::default(),
+        results: flags.queries.results(),
     });
     let (first, queries) = Roles::open(&Tenant::default(), &common, None).await?;
     let first = Arc::new(first);
@@ -173,6 +175,7 @@ pub(crate) async fn run(flags: Serve, values: BTreeMap<String, String>) -> anyho
         last_reload,
         compacting: compacting.clone(),
         disk: disk.clone(),
+        results: common.results.clone(),
         access: Arc::clone(&access),
         clock: Arc::clone(&clock),
         started_us: clock.now_us(),

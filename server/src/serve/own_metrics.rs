@@ -12,6 +12,7 @@ use courier::Courier;
 use edge::{Counts, DiskCache, Storage};
 use ingest::Statsd;
 use model::{Clock, MetricType};
+use query::Results;
 use query::api::{LastReload, QueryCounts, SliceCounts, TenantQueries};
 use scrape::Scraper;
 use wire::exposition;
@@ -39,6 +40,8 @@ pub(super) struct Sources {
     pub(super) compacting: Option<Arc<Compacting>>,
     /// `None`: nothing is kept on disk.
     pub(super) disk: Option<Arc<DiskCache>>,
+    /// `None`: results are not kept.
+    pub(super) results: Option<Arc<Results>>,
     pub(super) access: Arc<Access>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) started_us: i64,
@@ -189,6 +192,7 @@ fn of_server(sources: &Sources) -> Vec<Family> {
         .chain([build, requests("mayfly_storage_requests_total", "Requests to the storage.", stored)])
         .chain(sources.compacting.iter().flat_map(|own| own.families(sources.clock.now_us())))
         .chain(sources.disk.iter().flat_map(|disk| super::disk_cache::families(disk)))
+        .chain(sources.results.iter().flat_map(|results| super::kept_results::families(results)))
         .chain(process)
         .chain(sources.statsd.iter().flat_map(|statsd| statsd.families()))
         .chain(sources.access.families())

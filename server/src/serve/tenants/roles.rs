@@ -10,6 +10,7 @@ use edge::{Ack, QueryPort, RuleQueries, Storage, StoredDeletions};
 use gateway::{About, Gateway, Web};
 use ingest::{Receiver, SharedTranslation};
 use model::Clock;
+use query::Results;
 use query::api::{Api, LastReload, Process};
 use store::{Reader, SampleBatch, Tenant, Writer};
 use tokio::sync::watch;
@@ -34,6 +35,8 @@ pub(in crate::serve) struct Common {
     pub(in crate::serve) targets: Option<Arc<Shown>>,
     /// How OTLP is made into series, of whichever tenant.
     pub(in crate::serve) otlp: SharedTranslation,
+    /// Where results of queries are kept, those of each tenant for itself; `None`: none are.
+    pub(in crate::serve) results: Option<Arc<Results>>,
 }
 
 /// What is of one tenant: who writes, who reads, and what asks them to.
@@ -103,6 +106,7 @@ impl Roles {
             receiver.with_exemplars(Arc::clone(&exemplars)).within(quota.clone()).in_room(Arc::clone(&room));
         let receiver = receiver.translating(common.otlp.clone());
         let (api, queries) = edge::queries(Arc::clone(&reader), limits.queries, Arc::clone(&clock));
+        let api = common.results.iter().fold(api, Api::with_results);
         let api = api.of_tenant(tenant.to_string());
         let api = match web.admin_api {
             true => {
