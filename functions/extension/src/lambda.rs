@@ -18,6 +18,10 @@ const NAME: &str = "lambda-extension-name";
 const IDENTIFIER: &str = "lambda-extension-identifier";
 const ERROR_TYPE: &str = "lambda-extension-function-error-type";
 const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// How often the next event is asked for when there is no answer,
+const NEXT_ATTEMPTS: u32 = 5;
+/// and after how long the first time; then twice that, and so on.
+const NEXT_PAUSE: Duration = Duration::from_millis(50);
 /// The name under which the platform reaches extensions of a sandbox.
 const SANDBOX: &str = "sandbox.localdomain";
 
@@ -134,8 +138,24 @@ impl Lambda {
 impl Registered {
     /// Waits for what comes next, and tells by that that the extension is done with what was before: from then on the sandbox may be
     /// frozen.
+    ///
+    /// # Errors
+    /// If it is refused, or there is no answer after several attempts: an extension that ends takes the sandbox with it.
     pub(crate) async fn next(&self) -> Result<Next, LambdaError> {
-        let answer = self.ask(Method::GET, "2020-01-01/extension/event/next", None, &json!(null)).await?;
+        let mut attempts = 1;
+        let answer = loop {
+            match self.ask(Method::GET, "2020-01-01/extension/event/next", None, &json!(null)).await {
+                Err(error @ (LambdaError::Connection(_) | LambdaError::Answer(_)))
+                    if attempts < NEXT_ATTEMPTS =>
+                {
+                    tracing::warn!(%error, "asking again for the next event");
+                    let pause = NEXT_PAUSE * attempts;
+                    let _ = tokio::time::timeout(pause, std::future::pending::<()>()).await;
+                    attempts += 1;
+                }
+                answer => break answer?,
+            }
+        };
         let event: EventAnswer = serde_json::from_slice(answer.body())?;
         let deadline_ms = event.deadline_ms;
         Ok(match event.event_type.as_str() {
@@ -196,4 +216,35 @@ pub(crate) fn left(deadline_ms: i64) -> Duration {
     }
     let left_ms = deadline_ms.saturating_sub(SystemClock.now_ms()).clamp(0, LONGEST_MS);
     Duration::from_millis(left_ms.unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_event_is_asked_for_again_if_a_connection_breaks() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let lambda = Lambda::at(&listener.local_addr().expect("an address").to_string());
+        let identifier = HeaderValue::from_static("1");
+        let registered = Registered { lambda, identifier, name: String::new(), version: String::new() };
+        let event = r#"{"eventType":"INVOKE","requestId":"7","deadlineMs":1}"#;
+        let answers = async {
+            // nothing, half of an answer, and one
+            let half = "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{".to_owned();
+            let whole = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{event}", event.len());
+            for answer in [String::new(), half, whole] {
+                let (mut connection, _) = listener.accept().await.expect("a connection");
+                let mut request = [0; 1_000];
+                assert!(connection.read(&mut request).await.expect("a request") > 0);
+                connection.write_all(answer.as_bytes()).await.expect("written");
+            }
+        };
+        let (next, ()) = futures::join!(registered.next(), answers);
+        let expect = Next::Invoke { id: "7".to_owned(), deadline_ms: 1 };
+        assert_eq!(next.expect("an event"), expect);
+    }
 }

@@ -177,11 +177,9 @@ impl Extension {
 
     /// False if it was not told, and is waited for no longer.
     async fn hears_the_end_of(&self, id: &str, deadline_ms: i64) -> bool {
-        let until = before(left(deadline_ms), EARLY);
-        let events = self.telemetry.events();
         self.telemetry.begins(id);
-        self.telemetry.has_more_than(events, until.min(before(SILENCE, Duration::ZERO))).await
-            && self.telemetry.is_done(id, until).await
+        let (silence, until) = (before(SILENCE, Duration::ZERO), before(left(deadline_ms), EARLY));
+        self.telemetry.is_done(id, silence, until).await
     }
 
     async fn ends(&mut self, reason: &str, deadline_ms: i64) {

@@ -46,6 +46,8 @@ struct Known {
     /// The oldest first.
     invocations: VecDeque<Invocation>,
     events: u64,
+    /// How many of them said that an invocation begins.
+    starts: u64,
     /// How many of them said that the function is done with an invocation.
     ends: u64,
     /// How often the platform said that it could not tell something.
@@ -56,6 +58,8 @@ struct Known {
 #[derive(Debug, Default)]
 struct Invocation {
     id: String,
+    /// Whether the platform has told of it.
+    is_known: bool,
     is_done: bool,
     is_reported: bool,
 }
@@ -97,7 +101,8 @@ impl Telemetry {
         known.events += 1;
         let families = match event {
             Event::Started { id } => {
-                known.invocation(&id);
+                known.starts += 1;
+                known.invocation(&id).is_known = true;
                 return;
             }
             Event::Initialized(init) => {
@@ -157,19 +162,20 @@ impl Telemetry {
         self.lock().ends
     }
 
-    /// Waits for any event after so many.
-    pub(crate) async fn has_more_than(&self, events: u64, until: Instant) -> bool {
-        self.wait(until, |known| known.events > events).await
-    }
-
-    /// Waits until the function is done with an invocation; false if that was not told in time. Where the platform loses what it had to
-    /// tell, that may have been among it, and nobody waits any longer: the time is billed.
-    pub(crate) async fn is_done(&self, id: &str, until: Instant) -> bool {
+    /// Waits until the function is done with an invocation; false if that was not told in time, or nothing at all of it until `silence`.
+    /// Where the platform loses what it had to tell, that may have been among it, and nobody waits any longer: the time is billed.
+    pub(crate) async fn is_done(&self, id: &str, silence: Instant, until: Instant) -> bool {
         let losses = self.lock().losses;
-        let is_done = |known: &Known| {
-            known.losses > losses || known.invocations.iter().any(|one| one.id == id && one.is_done)
+        let of_it = |known: &Known, is: fn(&Invocation) -> bool| {
+            known.losses > losses || known.invocations.iter().any(|one| one.id == id && is(one))
         };
-        self.wait(until, is_done).await
+        // some emulators tell of ends only
+        let tells_no_starts = |known: &Known| known.starts == 0 && known.ends > 0;
+        let is_told_of = |known: &Known| {
+            of_it(known, |one| one.is_known || one.is_done || one.is_reported) || tells_no_starts(known)
+        };
+        self.wait(silence.min(until), is_told_of).await
+            && self.wait(until, |known| of_it(known, |one| one.is_done)).await
     }
 
     /// Waits until there is a report of each invocation; false if some did not come in time.

@@ -143,14 +143,19 @@ async fn the_end_of_an_invocation_is_waited_for() {
     let telemetry = telemetry();
     let soon = || Instant::now() + std::time::Duration::from_millis(20);
     telemetry.begins("1");
-    assert!(!telemetry.is_done("1", soon()).await);
     let later = Instant::now() + std::time::Duration::from_secs(20);
+    assert!(!telemetry.is_done("1", soon(), later).await);
+    // that of another one is no word of this one
+    take(&telemetry, &json!([event("start", json!({ "requestId": "0" }))]));
+    assert!(!telemetry.is_done("1", soon(), later).await);
+    take(&telemetry, &json!([event("start", json!({ "requestId": "1" }))]));
+    assert!(!telemetry.is_done("1", soon(), soon()).await);
     let (told, is_done) = futures::join!(
         async {
             tokio::task::yield_now().await;
             take(&telemetry, &json!([done("1", "success")]))
         },
-        telemetry.is_done("1", later)
+        telemetry.is_done("1", soon(), later)
     );
     assert!(told == 200 && is_done);
     assert!(!telemetry.are_reported(soon()).await);
@@ -162,10 +167,27 @@ async fn the_end_of_an_invocation_is_waited_for() {
             tokio::task::yield_now().await;
             take(&telemetry, &json!([lost]))
         },
-        telemetry.is_done("2", later)
+        telemetry.is_done("2", later, later)
     );
     assert!(is_done);
     take(&telemetry, &json!([report("2", "success")]));
-    take(&telemetry, &json!([report("1", "success")]));
+    take(&telemetry, &json!([report("0", "success"), report("1", "success")]));
     assert!(telemetry.are_reported(soon()).await);
+}
+
+#[tokio::test]
+async fn a_platform_may_tell_of_ends_only() {
+    let telemetry = telemetry();
+    let soon = || Instant::now() + std::time::Duration::from_millis(20);
+    take(&telemetry, &json!([done("1", "success")]));
+    telemetry.begins("2");
+    let (_, is_done) = futures::join!(
+        async {
+            let _ =
+                timeout_at(soon() + std::time::Duration::from_millis(80), std::future::pending::<()>()).await;
+            take(&telemetry, &json!([done("2", "success")]))
+        },
+        telemetry.is_done("2", soon(), Instant::now() + std::time::Duration::from_secs(20))
+    );
+    assert!(is_done);
 }
