@@ -164,13 +164,10 @@ fn a_file_with_mistakes_is_refused_whole() {
         "s.yml:3:3: found multiple scrape configs with job name \"a\"",
     );
     refused(
-        "scrape_configs: [{job_name: a, ec2_sd_configs: []}]",
-        "field \"ec2_sd_configs\" in a scrape config is not supported",
+        "scrape_configs: [{job_name: a, consul_sd_configs: []}]",
+        "field \"consul_sd_configs\" in a scrape config is not supported",
     );
-    refused(
-        "scrape_configs: [{job_name: a, dns_sd_configs: [{names: [x]}]}]",
-        "only records of type A and AAAA",
-    );
+    refused("scrape_configs: [{job_name: a, proxy_url: 'socks5://x'}]", "proxy_url must be http://HOST:PORT");
     refused("scrape_configs: [{job_name: a, tls_config: {ca_file: none.pem}}]", "none.pem");
 }
 
