@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::{Label, Series};
 
+use super::batches::Batches;
 use super::{Outcome, QueryError, Usage, read};
 use crate::exec::{self, Budget, Common, Executor, Line, Weight, of_histogram};
 use crate::explain::Explanation;
@@ -34,6 +35,9 @@ pub(super) fn weight(series: &Series) -> Weight {
 #[derive(Debug)]
 pub struct Loaded {
     pub(super) plan: Plan,
+    /// What was read of each selection, …
+    pub(super) read: Vec<Batches>,
+    /// … and the same as it is evaluated.
     pub(super) data: Vec<Vec<Series>>,
     /// What the data lack.
     pub(super) lacking: Vec<String>,
@@ -55,14 +59,16 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// A query over no more samples than this, each time that they are looked at, is evaluated in no time.
+/// A query over no more series and samples than these, each time that they are looked at, is evaluated in no time.
+const QUICK_SERIES_MAX: usize = 1_000;
 const QUICK_SAMPLES_MAX: u64 = 200_000;
 
 impl Loaded {
     /// Whether evaluating it takes less than handing it to another thread would be worth.
     pub fn is_quick(&self) -> bool {
-        let times = self.plan.steps_most as u64;
-        self.samples().max(1).saturating_mul(times) <= QUICK_SAMPLES_MAX
+        let (series, times) =
+            (self.read.iter().map(Batches::len).sum::<usize>(), self.plan.steps_most as u64);
+        series <= QUICK_SERIES_MAX && self.samples().max(1).saturating_mul(times) <= QUICK_SAMPLES_MAX
     }
 
     /// How many samples were read; those of native histograms count as several.
@@ -73,7 +79,8 @@ impl Loaded {
 
     /// What was read of each selection; `None` where not all of it is as a part of a longer time would be.
     pub(crate) fn reads(&self, snapshot: &dyn Snapshot) -> Option<Vec<Read>> {
-        let each = self.plan.selections.iter().zip(&self.data).map(|(selection, series)| {
+        let each = self.plan.selections.iter().zip(&self.read).map(|(selection, batches)| {
+            let series = batches.series();
             let shown = snapshot.shown(selection).filter(|shown| shown.is_of_times)?;
             // types and units go away with names, so they make others ask for all labels
             if series.iter().any(read::is_typed) {
@@ -139,6 +146,8 @@ impl Loaded {
 
     /// Brings what was read into the form and order in which it is evaluated.
     fn prepare(&mut self) -> Result<(), QueryError> {
+        let read = std::mem::take(&mut self.read).into_iter();
+        self.data = read.map(|read| read.in_order(self.threads)).collect();
         for (index, series) in self.data.iter_mut().enumerate() {
             let totals_only = self.plan.totals_only[index];
             let reading = Reading { as_scraped_ms: self.common.as_scraped_ms, totals_only };

@@ -4,6 +4,7 @@
 //! callers whose queries are small; [`Engine::load`] stops after reading, so that [`Loaded::execute`] can run on a
 //! thread of its own.
 
+mod batches;
 mod error;
 mod loaded;
 mod planned;
@@ -177,7 +178,7 @@ impl Engine {
         }
         let notes = SourceNotes::default();
         let read = read::Read::new(source, &notes, &budget, series_max).explained_in(explanation.as_deref());
-        let data = read.all(&plan).await?;
+        let read = read.all(&plan).await?;
         let as_scraped_ms = options.as_scraped_ms.or(self.settings.as_scraped_ms).filter(|&ms| ms > 0);
         let settings = ExecSettings {
             lookback_ms,
@@ -192,7 +193,7 @@ impl Engine {
         let limits = fragment::Limits { samples_max, bytes_max, timeout_ms };
         let common = Common { settings, as_scraped_ms, limits };
         let lacking = notes.into_texts();
-        Ok(Loaded { plan, data, lacking, common, threads, budget, canceled, explanation })
+        Ok(Loaded { plan, read, data: Vec::new(), lacking, common, threads, budget, canceled, explanation })
     }
 
     fn grid(&self, expr: &Expr, times: Times) -> Result<Grid, QueryError> {

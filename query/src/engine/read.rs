@@ -6,6 +6,7 @@ use futures::StreamExt;
 use futures::future::try_join_all;
 use model::{Selection, Series};
 
+use super::batches::Batches;
 use super::{QueryError, loaded};
 use crate::exec::{Budget, ExecError, Weight};
 use crate::explain::Explanation;
@@ -21,14 +22,6 @@ pub(super) struct Read<'a> {
     series: AtomicUsize,
     /// Where it is told what reading each selection took, if somebody wants to know.
     explanation: Option<&'a Explanation>,
-}
-
-/// What was read of one selection so far.
-#[derive(Default)]
-struct Batches {
-    series: Vec<Series>,
-    are_several: bool,
-    weight: Weight,
 }
 
 impl<'a> Read<'a> {
@@ -47,7 +40,7 @@ impl<'a> Read<'a> {
     }
 
     /// The series of each selection. What is over a limit ends all of them, and nothing that was read stays.
-    pub(super) async fn all(&self, plan: &Plan) -> Result<Vec<Vec<Series>>, QueryError> {
+    pub(super) async fn all(&self, plan: &Plan) -> Result<Vec<Batches>, QueryError> {
         let wanted = plan.selections.iter().zip(&plan.needed);
         try_join_all(wanted.enumerate().map(async |(place, (selection, needed))| {
             let Some(explanation) = self.explanation else {
@@ -67,14 +60,14 @@ impl<'a> Read<'a> {
         .await
     }
 
-    /// The series of a selection, with the labels that are needed, in order of labels.
+    /// The series of a selection, with the labels that are needed.
     async fn one(
         &self,
         selection: &Selection,
         needed: &NeededLabels,
         notes: &SourceNotes,
         told: Option<&Told<'_>>,
-    ) -> Result<Vec<Series>, QueryError> {
+    ) -> Result<Batches, QueryError> {
         if let Some(series) = self.batches(selection, needed, notes, told).await? {
             return Ok(series);
         }
@@ -90,42 +83,43 @@ impl<'a> Read<'a> {
         needed: &NeededLabels,
         notes: &SourceNotes,
         told: Option<&Told<'_>>,
-    ) -> Result<Option<Vec<Series>>, QueryError> {
+    ) -> Result<Option<Batches>, QueryError> {
         let mut stream = self.source.batches(selection, needed, notes);
         let mut read = Batches::default();
+        let mut held = Weight::default();
         while let Some(batch) = stream.next().await {
             let batch = batch?;
             if let Some(told) = told {
                 told.count(&batch);
             }
             self.budget.check_time()?;
-            self.hold(&mut read, &batch)?;
+            held += self.hold(&batch)?;
             let any_typed = *needed != NeededLabels::All && batch.iter().any(is_typed);
             read.take(batch);
             if any_typed {
-                self.release(&read);
+                self.release(read.len(), held);
                 if let Some(told) = told {
                     told.forget();
                 }
                 return Ok(None);
             }
         }
-        Ok(Some(read.in_order()))
+        Ok(Some(read))
     }
 
-    fn hold(&self, read: &mut Batches, batch: &[Series]) -> Result<(), ExecError> {
+    fn hold(&self, batch: &[Series]) -> Result<Weight, ExecError> {
         let before = self.series.fetch_add(batch.len(), Ordering::Relaxed);
         if before.saturating_add(batch.len()) > self.series_max {
             return Err(ExecError::TooManySeries { series_max: self.series_max });
         }
         let weight = batch.iter().map(loaded::weight).sum();
-        read.weight += weight;
-        self.budget.hold(weight)
+        self.budget.hold(weight)?;
+        Ok(weight)
     }
 
-    fn release(&self, read: &Batches) {
-        self.series.fetch_sub(read.series.len(), Ordering::Relaxed);
-        self.budget.release(read.weight);
+    fn release(&self, series: usize, held: Weight) {
+        self.series.fetch_sub(series, Ordering::Relaxed);
+        self.budget.release(held);
     }
 }
 
@@ -161,29 +155,6 @@ impl Drop for Told<'_> {
         let usage = self.notes.usage();
         self.explanation.read(self.place, |reading| (reading.time_us, reading.usage) = (time_us, usage));
         self.into.append(std::mem::take(&mut self.notes));
-    }
-}
-
-impl Batches {
-    fn take(&mut self, batch: Vec<Series>) {
-        if self.series.is_empty() {
-            self.series = batch;
-        } else {
-            self.are_several = true;
-            self.series.extend(batch);
-        }
-    }
-
-    /// One batch is in order as it is; what has the same labels stays in order of the batches.
-    fn in_order(self) -> Vec<Series> {
-        if !self.are_several {
-            return self.series;
-        }
-        // places are moved more easily than series
-        let mut order: Vec<usize> = (0..self.series.len()).collect();
-        order.sort_by(|a, b| self.series[*a].labels.cmp(&self.series[*b].labels));
-        let mut series: Vec<Option<Series>> = self.series.into_iter().map(Some).collect();
-        order.into_iter().filter_map(|place| series[place].take()).collect()
     }
 }
 
