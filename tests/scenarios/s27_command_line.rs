@@ -244,6 +244,39 @@ fn types_and_exemplars_come_with_an_import() {
 }
 
 #[test]
+fn exemplars_and_types_of_histograms_come_back_from_an_export() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    let at = now_s() - 600;
+    let text = format!(
+        "# HELP calls Calls.\n# TYPE calls counter\ncalls_total{{job=\"a\"}} 1 {at} # {{trace_id=\"t0\"}} 1 {}.25\n\
+         calls_total{{job=\"a\"}} 2 {} # {{trace_id=\"t1\"}} 1 {at}.5\ncalls_total{{job=\"a\"}} 3 {}\n\
+         # HELP queue_seconds Waiting.\n# TYPE queue_seconds summary\n# UNIT queue_seconds seconds\n\
+         queue_seconds{{quantile=\"0.5\"}} 0.25 {at}\nqueue_seconds_count 4 {at}\nqueue_seconds_sum 1.5 {at}\n\
+         # HELP took_seconds How \\\"long\\\".\n# TYPE took_seconds histogram\n# UNIT took_seconds seconds\n\
+         took_seconds_bucket{{le=\"+Inf\"}} 3 {at} # {{trace_id=\"u\"}} 7 {at}\n\
+         took_seconds_bucket{{le=\"1.0\"}} 1 {at}\ntook_seconds_count 3 {at}\ntook_seconds_sum 9 {at}\n# EOF\n",
+        at - 2,
+        at + 15,
+        at + 30,
+    );
+    std::fs::write(folder.join("first.om"), &text).unwrap();
+    let imported = "imported 10 samples, 3 exemplars and what is told of 3 families\n";
+    let mut exports = Vec::new();
+    for (storage, file) in [("one", "first.om"), ("two", "one.om")] {
+        std::fs::create_dir(folder.join(storage)).unwrap();
+        let storage = format!("--storage={storage}");
+        assert_eq!(said(folder, &["import", "openmetrics", &storage, file]), imported);
+        let exported = said(folder, &["export", &storage]);
+        std::fs::write(folder.join("one.om"), &exported).unwrap();
+        exports.push(exported);
+    }
+    assert_eq!(exports[0], exports[1]);
+    // as it was read, but that an exemplar of before the first sample stands beside that
+    assert_eq!(exports[0], text);
+}
+
+#[test]
 fn of_a_file_with_a_mistake_nothing_is_stored() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();

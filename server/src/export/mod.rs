@@ -1,5 +1,6 @@
 //! `mayfly export`: what is stored as OpenMetrics text, each sample with its time.
 
+mod exemplars;
 mod points;
 
 use std::collections::HashMap;
@@ -10,13 +11,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use edge::SystemClock;
-use model::{Clock, Labels, MatchOp, Matcher, Metadata, NeededLabels, Selection, Series};
+use edge::{ReaderSettings, SystemClock};
+use model::{Clock, Exemplar, Labels, MatchOp, Matcher, Metadata, NeededLabels, Selection, Series};
 use store::{LeftOut, Reader, Tenant, View};
-use wire::exposition::{HistoryWriter, history_sample, history_series};
+use wire::exposition::{HistoryWriter, history_sample, history_series, history_takes_exemplars};
 
 use crate::cli::{duration, instant};
 use crate::storage_flags::{self, StorageFlags};
+use exemplars::Beside;
 use points::{Point, points};
 
 #[derive(Args, Debug)]
@@ -69,7 +71,12 @@ pub(crate) fn run(flags: &Export) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let told = runtime.block_on(export(flags))?;
     let mut err = std::io::stderr();
-    writeln!(err, "mayfly: exported {} samples of {} series", told.samples, told.series)?;
+    let Told { samples, series, exemplars, .. } = told;
+    writeln!(err, "mayfly: exported {samples} samples of {series} series, and {exemplars} exemplars")?;
+    if told.exemplars_left > 0 {
+        let text = "exemplars are not in it: OpenMetrics has one for each sample of counters and buckets";
+        writeln!(err, "mayfly: {} {text}", told.exemplars_left)?;
+    }
     if told.stale > 0 {
         writeln!(
             err,
@@ -84,7 +91,7 @@ pub(crate) fn run(flags: &Export) -> anyhow::Result<ExitCode> {
     for object in &told.left_out {
         writeln!(err, "mayfly: {object}")?;
     }
-    let is_whole = told.histograms == 0 && told.left_out.is_empty();
+    let is_whole = told.histograms == 0 && told.exemplars_left == 0 && told.left_out.is_empty();
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -95,6 +102,8 @@ struct Told {
     series: u64,
     stale: u64,
     histograms: u64,
+    exemplars: u64,
+    exemplars_left: u64,
     left_out: Vec<LeftOut>,
 }
 
@@ -106,8 +115,12 @@ impl Told {
     }
 }
 
+/// All exemplars of the time are in memory at once. More are refused, and may be asked for in parts.
+const EXEMPLARS_MAX: usize = 10_000_000;
+
 async fn export(flags: &Export) -> anyhow::Result<Told> {
-    let storage = flags.storage.open_for(flags.tenant.as_ref()).await?;
+    let readers = ReaderSettings { exemplars_max: EXEMPLARS_MAX, ..ReaderSettings::default() };
+    let storage = flags.storage.open_for(flags.tenant.as_ref()).await?.with_readers(readers);
     let reader = Arc::new(storage.reader(None, None));
     let (start_ms, end_ms) = (flags.start.unwrap_or(0), flags.end.unwrap_or_else(|| SystemClock.now_ms()));
     let mut told = Told::default();
@@ -122,6 +135,7 @@ async fn export(flags: &Export) -> anyhow::Result<Told> {
         text: String::new(),
         heads: HistoryWriter::default(),
         families: families.collect(),
+        exemplars: HashMap::new(),
         pushed: flags.pushed,
         interval_ms: i64::try_from(flags.interval.as_millis()).unwrap_or(i64::MAX),
         start_ms,
@@ -133,6 +147,10 @@ async fn export(flags: &Export) -> anyhow::Result<Told> {
         let all = Matcher::new(Labels::NAME, MatchOp::NotEqual, "").context("--match")?;
         selections.push(selection(vec![all]));
     }
+    let exemplars = reader.exemplars(&selections).await.with_context(|| flags.storage.told())?;
+    told.lacks(exemplars.left_out);
+    writer.exemplars =
+        exemplars.found.into_iter().map(|of_series| (of_series.labels, of_series.exemplars)).collect();
     let rounds = rounds(&reader, selections, &mut told).await?;
     let view = View::new(Arc::clone(&reader));
     for round in rounds {
@@ -149,6 +167,8 @@ async fn export(flags: &Export) -> anyhow::Result<Told> {
             told.lacks(stream.finish().left_out);
         }
     }
+    // of series that have no samples in the time
+    told.exemplars_left += writer.exemplars.values().map(|left| left.len() as u64).sum::<u64>();
     writer.out.write_all(b"# EOF\n").and_then(|()| writer.out.flush()).context("standard output")?;
     Ok(told)
 }
@@ -182,6 +202,8 @@ struct Writer<W: Write> {
     text: String,
     heads: HistoryWriter,
     families: HashMap<Arc<str>, Metadata>,
+    /// Those of series that are still to be written.
+    exemplars: HashMap<Labels, Vec<Exemplar>>,
     pushed: Pushed,
     interval_ms: i64,
     start_ms: i64,
@@ -191,7 +213,17 @@ struct Writer<W: Write> {
 impl<W: Write> Writer<W> {
     fn series(&mut self, series: &Series, told: &mut Told) -> std::io::Result<()> {
         let mut shown: Option<String> = None;
-        for point in points(series, self.pushed, self.interval_ms, self.start_ms, self.end_ms) {
+        let name = series.labels.metric_name();
+        let exemplars = self.exemplars.remove(&series.labels).unwrap_or_default();
+        let all = exemplars.len() as u64;
+        let points = || points(series, self.pushed, self.interval_ms, self.start_ms, self.end_ms);
+        let lines = match history_takes_exemplars(name) && all > 0 {
+            true => points().filter(|point| matches!(point, Point::Value(..))).count(),
+            false => 0,
+        };
+        let (mut beside, mut written) = (Beside::of(exemplars, lines), 0);
+        let points = points();
+        for point in points {
             let (at_ms, value) = match point {
                 Point::Value(at_ms, value) => (at_ms, value),
                 Point::Ended => {
@@ -205,15 +237,18 @@ impl<W: Write> Writer<W> {
             };
             self.text.clear();
             let shown = shown.get_or_insert_with(|| {
-                let name = series.labels.metric_name();
-                self.heads.head(&mut self.text, name, self.families.get(name));
+                self.heads.head(&mut self.text, name, &self.families);
                 told.series += 1;
                 history_series(&series.labels)
             });
-            history_sample(&mut self.text, shown, at_ms, value);
+            let exemplar = beside.next(at_ms);
+            written += u64::from(exemplar.is_some());
+            history_sample(&mut self.text, shown, at_ms, value, exemplar.as_ref());
             told.samples += 1;
             self.out.write_all(self.text.as_bytes())?;
         }
+        told.exemplars += written;
+        told.exemplars_left += all - written;
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use history::{HistoryWriter, history_sample, history_series};
+pub use history::{HistoryWriter, history_sample, history_series, history_takes_exemplars};
 pub use openmetrics::write as write_openmetrics;
 pub use order::sort;
 pub use text::write as write_text;
