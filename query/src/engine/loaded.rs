@@ -61,7 +61,7 @@ impl Drop for CancelOnDrop {
 
 /// A query over no more series and samples than these, each time that they are looked at, is evaluated in no time.
 const QUICK_SERIES_MAX: usize = 1_000;
-const QUICK_SAMPLES_MAX: u64 = 200_000;
+const QUICK_SAMPLES_MAX: u64 = 100_000;
 
 impl Loaded {
     /// Whether evaluating it takes less than handing it to another thread would be worth.

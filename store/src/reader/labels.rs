@@ -241,9 +241,14 @@ impl Reader {
                 Opened::Parts(parts) => self.sees_list(fetch, parts, within, asked, seen).await?,
             };
         }
-        let cut = cut.into_iter().enumerate().filter_map(|(place, texts)| Some((place, texts?)));
-        let cut = cut.filter(|(place, texts)| !is_known[*place] && !seen.has_texts(texts)).collect();
-        Ok((is_known, cut))
+        let mut still_cut = Vec::new();
+        for (place, texts) in cut.into_iter().enumerate().filter_map(|(place, texts)| Some((place, texts?))) {
+            is_known[place] |= seen.has_texts(&texts);
+            if !is_known[place] {
+                still_cut.push((place, texts));
+            }
+        }
+        Ok((is_known, still_cut))
     }
 
     /// The texts that are asked for as a file of samples says them beside its rows, and whether all of its rows are within the

@@ -483,10 +483,16 @@ impl Segment {
 
     /// Whether the series that a selection asks for are put together in no time.
     pub(crate) fn is_little(&self, selection: &Selection) -> bool {
-        let series = self.named(selection.metric_name());
-        let rows = |place: usize| self.rows_within(&self.series[place], selection).len();
-        is_little(series.len(), || [series.start, series.end - 1].map(rows).into_iter().max())
-            && self.head_rows() <= LITTLE_SERIES_MAX
+        let places = self.named(selection.metric_name());
+        let ends = || [&self.series[places.start], &self.series[places.end - 1]];
+        // what was pushed holds, so all of its rows are looked at
+        let all = || ends()[1].range.end - ends()[0].range.start;
+        let within = || ends().map(|series| self.rows_within(series, selection).len()).into_iter().max();
+        let rows_of_some = || match ends()[0].held {
+            Some(_) => Some(all().div_ceil(places.len())),
+            None => within(),
+        };
+        is_little(places.len(), rows_of_some) && self.head_rows() <= LITTLE_SERIES_MAX
     }
 
     /// The rows of a series that lie within the time of a selection.
