@@ -402,7 +402,7 @@ fn a_gateway_that_never_answers_is_left_alone() {
         measured.invoke("ok").unwrap();
         invocations += 1;
     }
-    assert!(invocations >= 3, "{invocations}");
+    assert!(invocations >= 2, "{invocations}");
     assert_eq!(gateway.connections.load(Ordering::SeqCst), 1);
     // the end is the last chance
     measured.shut_down();
@@ -427,8 +427,10 @@ fn a_gateway_that_takes_most_of_the_time_is_heard() {
     let pause = Arc::new(Mutex::new(Duration::ZERO));
     let gateway = slow_gateway(&fixture.server().gateway, Arc::clone(&pause));
     let url = gateway.url();
-    let mut measured = Measured::start(&[("MAYFLY_GATEWAY", &url)], Duration::from_secs(20), called());
-    for (calls, pause_ms) in (1..=3).zip([0, 2_000, 2_000]) {
+    // a busy machine needs time of its own
+    let variables = [("MAYFLY_GATEWAY", url.as_str()), ("MAYFLY_SEND_TIMEOUT", "4s")];
+    let mut measured = Measured::start(&variables, Duration::from_secs(20), called());
+    for (calls, pause_ms) in (1..=3).zip([0, 2_300, 2_300]) {
         *pause.lock().unwrap() = Duration::from_millis(pause_ms);
         measured.invoke("ok").unwrap();
         check(&fixture, &of_calls(f64::from(calls)));
