@@ -75,8 +75,8 @@ impl What {
     /// VictoriaMetrics, and how many times as much memory and disk as Prometheus it may take.
     fn gates(self) -> Gates {
         match self {
-            Self::Fleet => Gates { faster: [0.3, 0.2], memory: 2.0, disk: 1.2 },
-            Self::ShortLived => Gates { faster: [0.02, 0.01], memory: 0.6, disk: 0.5 },
+            Self::Fleet => Gates { faster: [1.0, 0.6], memory: 1.7, disk: 1.2 },
+            Self::ShortLived => Gates { faster: [0.7, 0.5], memory: 0.3, disk: 0.5 },
         }
     }
 }
