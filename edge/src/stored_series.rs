@@ -37,10 +37,7 @@ pub(crate) struct ViewedSeries {
 #[async_trait]
 impl SeriesSource for ViewedSeries {
     async fn select(&self, selection: &Selection, notes: &SourceNotes) -> Result<Vec<Series>, SourceError> {
-        let batches: Vec<_> = self.batches(selection, &NeededLabels::All, notes).try_collect().await?;
-        let mut all: Vec<Series> = batches.into_iter().flatten().collect();
-        all.sort_by(|a, b| a.labels.cmp(&b.labels));
-        Ok(all)
+        all_of(self, selection, notes).await
     }
 
     fn batches<'a>(
@@ -61,6 +58,18 @@ impl SeriesSource for ViewedSeries {
         };
         stream::once(batches).flatten().boxed()
     }
+}
+
+/// All batches of a source, in one order.
+async fn all_of(
+    source: &dyn SeriesSource,
+    selection: &Selection,
+    notes: &SourceNotes,
+) -> Result<Vec<Series>, SourceError> {
+    let batches: Vec<_> = source.batches(selection, &NeededLabels::All, notes).try_collect().await?;
+    let mut all: Vec<Series> = batches.into_iter().flatten().collect();
+    all.sort_by(|a, b| a.labels.cmp(&b.labels));
+    Ok(all)
 }
 
 /// What was found; `notes` say what is missing.
@@ -100,10 +109,7 @@ impl SnappedSeries {
 #[async_trait]
 impl SeriesSource for SnappedSeries {
     async fn select(&self, selection: &Selection, notes: &SourceNotes) -> Result<Vec<Series>, SourceError> {
-        let batches: Vec<_> = self.batches(selection, &NeededLabels::All, notes).try_collect().await?;
-        let mut all: Vec<Series> = batches.into_iter().flatten().collect();
-        all.sort_by(|a, b| a.labels.cmp(&b.labels));
-        Ok(all)
+        all_of(self, selection, notes).await
     }
 
     fn batches<'a>(
