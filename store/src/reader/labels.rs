@@ -260,10 +260,10 @@ impl Reader {
         within: &Selection,
         asked: &Asked,
     ) -> Result<Option<(Texts, bool)>, ReadError> {
-        let Some((first_us, last_us)) = opened.times_us() else { return Ok(None) };
-        if !within.matchers.is_empty() {
+        if !within.matchers.is_empty() || matches!(asked, Asked::Sets(_)) {
             return Ok(None);
         }
+        let Some((first_us, last_us)) = opened.times_us() else { return Ok(None) };
         let from_us = within.start_ms.saturating_mul(1_000);
         let to_us = within.end_ms.saturating_mul(1_000).saturating_add(999);
         let is_whole = from_us <= first_us && last_us <= to_us;
