@@ -1,7 +1,5 @@
 """31: what the real client writes as OpenMetrics, pushed, is what the real Prometheus makes of it when it scrapes it."""
 
-import http.server
-import threading
 import time
 
 from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram, Info, Summary
@@ -9,6 +7,7 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, genera
 
 from harness.http import call, data, instant
 from harness.mayfly import Mayfly
+from harness.pages import Pages
 from harness.peers import Prometheus
 from harness.process import until
 
@@ -28,34 +27,11 @@ def body() -> bytes:
     return generate_latest(registry)
 
 
-class Page:
-    """Shows a body to whoever scrapes it."""
-
-    def __init__(self, shown: bytes):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.send_response(200)
-                self.send_header("Content-Type", CONTENT_TYPE_LATEST)
-                self.send_header("Content-Length", str(len(shown)))
-                self.end_headers()
-                self.wfile.write(shown)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-
 def test_the_same_series_as_prometheus_makes(tmp_path, folder_server):
     shown = body()
-    page = Page(shown)
-    prometheus = Prometheus.scraping(tmp_path, page.url)
+    pages = Pages()
+    pages.pages["/metrics"] = (200, {"Content-Type": CONTENT_TYPE_LATEST}, shown)
+    prometheus = Prometheus.scraping(tmp_path, f"http://{pages.address}")
     # a created time is no series in Mayfly; the rest is what Prometheus says about its scrape
     compared = '{__name__=~".+",__name__!~".*_created|up|scrape_.*|push_.*"}'
     without = ("job", "instance")
@@ -65,7 +41,7 @@ def test_the_same_series_as_prometheus_makes(tmp_path, folder_server):
         return {tuple(pair for pair in labels if pair[0] not in without): value for labels, value in found.items()}
 
     theirs = until("scraped", lambda: vector(prometheus.url))
-    page.stop()
+    pages.stop()
     answer = call(folder_server.gateway, "PUT", "/metrics/job/om", shown, {"content-type": CONTENT_TYPE_LATEST})
     assert (answer.status, answer.text) == (200, "")
     assert len(theirs) == 14

@@ -45,26 +45,24 @@ def page(instances: str, token: str) -> str:
 <instancesSet>{instances}</instancesSet></item></reservationSet>{token}</DescribeInstancesResponse>"""
 
 
-class Ec2:
-    """Answers as EC2's documentation shows it, in two pages."""
+class Aws:
+    """A service that answers requests with what `answer(headers, body)` makes of them."""
+
+    HEADERS: dict[str, str] = {}
 
     def __init__(self):
+        stand_in = self
+
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
-                form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-                if form["Action"] == ["DescribeAvailabilityZones"]:
-                    body = ZONES
-                elif form.get("NextToken") == ["second/="]:
-                    body = page(PLAIN, "")
-                else:
-                    body = page(FULL, "<nextToken>second/=</nextToken>")
+                body = stand_in.answer(self.headers, self.rfile.read(int(self.headers["Content-Length"]))).encode()
                 self.send_response(200)
-                self.send_header("Content-Type", "text/xml;charset=UTF-8")
-                self.send_header("Content-Length", str(len(body.encode())))
+                for name, value in (stand_in.HEADERS | {"Content-Length": str(len(body))}).items():
+                    self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(body.encode())
+                self.wfile.write(body)
 
             def log_message(self, *_):
                 pass
@@ -76,6 +74,20 @@ class Ec2:
     def stop(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+class Ec2(Aws):
+    """Answers as EC2's documentation shows it, in two pages."""
+
+    HEADERS = {"Content-Type": "text/xml;charset=UTF-8"}
+
+    def answer(self, _, body: bytes) -> str:
+        form = urllib.parse.parse_qs(body.decode())
+        if form["Action"] == ["DescribeAvailabilityZones"]:
+            return ZONES
+        if form.get("NextToken") == ["second/="]:
+            return page(PLAIN, "")
+        return page(FULL, "<nextToken>second/=</nextToken>")
 
 
 @pytest.fixture
@@ -179,7 +191,7 @@ def pages(asked: dict, field: str, names: list) -> dict:
     return {field: names[at : at + 5]} | more
 
 
-class Ecs:
+class Ecs(Aws):
     """ECS and EC2 in one. Requests to ECS and answers of it are checked against the model that AWS publishes for its SDKs."""
 
     ANSWERS = {
@@ -195,54 +207,34 @@ class Ecs:
     def __init__(self):
         self.wrong: list = []
         self.asked: list = []
-        found = self
-        model = botocore.session.get_session().get_service_model("ecs")
-        validator = botocore.validate.ParamValidator()
+        self.model = botocore.session.get_session().get_service_model("ecs")
+        super().__init__()
 
-        def ecs(operation: str, asked: dict) -> str:
-            shapes = model.operation_model(operation)
-            answer = found.ANSWERS[operation](asked)
-            for told, shape in ((asked, shapes.input_shape), (answer, shapes.output_shape)):
-                report = validator.validate(told, shape)
-                if report.has_errors():
-                    found.wrong.append(f"{operation}: {report.generate_report()}")
-            if len(asked.get("services", [])) > 10:
-                found.wrong.append("more services than ECS takes")
-            return json.dumps(answer)
+    def answer(self, headers, body: bytes) -> str:
+        target, signed = headers["X-Amz-Target"], headers["Authorization"]
+        if target is None:
+            action = urllib.parse.parse_qs(body.decode())["Action"][0]
+            service, answer = "ec2", INTERFACES if action == "DescribeNetworkInterfaces" else page(FULL, "")
+        else:
+            prefix, _, action = target.partition(".")
+            service, answer = "ecs", self.ecs(action, json.loads(body))
+            if prefix != self.model.metadata["targetPrefix"] or "x-amz-target" not in signed:
+                self.wrong.append(f"{target}: {signed}")
+        if f"/{REGION}/{service}/aws4_request" not in signed:
+            self.wrong.append(f"{action}: {signed}")
+        self.asked.append(action)
+        return answer
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                asked = self.rfile.read(int(self.headers["Content-Length"]))
-                target = self.headers["X-Amz-Target"]
-                signed = self.headers["Authorization"]
-                if target is None:
-                    action = urllib.parse.parse_qs(asked.decode())["Action"][0]
-                    service, body = "ec2", INTERFACES if action == "DescribeNetworkInterfaces" else page(FULL, "")
-                else:
-                    prefix, _, action = target.partition(".")
-                    service, body = "ecs", ecs(action, json.loads(asked))
-                    if prefix != model.metadata["targetPrefix"] or "x-amz-target" not in signed:
-                        found.wrong.append(f"{target}: {signed}")
-                if f"/{REGION}/{service}/aws4_request" not in signed:
-                    found.wrong.append(f"{action}: {signed}")
-                found.asked.append(action)
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body.encode())))
-                self.end_headers()
-                self.wfile.write(body.encode())
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
+    def ecs(self, operation: str, asked: dict) -> str:
+        shapes, validator = self.model.operation_model(operation), botocore.validate.ParamValidator()
+        answer = self.ANSWERS[operation](asked)
+        for told, shape in ((asked, shapes.input_shape), (answer, shapes.output_shape)):
+            report = validator.validate(told, shape)
+            if report.has_errors():
+                self.wrong.append(f"{operation}: {report.generate_report()}")
+        if len(asked.get("services", [])) > 10:
+            self.wrong.append("more services than ECS takes")
+        return json.dumps(answer)
 
 
 def test_tasks_of_services_are_targets(tmp_path):
